@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# One make for everything outside the kernel module; the module goes through
+# kbuild (Kbuild, kmod/Kbuild). Each folder lists its objects in its build.mk.
+#
+#   make            the library, replicad, replicactl, and the module
+#   make help       all targets and variables
+#
+# Two trees of objects: build/obj (what ships) and build/san (ASan, UBSan; the
+# unit tests). Modules are built in build/kmod/VERSION[-fault], so that several
+# kernels and the fault-injecting variant live side by side.
+
+DESTDIR ?=
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+SBINDIR ?= $(PREFIX)/sbin
+CC      ?= gcc
+CFLAGS  ?= -O2 -g
+WERROR  ?=
+SAN     ?= -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	   -fno-omit-frame-pointer
+
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
+
+all: progs modules-if-possible
+progs:
+.PHONY: all progs
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+# --- what each folder has ---------------------------------------------------
+lib-y :=
+replicad-y :=
+replicactl-y :=
+unit-y :=
+tools-y :=
+-include lib/build.mk daemon/build.mk utils/build.mk tests/build.mk
+
+lib-objs := $(addprefix lib/,$(lib-y))
+replicad-objs := $(addprefix daemon/,$(replicad-y))
+replicactl-objs := $(addprefix utils/,$(replicactl-y))
+testable-objs := $(filter-out daemon/main.o,$(replicad-objs))
+
+# --- libraries ---------------------------------------------------------------
+PACKAGES := libnl-3.0 libnl-genl-3.0 liburing devmapper jansson inih libisal \
+	    libxxhash
+no-libs-goals := clean help deps style check demo bench modules uninstall
+ifneq ($(filter-out $(no-libs-goals),$(or $(MAKECMDGOALS),all)),)
+ifeq ($(shell command -v pkg-config),)
+$(error pkg-config is missing. As root, "make deps" installs what is needed)
+endif
+missing := $(strip $(foreach p,$(PACKAGES),\
+	     $(shell pkg-config --exists $(p) || echo $(p))))
+ifneq ($(missing),)
+$(error these libraries are missing: $(missing). As root, "make deps" \
+	installs them)
+endif
+LIB_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
+LIB_LIBS := $(shell pkg-config --libs $(PACKAGES)) -lpthread
+endif
+
+cppflags := -D_GNU_SOURCE -Ilib -Idaemon -Iutils -Ikmod/uapi $(LIB_CFLAGS) \
+	    $(CPPFLAGS)
+cflags := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes \
+	  -Wmissing-prototypes -Wno-unused-parameter -fPIC \
+	  $(if $(WERROR),-Werror) $(CFLAGS)
+
+# --- objects -------------------------------------------------------------------
+build/obj/%.o: %.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
+
+build/san/%.o: %.c Makefile
+	$(call say,CC,"$< (sanitized)")
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(cppflags) $(cflags) $(SAN) -MMD -MP -c -o $@ $<
+
+-include $(shell test -d build && find build/obj build/san -name '*.d' \
+	 2>/dev/null)
+
+# --- the library ---------------------------------------------------------------
+LIB_SONAME := libreplica.so.0
+
+lib/libreplica.a: $(addprefix build/obj/,$(lib-objs))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+lib/libreplica.so: $(addprefix build/obj/,$(lib-objs)) lib/libreplica.map
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,$(LIB_SONAME) \
+		-Wl,--version-script=lib/libreplica.map -Wl,-z,defs \
+		$(cflags) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB_LIBS)
+
+build/san/libreplica.a: $(addprefix build/san/,$(lib-objs))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+# --- programs ------------------------------------------------------------------
+link = $(Q)$(CC) $(cflags) $(1) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
+       $(LIB_LIBS)
+
+daemon/replicad: $(addprefix build/obj/,$(replicad-objs)) lib/libreplica.a
+	$(call say,LD,$@)
+	$(call link)
+
+utils/replicactl: $(addprefix build/obj/,$(replicactl-objs)) lib/libreplica.a
+	$(call say,LD,$@)
+	$(call link)
+
+progs: $(if $(lib-y),lib/libreplica.a \
+	 $(if $(wildcard lib/libreplica.map),lib/libreplica.so)) \
+       $(if $(replicad-y),daemon/replicad) \
+       $(if $(replicactl-y),utils/replicactl)
+
+# --- tests ---------------------------------------------------------------------
+unit-progs := $(addprefix build/san/tests/,$(unit-y))
+tool-progs := $(addprefix build/tests/,$(tools-y))
+
+.SECONDEXPANSION:
+$(unit-progs): build/san/tests/%: build/san/tests/%.o \
+		$$(addprefix build/san/,$$($$*-y)) \
+		$(addprefix build/san/,$(testable-objs)) build/san/libreplica.a
+	$(call say,LD,$@)
+	$(call link,$(SAN))
+
+$(tool-progs): build/tests/%: build/obj/tests/%.o \
+		$$(addprefix build/obj/,$$($$*-y)) lib/libreplica.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(call link)
+
+tools: $(tool-progs)
+unit-build: $(unit-progs)
+unit: unit-build
+	$(Q)tests/run-tests --title "unit tests" $(sort $(unit-progs))
+.PHONY: tools unit unit-build
+
+# What can be tested installs first what it needs, then builds, then runs.
+check:
+	$(Q).ci/deps
+	$(Q)$(MAKE) --no-print-directory progs tools unit-build
+	$(Q)tests/check
+demo:
+	$(Q).ci/deps
+	$(Q)$(MAKE) --no-print-directory progs tools
+	$(Q)tests/demo
+bench:
+	$(Q).ci/deps
+	$(Q)$(MAKE) --no-print-directory progs tools
+	$(Q)tests/bench/run
+deps:
+	$(Q).ci/deps
+style:
+	$(Q).ci/style
+.PHONY: check demo bench deps style
+
+# --- the kernel module ----------------------------------------------------------
+# KVER: the kernel to build for. Without it: the running kernel if its headers
+# are installed, else the newest installed headers.
+kdir-of = $(firstword $(wildcard /lib/modules/$(1)/build \
+	    /usr/src/linux-headers-$(1)))
+KVER ?= $(or $(if $(call kdir-of,$(shell uname -r)),$(shell uname -r)),\
+	$(shell ls /lib/modules/*/build -d /usr/src/linux-headers-*-amd64 -d \
+		2>/dev/null | sed 's|/lib/modules/\(.*\)/build|\1|; \
+		s|.*/linux-headers-||' | sort -V | tail -n 1))
+KDIR ?= $(call kdir-of,$(KVER))
+DMR_FAULT ?=
+kmod-out = $(CURDIR)/build/kmod/$(KVER)$(if $(DMR_FAULT),-fault)
+kbuild = $(MAKE) $(if $(V),V=1,--no-print-directory) -C $(KDIR) M=$(kmod-out) \
+	 $(if $(DMR_FAULT),DMR_FAULT=1) $(if $(WERROR),KCFLAGS=-Werror) \
+	 $(KBUILD_FLAGS)
+
+modules: kmod-tree
+	$(Q)$(kbuild) modules
+
+kmod-tree:
+	@test -n "$(KDIR)" || { echo "There are no kernel headers" \
+		"$(if $(KVER),for $(KVER) )here. As root, \"make deps\"" \
+		"installs Debian's" >&2; exit 1; }
+	@mkdir -p $(kmod-out)
+	@cp -rsf $(CURDIR)/Kbuild $(CURDIR)/kmod $(kmod-out)/
+	@find $(kmod-out) -xtype l -delete
+
+modules-if-possible:
+ifneq ($(wildcard kmod/Kbuild),)
+ifneq ($(KDIR),)
+modules-if-possible: modules
+else
+modules-if-possible:
+	@echo "  NOTE    no kernel headers here: the module is not built"
+endif
+endif
+.PHONY: modules modules-if-possible kmod-tree
+
+# --- install, clean, help ---------------------------------------------------------
+install: progs $(if $(SKIP_MODULE),,modules)
+	$(Q)install -D -m 755 daemon/replicad $(DESTDIR)$(SBINDIR)/replicad
+	$(Q)install -D -m 755 utils/replicactl $(DESTDIR)$(SBINDIR)/replicactl
+	$(Q)install -D -m 644 lib/libreplica.a $(DESTDIR)$(LIBDIR)/libreplica.a
+	$(Q)install -D -m 755 lib/libreplica.so \
+		$(DESTDIR)$(LIBDIR)/$(LIB_SONAME)
+	$(Q)ln -sf $(LIB_SONAME) $(DESTDIR)$(LIBDIR)/libreplica.so
+	$(Q)install -D -m 644 lib/replica.h $(DESTDIR)$(PREFIX)/include/replica.h
+	$(Q)for h in kmod/uapi/linux/*.h; do \
+		install -D -m 644 $$h \
+			$(DESTDIR)$(PREFIX)/include/linux/$${h##*/}; done
+ifeq ($(SKIP_MODULE),)
+	$(Q)$(kbuild) INSTALL_MOD_PATH=$(DESTDIR) modules_install
+endif
+.PHONY: install
+
+clean:
+	$(Q)rm -rf build bench.json daemon/replicad utils/replicactl \
+		lib/libreplica.a lib/libreplica.so
+.PHONY: clean
+
+help:
+	@sed -n 's/^#? \{0,1\}//p' Makefile
+.PHONY: help
+#? Targets
+#?   all       library, replicad, replicactl, and the module (the default)
+#?   progs     all but the module          modules   the module only
+#?   demo      two virtual machines, one replicated filesystem, under 5 minutes
+#?   check     every test                  unit      only the unit tests
+#?   bench     measures, writes bench.json style     house rules
+#?   deps      installs the Debian packages that building and testing need
+#?   install   into DESTDIR, PREFIX (/usr/local); SKIP_MODULE=1 leaves it out
+#?   clean     removes everything that was built
+#? Variables
+#?   V=1 shows commands   WERROR=1 warnings are errors   CFLAGS, CPPFLAGS, CC
+#?   KVER=VERSION kernel to build the module for, KDIR=its headers
+#?   DMR_FAULT=1 the module with test-only fault points

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Objects of replicad; main.o is the only one that unit tests do not link.

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Objects of libreplica.a and libreplica.so (exports: libreplica.map).
