@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * For those who make backends: the table of operations, and the part that all
+ * backends share. Users of backends include backend.h only.
+ */
+#ifndef REPLICA_BACKEND_IMPL_H
+#define REPLICA_BACKEND_IMPL_H
+
+#include "backend.h"
+
+struct backend_ops {
+	int (*write)(struct backend *b, const void *buf, size_t len,
+		     uint64_t off, unsigned int flags, backend_done_fn *done,
+		     void *arg);
+	int (*zero)(struct backend *b, uint64_t len, uint64_t off,
+		    unsigned int flags, backend_done_fn *done, void *arg);
+	int (*read)(struct backend *b, void *buf, size_t len, uint64_t off,
+		    backend_done_fn *done, void *arg);
+	int (*flush)(struct backend *b, backend_done_fn *done, void *arg);
+	void (*close)(struct backend *b, void (*closed)(void *arg), void *arg);
+};
+
+/* Embedded as the first member. */
+struct backend {
+	const struct backend_ops *ops;
+	struct ring *ring;
+	const struct backend_events *events;
+	void *arg;		/* of the events */
+	struct backend_options opts;
+	struct backend_info info;
+	bool unclean;
+	char name[256];
+	char error[256];
+};
+
+/* The contract of backend_open(); the caller has checked @opts. */
+int nbd_backend_open(struct backend **b, struct ring *ring,
+			    const char *target,
+			    const struct backend_options *opts,
+			    const struct backend_events *events, void *arg,
+			    char *text, size_t text_len);
+int local_backend_open(struct backend **b, struct ring *ring,
+			      const char *target,
+			      const struct backend_options *opts,
+			      const struct backend_events *events, void *arg,
+			      char *text, size_t text_len);
+
+#endif
