@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Objects of replicad; main.o is the only one that unit tests do not link.
+replicad-y += config.o log.o pair.o state-file.o

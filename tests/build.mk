@@ -2,3 +2,4 @@
 # unit-y: one tests/unit-X.c each, built with ASan and UBSan, linked with the
 # library and all of replicad but main.o; NAME-y lists further objects.
 # tools-y: one tests/X.c each, plain, linked with libreplica.a.
+unit-y += unit-pair unit-config

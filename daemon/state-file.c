@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "state-file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_STATE_FILE	(1024 * 1024)
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+#define CLOSED_AT_END	__attribute__((cleanup(close_fd)))
+
+static int write_all(int fd, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t done = write(fd, text, len);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return done ? -errno : -EIO;
+		text += done;
+		len -= done;
+	}
+	return fsync(fd) ? -errno : 0;
+}
+
+static int write_new(const char *path, const char *text, size_t len)
+{
+	CLOSED_AT_END int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC |
+				    O_CLOEXEC, 0600);
+
+	return fd < 0 ? -errno : write_all(fd, text, len);
+}
+
+static int sync_folder_of(const char *path)
+{
+	char copy[PATH_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	CLOSED_AT_END int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY |
+				    O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) ? -errno : 0;
+}
+
+int state_file_write(const char *path, const char *text, size_t len)
+{
+	char temporary[PATH_MAX];
+	int err;
+
+	if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	err = write_new(temporary, text, len);
+	if (!err && rename(temporary, path))
+		err = -errno;
+	if (err) {
+		unlink(temporary);
+		return err;
+	}
+	return sync_folder_of(path);
+}
+
+static int read_all(int fd, char *text, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = read(fd, text + done, size - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		done += n;
+	}
+	text[size] = 0;
+	return 0;
+}
+
+int state_file_read(const char *path, char **text, size_t *len)
+{
+	CLOSED_AT_END int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	int err;
+
+	if (fd < 0 || fstat(fd, &st))
+		return -errno;
+	if (st.st_size > MAX_STATE_FILE)
+		return -EFBIG;
+	*text = malloc(st.st_size + 1);
+	if (!*text)
+		return -ENOMEM;
+	err = read_all(fd, *text, st.st_size);
+	if (err) {
+		free(*text);
+		*text = NULL;
+		return err;
+	}
+	*len = st.st_size;
+	return 0;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Small files that must survive a power cut whole: the old one or the new. */
+#ifndef REPLICAD_STATE_FILE_H
+#define REPLICAD_STATE_FILE_H
+
+#include <stddef.h>
+
+/*
+ * Replaces the file at @path: written beside it, synced, renamed, and the
+ * folder synced, so that it is durable when this returns 0. Mode 0600.
+ */
+int state_file_write(const char *path, const char *text, size_t len);
+
+/*
+ * Reads a whole file of at most 1 MiB. *text is allocated, ends with a NUL and
+ * is the caller's. 0 or -errno; -ENOENT where there is none.
+ */
+int state_file_read(const char *path, char **text, size_t *len);
+
+#endif

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Every (state, event) of a pair, against a table written independently of the
+ * one in pair.c. If this failed, a pair could ship over a connection that an
+ * operator has paused, or stay silent in a state that needs one.
+ */
+#include "pair.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tap.h"
+
+/*
+ * Rows: states; columns: events, in the order of enum pair_event:
+ * enable disable pause resume connected-new connected lost refused retry clean
+ * partial stalled. A letter is the next state, '.' = nothing happens.
+ */
+static const char *const expected[PAIR_NR_STATES] = {
+	[PAIR_DISABLED]		= "c...........",
+	[PAIR_CONNECTING]	= ".dp.sucec...",
+	[PAIR_SYNCING]		= ".dp...ce.rsf",
+	[PAIR_REPLICATING]	= ".dp...ce.ruf",
+	[PAIR_CATCHING_UP]	= ".dp...ce.ruf",
+	[PAIR_FALLING_BEHIND]	= ".dp...ce.rff",
+	[PAIR_PAUSED]		= ".d.c........",
+	[PAIR_FAILING_OVER]	= "............",
+	[PAIR_PROMOTED]		= "............",
+	[PAIR_DIVERGED]		= "............",
+	[PAIR_SUPERSEDED]	= "............",
+	[PAIR_SPLIT_BRAIN]	= "............",
+	[PAIR_ERROR]		= ".dpc...ec...",
+};
+
+static const char letters[] = "dcsrufp.....e";
+static unsigned int nr_changes;
+
+static void count_change(struct pair *pair, enum pair_state from)
+{
+	nr_changes++;
+}
+
+static enum pair_state state_of(char letter)
+{
+	return strchr(letters, letter) - letters;
+}
+
+static void start_in(struct pair *pair, enum pair_state state)
+{
+	pair_init(pair);
+	pair->state = state;
+	pair->changed = count_change;
+	nr_changes = 0;
+}
+
+static void check_one(enum pair_state state, enum pair_event event)
+{
+	char want = expected[state][event];
+	enum pair_state next = want == '.' ? state : state_of(want);
+	struct pair pair;
+	unsigned int todo;
+	int good;
+
+	start_in(&pair, state);
+	todo = pair_handle(&pair, event, 7, "because");
+	good = pair.state == next && nr_changes == (next != state);
+	if (want == '.')
+		good = good && !todo && !pair.reason[0];
+	else
+		good = good && (next == PAIR_REPLICATING) == !pair.reason[0];
+	/* Shipping starts only where it is allowed, and stops where not. */
+	good = good && (!(todo & PAIR_DO_SHIP) || pair_is_shipping(next));
+	if (pair_is_shipping(state) && !pair_is_shipping(next))
+		good = good && (todo & PAIR_DO_STOP);
+	if (want != '.' && next == PAIR_CONNECTING)
+		good = good && (todo & (PAIR_DO_OPEN | PAIR_DO_RETRY));
+	ok(good, "%s in %s leads to %s", pair_event_name(event),
+	   pair_state_name(state), pair_state_name(next));
+}
+
+static void check_words(enum pair_state state)
+{
+	struct pair pair;
+
+	start_in(&pair, state);
+	ok(pair_state_name(state)[0] &&
+	   (state == PAIR_REPLICATING) == !pair_reason(&pair)[0] &&
+	   (state == PAIR_REPLICATING) == !pair_next_step(state)[0],
+	   "%s has a reason and a next step", pair_state_name(state));
+}
+
+static void check_reasons(void)
+{
+	struct pair pair;
+
+	start_in(&pair, PAIR_SYNCING);
+	pair_handle(&pair, PAIR_EV_LOST, 1, "cable cut");
+	is_str(pair_reason(&pair), "cable cut", "a reason is kept");
+	pair_handle(&pair, PAIR_EV_RETRY, 2, NULL);
+	is_str(pair_reason(&pair), "cable cut", "… while the state stays");
+	pair_handle(&pair, PAIR_EV_CONNECTED, 3, NULL);
+	ok(!strstr(pair_reason(&pair), "cable"), "… and not longer");
+	is_int(pair.since_ns, 3, "the time of the change is noted");
+}
+
+int main(void)
+{
+	for (int state = 0; state < PAIR_NR_STATES; state++) {
+		for (int event = 0; event < PAIR_NR_EVENTS; event++)
+			check_one(state, event);
+		check_words(state);
+	}
+	check_reasons();
+	return tap_done();
+}
