@@ -77,7 +77,8 @@ bool dmr_extents_next(const struct dmr_extents *set, uint64_t from,
 
 /*
  * Moves chunks from the front of 'set' into 'window' (which is cleared first),
- * 'most' at the most; fewer only when the set has no more.
+ * 'most' at the most; fewer only when the set has no more. After -ENOMEM what
+ * has been moved is in the window, the rest in the set.
  */
 int dmr_extents_take(struct dmr_extents *set, uint64_t most,
 		     struct dmr_extents *window);

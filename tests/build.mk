@@ -3,3 +3,4 @@
 # library and all of replicad but main.o; NAME-y lists further objects.
 # tools-y: one tests/X.c each, plain, linked with libreplica.a.
 unit-y += unit-pair unit-config
+unit-y += unit-extents unit-header
