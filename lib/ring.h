@@ -46,10 +46,11 @@ typedef void ring_done_fn(struct ring_op *op, int res, unsigned int flags);
 
 struct ring_op {
 	ring_done_fn *done;	/* set by the owner before the start */
-	uint8_t kind;		/* private */
 	bool pending;		/* started, and the last callback has not run */
-	bool rearm;		/* private */
+	bool rearm;		/* private: start again when it ends well */
+	uint8_t kind;		/* private */
 	int fd;			/* private */
+	unsigned int events;	/* private */
 };
 
 struct ring_opts {
@@ -68,8 +69,9 @@ int ring_create(struct ring **ringp, const struct ring_opts *opts);
 
 /*
  * Cancels what is pending, runs the last callback of each operation (with
- * -ECANCELED, or its result), waits for jobs, drops timers and work without a
- * call, frees.  Callbacks must not start anything meanwhile; NULL is fine.
+ * -ECANCELED, or its result), waits for jobs and runs their ->done, drops
+ * timers and work without a call, frees.  The callbacks must not start
+ * anything.  Close NBD connections before.  NULL is fine.
  */
 void ring_destroy(struct ring *ring);
 
@@ -118,7 +120,10 @@ void ring_send(struct ring *ring, struct ring_op *op, int fd,
 void ring_recv_once(struct ring *ring, struct ring_op *op, int fd, void *buf,
 		    unsigned int len);
 
-/* Once or, if @multishot, until cancelled; res = the poll events. */
+/*
+ * Once or, if @multishot, until cancelled; res = the poll events.  Multishot
+ * tells changes: read @fd until -EAGAIN each time.
+ */
 void ring_poll(struct ring *ring, struct ring_op *op, int fd,
 	       unsigned int events, bool multishot);
 
@@ -179,7 +184,10 @@ int ring_signal_start(struct ring *ring, struct ring_signal *sig,
 /* @sig must live on until the ring has done another turn or is destroyed. */
 void ring_signal_stop(struct ring *ring, struct ring_signal *sig);
 
-/* Initialise with zeroes and ->run.  Queued at most once at a time. */
+/*
+ * Initialise with zeroes and ->run.  Queued at most once at a time; use one
+ * either with ring_post() or with ring_defer(), not with both.
+ */
 struct ring_work {
 	void (*run)(struct ring_work *work);
 	struct ring_work *next;		/* private */
@@ -199,7 +207,7 @@ void ring_defer_cancel(struct ring *ring, struct ring_work *work);
 /*
  * Something that blocks (name resolution, libdevmapper): ->blocking runs on a
  * thread of its own, then ->done on the ring's thread.  Returns 0 or -errno;
- * after 0 @job must stay until ->done, or until ring_destroy() has returned.
+ * after 0 @job must stay until ->done.
  */
 struct ring_job {
 	void (*blocking)(struct ring_job *job);
