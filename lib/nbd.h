@@ -12,7 +12,8 @@
  * ->closed() is called exactly once for each nbd_connect() that returned 0,
  * with or without ->ready() before, never from inside a call of the user.
  * Before it, each request has had its ->done(), also exactly once.  After it
- * has returned the connection is freed.
+ * has returned the connection is freed.  A ring is destroyed only after its
+ * connections have been closed.
  *
  * A reply with an error ends a request, not the connection.  Whatever breaks
  * the protocol, a deadline or the socket ends the connection: every request
@@ -104,7 +105,8 @@ struct nbd_req {
 	 * ended, or -EINVAL (off the export, or not a multiple of
 	 * block_min), -EROFS, -EOPNOTSUPP (the server lacks the command or
 	 * the flag), -ENOTCONN (before ->ready), -ESHUTDOWN.
-	 * New requests may be made from here.
+	 * New requests may be made from here, but one that failed must
+	 * not be repeated without end on a connection that is closing.
 	 */
 	void (*done)(struct nbd_req *req, int err);
 
@@ -114,8 +116,7 @@ struct nbd_req {
 	uint8_t *buf;
 	uint16_t command, flags;
 	unsigned int nr_wire;		/* commands without a reply */
-	int err;			/* of the first that failed */
-	bool is_split;			/* all sent only when len is 0 */
+	int err;			/* the first one */
 };
 
 #define NBD_REQ_FUA		(1u << 0)

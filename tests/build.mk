@@ -4,3 +4,4 @@
 # tools-y: one tests/X.c each, plain, linked with libreplica.a.
 unit-y += unit-pair unit-config
 unit-y += unit-extents unit-header
+tools-y += bench/nbd-bench

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the files of the NBD client share: nbd.c (the life of a connection),
+ * nbd-connect.c (name, socket), nbd-negotiate.c (up to ->ready),
+ * nbd-request.c (from then on).
+ */
+#ifndef REPLICA_NBD_PRIVATE_H
+#define REPLICA_NBD_PRIVATE_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "error.h"
+#include "nbd-wire.h"
+#include "nbd.h"
+#include "ring.h"
+#include "uri.h"
+
+#define NBD_MAX_OPT_REPLY	8192	/* a reply to an option, at most */
+#define NBD_MAX_IOV		1024	/* the kernel's limit */
+
+enum nbd_state {
+	NBD_CONNECTING,		/* name, socket */
+	NBD_NEGOTIATING,
+	NBD_READY,
+	NBD_LEAVING,		/* READY, but no new requests */
+	NBD_GOODBYE,		/* DISC is being sent */
+	NBD_DEAD,		/* waits for its operations to end */
+};
+
+/*
+ * The stream of bytes from the server, cut into messages: when @want bytes
+ * are together, ->step looks at them and says what it wants next.  A step
+ * returns 0, or -errno after nbd_fail().
+ */
+struct nbd_rx {
+	int (*step)(struct nbd_conn *conn, const void *data);
+	uint8_t *into;		/* where they go: buf, or a reader's buffer */
+	size_t want, have;
+	uint8_t buf[NBD_MAX_OPT_REPLY];
+};
+
+/* A command on the wire. */
+struct nbd_slot {
+	struct nbd_req *req;	/* NULL: the slot is free */
+	uint8_t *buf;		/* a READ's data */
+	uint32_t len;
+	uint32_t serial;	/* upper half of the cookie */
+	uint32_t batch;		/* tx.batch when it was sent */
+	int err;		/* of an early reply */
+	bool is_early;		/* replied to before it was sent, see Q3 */
+	uint64_t sent;		/* ring_now() */
+	struct nbd_slot *next, *prev;	/* by age if used; next free */
+};
+
+/* One sendmsg at a time. */
+struct nbd_tx {
+	struct ring_op op;
+	struct msghdr msg;
+	unsigned int nr_iov;
+	size_t len;		/* bytes in iov */
+	uint64_t start;
+	uint32_t batch;		/* counts the sends */
+	unsigned int nr_early;	/* slots with ->is_early */
+	struct iovec iov[NBD_MAX_IOV];
+};
+
+struct nbd_req_list {
+	struct nbd_req *first, **last;
+};
+
+struct nbd_conn {
+	struct ring *ring;
+	const struct nbd_callbacks *cbs;
+	void *arg;
+	struct nbd_opts opts;
+	char *name;			/* the URI, for messages */
+	struct nbd_uri uri;
+	enum nbd_state state;
+	struct error error;		/* why it is dead */
+	struct ring_work end_work;	/* DEAD: look whether all has ended */
+	struct ring_timer timer;	/* negotiation, or the oldest request */
+
+	int fd;				/* -1: none */
+	struct ring_op connect_op;
+	struct nbd_resolve *resolve;	/* the name is being looked up */
+	struct addrinfo *addrs, *addr;	/* all; the one that is tried */
+	struct sockaddr_storage sa;
+
+	struct nbd_info info;
+	unsigned int nr_opt_replies;
+	bool has_export_info;
+	struct nbd_opt_reply opt_reply;	/* host order */
+	uint8_t *hello;			/* the option that we send */
+
+	struct ring_recv recv;
+	struct nbd_rx rx;
+	struct nbd_tx tx;
+
+	struct nbd_req_list queue;	/* not, or not wholly, on the wire */
+	struct nbd_req_list refused;	/* err is set */
+	struct ring_work send_work, refuse_work;
+	struct nbd_request *headers;	/* one for each slot, one for DISC */
+	struct nbd_slot *slots, *free;
+	struct nbd_slot *reading;	/* whose data is arriving */
+	struct nbd_slot wire;		/* head of the used ones, oldest first */
+};
+
+/* --- nbd.c ---------------------------------------------------------------- */
+
+/*
+ * The end of @conn, for a reason in plain words; the first one stays.
+ * Returns @err.  The caller must not touch @conn much more: ->closed() comes
+ * in a later turn.
+ */
+int nbd_fail(struct nbd_conn *conn, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The next message: @want bytes, in rx.buf or at @into. */
+void nbd_expect(struct nbd_conn *conn, size_t want, uint8_t *into,
+		int (*step)(struct nbd_conn *conn, const void *data));
+
+/* Send what is in tx.iov; nbd_sent() follows. */
+void nbd_send(struct nbd_conn *conn);
+void nbd_tx_add(struct nbd_tx *tx, void *data, size_t len);
+
+/* --- nbd-connect.c -------------------------------------------------------- */
+
+/* Leads to nbd_negotiate() or nbd_fail(). */
+void nbd_start_connect(struct nbd_conn *conn);
+void nbd_forget_resolve(struct nbd_conn *conn);
+
+/* --- nbd-negotiate.c ------------------------------------------------------ */
+
+/* conn->fd is connected.  Leads to nbd_requests_start() or nbd_fail(). */
+void nbd_negotiate(struct nbd_conn *conn);
+
+/* --- nbd-request.c -------------------------------------------------------- */
+
+int nbd_requests_init(struct nbd_conn *conn);
+void nbd_requests_start(struct nbd_conn *conn);
+/* The send of a batch has ended well. */
+void nbd_requests_sent(struct nbd_conn *conn);
+void nbd_requests_timeout(struct nbd_conn *conn);
+/* Each request that there still is gets its ->done(). */
+void nbd_requests_fail(struct nbd_conn *conn, int err);
+void nbd_requests_free(struct nbd_conn *conn);
+
+#endif
