@@ -45,7 +45,7 @@ testable-objs := $(filter-out daemon/main.o,$(replicad-objs))
 # --- libraries ---------------------------------------------------------------
 PACKAGES := libnl-3.0 libnl-genl-3.0 liburing devmapper jansson inih libisal \
 	    libxxhash
-no-libs-goals := clean help deps style check demo bench modules uninstall
+no-libs-goals := clean help deps style check demo bench modules list-unit
 ifneq ($(filter-out $(no-libs-goals),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(shell command -v pkg-config),)
 $(error pkg-config is missing. As root, "make deps" installs what is needed)
@@ -135,7 +135,9 @@ tools: $(tool-progs)
 unit-build: $(unit-progs)
 unit: unit-build
 	$(Q)tests/run-tests --title "unit tests" $(sort $(unit-progs))
-.PHONY: tools unit unit-build
+list-unit:
+	@echo $(sort $(unit-y))
+.PHONY: tools unit unit-build list-unit
 
 # What can be tested installs first what it needs, then builds, then runs.
 check:
