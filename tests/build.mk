@@ -5,3 +5,13 @@
 unit-y += unit-pair unit-config
 unit-y += unit-extents unit-header
 tools-y += bench/nbd-bench
+unit-y += unit-oracle
+unit-oracle-y := tests/oracle-plan.o tests/oracle-sector.o tests/oracle-image.o
+tools-y += dmr-ctl netlink-malformed oracle-writer oracle-check oracle-ship
+oracle-objs := tests/oracle-plan.o tests/oracle-sector.o tests/oracle-image.o \
+	       tests/oracle-state.o
+dmr-ctl-y := tests/dmr-ctl-io.o tests/dmr.o tests/genl.o
+netlink-malformed-y := tests/dmr.o tests/genl.o
+oracle-writer-y := $(oracle-objs)
+oracle-check-y := $(oracle-objs)
+oracle-ship-y := $(oracle-objs) tests/oracle-epoch.o tests/dmr.o tests/genl.o

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "oracle-state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAGIC	0x6f7261636c650001ull
+
+static int map(int fd, struct oracle_state **state)
+{
+	*state = mmap(NULL, sizeof(**state), PROT_READ | PROT_WRITE,
+		      MAP_SHARED, fd, 0);
+	return *state == MAP_FAILED ? -errno : 0;
+}
+
+int oracle_state_create(const char *path, const struct oracle_plan *plan,
+			struct oracle_state **state)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = ftruncate(fd, sizeof(**state)) ? -errno : map(fd, state);
+	close(fd);
+	if (err)
+		return err;
+	(*state)->plan = *plan;
+	atomic_thread_fence(memory_order_release);
+	(*state)->magic = MAGIC;
+	return 0;
+}
+
+int oracle_state_open(const char *path, struct oracle_state **state)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	struct stat st;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st))
+		err = -errno;
+	else
+		err = st.st_size == sizeof(**state) ? map(fd, state) : -EINVAL;
+	close(fd);
+	if (!err && ((*state)->magic != MAGIC ||
+		     oracle_plan_check(&(*state)->plan))) {
+		oracle_state_close(*state);
+		err = -EINVAL;
+	}
+	return err;
+}
+
+void oracle_state_close(struct oracle_state *state)
+{
+	munmap(state, sizeof(*state));
+}
+
+void oracle_state_completed(struct oracle_state *state,
+			    struct oracle_bounds *bounds)
+{
+	uint32_t c;
+
+	for (c = 0; c < state->plan.nr_chains; c++)
+		bounds->completed[c] = atomic_load(&state->chain[c].completed);
+}
+
+void oracle_state_issued(struct oracle_state *state,
+			 struct oracle_bounds *bounds)
+{
+	uint32_t c;
+
+	for (c = 0; c < state->plan.nr_chains; c++)
+		bounds->issued[c] = atomic_load(&state->chain[c].issued);
+}
