@@ -28,21 +28,37 @@ struct backend {
 	void *arg;		/* of the events */
 	struct backend_options opts;
 	struct backend_info info;
-	bool unclean;
+	unsigned int writes;	/* writes and zeroings without an answer */
+	bool unclean;		/* some were when a connection ended */
 	char name[256];
 	char error[256];
 };
 
+/* Fills the shared part of a zeroed backend. */
+void backend_init(struct backend *b, const struct backend_ops *ops,
+		  struct ring *ring, const char *target,
+		  const struct backend_options *opts,
+		  const struct backend_events *events, void *arg);
+
+/* Can the target, as b->info shows it, be used? Else -errno and the words. */
+int backend_check(struct backend *b);
+
+/* Keep the words for backend_error(); the first returns @err. */
+int backend_set_error(struct backend *b, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void backend_failed(struct backend *b, const char *what, uint64_t len,
+		    uint64_t off, int err);
+
 /* The contract of backend_open(); the caller has checked @opts. */
 int nbd_backend_open(struct backend **b, struct ring *ring,
-			    const char *target,
-			    const struct backend_options *opts,
-			    const struct backend_events *events, void *arg,
-			    char *text, size_t text_len);
+		     const char *target,
+		     const struct backend_options *opts,
+		     const struct backend_events *events, void *arg,
+		     char *text, size_t text_len);
 int local_backend_open(struct backend **b, struct ring *ring,
-			      const char *target,
-			      const struct backend_options *opts,
-			      const struct backend_events *events, void *arg,
-			      char *text, size_t text_len);
+		       const char *target,
+		       const struct backend_options *opts,
+		       const struct backend_events *events, void *arg,
+		       char *text, size_t text_len);
 
 #endif

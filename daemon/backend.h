@@ -98,16 +98,17 @@ const char *backend_name(const struct backend *b);
 const char *backend_error(const struct backend *b);
 
 /*
- * True if writes were still unanswered when the connection ended: the server
- * may go on executing them. After that the chunks of that epoch have to be
- * shipped again, stale_wait later (C2, W6). Stays true; ask before closing.
+ * True if writes are unanswered, or were when a connection ended: once it is
+ * closed the server may go on executing them, and the chunks of that epoch
+ * have to be shipped again, stale_wait later (C2, W6). Ask before closing.
  */
 bool backend_unclean(const struct backend *b);
 
 /*
  * The operations. @off and @len are multiples of min_block. A buffer must stay
  * until the callback; any alignment does, 4 KiB is best. They return 0, or
- * -ENOTCONN, -EINVAL, -ENOMEM without a callback.
+ * -ENOTCONN, -EINVAL, -ENOMEM without a callback; backend_zero() -EOPNOTSUPP
+ * where BACKEND_CAN_ZERO is missing.
  */
 int backend_write(struct backend *b, const void *buf, size_t len, uint64_t off,
 		  unsigned int flags, backend_done_fn *done, void *arg);

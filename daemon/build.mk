@@ -1,3 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Objects of replicad; main.o is the only one that unit tests do not link.
 replicad-y += config.o log.o pair.o state-file.o
+replicad-y += backend.o backend-nbd.o backend-local.o xfer.o limit.o
+replicad-y += batch.o pump.o pump-read.o pump-park.o spool.o

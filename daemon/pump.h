@@ -34,6 +34,8 @@ struct pump_options {
 				 * once) or block device; NULL = no spool */
 	uint64_t spool_bytes;	/* its size */
 	struct limiter *limit;	/* may be NULL; may be shared; not owned */
+	bool ring_buffers;	/* take buffers from the ring's pool, which are
+				 * of io_bytes, as long as it has some */
 };
 
 /* What a job did. Bytes that went to the spool are not counted again. */
@@ -56,6 +58,9 @@ struct pump_job {
 	const struct dmr_extent *extents; /* sorted, not overlapping; must stay
 					   * until done() */
 	size_t nr_extents;
+	bool held;		/* the kernel holds the chunks until they are
+				 * released: what the target cannot take now
+				 * goes to the spool */
 	/*
 	 * These extents are safe in memory or spool: they can be released.
 	 * Sorted; each chunk once. May call pump_abort(). May be NULL.
@@ -95,6 +100,10 @@ const struct pump_stats *pump_stats(const struct pump *p);
 
 /* Plain words on the last error; "" if there was none. */
 const char *pump_error(const struct pump *p);
+
+/* Why the spool is not used although one was asked for; "" if it is. Never an
+ * error of a job: one goes on without it, and a full spool is just full. */
+const char *pump_spool_error(const struct pump *p);
 
 /*
  * One record's part of the digest (W2): crc32c over the offset (le64) and the

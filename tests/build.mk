@@ -15,3 +15,10 @@ netlink-malformed-y := tests/dmr.o tests/genl.o
 oracle-writer-y := $(oracle-objs)
 oracle-check-y := $(oracle-objs)
 oracle-ship-y := $(oracle-objs) tests/oracle-epoch.o tests/dmr.o tests/genl.o
+unit-y += unit-pump unit-pump-faults unit-pump-spool unit-limit
+unit-pump-y := tests/pump-rig.o
+unit-pump-faults-y := tests/pump-rig.o
+unit-pump-spool-y := tests/pump-rig.o
+unit-limit-y := tests/pump-rig.o
+$(addprefix build/san/tests/unit-,pump pump-faults pump-spool limit): \
+	LDFLAGS += -Wl,--wrap=ring_read -Wl,--wrap=ring_write
