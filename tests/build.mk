@@ -22,3 +22,4 @@ unit-pump-spool-y := tests/pump-rig.o
 unit-limit-y := tests/pump-rig.o
 $(addprefix build/san/tests/unit-,pump pump-faults pump-spool limit): \
 	LDFLAGS += -Wl,--wrap=ring_read -Wl,--wrap=ring_write
+unit-y += unit-netlink
