@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The devices there are: found by origin, shared by table instances and views.
+ *
+ * Invariants:
+ *  V1 One device for each origin; one mapped device for each device.
+ *  V2 A device is on the list from its creation until its last instance is
+ *     closed; while it is there, md is valid. References (views, netlink) keep
+ *     the memory, not the mapped device.
+ *  V3 A new device is wholly dirty: nobody knows what its origin has.
+ *  V4 No bio is left when the last instance closes: device-mapper has waited.
+ *     Reads for copies may be; dmr_preserve_teardown() waits for them.
+ */
+#include "device.h"
+
+#include <linux/blkdev.h>
+#include <linux/percpu.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+
+#include "epoch.h"
+#include "event.h"
+#include "group.h"
+#include "io.h"
+#include "main.h"
+#include "preserve.h"
+
+DEFINE_MUTEX(dmr_registry_lock);
+LIST_HEAD(dmr_devices);
+LIST_HEAD(dmr_groups);
+
+static void free_memory(struct dmr_device *dev)
+{
+	dmr_map_destroy(dev->slot[0].map);
+	dmr_map_destroy(dev->slot[1].map);
+	dmr_map_destroy(dev->released);
+	free_percpu(dev->pcpu);
+	kfree(dev);
+}
+
+static int alloc_memory(struct dmr_device *dev)
+{
+	dev->pcpu = alloc_percpu(struct dmr_percpu);
+	dev->slot[0].map = dmr_map_create(&dev->geo);
+	dev->slot[1].map = dmr_map_create(&dev->geo);
+	dev->released = dmr_map_create(&dev->geo);
+	if (!dev->pcpu || IS_ERR(dev->slot[0].map) ||
+	    IS_ERR(dev->slot[1].map) || IS_ERR(dev->released))
+		return -ENOMEM;
+	return 0;
+}
+
+static void set_identity(struct dmr_device *dev)
+{
+	uuid_gen(&dev->volume_id);
+	dev->incarnation = get_random_u64();
+	dev->generation = get_random_u64();
+	/* No superblock keeps a count; a clock that only grows serves. */
+	dev->loads = ktime_get_real_seconds();
+}
+
+static void init_fields(struct dmr_device *dev, const struct dmr_config *cfg)
+{
+	dmr_geometry_init(&dev->geo, cfg->sectors, cfg->chunk_sectors,
+			  cfg->region_sectors);
+	dev->preserve_pages = cfg->preserve_pages;
+	dev->role = cfg->role;
+	refcount_set(&dev->refs, 1);
+	INIT_LIST_HEAD(&dev->member);
+	spin_lock_init(&dev->io_lock);
+	bio_list_init(&dev->parked);
+	bio_list_init(&dev->deferred);
+	INIT_WORK(&dev->park_work, dmr_io_park_work);
+	INIT_WORK(&dev->drain_work, dmr_epoch_drain_work);
+	INIT_WORK(&dev->event_work, dmr_event_work);
+	dmr_preserve_setup(dev);
+	set_identity(dev);
+}
+
+static struct dmr_device *create(struct mapped_device *md,
+				 struct block_device *bdev,
+				 const struct dmr_config *cfg)
+{
+	struct dmr_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+
+	if (!dev)
+		return NULL;
+	init_fields(dev, cfg);
+	dev->md = md;
+	dev->bdev = bdev;
+	dev->number = dmr_number(disk_devt(dm_disk(md)));
+	dev->origin = bdev->bd_dev;
+	if (alloc_memory(dev) || dmr_group_start(dev)) {
+		free_memory(dev);
+		return NULL;
+	}
+	dmr_map_fill(dev->slot[0].map);				/* V3 */
+	dev->slot[0].seen = true;
+	return dev;
+}
+
+static struct dmr_device *find_by_origin(dev_t origin)
+{
+	struct dmr_device *dev;
+
+	lockdep_assert_held(&dmr_registry_lock);
+	list_for_each_entry(dev, &dmr_devices, node)
+		if (dev->origin == origin)
+			return dev;
+	return NULL;
+}
+
+/* Why a table can't be another instance of @dev, or NULL. */
+static char *misfit(struct dmr_device *dev, struct mapped_device *md,
+		    const struct dmr_config *cfg)
+{
+	struct dmr_geometry geo;
+
+	if (dev->md != md)
+		return "Another replica device uses this origin";
+	dmr_geometry_init(&geo, cfg->sectors, cfg->chunk_sectors,
+			  cfg->region_sectors);
+	if (geo.sectors != dev->geo.sectors)
+		return "A reload can't change the size";
+	if (geo.chunk_shift != dev->geo.chunk_shift ||
+	    geo.region_shift != dev->geo.region_shift)
+		return "A reload can't change chunk_size or region_size";
+	return NULL;
+}
+
+static struct dmr_device *open_locked(struct mapped_device *md,
+				      struct block_device *bdev,
+				      const struct dmr_config *cfg,
+				      char **error)
+{
+	struct dmr_device *dev = find_by_origin(bdev->bd_dev);
+
+	if (dev) {
+		*error = misfit(dev, md, cfg);
+		if (*error)
+			return ERR_PTR(-EBUSY);
+		dev->nr_instances++;
+		return dev;
+	}
+	dev = create(md, bdev, cfg);
+	if (!dev) {
+		*error = "Not enough memory for the maps";
+		return ERR_PTR(-ENOMEM);
+	}
+	dev->nr_instances = 1;
+	list_add_tail(&dev->node, &dmr_devices);
+	return dev;
+}
+
+struct dmr_device *dmr_device_open(struct mapped_device *md,
+				   struct block_device *bdev,
+				   const struct dmr_config *cfg, char **error)
+{
+	struct dmr_device *dev;
+
+	mutex_lock(&dmr_registry_lock);
+	dev = open_locked(md, bdev, cfg, error);
+	mutex_unlock(&dmr_registry_lock);
+	return dev;
+}
+
+static void destroy(struct dmr_device *dev)
+{
+	dmr_group_forget(dev);
+	free_memory(dev);
+}
+
+void dmr_device_put(struct dmr_device *dev)
+{
+	if (refcount_dec_and_test(&dev->refs))
+		destroy(dev);
+}
+
+/* V4. The device is off the list. */
+static void stop(struct dmr_device *dev)
+{
+	WARN_ON_ONCE(!bio_list_empty(&dev->parked) ||
+		     !bio_list_empty(&dev->deferred));
+	cancel_work_sync(&dev->park_work);
+	dmr_preserve_teardown(dev);
+	cancel_work_sync(&dev->drain_work);
+	cancel_work_sync(&dev->event_work);
+}
+
+void dmr_device_close(struct dmr_device *dev)
+{
+	bool last;
+
+	mutex_lock(&dmr_registry_lock);
+	last = !--dev->nr_instances;
+	if (last) {
+		if (dev->active)
+			dmr_event_send(dev, DMR_EVENT_REMOVED);
+		list_del_init(&dev->node);
+		dmr_group_leave(dev);
+	}
+	mutex_unlock(&dmr_registry_lock);
+	if (!last)
+		return;
+	stop(dev);
+	dmr_device_put(dev);
+}
+
+void dmr_device_resume(struct dmr_device *dev, struct block_device *bdev)
+{
+	struct dmr_group *g;
+	bool first;
+
+	mutex_lock(&dmr_registry_lock);
+	first = !dev->active;
+	dev->active = true;
+	g = dmr_group_lock(dev);
+	dev->bdev = bdev;
+	dev->suspended = false;
+	if (dm_copy_name_and_uuid(dev->md, dev->name, NULL))
+		strscpy(dev->name, dm_device_name(dev->md), DM_NAME_LEN);
+	dmr_group_unlock(g);
+	if (first)
+		dmr_event_send(dev, DMR_EVENT_ADDED);
+	mutex_unlock(&dmr_registry_lock);
+}
+
+void dmr_device_presuspend(struct dmr_device *dev)
+{
+	struct dmr_group *g = dmr_group_lock(dev);
+
+	dev->suspended = true;
+	dmr_group_unhold(g);					/* K6 */
+	dmr_group_unlock(g);
+}
+
+struct dmr_device *dmr_device_get_by_origin(dev_t origin)
+{
+	struct dmr_device *dev;
+
+	mutex_lock(&dmr_registry_lock);
+	dev = find_by_origin(origin);
+	if (dev)
+		refcount_inc(&dev->refs);
+	mutex_unlock(&dmr_registry_lock);
+	return dev;
+}
+
+struct dmr_device *dmr_device_get_by_number(u64 number)
+{
+	struct dmr_device *dev, *found = NULL;
+
+	mutex_lock(&dmr_registry_lock);
+	list_for_each_entry(dev, &dmr_devices, node)
+		if (dev->active && dev->number == number)
+			found = dev;
+	if (found)
+		refcount_inc(&found->refs);
+	mutex_unlock(&dmr_registry_lock);
+	return found;
+}
+
+u64 dmr_device_written(const struct dmr_device *dev)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(dev->pcpu, cpu)->written);
+	return sum;
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Events to user space. They are hints: a message that can't be allocated or
+ * delivered is dropped, and who listens reads GET now and then.
+ */
+#include "event.h"
+
+#include <net/genetlink.h>
+
+#include "group.h"
+#include "netlink.h"
+
+struct event {
+	struct sk_buff *skb;
+	void *hdr;
+};
+
+static int start_event(struct event *e, struct dmr_device *dev,
+		       enum dmr_event event)
+{
+	e->skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	if (!e->skb)
+		return -ENOMEM;
+	e->hdr = genlmsg_put(e->skb, 0, 0, &dmr_genl_family, 0, DMR_CMD_EVENT);
+	if (!e->hdr ||
+	    nla_put_u32(e->skb, DMR_A_EVENT, event) ||
+	    nla_put_u64_64bit(e->skb, DMR_A_DEV, dev->number,
+			      DMR_A_PAD) ||
+	    nla_put_string(e->skb, DMR_A_NAME, dev->name)) {
+		nlmsg_free(e->skb);
+		return -EMSGSIZE;
+	}
+	return 0;
+}
+
+static void broadcast(struct event *e)
+{
+	genlmsg_end(e->skb, e->hdr);
+	genlmsg_multicast(&dmr_genl_family, e->skb, 0, 0, GFP_KERNEL);
+}
+
+void dmr_event_send(struct dmr_device *dev, enum dmr_event event)
+{
+	struct event e;
+
+	if (!start_event(&e, dev, event))
+		broadcast(&e);
+}
+
+static void send_epoch(struct dmr_device *dev, enum dmr_event event, u64 epoch,
+		       u32 flags, u64 nr)
+{
+	struct event e;
+
+	if (start_event(&e, dev, event))
+		return;
+	if (nla_put_u64_64bit(e.skb, DMR_A_EPOCH, epoch, DMR_A_PAD) ||
+	    nla_put_u32(e.skb, DMR_A_EPOCH_FLAGS, flags) ||
+	    nla_put_u64_64bit(e.skb, DMR_A_NR_FROZEN, nr, DMR_A_PAD))
+		nlmsg_free(e.skb);
+	else
+		broadcast(&e);
+}
+
+void dmr_event_frozen(struct dmr_device *dev, struct dmr_group *g, u64 nr)
+{
+	u32 flags = READ_ONCE(dev->preserve.clean) ? 0 : DMR_EPOCH_F_FUZZY;
+
+	send_epoch(dev, DMR_EVENT_FROZEN, g->epoch, flags, nr);
+}
+
+void dmr_event_request(struct dmr_device *dev, const char *text)
+{
+	struct event e;
+
+	if (start_event(&e, dev, DMR_EVENT_REQUEST))
+		return;
+	if (nla_put_string(e.skb, DMR_A_REQUEST, text))
+		nlmsg_free(e.skb);
+	else
+		broadcast(&e);
+}
+
+/* To the owner only: others would be woken by every epoch for nothing. */
+static void send_dirty(struct dmr_device *dev, u32 owner)
+{
+	struct event e;
+
+	if (!owner || start_event(&e, dev, DMR_EVENT_DIRTY))
+		return;
+	genlmsg_end(e.skb, e.hdr);
+	genlmsg_unicast(&init_net, e.skb, owner);
+}
+
+void dmr_event_work(struct work_struct *work)
+{
+	struct dmr_device *dev = container_of(work, struct dmr_device,
+					      event_work);
+	struct dmr_group *g = dmr_group_lock(dev);
+	u64 epoch = g->epoch;
+	u32 owner = dev->owner;
+
+	dmr_group_unlock(g);
+	if (test_and_clear_bit(DMR_SEND_DEGRADED, &dev->events))
+		send_epoch(dev, DMR_EVENT_DEGRADED, epoch, DMR_EPOCH_F_FUZZY,
+			   0);
+	if (test_and_clear_bit(DMR_SEND_DIRTY, &dev->events))
+		send_dirty(dev, owner);
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Fault points, see fault.h. Compiled in only with DMR_FAULT=1. */
+#include "fault.h"
+
+#include <linux/atomic.h>
+#include <linux/delay.h>
+#include <linux/module.h>
+
+#define SWITCH(name)							\
+	bool name;							\
+	module_param(name, bool, 0600)
+
+#define NUMBER(name)							\
+	unsigned int name;						\
+	module_param(name, uint, 0600)
+
+SWITCH(fault_no_preserve);
+SWITCH(fault_no_drain);
+SWITCH(fault_no_gate);
+SWITCH(fault_split_group);
+SWITCH(fault_no_own);
+SWITCH(fault_no_recheck);
+SWITCH(fault_no_once);
+NUMBER(fault_mark_us);
+NUMBER(fault_park_us);
+NUMBER(fault_preserve_us);
+NUMBER(fault_copied_us);
+NUMBER(fault_wake_us);
+NUMBER(fault_view_us);
+NUMBER(fault_split_us);
+NUMBER(fault_no_mem);
+
+void dmr_fault_sleep(unsigned int us)
+{
+	if (us >= 20000)
+		msleep(us / 1000);
+	else if (us)
+		usleep_range(us, us + us / 4 + 1);
+}
+
+void dmr_fault_spin(unsigned int us)
+{
+	for (; us >= 1000; us -= 1000)
+		mdelay(1);
+	if (us)
+		udelay(us);
+}
+
+bool dmr_fault_nth(unsigned int n)
+{
+	static atomic_t calls;
+
+	return n && !(atomic_inc_return(&calls) % n);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Fault points, for tests only: with DMR_FAULT=1 on the make line they are
+ * module parameters; else every one is a constant and costs nothing.
+ *
+ * Switches take a rule away, so that a test can show that it notices:
+ *   fault_no_preserve	held chunks are overwritten without a copy
+ *   fault_no_drain	FROZEN does not wait for the writes of the epoch (K3)
+ *   fault_no_gate	a cut publishes the new state without the hold
+ *   fault_split_group	a group is cut device by device
+ *   fault_no_own	a deferred write preserves for whatever epoch is open (K1)
+ *   fault_no_recheck	a view read trusts what the device gave it (K2)
+ *   fault_no_once	released chunks can be read again (K4)
+ * Delays, in microseconds, make windows wide enough to be hit:
+ *   fault_mark_us	marker: between reading the state and setting bits
+ *   fault_park_us	a parked write: before it is classified again
+ *   fault_preserve_us	before the old content is read
+ *   fault_copied_us	it has been read, the write has not been issued
+ *   fault_wake_us	a deferred write: before it looks again
+ *   fault_view_us	a view read has come back, before it looks again
+ *   fault_split_us	between two devices of a split cut
+ * fault_no_mem n: every n-th allocation for a copy fails.
+ */
+#ifndef DMR_FAULT_H
+#define DMR_FAULT_H
+
+#include <linux/types.h>
+
+#ifdef DMR_FAULT
+
+extern bool fault_no_preserve, fault_no_drain, fault_no_gate;
+extern bool fault_split_group, fault_no_own, fault_no_recheck, fault_no_once;
+extern unsigned int fault_mark_us, fault_park_us, fault_preserve_us;
+extern unsigned int fault_copied_us, fault_wake_us, fault_view_us;
+extern unsigned int fault_split_us, fault_no_mem;
+
+#define dmr_fault(name)		unlikely(READ_ONCE(fault_##name))
+
+/* Process context. */
+void dmr_fault_sleep(unsigned int us);
+/* Any context. */
+void dmr_fault_spin(unsigned int us);
+/* True for every n-th call. */
+bool dmr_fault_nth(unsigned int n);
+
+#define dmr_fault_delay(name)	dmr_fault_sleep(READ_ONCE(fault_##name##_us))
+#define dmr_fault_busy(name)	dmr_fault_spin(READ_ONCE(fault_##name##_us))
+#define dmr_fault_mem()		dmr_fault_nth(READ_ONCE(fault_no_mem))
+
+#else
+
+#define dmr_fault(name)		false
+#define dmr_fault_delay(name)	do { } while (0)
+#define dmr_fault_busy(name)	do { } while (0)
+#define dmr_fault_mem()		false
+
+#endif
+#endif
