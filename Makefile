@@ -171,7 +171,7 @@ KDIR ?= $(call kdir-of,$(KVER))
 DMR_FAULT ?=
 kmod-out = $(CURDIR)/build/kmod/$(KVER)$(if $(DMR_FAULT),-fault)
 kbuild = $(MAKE) $(if $(V),V=1,--no-print-directory) -C $(KDIR) M=$(kmod-out) \
-	 $(if $(DMR_FAULT),DMR_FAULT=1) $(if $(WERROR),KCFLAGS=-Werror) \
+	 $(if $(DMR_FAULT),DMR_FAULT=y) $(if $(WERROR),KCFLAGS=-Werror) \
 	 $(KBUILD_FLAGS)
 
 modules: kmod-tree
