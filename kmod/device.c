@@ -21,6 +21,7 @@
 
 #include "epoch.h"
 #include "event.h"
+#include "fault.h"
 #include "group.h"
 #include "io.h"
 #include "main.h"
@@ -180,8 +181,8 @@ void dmr_device_put(struct dmr_device *dev)
 /* V4. The device is off the list. */
 static void stop(struct dmr_device *dev)
 {
-	WARN_ON_ONCE(!bio_list_empty(&dev->parked) ||
-		     !bio_list_empty(&dev->deferred));
+	dmr_assert(bio_list_empty(&dev->parked));		/* V4 */
+	dmr_assert(bio_list_empty(&dev->deferred));		/* V4 */
 	cancel_work_sync(&dev->park_work);
 	dmr_preserve_teardown(dev);
 	cancel_work_sync(&dev->drain_work);

@@ -75,7 +75,7 @@ static void set_state(struct dmr_group *g, enum dmr_state state)
 	};
 
 	lockdep_assert_held(&g->lock);
-	WARN_ON_ONCE(!(allowed[g->state] & BIT(state)));
+	dmr_assert(allowed[g->state] & BIT(state));
 	g->state = state;
 }
 
@@ -130,8 +130,8 @@ static void start_drain(struct dmr_device *dev, struct dmr_group *g, u64 epoch,
 {
 	unsigned int next = !running_slot(dev, g);
 
-	WARN_ON_ONCE(dmr_io_inflight(dev, next) ||
-		     !dmr_map_is_empty(dev->slot[next].map));	/* E3, K3 */
+	dmr_assert(!dmr_io_inflight(dev, next));		/* E3, K3 */
+	dmr_assert(dmr_map_is_empty(dev->slot[next].map));	/* E3 */
 	WRITE_ONCE(dev->slot[next].seen, false);
 	dev->highest_seen = epoch;
 	dev->stats.cuts++;

@@ -52,3 +52,10 @@ bool dmr_fault_nth(unsigned int n)
 
 	return n && !(atomic_inc_return(&calls) % n);
 }
+
+bool dmr_fault_any(void)
+{
+	return fault_no_preserve || fault_no_drain || fault_no_gate ||
+	       fault_split_group || fault_no_own || fault_no_recheck ||
+	       fault_no_once;
+}

@@ -24,6 +24,7 @@
 #ifndef DMR_FAULT_H
 #define DMR_FAULT_H
 
+#include <linux/bug.h>
 #include <linux/types.h>
 
 #ifdef DMR_FAULT
@@ -47,12 +48,20 @@ bool dmr_fault_nth(unsigned int n);
 #define dmr_fault_busy(name)	dmr_fault_spin(READ_ONCE(fault_##name##_us))
 #define dmr_fault_mem()		dmr_fault_nth(READ_ONCE(fault_no_mem))
 
+/* Any rule is switched off: then it may well be violated. */
+bool dmr_fault_any(void);
+
 #else
 
 #define dmr_fault(name)		false
 #define dmr_fault_delay(name)	do { } while (0)
 #define dmr_fault_busy(name)	do { } while (0)
 #define dmr_fault_mem()		false
+#define dmr_fault_any()		false
 
 #endif
+
+/* An invariant: says so once where it does not hold, and goes on. */
+#define dmr_assert(cond)	((void)WARN_ON_ONCE(!(cond) && !dmr_fault_any()))
+
 #endif

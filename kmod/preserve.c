@@ -186,6 +186,7 @@ static struct copy *start_copy(struct dmr_device *dev, u64 chunk,
 	struct dmr_preserve *p = &dev->preserve;
 	struct copy *c = copy_alloc(dev, chunk);
 
+	dmr_assert(p->clean && p->drained);			/* K1, K7 */
 	if (!c)
 		return NULL;
 	if (xa_err(xa_store(&p->copies, chunk, c, GFP_NOWAIT | __GFP_NOWARN))) {
@@ -222,7 +223,7 @@ static bool copy_held(struct dmr_device *dev, struct bio *bio,
 	struct dmr_map *frozen = frozen_of(dev);
 	struct copy *c, *wait = NULL;
 
-	WARN_ON_ONCE(!p->drained);				/* P2, K7 */
+	dmr_assert(p->drained);				/* P2, K7 */
 	for (;; chunk++) {
 		chunk = dmr_map_find(frozen, dev->released, chunk, last);
 		if (chunk == DMR_NO_CHUNK)
@@ -323,7 +324,7 @@ void dmr_preserve_teardown(struct dmr_device *dev)
 
 	wait_event(p->idle, is_idle(p));
 	cancel_work_sync(&p->work);
-	WARN_ON_ONCE(p->nr_pages || p->nr_copies);
+	dmr_assert(!p->nr_pages && !p->nr_copies);	/* P5 */
 	xa_destroy(&p->copies);
 }
 
@@ -332,7 +333,7 @@ void dmr_preserve_open(struct dmr_device *dev, u64 epoch, bool clean)
 	struct dmr_preserve *p = &dev->preserve;
 
 	spin_lock_irq(&p->lock);
-	WARN_ON_ONCE(p->epoch || p->nr_copies);			/* K3 */
+	dmr_assert(!p->epoch && !p->nr_copies);		/* K3 */
 	p->epoch = epoch;
 	p->clean = clean;
 	p->drained = false;
@@ -358,7 +359,7 @@ void dmr_preserve_released(struct dmr_device *dev, u64 first, u64 last,
 	struct dmr_preserve *p = &dev->preserve;
 
 	spin_lock_irq(&p->lock);
-	WARN_ON_ONCE(nr_new > p->nr_held);
+	dmr_assert(nr_new <= p->nr_held);
 	p->nr_held -= nr_new;
 	drop_range(dev, first, last);
 	spin_unlock_irq(&p->lock);
