@@ -52,6 +52,9 @@
 #include "main.h"
 #include "preserve.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 const char *dmr_state_name(enum dmr_state state)
 {
 	static const char *const names[] = {
@@ -209,7 +212,7 @@ int dmr_epoch_cut(struct dmr_group *g, u64 epoch, u32 flags, const char **why)
 {
 	struct dmr_gate *hold, *next;
 	struct dmr_device *dev;
-	u64 start;
+	u64 start, pause;
 	int r;
 
 	lockdep_assert_held(&g->lock);
@@ -237,7 +240,9 @@ int dmr_epoch_cut(struct dmr_group *g, u64 epoch, u32 flags, const char **why)
 
 	start = ktime_get_ns();
 	swap_gates(g, hold, next, !(flags & DMR_EPOCH_F_FUZZY));
-	note_pause(g, ktime_get_ns() - start);
+	pause = ktime_get_ns() - start;
+	note_pause(g, pause);
+	trace_dmr_cut(g->number, epoch, !(flags & DMR_EPOCH_F_FUZZY), pause);
 	g->epoch = epoch;
 	set_state(g, DMR_STATE_DRAINING);
 	dmr_group_unpark(g);
@@ -265,6 +270,7 @@ static void freeze(struct dmr_device *dev, struct dmr_group *g)
 {
 	u64 nr = dmr_map_count(dmr_epoch_frozen(dev, g));
 
+	trace_dmr_frozen(dev->number, g->epoch, nr);
 	dmr_preserve_drained(dev, nr);
 	dmr_event_frozen(dev, g, nr);
 }
@@ -436,6 +442,7 @@ static void end_group(struct dmr_group *g, enum dmr_end how,
 	struct dmr_device *dev;
 	u64 epoch = g->epoch;
 
+	trace_dmr_end(g->number, epoch, how);
 	list_for_each_entry(dev, &g->members, member)
 		dmr_preserve_close(dev);
 	next->epoch = 0;

@@ -40,6 +40,7 @@
 #include "fault.h"
 #include "io.h"
 #include "main.h"
+#include "trace.h"
 
 struct copy {
 	struct dmr_device *dev;
@@ -193,6 +194,7 @@ static struct copy *start_copy(struct dmr_device *dev, u64 chunk,
 		copy_free(p, c);
 		return NULL;
 	}
+	trace_dmr_preserve(dev->number, p->epoch, chunk);
 	p->nr_copies++;
 	p->nr_reading++;
 	list_add_tail(&c->node, reads);

@@ -128,10 +128,16 @@ static void view_read_done(struct bio *clone)
 static void start_read(struct view *v, struct bio *bio, u64 epoch, bool copies,
 		       u64 first, u64 last)
 {
-	struct bio *clone = bio_alloc_clone(v->origin->bdev, bio, GFP_NOIO,
-					    &view_bios);
-	struct view_read *r = container_of(clone, struct view_read, clone);
+	gfp_t gfp = bio->bi_opf & REQ_NOWAIT ? GFP_NOWAIT : GFP_NOIO;
+	struct view_read *r;
+	struct bio *clone;
 
+	clone = bio_alloc_clone(v->origin->bdev, bio, gfp, &view_bios);
+	if (!clone) {
+		bio_wouldblock_error(bio);
+		return;
+	}
+	r = container_of(clone, struct view_read, clone);
 	r->dev = v->dev;
 	r->bio = bio;
 	r->epoch = epoch;
@@ -257,7 +263,7 @@ static int view_iterate_devices(struct dm_target *ti,
 static struct target_type dmr_view_target = {
 	.name = "replica-view",
 	.version = {1, 0, 0},
-	.features = DM_TARGET_SINGLETON,
+	.features = DM_TARGET_SINGLETON | DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = view_ctr,
 	.dtr = view_dtr,
