@@ -169,8 +169,8 @@ KVER ?= $(or $(if $(call kdir-of,$(shell uname -r)),$(shell uname -r)),\
 		s|.*/linux-headers-||' | sort -V | tail -n 1))
 KDIR ?= $(call kdir-of,$(KVER))
 DMR_FAULT ?=
-kmod-out = $(CURDIR)/build/kmod/$(KVER)$(if $(DMR_FAULT),-fault)
-kbuild = $(MAKE) $(if $(V),V=1,--no-print-directory) -C $(KDIR) M=$(kmod-out) \
+KMOD_OUT ?= $(CURDIR)/build/kmod/$(KVER)$(if $(DMR_FAULT),-fault)
+kbuild = $(MAKE) $(if $(V),V=1,--no-print-directory) -C $(KDIR) M=$(KMOD_OUT) \
 	 $(if $(DMR_FAULT),DMR_FAULT=y) $(if $(WERROR),KCFLAGS=-Werror) \
 	 $(KBUILD_FLAGS)
 
@@ -181,9 +181,9 @@ kmod-tree:
 	@test -n "$(KDIR)" || { echo "There are no kernel headers" \
 		"$(if $(KVER),for $(KVER) )here. As root, \"make deps\"" \
 		"installs Debian's" >&2; exit 1; }
-	@mkdir -p $(kmod-out)
-	@cp -rsf $(CURDIR)/Kbuild $(CURDIR)/kmod $(kmod-out)/
-	@find $(kmod-out) -xtype l -delete
+	@mkdir -p $(KMOD_OUT)
+	@cp -rsf $(CURDIR)/Kbuild $(CURDIR)/kmod $(KMOD_OUT)/
+	@find $(KMOD_OUT) -xtype l -delete
 
 modules-if-possible:
 ifneq ($(wildcard kmod/Kbuild),)
