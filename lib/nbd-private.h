@@ -66,6 +66,13 @@ struct nbd_tx {
 	struct iovec iov[NBD_MAX_IOV];
 };
 
+/* How fast replies come, see nbd-request.c. */
+struct nbd_pace {
+	uint64_t last;			/* ns, when replies came before */
+	unsigned int nr_replies;	/* in this turn */
+	unsigned int interval;		/* ns between two, smoothed */
+};
+
 struct nbd_req_list {
 	struct nbd_req *first, **last;
 };
@@ -105,6 +112,8 @@ struct nbd_conn {
 	struct nbd_slot *slots, *free;
 	struct nbd_slot *reading;	/* whose data is arriving */
 	struct nbd_slot wire;		/* head of the used ones, oldest first */
+	unsigned int nr_wire;
+	struct nbd_pace pace;
 };
 
 /* --- nbd.c ---------------------------------------------------------------- */

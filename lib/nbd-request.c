@@ -30,6 +30,9 @@
 
 #define NS_PER_MS	1000000ULL
 #define BATCH_BYTES	(1 << 20)	/* a send ends with what exceeds it */
+#define PAUSE_MIN_WIRE	16		/* commands at the server */
+#define PAUSE_INTERVAL	20000		/* ns; no pause above half of it */
+#define PAUSE_MAX	100000		/* ns */
 #define ZERO_MAX	(1 << 30)	/* WRITE_ZEROES has no other limit */
 
 static int step_reply(struct nbd_conn *conn, const void *data);
@@ -65,6 +68,7 @@ static struct nbd_slot *slot_get(struct nbd_conn *conn)
 {
 	struct nbd_slot *slot = conn->free, *head = &conn->wire;
 
+	conn->nr_wire++;
 	conn->free = slot->next;
 	slot->prev = head->prev;
 	slot->next = head;
@@ -74,6 +78,7 @@ static struct nbd_slot *slot_get(struct nbd_conn *conn)
 
 static void slot_put(struct nbd_conn *conn, struct nbd_slot *slot)
 {
+	conn->nr_wire--;
 	slot->prev->next = slot->next;
 	slot->next->prev = slot->prev;
 	slot->req = NULL;
@@ -281,6 +286,31 @@ static void send_goodbye(struct nbd_conn *conn)
 	nbd_send(conn);
 }
 
+/*
+ * Small requests to a fast server: replies come every few microseconds, and
+ * to be woken for each, and to send one request, would cost both sides more
+ * than the request.  While the server has enough to do, let a quarter of it
+ * come back first.
+ */
+static void pause_if_busy(struct nbd_conn *conn)
+{
+	struct nbd_pace *pace = &conn->pace;
+	uint64_t now = ring_now(conn->ring), ns;
+
+	if (!pace->nr_replies)
+		return;
+	ns = (now - pace->last) / pace->nr_replies;
+	if (ns > PAUSE_INTERVAL)
+		ns = PAUSE_INTERVAL;
+	pace->interval = (3 * pace->interval + ns) / 4;
+	pace->last = now;
+	pace->nr_replies = 0;
+	ns = pace->interval * (uint64_t)conn->nr_wire / 4;
+	if (conn->nr_wire >= PAUSE_MIN_WIRE &&
+	    pace->interval < PAUSE_INTERVAL / 2)
+		ring_pause(conn->ring, ns < PAUSE_MAX ? ns : PAUSE_MAX);
+}
+
 static void send_work(struct ring_work *work)
 {
 	struct nbd_conn *conn = container_of(work, struct nbd_conn, send_work);
@@ -290,6 +320,7 @@ static void send_work(struct ring_work *work)
 	if (conn->tx.op.pending)
 		return;
 	send_batch(conn);
+	pause_if_busy(conn);
 	if (conn->state == NBD_LEAVING && wire_empty(conn))
 		send_goodbye(conn);
 }
@@ -311,8 +342,8 @@ static void slot_complete(struct nbd_conn *conn, struct nbd_slot *slot,
 		list_pop(&conn->queue);		/* Q1: it is the first */
 		req->len = 0;
 	}
-	if (conn->queue.first || conn->state == NBD_LEAVING)
-		ring_defer(conn->ring, &conn->send_work);
+	conn->pace.nr_replies++;
+	ring_defer(conn->ring, &conn->send_work);
 	if (!req->nr_wire && !req->len)
 		req->done(req, req->err);
 }

@@ -150,7 +150,7 @@ static void rx_feed(struct nbd_conn *conn, const uint8_t *data, size_t len)
 
 static void rx_ended(struct nbd_conn *conn, int res)
 {
-	if (res < 0)
+	if (res < 0 && res != -ECONNRESET)
 		nbd_fail(conn, res, "receive: %s", strerrordesc_np(-res));
 	else if (conn->state < NBD_READY)
 		nbd_fail(conn, -ECONNRESET,

@@ -34,6 +34,7 @@ struct ring {
 	struct io_uring uring;
 	unsigned int nr_pending;	/* operations with a callback to come */
 	uint64_t now;			/* ns */
+	unsigned int pause;		/* ns, of this turn; 0 = none */
 	atomic_bool stop;
 	bool is_open;			/* uring is set up */
 

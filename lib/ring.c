@@ -384,8 +384,14 @@ uint64_t ring_now(const struct ring *ring)
 	return ring->now;
 }
 
-/* @ns: at most so long, -1 = until something completes. */
-static int submit_and_wait(struct ring *ring, int64_t ns)
+void ring_pause(struct ring *ring, unsigned int ns)
+{
+	if (!ring->pause || ns < ring->pause)
+		ring->pause = ns;
+}
+
+/* Wait for @nr completions, at most @ns; -1 = however long it takes. */
+static int submit_and_wait(struct ring *ring, unsigned int nr, int64_t ns)
 {
 	struct __kernel_timespec ts = {
 		.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000,
@@ -393,25 +399,39 @@ static int submit_and_wait(struct ring *ring, int64_t ns)
 	struct io_uring_cqe *cqe;
 	int ret;
 
-	ret = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1,
+	ret = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, nr,
 					       ns < 0 ? NULL : &ts, NULL);
 	if (ret == -ETIME || ret == -EINTR || ret == -EAGAIN || ret == -EBUSY)
 		return 0;
 	return ret < 0 ? ret : 0;
 }
 
+/*
+ * A pause waits for more completions than there can be: what arrives is
+ * queued by the kernel, but does not wake us.
+ */
+static int wait(struct ring *ring)
+{
+	int64_t ns = ring_timers_wait(ring);
+	unsigned int pause = ring->pause;
+
+	ring->pause = 0;
+	if (ring->deferred || atomic_load(&ring->stop))
+		return submit_and_wait(ring, 1, 0);
+	if (pause)
+		return submit_and_wait(ring, ring->uring.cq.ring_entries,
+				       pause);
+	return submit_and_wait(ring, 1, ns);
+}
+
 static int ring_turn(struct ring *ring)
 {
-	int64_t ns;
 	int ret;
 
 	ring->now = ring_clock();
 	ring_timers_run(ring);
 	ring_work_run_deferred(ring);
-	ns = ring_timers_wait(ring);
-	if (ring->deferred || atomic_load(&ring->stop))
-		ns = 0;
-	ret = submit_and_wait(ring, ns);
+	ret = wait(ring);
 	ring->now = ring_clock();
 	reap(ring);
 	return ret;
@@ -447,7 +467,7 @@ static void cancel_all(struct ring *ring)
 		sqe = get_sqe(ring);
 		io_uring_prep_cancel(sqe, NULL, IORING_ASYNC_CANCEL_ANY);
 		op_queue(sqe, NULL);
-		if (submit_and_wait(ring, 100000000))
+		if (submit_and_wait(ring, 1, 100000000))
 			break;
 		reap(ring);
 	}

@@ -218,6 +218,13 @@ struct ring_job {
 
 int ring_job_start(struct ring *ring, struct ring_job *job);
 
+/*
+ * Said in a turn: completions need not be looked at for @ns nanoseconds.  They
+ * gather meanwhile and cost one wake-up together.  The smallest @ns of a turn
+ * counts, for this turn only; timers and posted work of the ring wait, too.
+ */
+void ring_pause(struct ring *ring, unsigned int ns);
+
 /* --- buffers -------------------------------------------------------------- */
 
 /* A page-aligned buffer of opts.buf_size bytes; NULL when all are out. */
