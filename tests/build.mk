@@ -23,3 +23,10 @@ unit-limit-y := tests/pump-rig.o
 $(addprefix build/san/tests/unit-,pump pump-faults pump-spool limit): \
 	LDFLAGS += -Wl,--wrap=ring_read -Wl,--wrap=ring_write
 unit-y += unit-netlink
+unit-y += unit-backend-nbd unit-backend-local
+unit-backend-nbd-y := tests/backend-rig.o
+unit-backend-local-y := tests/backend-rig.o
+build/san/tests/unit-backend-local: LDFLAGS += -Wl,--wrap=ring_fallocate
+unit-y += unit-ring unit-uri unit-nbd unit-nbd-bad
+unit-nbd-y := tests/nbd-script.o
+unit-nbd-bad-y := tests/nbd-script.o
