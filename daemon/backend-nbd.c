@@ -51,7 +51,8 @@ struct nbd_backend {
 	struct backend base;
 	enum state state;
 	bool was_up;
-	int err;			/* why FAILED */
+	int err;			/* why FAILED, and in words: */
+	char why[sizeof(((struct backend *)0)->error)];
 	unsigned int nr_links, nr_settling;
 	struct link links[MAX_LINKS];
 	struct link *current;		/* gets the next requests … */
@@ -239,6 +240,16 @@ static void end_links(struct nbd_backend *nb, bool politely)
 		ring_defer(nb->base.ring, &nb->ended);
 }
 
+static void all_closed(struct nbd_backend *nb)
+{
+	void (*closed)(void *arg) = nb->closed;
+	void *arg = nb->closed_arg;
+
+	free(nb);
+	if (closed)
+		closed(arg);
+}
+
 /* All links are down and each request has been answered: say so, once. */
 static void all_ended(struct ring_work *work)
 {
@@ -246,14 +257,15 @@ static void all_ended(struct ring_work *work)
 	struct backend *b = &nb->base;
 
 	if (nb->state == CLOSING) {
-		if (nb->closed)
-			nb->closed(nb->closed_arg);
-		free(nb);
-	} else if (nb->was_up) {
-		b->events->lost(b->arg, nb->err, b->error);
-	} else {
-		b->events->ready(b->arg, nb->err, b->error);
+		all_closed(nb);
+		return;
 	}
+	/* The requests that it took down have overwritten it. */
+	memcpy(b->error, nb->why, sizeof(b->error));
+	if (nb->was_up)
+		b->events->lost(b->arg, nb->err, b->error);
+	else
+		b->events->ready(b->arg, nb->err, b->error);
 }
 
 static void fail(struct nbd_backend *nb, int err)
@@ -261,6 +273,7 @@ static void fail(struct nbd_backend *nb, int err)
 	nb->was_up = nb->state == UP;
 	nb->state = FAILED;
 	nb->err = err;
+	memcpy(nb->why, nb->base.error, sizeof(nb->why));
 	end_links(nb, false);
 }
 
