@@ -30,3 +30,5 @@ build/san/tests/unit-backend-local: LDFLAGS += -Wl,--wrap=ring_fallocate
 unit-y += unit-ring unit-uri unit-nbd unit-nbd-bad
 unit-nbd-y := tests/nbd-script.o
 unit-nbd-bad-y := tests/nbd-script.o
+unit-y += unit-device
+unit-device-y := tests/fake-dm.o
