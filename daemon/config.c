@@ -61,6 +61,7 @@ static const struct key volume_keys[] = {
 	{ "unsafe", KEY_BOOL, V(is_unsafe), "no", 0, 0 },
 	{ "stale_wait", KEY_DURATION, V(stale_wait_ms), "30s", 0, HOUR_MS },
 	{ "heartbeat", KEY_DURATION, V(heartbeat_ms), "2s", 100, HOUR_MS },
+	{ "timeout", KEY_DURATION, V(timeout_ms), "30s", 100, HOUR_MS },
 	{ NULL }
 };
 

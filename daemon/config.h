@@ -31,6 +31,7 @@ struct volume_config {
 	uint64_t connections;
 	uint64_t stale_wait_ms;	/* how long a dead connection may write (W6) */
 	uint64_t heartbeat_ms;
+	uint64_t timeout_ms;	/* for each request to the target */
 	bool is_unsafe;		/* take a target without FLUSH */
 	bool is_runtime;	/* enabled at run time: in volumes.conf */
 };

@@ -32,3 +32,11 @@ unit-nbd-y := tests/nbd-script.o
 unit-nbd-bad-y := tests/nbd-script.o
 unit-y += unit-device
 unit-device-y := tests/fake-dm.o
+tools-y += replicad-sim sim-ctl
+replicad-sim-y := tests/sim-kernel.o \
+		  $(addprefix daemon/,$(filter-out main.o,$(replicad-y)))
+sim-ctl-y := tests/sim-kernel.o
+tools-y += bench/ship-bench
+bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
+	backend-local.o xfer.o limit.o batch.o pump.o pump-read.o pump-park.o \
+	spool.o)

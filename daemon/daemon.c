@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The ladder: options, configuration, folders, first reactor, control socket,
+ * the other reactors, volumes. Stopping: groups, reactors, control socket.
+ *
+ * kill -9 is safe at every moment: the kernel aborts the open epoch when the
+ * socket closes, targets say hello to the next session, and the two kinds of
+ * files in the state folder are replaced whole.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "kernel.h"
+#include "log.h"
+#include "ops.h"
+
+#define RETRY_MS	5000
+#define NS_PER_MS	1000000ULL
+
+/* --- entries ----------------------------------------------------------------------- */
+
+struct entry *daemon_find(const struct daemon *daemon, const char *name)
+{
+	struct entry *entry = daemon->entries;
+
+	while (entry && strcmp(entry->config->name, name))
+		entry = entry->next;
+	return entry;
+}
+
+struct entry *daemon_add(struct daemon *daemon, struct volume_config *config)
+{
+	struct entry *entry = calloc(1, sizeof(*entry));
+	struct entry **link = &daemon->entries;
+
+	if (!entry) {
+		volume_config_destroy(config);
+		return NULL;
+	}
+	entry->config = config;
+	while (*link)
+		link = &(*link)->next;
+	*link = entry;
+	return entry;
+}
+
+void daemon_remove(struct daemon *daemon, struct entry *entry)
+{
+	struct entry **link = &daemon->entries;
+
+	while (*link != entry)
+		link = &(*link)->next;
+	*link = entry->next;
+	volume_config_destroy(entry->config);
+	free(entry);
+}
+
+/* config_save() takes a list: link the entries' configs for it. */
+int daemon_save(struct daemon *daemon)
+{
+	struct config list = { .volumes = NULL };
+	struct volume_config **link = &list.volumes;
+
+	for (struct entry *e = daemon->entries; e; e = e->next) {
+		*link = e->config;
+		link = &e->config->next;
+	}
+	*link = NULL;
+	return config_save(&list, daemon->runtime_path);
+}
+
+/* --- volumes that do not run --------------------------------------------------------- */
+
+static void on_started(struct op *op)
+{
+	struct entry *entry = op->entry;
+
+	if (op->err)
+		log_err(entry->config->name, "%s", op->error);
+	op_free(op);
+}
+
+static void start_entries(struct daemon *daemon)
+{
+	for (struct entry *e = daemon->entries; e; e = e->next)
+		if (!e->reactor)
+			op_start(daemon, e, on_started, NULL);
+}
+
+/* Only while nothing else is being changed: the entries stay as they are. */
+static void on_retry(struct ring_timer *timer)
+{
+	struct daemon *daemon = container_of(timer, struct daemon, retry);
+
+	if (daemon->is_stopping)
+		return;
+	if (!daemon->ops)
+		start_entries(daemon);
+	ring_timer_add(daemon->reactors[0].ring, timer, RETRY_MS);
+}
+
+static void on_groups_started(struct op *op)
+{
+	op_free(op);
+}
+
+static void start_volumes(struct daemon *daemon)
+{
+	daemon->is_starting = true;
+	start_entries(daemon);
+	op_start_groups(daemon, on_groups_started, NULL);
+	daemon->retry.fire = on_retry;
+	ring_timer_add(daemon->reactors[0].ring, &daemon->retry, RETRY_MS);
+}
+
+/* --- stopping -------------------------------------------------------------------------- */
+
+static void on_all_stopped(struct op *op)
+{
+	struct daemon *daemon = op->daemon;
+
+	op_free(op);
+	ring_stop(daemon->reactors[0].ring); /* tear_down() ends the others */
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+	if (daemon->is_stopping)
+		return;
+	daemon->is_stopping = true;
+	op_stop_all(daemon, on_all_stopped, NULL);
+}
+
+static void on_signal(struct ring_signal *sig, int signo)
+{
+	struct daemon *daemon = container_of(sig, struct daemon, signal);
+
+	if (daemon->is_stopping)
+		_exit(1); /* asked twice: as safe as kill -9 */
+	log_info(NULL, "stopping");
+	daemon_stop(daemon);
+}
+
+/* --- reactors ---------------------------------------------------------------------------- */
+
+struct thread_start {
+	struct daemon *daemon;
+	struct reactor *reactor;
+	pthread_barrier_t ready;
+	int err;
+	char error[CONFIG_ERROR_SIZE];
+};
+
+static void *run_reactor(void *arg)
+{
+	struct thread_start *start = arg;
+	struct reactor *reactor = start->reactor;
+	int err = reactor_init(reactor, start->daemon->kernel_ops,
+			       start->daemon->config.state_dir,
+			       &start->daemon->events, start->error);
+
+	start->err = err;
+	pthread_barrier_wait(&start->ready); /* *start is gone after this */
+	if (!err) {
+		ring_run(reactor->ring);
+		reactor_clear(reactor);
+	}
+	return NULL;
+}
+
+static int start_thread(struct daemon *daemon, struct reactor *reactor,
+			char error[CONFIG_ERROR_SIZE])
+{
+	struct thread_start start = { .daemon = daemon, .reactor = reactor };
+	int err;
+
+	pthread_barrier_init(&start.ready, NULL, 2);
+	err = -pthread_create(&reactor->thread, NULL, run_reactor, &start);
+	if (!err) {
+		reactor->has_thread = true;
+		pthread_barrier_wait(&start.ready);
+		err = start.err;
+	}
+	pthread_barrier_destroy(&start.ready);
+	snprintf(error, CONFIG_ERROR_SIZE, "%s", start.error[0] ? start.error :
+		 strerror(-err));
+	return err;
+}
+
+static unsigned int count_reactors(const struct config *config)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (config->reactors)
+		return config->reactors;
+	return cores < 1 ? 1 : cores > 64 ? 64 : cores;
+}
+
+static int start_threads(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
+{
+	unsigned int wanted = count_reactors(&daemon->config);
+	int err = 0;
+
+	while (!err && daemon->nr_reactors < wanted) {
+		err = start_thread(daemon,
+				   &daemon->reactors[daemon->nr_reactors],
+				   error);
+		daemon->nr_reactors += !err;
+	}
+	return err;
+}
+
+static int start_first_reactor(struct daemon *daemon,
+			       char error[CONFIG_ERROR_SIZE])
+{
+	unsigned int wanted = count_reactors(&daemon->config);
+	int err;
+
+	daemon->reactors = calloc(wanted, sizeof(*daemon->reactors));
+	if (!daemon->reactors)
+		return -ENOMEM;
+	err = reactor_init(&daemon->reactors[0], daemon->kernel_ops,
+			   daemon->config.state_dir, &daemon->events, error);
+	daemon->nr_reactors = !err;
+	return err;
+}
+
+static void stop_threads(struct daemon *daemon)
+{
+	for (unsigned int i = 1; i < daemon->nr_reactors; i++) {
+		ring_stop(daemon->reactors[i].ring);
+		pthread_join(daemon->reactors[i].thread, NULL);
+	}
+}
+
+/* --- the ladder ---------------------------------------------------------------------------- */
+
+static int make_folder(const char *path, mode_t mode, char *error)
+{
+	if (!mkdir(path, mode) || errno == EEXIST)
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "%.250s: %s", path, strerror(errno));
+	return -errno;
+}
+
+/* One daemon for a state folder; the lock ends with the process. */
+static int lock_state(struct daemon *daemon, char *error)
+{
+	char path[500];
+	int fd;
+
+	snprintf(path, sizeof(path), "%.450s/lock", daemon->config.state_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "%.250s: %s", path, errno ==
+		 EWOULDBLOCK ? "another replicad runs here" : strerror(errno));
+	return -errno;
+}
+
+static int override(char **field, const char *value)
+{
+	char *copy = value ? strdup(value) : NULL;
+
+	if (!value)
+		return 0;
+	if (!copy)
+		return -ENOMEM;
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+static int set_level(struct config *config, const char *level, char *error)
+{
+	static const char *const levels[] = { "err", "warn", "info", "debug" };
+
+	for (unsigned int i = 0; level && i < 4; i++)
+		if (!strcmp(level, levels[i])) {
+			config->log_level = i;
+			level = NULL;
+		}
+	log_set_level(config->log_level);
+	if (!level)
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "--log-level %.50s is not one of "
+		 "err, warn, info, debug", level);
+	return -EINVAL;
+}
+
+static int load_config(struct daemon *daemon, const struct options *options,
+		       char error[CONFIG_ERROR_SIZE])
+{
+	struct config *config = &daemon->config;
+	const char *path = options->config ?: OPTIONS_DEFAULT_CONFIG;
+	int err = config_init(config);
+
+	if (!err && (options->config || !access(path, F_OK)))
+		err = config_load(config, path, false, error);
+	if (!err)
+		err = override(&config->socket, getenv("REPLICA_SOCKET"));
+	if (!err)
+		err = override(&config->socket, options->socket);
+	if (!err)
+		err = override(&config->state_dir, options->state_dir);
+	if (!err)
+		err = set_level(config, options->log_level, error);
+	snprintf(daemon->runtime_path, sizeof(daemon->runtime_path),
+		 "%.450s/volumes.conf", config->state_dir ?: "");
+	if (!err && !access(daemon->runtime_path, F_OK))
+		err = config_load(config, daemon->runtime_path, true, error);
+	return err;
+}
+
+static int make_entries(struct daemon *daemon)
+{
+	while (daemon->config.volumes) {
+		struct volume_config *volume = daemon->config.volumes;
+
+		daemon->config.volumes = volume->next;
+		volume->next = NULL;
+		if (!daemon_add(daemon, volume))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void block_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	pthread_sigmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* What needs the first reactor; undone by tear_down(). */
+static int set_up(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
+{
+	struct ring *ring = daemon->reactors[0].ring;
+	sigset_t set;
+	int err;
+
+	daemon->started_ns = ring_now(ring);
+	err = control_create(&daemon->control, daemon, ring, error);
+	if (err)
+		return err;
+	block_signals(&set);
+	daemon->signal.signal = on_signal;
+	err = ring_signal_start(ring, &daemon->signal, &set);
+	return err ? err : start_threads(daemon, error);
+}
+
+static void tear_down(struct daemon *daemon)
+{
+	stop_threads(daemon);
+	control_close(daemon->control);
+	if (daemon->nr_reactors)
+		reactor_clear(&daemon->reactors[0]);
+	control_free(daemon->control);
+	free(daemon->reactors);
+	while (daemon->entries)
+		daemon_remove(daemon, daemon->entries);
+	config_clear(&daemon->config);
+}
+
+static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
+{
+	sigset_t set;
+	int err = make_folder(daemon->config.state_dir, 0700, error);
+
+	if (!err)
+		err = lock_state(daemon, error);
+	if (!err)
+		err = make_entries(daemon);
+	block_signals(&set);
+	if (!err)
+		err = start_first_reactor(daemon, error);
+	if (!err)
+		err = set_up(daemon, error);
+	if (!err) {
+		log_info(NULL, "started, %u reactor%s", daemon->nr_reactors,
+			 daemon->nr_reactors == 1 ? "" : "s");
+		start_volumes(daemon);
+		err = ring_run(daemon->reactors[0].ring);
+	}
+	tear_down(daemon);
+	return err;
+}
+
+int daemon_main(int argc, char **argv, const struct kernel_ops *kernel_ops)
+{
+	char error[CONFIG_ERROR_SIZE] = "";
+	struct daemon daemon = { .kernel_ops = kernel_ops };
+	struct options options;
+	int status = options_parse(&options, argc, argv), err;
+
+	if (status >= 0)
+		return status;
+	json_object_seed(0); /* before there are threads */
+	daemon.last_op = &daemon.ops;
+	err = load_config(&daemon, &options, error);
+	if (err || options.only_check)
+		config_clear(&daemon.config);
+	else
+		err = run(&daemon, error);
+	if (err)
+		log_err(NULL, "%s", error[0] ? error : strerror(-err));
+	else if (!options.only_check)
+		log_info(NULL, "stopped");
+	return err ? 1 : 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The process: its reactors, the volumes that it knows, and how it starts and
+ * ends. Everything in struct daemon belongs to the first reactor's thread (the
+ * main thread), which also serves the control socket.
+ */
+#ifndef REPLICAD_DAEMON_H
+#define REPLICAD_DAEMON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "events.h"
+#include "options.h"
+#include "reactor.h"
+#include "ring.h"
+
+struct control;
+struct kernel_ops;
+struct op;
+
+/* A volume that is to be replicated, whether it runs or not. */
+struct entry {
+	struct entry *next;
+	struct volume_config *config;
+	struct reactor *reactor;	/* where it runs; NULL = it does not */
+	char error[CONFIG_ERROR_SIZE];	/* why it does not */
+};
+
+struct daemon {
+	struct config config;
+	const struct kernel_ops *kernel_ops;
+	struct events events;
+	struct reactor *reactors;
+	unsigned int nr_reactors;
+	unsigned int next_reactor;	/* for the next new group */
+	struct entry *entries;
+	struct op *ops, **last_op;	/* one runs at a time: the first */
+	struct control *control;
+	struct ring_signal signal;
+	struct ring_timer retry;	/* of entries that do not run */
+	uint64_t started_ns;
+	bool is_starting;		/* groups are started together, at the end */
+	bool is_stopping;
+	char runtime_path[500];		/* STATE_DIR/volumes.conf */
+};
+
+/* The whole program. Returns the exit status. */
+int daemon_main(int argc, char **argv, const struct kernel_ops *kernel_ops);
+
+/* Starts the clean stop; returns at once. */
+void daemon_stop(struct daemon *daemon);
+
+struct entry *daemon_find(const struct daemon *daemon, const char *name);
+/* Takes the config over. NULL when out of memory (the config is freed). */
+struct entry *daemon_add(struct daemon *daemon, struct volume_config *config);
+void daemon_remove(struct daemon *daemon, struct entry *entry);
+/* Writes volumes.conf. 0 or -errno. */
+int daemon_save(struct daemon *daemon);
+
+#endif

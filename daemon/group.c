@@ -1,0 +1,739 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Events of the kernel, of the targets and of the operator go through pair.c;
+ * what it asks for sets wants_…, and turn() brings things there, a step at a
+ * time. So there is one place that looks at everything, and it may be called
+ * at any moment (it is deferred to the end of the ring's turn).
+ *
+ * G1 an epoch is started only while every target is ready, writes no header,
+ *    and no stale_wait runs (W6).
+ * G2 a number is used once: next_epoch() is above what any member's kernel and
+ *    any target's header has seen (C5).
+ * G3 targets are closed only when no epoch is being shipped: the pump uses them.
+ *    To hurry an abort, hurry() closes them after ship_abort().
+ * G4 an epoch in doubt is resolved before anything else is cut, when all
+ *    targets are ready again, or given up when shipping ends.
+ */
+#include "group.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "events.h"
+#include "log.h"
+#include "reactor.h"
+#include "volume.h"
+
+#define NS_PER_MS	1000000ULL
+#define NS_PER_S	1000000000ULL
+#define RETRY_MIN_MS	250
+#define RETRY_MAX_MS	15000
+#define REFUSED_MS	10000
+#define PAUSE_GRACE_MS	10000
+#define ABORT_GRACE_MS	1000
+
+static uint64_t now_realtime(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static void kick(struct group *g)
+{
+	ring_defer(g->reactor->ring, &g->turn);
+}
+
+static bool is_shipping(const struct group *g)
+{
+	return g->ship.phase != SHIP_IDLE;
+}
+
+/* --- the pair ------------------------------------------------------------------- */
+
+/* Full jitter over the upper half: peers that lost one target don't return as one. */
+static unsigned int backoff_ms(unsigned int failures)
+{
+	unsigned int ms = RETRY_MAX_MS, jitter;
+
+	if (failures < 6)
+		ms = RETRY_MIN_MS << failures;
+	if (ms > RETRY_MAX_MS)
+		ms = RETRY_MAX_MS;
+	identity_random(&jitter, sizeof(jitter));
+	return ms / 2 + jitter % (ms / 2);
+}
+
+static void arm_retry(struct group *g)
+{
+	unsigned int ms = g->pair.state == PAIR_ERROR ? REFUSED_MS :
+			  backoff_ms(g->failures++);
+
+	ring_timer_add(g->reactor->ring, &g->retry, ms);
+}
+
+static void handle(struct group *g, enum pair_event event, const char *reason)
+{
+	unsigned int todo = pair_handle(&g->pair, event,
+					ring_now(g->reactor->ring), reason);
+
+	if (todo & PAIR_DO_STOP)
+		g->wants_ship = false;
+	if (todo & PAIR_DO_CLOSE)
+		g->wants_open = g->wants_opening = false;
+	if (todo & PAIR_DO_OPEN)
+		g->wants_open = g->wants_opening = true;
+	if (todo & PAIR_DO_SHIP)
+		g->wants_ship = true;
+	if (todo & PAIR_DO_RETRY)
+		arm_retry(g);
+	else if (todo)
+		ring_timer_cancel(g->reactor->ring, &g->retry);
+	if (todo & PAIR_DO_ALARM)
+		events_tell(g->reactor->events, g->name, "alarm", "%s: %s",
+			    pair_state_name(g->pair.state),
+			    pair_reason(&g->pair));
+	kick(g);
+}
+
+/* The one line that says that the mode changed, and the event for it. */
+static void on_changed(struct pair *pair, enum pair_state from)
+{
+	struct group *g = container_of(pair, struct group, pair);
+	bool is_bad = pair->state == PAIR_ERROR;
+	bool is_degraded = pair->state == PAIR_FALLING_BEHIND ||
+			   (pair->state == PAIR_CONNECTING &&
+			    pair_is_shipping(from));
+	const char *reason = pair_reason(pair);
+
+	log_line(is_bad ? LOG_LEVEL_ERR : is_degraded ? LOG_LEVEL_WARN :
+		 LOG_LEVEL_INFO, g->name, "%s%s%s",
+		 pair_state_name(pair->state), reason[0] ? ": " : "", reason);
+	for (struct volume *v = g->volumes; v; v = v->next)
+		events_tell(g->reactor->events, v->config->name, "state",
+			    "%s%s%s", pair_state_name(pair->state),
+			    reason[0] ? ": " : "", reason);
+}
+
+static void on_retry(struct ring_timer *timer)
+{
+	handle(container_of(timer, struct group, retry), PAIR_EV_RETRY, NULL);
+}
+
+/* --- the end of an epoch --------------------------------------------------------- */
+
+static void note_rate(struct group *g)
+{
+	uint64_t now = ring_now(g->reactor->ring), bytes = 0;
+	double span = (now - g->rate_ns) / (double)NS_PER_S, weight;
+
+	for (struct volume *v = g->volumes; v; v = v->next)
+		bytes += v->bytes_shipped + v->bytes_zero;
+	if (g->rate_ns && span < 0.5)
+		return;
+	weight = span > 10 ? 1 : span / 10;
+	if (g->rate_ns)
+		g->rate += ((bytes - g->rate_bytes) / span - g->rate) * weight;
+	g->rate_ns = now;
+	g->rate_bytes = bytes;
+}
+
+static void on_clean(struct group *g)
+{
+	g->epochs_clean++;
+	g->last_clean_epoch = g->ship.epoch;
+	lag_committed(&g->lag, g->ship.cut_time, now_realtime());
+	for (struct volume *v = g->volumes; v; v = v->next)
+		v->is_synced = true;
+	events_tell(g->reactor->events, g->name, "commit", "epoch %" PRIu64,
+		    g->ship.epoch);
+	handle(g, PAIR_EV_CLEAN, NULL);
+}
+
+static void on_partial(struct group *g, bool is_stalled)
+{
+	g->epochs_partial++;
+	for (struct volume *v = g->volumes; v; v = v->next)
+		v->degraded += v->shipment.is_fuzzy &&
+			       !(g->ship.flags & DMR_EPOCH_F_FUZZY);
+	handle(g, is_stalled ? PAIR_EV_STALLED : PAIR_EV_PARTIAL, NULL);
+}
+
+/* A target that answered with an error is not trusted to be in order. */
+static void on_failed_epoch(struct group *g, enum ship_result result)
+{
+	char reason[500];
+
+	g->epochs_aborted++;
+	g->is_in_doubt = result == SHIP_DOUBT;
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (v == g->ship.blamed || v->shipment.is_in_doubt)
+			target_close(&v->target);
+	if (g->ship.blame == SHIP_BLAME_NOBODY)
+		return;
+	snprintf(reason, sizeof(reason), "%s: %s",
+		 g->ship.blamed->config->name, g->ship.text);
+	events_tell(g->reactor->events, g->name, "abort", "epoch %" PRIu64
+		    ": %s", g->ship.epoch, reason);
+	handle(g, g->ship.blame == SHIP_BLAME_KERNEL ? PAIR_EV_REFUSED :
+						       PAIR_EV_LOST, reason);
+}
+
+static void end_epoch(struct group *g, enum ship_result result)
+{
+	bool is_stalled = false;
+
+	if (result == SHIP_CLEAN || result == SHIP_PARTIAL) {
+		g->failures = 0;
+		is_stalled = pace_ended(&g->pace, result == SHIP_CLEAN,
+					g->ship.cut_ns, g->ship.commit_took_ns);
+	}
+	if (result == SHIP_CLEAN)
+		on_clean(g);
+	else if (result == SHIP_PARTIAL)
+		on_partial(g, is_stalled);
+	else
+		on_failed_epoch(g, result);
+}
+
+static void on_shipped(struct ship *ship, enum ship_result result)
+{
+	struct group *g = container_of(ship, struct group, ship);
+
+	note_rate(g);
+	end_epoch(g, result);
+	g->is_dirty = true; /* until GET says otherwise */
+	kick(g);
+}
+
+/* --- the next epoch --------------------------------------------------------------- */
+
+static uint64_t next_epoch(const struct group *g)
+{
+	uint64_t highest = 0;
+
+	for (struct volume *v = g->volumes; v; v = v->next) {
+		if (v->info.highest_seen > highest)
+			highest = v->info.highest_seen;
+		if (v->target.header.highest_seen > highest)
+			highest = v->target.header.highest_seen;
+	}
+	return highest + 1;
+}
+
+static bool refresh_all(struct group *g)
+{
+	char reason[500];
+
+	for (struct volume *v = g->volumes; v; v = v->next) {
+		if (!volume_refresh(v))
+			continue;
+		snprintf(reason, sizeof(reason), "%s: %s", v->config->name,
+			 kernel_error(g->reactor->kernel));
+		handle(g, PAIR_EV_REFUSED, reason);
+		return false;
+	}
+	return true;
+}
+
+static void start_epoch(struct group *g, uint64_t dirty, bool is_big)
+{
+	bool is_fuzzy = pace_choose(&g->pace, dirty, is_big) == PACE_FUZZY;
+
+	ring_timer_cancel(g->reactor->ring, &g->clock);
+	ship_start(&g->ship, g->volumes, next_epoch(g), is_fuzzy);
+}
+
+static bool is_any_writing(const struct group *g)
+{
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (v->target.is_writing)
+			return true;
+	return false;
+}
+
+unsigned int group_stale_ms(const struct group *g)
+{
+	uint64_t now = ring_now(g->reactor->ring), until = now;
+
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (v->stale_until_ns > until)
+			until = v->stale_until_ns;
+	return (until - now + NS_PER_MS - 1) / NS_PER_MS;
+}
+
+/* Milliseconds until the next cut may be made. */
+static unsigned int wait_ms(const struct group *g)
+{
+	uint64_t now = ring_now(g->reactor->ring);
+	uint64_t earliest = pace_earliest(&g->pace);
+	unsigned int stale = group_stale_ms(g), ms = 0;
+
+	if (earliest > now)
+		ms = (earliest - now + NS_PER_MS - 1) / NS_PER_MS;
+	return ms > stale ? ms : stale;
+}
+
+/* All targets are ready and nothing is under way: cut, or sleep. */
+static void run_clock(struct group *g)
+{
+	uint64_t dirty = 0;
+	bool is_big = false, needs_clean = false;
+	unsigned int ms = wait_ms(g);
+
+	if (is_any_writing(g))
+		return; /* a heartbeat; its answer brings us here again */
+	if (ms) {
+		ring_timer_add(g->reactor->ring, &g->clock, ms);
+		return;
+	}
+	if (!refresh_all(g))
+		return;
+	for (struct volume *v = g->volumes; v; v = v->next) {
+		dirty += v->info.nr_dirty;
+		is_big |= volume_dirty_bytes(v) > v->config->window;
+		needs_clean |= volume_needs_clean(v);
+	}
+	g->is_dirty = dirty;
+	if (dirty || needs_clean)
+		start_epoch(g, dirty, is_big);
+	else if (g->pair.state != PAIR_REPLICATING)
+		handle(g, PAIR_EV_CLEAN, NULL); /* the image is as new */
+}
+
+static void on_clock(struct ring_timer *timer)
+{
+	kick(container_of(timer, struct group, clock));
+}
+
+/* --- targets ---------------------------------------------------------------------- */
+
+static bool is_all_in(const struct group *g, enum target_state state)
+{
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (v->target.state != state)
+			return false;
+	return true;
+}
+
+static void on_farewell(struct target *t, int err, bool maybe)
+{
+	target_close(t);
+}
+
+/*
+ * The open epoch was aborted with every answer in: say so in the header, or the
+ * next daemon has to wait for stale writes that cannot come.
+ */
+static void close_politely(struct volume *v)
+{
+	struct replica_header h = v->target.header;
+
+	if (v->target.is_writing)
+		return;
+	h.kind = REPLICA_KIND_HEARTBEAT;
+	if (v->target.state != TARGET_READY ||
+	    v->target.header.kind != REPLICA_KIND_OPEN ||
+	    target_write_header(&v->target, &h, false, on_farewell))
+		target_close(&v->target);
+}
+
+/* What is closing still comes back here when it is closed. */
+static void open_closed(struct group *g)
+{
+	g->wants_opening = false;
+	for (struct volume *v = g->volumes; v; v = v->next) {
+		if (v->target.state == TARGET_CLOSED)
+			volume_open_target(v);
+		else if (v->target.state == TARGET_CLOSING)
+			g->wants_opening = true;
+	}
+}
+
+static void resolve_doubt(struct group *g)
+{
+	int result;
+
+	if (!g->is_in_doubt)
+		return;
+	g->is_in_doubt = false;
+	result = ship_resolve(&g->ship, g->volumes);
+	if (result == SHIP_CLEAN || result == SHIP_PARTIAL)
+		end_epoch(g, result);
+}
+
+static void on_all_ready(struct group *g)
+{
+	bool is_synced = true;
+
+	for (struct volume *v = g->volumes; v; v = v->next)
+		is_synced &= v->is_synced;
+	resolve_doubt(g);
+	handle(g, is_synced ? PAIR_EV_CONNECTED : PAIR_EV_CONNECTED_NEW, NULL);
+}
+
+void group_target_ready(struct group *g, struct volume *volume)
+{
+	if (volume->target.header.cut_time > g->lag.committed_ns &&
+	    volume->is_synced)
+		g->lag.committed_ns = volume->target.header.cut_time;
+	kick(g);
+}
+
+void group_target_failed(struct group *g, struct volume *volume,
+			 bool is_refused, const char *text)
+{
+	char reason[500];
+
+	snprintf(reason, sizeof(reason), "%s: %s", volume->config->target,
+		 text);
+	handle(g, is_refused ? PAIR_EV_REFUSED : PAIR_EV_LOST, reason);
+}
+
+void group_target_closed(struct group *g, struct volume *volume)
+{
+	kick(g);
+}
+
+void group_fill_header(const struct group *g, struct replica_header *h)
+{
+	memset(h->group_id, 0, sizeof(h->group_id));
+	if (g->is_named)
+		identity_hash(h->group_id, g->name);
+	h->members = g->nr_volumes;
+	h->membership = 1;
+}
+
+/* --- the turn ---------------------------------------------------------------------- */
+
+static void take_pending(struct group *g)
+{
+	if (!g->has_pending)
+		return;
+	g->has_pending = false;
+	ring_timer_cancel(g->reactor->ring, &g->grace);
+	handle(g, g->pending, NULL);
+}
+
+static void turn_idle(struct group *g)
+{
+	void (*stopped)(struct group *group) = g->stopped;
+
+	if (g->is_in_doubt)
+		ship_give_up(&g->ship, g->volumes);
+	g->is_in_doubt = false;
+	g->stopped = NULL;
+	if (stopped && g->pair.state == PAIR_DISABLED)
+		stopped(g);
+	else
+		g->stopped = stopped;
+}
+
+static void turn_closing(struct group *g)
+{
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (v->target.state != TARGET_CLOSED)
+			close_politely(v);
+	if (is_all_in(g, TARGET_CLOSED))
+		turn_idle(g);
+}
+
+static void turn_open(struct group *g)
+{
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (v->target.state == TARGET_FAILED)
+			target_close(&v->target);
+	if (g->wants_opening)
+		open_closed(g);
+	if (!is_all_in(g, TARGET_READY))
+		return;
+	if (g->pair.state == PAIR_CONNECTING)
+		on_all_ready(g);
+	else if (g->wants_ship)
+		run_clock(g);
+}
+
+static void turn(struct ring_work *work)
+{
+	struct group *g = container_of(work, struct group, turn);
+
+	if (is_shipping(g)) {
+		if (!g->wants_ship)
+			ship_abort(&g->ship, pair_reason(&g->pair));
+		return;
+	}
+	take_pending(g);
+	if (g->wants_open)
+		turn_open(g);
+	else
+		turn_closing(g);
+}
+
+/* --- the heartbeat ------------------------------------------------------------------ */
+
+bool group_is_behind(const struct group *g)
+{
+	return g->is_dirty || is_shipping(g) || g->is_in_doubt;
+}
+
+static void on_beat_written(struct target *t, int err, bool maybe)
+{
+	struct volume *v = container_of(t, struct volume, target);
+
+	if (err)
+		group_target_failed(v->group, v, false, t->backend ?
+				    backend_error(t->backend) : "closed");
+	if (err)
+		target_close(t);
+	kick(v->group);
+}
+
+static void send_beat(struct volume *v)
+{
+	struct replica_header h = v->target.header;
+
+	if (v->target.state != TARGET_READY || v->target.is_writing ||
+	    h.state != REPLICA_STATE_OK)
+		return;
+	h.kind = REPLICA_KIND_HEARTBEAT;
+	if (!v->group->is_dirty)
+		h.cut_time = now_realtime();
+	target_write_header(&v->target, &h, false, on_beat_written);
+}
+
+static unsigned int beat_ms(const struct group *g)
+{
+	uint64_t ms = 2000;
+
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (v == g->volumes || v->config->heartbeat_ms < ms)
+			ms = v->config->heartbeat_ms;
+	return ms;
+}
+
+/* Also while nothing is shipped: the status shows what has collected. */
+static void look_at_kernel(struct group *g)
+{
+	bool is_dirty = false;
+
+	for (struct volume *v = g->volumes; v; v = v->next)
+		is_dirty |= volume_refresh(v) || v->info.nr_dirty;
+	g->is_dirty = is_dirty;
+}
+
+static void on_beat(struct ring_timer *timer)
+{
+	struct group *g = container_of(timer, struct group, beat);
+
+	ring_timer_add(g->reactor->ring, timer, beat_ms(g));
+	if (!is_shipping(g))
+		look_at_kernel(g);
+	if (!group_is_behind(g))
+		lag_is_current(&g->lag, now_realtime());
+	lag_sample(&g->lag, group_is_behind(g), now_realtime());
+	note_rate(g);
+	if (is_shipping(g) || !g->wants_ship)
+		return;
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (!group_stale_ms(g))
+			send_beat(v);
+	kick(g);
+}
+
+/* --- events of the kernel ----------------------------------------------------------- */
+
+static void on_gone(struct group *g, struct volume *v, const char *what)
+{
+	char reason[200];
+
+	snprintf(reason, sizeof(reason), "%s: %s", v->config->name, what);
+	handle(g, PAIR_EV_REFUSED, reason);
+}
+
+void group_event(struct group *g, struct volume *v,
+		 const struct dmr_nl_event *ev)
+{
+	if (!v) {
+		g->is_dirty = true;
+		kick(g);
+		return;
+	}
+	switch (ev->type) {
+	case DMR_EVENT_DIRTY:
+		if (!group_is_behind(g))
+			lag_is_current(&g->lag, now_realtime());
+		g->is_dirty = true;
+		kick(g);
+		break;
+	case DMR_EVENT_FROZEN:
+	case DMR_EVENT_DEGRADED:
+		ship_event(&g->ship, v, ev);
+		break;
+	case DMR_EVENT_REMOVED:
+		on_gone(g, v, "the device has lost its replica target");
+		break;
+	case DMR_EVENT_META_FAILED:
+		on_gone(g, v, "the metadata device has failed");
+		break;
+	}
+}
+
+/* --- the operator -------------------------------------------------------------------- */
+
+/* The grace is over: abort; if even that takes long, drop the connections. */
+static void on_grace(struct ring_timer *timer)
+{
+	struct group *g = container_of(timer, struct group, grace);
+
+	if (!is_shipping(g))
+		return;
+	if (g->wants_ship) {
+		g->wants_ship = false;
+		ship_abort(&g->ship, "stopped");
+		ring_timer_add(g->reactor->ring, timer, ABORT_GRACE_MS);
+		return;
+	}
+	for (struct volume *v = g->volumes; v; v = v->next)
+		target_close(&v->target);
+}
+
+static void put_off(struct group *g, enum pair_event event,
+		    unsigned int grace_ms)
+{
+	if (!is_shipping(g)) {
+		handle(g, event, NULL);
+		return;
+	}
+	g->pending = event;
+	g->has_pending = true;
+	ring_timer_add(g->reactor->ring, &g->grace, grace_ms);
+}
+
+void group_start(struct group *g)
+{
+	ring_timer_add(g->reactor->ring, &g->beat, beat_ms(g));
+	handle(g, PAIR_EV_ENABLE, NULL);
+}
+
+void group_stop(struct group *g, unsigned int grace_ms,
+		void (*stopped)(struct group *group))
+{
+	g->stopped = stopped;
+	ring_timer_cancel(g->reactor->ring, &g->beat);
+	put_off(g, PAIR_EV_DISABLE, grace_ms);
+	kick(g);
+}
+
+void group_pause(struct group *g)
+{
+	put_off(g, PAIR_EV_PAUSE, PAUSE_GRACE_MS);
+}
+
+void group_resume(struct group *g)
+{
+	if (g->has_pending && g->pending == PAIR_EV_PAUSE)
+		g->has_pending = false;
+	handle(g, PAIR_EV_RESUME, NULL);
+}
+
+/* --- life ------------------------------------------------------------------------------ */
+
+struct group *group_create(struct reactor *reactor, const char *name,
+			   bool is_named)
+{
+	struct group *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->name = strdup(name);
+	if (!g->name) {
+		free(g);
+		return NULL;
+	}
+	g->reactor = reactor;
+	g->is_named = is_named;
+	g->turn.run = turn;
+	g->clock.fire = on_clock;
+	g->retry.fire = on_retry;
+	g->beat.fire = on_beat;
+	g->grace.fire = on_grace;
+	pair_init(&g->pair);
+	g->pair.changed = on_changed;
+	ship_init(&g->ship, reactor->ring, reactor->kernel, g->name,
+		  on_shipped);
+	g->next = reactor->groups;
+	reactor->groups = g;
+	return g;
+}
+
+void group_destroy(struct group *g)
+{
+	struct ring *ring = g->reactor->ring;
+	struct group **link = &g->reactor->groups;
+
+	while (*link != g)
+		link = &(*link)->next;
+	*link = g->next;
+	ring_timer_cancel(ring, &g->clock);
+	ring_timer_cancel(ring, &g->retry);
+	ring_timer_cancel(ring, &g->beat);
+	ring_timer_cancel(ring, &g->grace);
+	ring_timer_cancel(ring, &g->ship.timer);
+	ring_defer_cancel(ring, &g->turn);
+	ring_defer_cancel(ring, &g->ship.step);
+	free(g->name);
+	free(g);
+}
+
+static uint64_t kernel_group(const struct group *g)
+{
+	uint64_t id[2];
+
+	if (!g->is_named)
+		return 0;
+	identity_hash((uint8_t *)id, g->name);
+	return id[0] | 1;
+}
+
+/* An epoch that a dead daemon left open was aborted when its socket closed. */
+int group_add(struct group *g, struct volume *v, char error[CONFIG_ERROR_SIZE])
+{
+	struct kernel *kernel = g->reactor->kernel;
+	struct volume **link = &g->volumes;
+	int err = kernel_attach(kernel, v->device.dev, &v->info);
+
+	if (!err)
+		err = kernel_join(kernel, v->device.dev, kernel_group(g));
+	if (err) {
+		snprintf(error, CONFIG_ERROR_SIZE, "%s", kernel_error(kernel));
+		return err;
+	}
+	while (*link)
+		link = &(*link)->next;
+	*link = v;
+	v->group = g;
+	g->nr_volumes++;
+	if (g->nr_volumes == 1 ||
+	    v->config->interval_ms * NS_PER_MS < g->pace.interval_ns)
+		g->pace.interval_ns = v->config->interval_ms * NS_PER_MS;
+	return 0;
+}
+
+void group_remove(struct group *g, struct volume *v)
+{
+	struct volume **link = &g->volumes;
+
+	while (*link != v)
+		link = &(*link)->next;
+	*link = v->next;
+	v->next = NULL;
+	v->group = NULL;
+	g->nr_volumes--;
+	if (g->is_named)
+		kernel_join(g->reactor->kernel, v->device.dev, 0);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Volumes that are cut together (or one that is alone), their targets, and the
+ * loop that ships their epochs. All on the thread of the group's reactor.
+ */
+#ifndef REPLICAD_GROUP_H
+#define REPLICAD_GROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "lag.h"
+#include "pace.h"
+#include "pair.h"
+#include "ring.h"
+#include "ship.h"
+
+struct reactor;
+struct replica_header;
+struct volume;
+
+struct group {
+	struct group *next;		/* on its reactor */
+	struct reactor *reactor;
+	char *name;			/* of the group, or its lone volume */
+	bool is_named;			/* group= was given */
+	unsigned int nr_volumes;
+	struct volume *volumes;
+	struct pair pair;
+	struct ship ship;
+	struct pace pace;
+	struct lag lag;
+	struct ring_work turn;		/* look what is to be done next */
+	struct ring_timer clock;	/* the next cut */
+	struct ring_timer retry;
+	struct ring_timer beat;
+	struct ring_timer grace;	/* until a pending event is not put off
+					 * any longer */
+	bool wants_open;		/* targets are to be open … */
+	bool wants_opening;		/* … and the closed ones be opened now */
+	bool wants_ship;
+	bool has_pending;		/* PAUSE or DISABLE after this epoch */
+	enum pair_event pending;
+	bool is_in_doubt;		/* W3: ->ship.epoch is open still */
+	bool is_dirty;			/* something was written since the cut */
+	unsigned int failures;		/* connections, since the last success */
+	void (*stopped)(struct group *group);	/* after group_stop() */
+	uint64_t epochs_clean, epochs_partial, epochs_aborted;
+	uint64_t last_clean_epoch;
+	uint64_t rate_bytes;		/* shipped since rate_ns */
+	uint64_t rate_ns;
+	double rate;			/* bytes a second, smoothed */
+};
+
+/* NULL when out of memory. Owns a copy of the name. */
+struct group *group_create(struct reactor *reactor, const char *name,
+			   bool is_named);
+/* Only while disabled and without volumes. */
+void group_destroy(struct group *group);
+
+/*
+ * Only while disabled. Attaches to the volume's device and joins it to the
+ * kernel's group; -errno with a sentence in @error.
+ */
+int group_add(struct group *group, struct volume *volume,
+	      char error[CONFIG_ERROR_SIZE]);
+void group_remove(struct group *group, struct volume *volume);
+
+void group_start(struct group *group);
+
+/*
+ * Finishes the open epoch, or aborts it when @grace_ms are over, closes the
+ * targets, then calls stopped(), perhaps from inside.
+ */
+void group_stop(struct group *group, unsigned int grace_ms,
+		void (*stopped)(struct group *group));
+
+/* The open epoch is finished first, or aborted after a while. */
+void group_pause(struct group *group);
+void group_resume(struct group *group);
+
+/* An event of the kernel; @volume NULL: some were lost, look at everything. */
+void group_event(struct group *group, struct volume *volume,
+		 const struct dmr_nl_event *ev);
+
+/* From volume.c. */
+void group_target_ready(struct group *group, struct volume *volume);
+void group_target_failed(struct group *group, struct volume *volume,
+			 bool is_refused, const char *text);
+void group_target_closed(struct group *group, struct volume *volume);
+void group_fill_header(const struct group *group, struct replica_header *h);
+
+/* Something is dirty, or an epoch is open: the lag grows. */
+bool group_is_behind(const struct group *group);
+/* Milliseconds until the stale_wait of all targets is over; 0 = now. */
+unsigned int group_stale_ms(const struct group *group);
+
+#endif

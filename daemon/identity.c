@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "identity.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <xxhash.h>
+
+#include "state-file.h"
+
+void identity_random(void *buf, unsigned int len)
+{
+	char *p = buf;
+
+	while (len) {
+		ssize_t n = getrandom(p, len, 0);
+
+		if (n < 0)
+			continue; /* only EINTR can be: the flags are fine */
+		p += n;
+		len -= n;
+	}
+}
+
+void identity_print(char text[33], const uint8_t id[16])
+{
+	for (int i = 0; i < 16; i++)
+		sprintf(text + 2 * i, "%02x", id[i]);
+}
+
+void identity_hash(uint8_t id[16], const char *text)
+{
+	XXH128_canonical_t canonical;
+
+	XXH128_canonicalFromHash(&canonical, XXH3_128bits(text, strlen(text)));
+	memcpy(id, canonical.digest, 16);
+}
+
+static int scan_id(uint8_t id[16], const char *text)
+{
+	if (!text || strlen(text) != 32)
+		return -EBADMSG;
+	for (int i = 0; i < 16; i++)
+		if (sscanf(text + 2 * i, "%2hhx", &id[i]) != 1)
+			return -EBADMSG;
+	return 0;
+}
+
+static int scan_u64(uint64_t *value, const char *text)
+{
+	return text && sscanf(text, "%" SCNx64, value) == 1 ? 0 : -EBADMSG;
+}
+
+static int decode(struct identity *id, const json_t *root)
+{
+	json_int_t version, loads, attaches;
+	const char *pair, *volume, *generation, *incarnation;
+
+	if (json_unpack((json_t *)root, "{sI ss ss ss ss sI sI}",
+			"schema_version", &version, "pair_id", &pair,
+			"volume_id", &volume, "generation", &generation,
+			"incarnation", &incarnation, "loads", &loads,
+			"attaches", &attaches) || version != 1)
+		return -EBADMSG;
+	id->session.loads = loads;
+	id->session.attaches = attaches;
+	return scan_id(id->pair_id, pair) || scan_id(id->volume_id, volume) ||
+	       scan_u64(&id->generation, generation) ||
+	       scan_u64(&id->incarnation, incarnation) ? -EBADMSG : 0;
+}
+
+static void make_new(struct identity *id)
+{
+	memset(id, 0, sizeof(*id));
+	identity_random(id->pair_id, sizeof(id->pair_id));
+	identity_random(id->volume_id, sizeof(id->volume_id));
+	identity_random(&id->generation, sizeof(id->generation));
+}
+
+static int path_of(char path[PATH_MAX], const char *state_dir,
+		   const char *name)
+{
+	return snprintf(path, PATH_MAX, "%s/%s.id", state_dir, name) >=
+	       PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+int identity_load(struct identity *id, const char *state_dir,
+		  const char *name)
+{
+	char path[PATH_MAX], *text;
+	json_t *root;
+	size_t len;
+	int err = path_of(path, state_dir, name);
+
+	if (!err)
+		err = state_file_read(path, &text, &len);
+	if (err == -ENOENT) {
+		make_new(id);
+		err = 0;
+	} else if (!err) {
+		memset(id, 0, sizeof(*id));
+		root = json_loadb(text, len, 0, NULL);
+		free(text);
+		err = root ? decode(id, root) : -EBADMSG;
+		json_decref(root);
+	}
+	identity_random(&id->session.random, sizeof(id->session.random));
+	return err;
+}
+
+static int save(const struct identity *id, const char *path)
+{
+	char pair[33], volume[33], text[512];
+	int len;
+
+	identity_print(pair, id->pair_id);
+	identity_print(volume, id->volume_id);
+	len = snprintf(text, sizeof(text),
+		       "{\"schema_version\": 1,\n \"pair_id\": \"%s\",\n"
+		       " \"volume_id\": \"%s\",\n"
+		       " \"generation\": \"%016" PRIx64 "\",\n"
+		       " \"incarnation\": \"%016" PRIx64 "\",\n"
+		       " \"loads\": %" PRIu64 ", \"attaches\": %" PRIu64 "}\n",
+		       pair, volume, id->generation, id->incarnation,
+		       id->session.loads, id->session.attaches);
+	return state_file_write(path, text, len);
+}
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+int identity_begin_session(struct identity *id, const char *state_dir,
+			   const char *name, uint64_t incarnation,
+			   uint64_t loads, uint64_t attaches)
+{
+	struct identity next = *id;
+	char path[PATH_MAX];
+	int err = path_of(path, state_dir, name);
+
+	if (id->incarnation != incarnation) {
+		next.incarnation = incarnation;
+		next.session.loads = max_u64(id->session.loads + 1, loads);
+		next.session.attaches = max_u64(1, attaches);
+	} else {
+		next.session.loads = max_u64(id->session.loads, loads);
+		next.session.attaches = max_u64(id->session.attaches + 1,
+						attaches);
+	}
+	if (!err)
+		err = save(&next, path);
+	if (!err)
+		*id = next;
+	return err;
+}

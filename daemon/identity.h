@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who a volume is, across restarts of the daemon and reboots: kept in
+ * STATE_DIR/NAME.id, because a volume without metadata device gets a new id
+ * from the kernel at each load.
+ */
+#ifndef REPLICAD_IDENTITY_H
+#define REPLICAD_IDENTITY_H
+
+#include <stdint.h>
+
+#include "header.h"
+
+struct identity {
+	uint8_t pair_id[16];
+	uint8_t volume_id[16];
+	uint64_t generation;
+	uint64_t incarnation;	/* of the kernel, at the last session */
+	struct replica_session session;
+};
+
+/*
+ * Reads STATE_DIR/NAME.id, or makes an identity (not written yet) where there
+ * is none. 0 or -errno; -EBADMSG: the file is damaged.
+ */
+int identity_load(struct identity *id, const char *state_dir,
+		  const char *name);
+
+/*
+ * Begins a session (W1): newer than all before it, and durable when this
+ * returns 0. What the kernel counted is taken in, but it never goes back.
+ */
+int identity_begin_session(struct identity *id, const char *state_dir,
+			   const char *name, uint64_t incarnation,
+			   uint64_t loads, uint64_t attaches);
+
+/* Random bytes for ids. */
+void identity_random(void *buf, unsigned int len);
+
+/* 16 bytes as 32 hex digits and a NUL. */
+void identity_print(char text[33], const uint8_t id[16]);
+
+/* The same 16 bytes for the same text: the id of a group from its name. */
+void identity_hash(uint8_t id[16], const char *text);
+
+#endif

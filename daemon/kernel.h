@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel's side of replication behind a small table: the real one
+ * (kernel-netlink.c), or the simulated one of the tests.
+ *
+ * One struct kernel for each reactor, used on its thread only, except that
+ * insert() and take_out() take no struct kernel, block, and may be called from
+ * any thread. linux/dm-replica.h says what each command means; functions that
+ * return int return 0 or -errno, and kernel_error() has the reason in words.
+ */
+#ifndef REPLICAD_KERNEL_H
+#define REPLICAD_KERNEL_H
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "netlink.h"
+
+#define KERNEL_ERROR_SIZE	300
+
+struct kernel_device {
+	uint64_t dev;			/* dmr_devno() of the replica device */
+	char name[DMR_NAME_LEN];	/* its device-mapper name */
+	char view[PATH_MAX];		/* to be opened with O_DIRECT */
+};
+
+struct kernel {
+	const struct kernel_ops *ops;
+	/*
+	 * Called after each command: events may have come in meanwhile, for
+	 * which the fd does not become readable. Set by the reactor.
+	 */
+	void (*used)(struct kernel *kernel);
+};
+
+struct kernel_ops {
+	int (*open)(struct kernel **kernel, char error[KERNEL_ERROR_SIZE]);
+	void (*close)(struct kernel *kernel);
+	int (*fd)(struct kernel *kernel);
+	const char *(*error)(struct kernel *kernel);
+	/* 1: *ev is filled; 0: none; -ENOBUFS: some were lost */
+	int (*next_event)(struct kernel *kernel, struct dmr_nl_event *ev);
+	int (*get)(struct kernel *kernel, uint64_t dev, struct dmr_info *info);
+	int (*attach)(struct kernel *kernel, uint64_t dev,
+		      struct dmr_info *info);
+	int (*join)(struct kernel *kernel, uint64_t dev, uint64_t group);
+	int (*cut)(struct kernel *kernel, uint64_t dev, uint64_t epoch,
+		   uint32_t flags, struct dmr_cut *cut);
+	int (*get_frozen)(struct kernel *kernel, uint64_t dev, uint64_t epoch,
+			  dmr_extents_fn fn, void *arg);
+	int (*release)(struct kernel *kernel, uint64_t dev, uint64_t epoch,
+		       const struct dmr_extent *v, size_t nr,
+		       struct dmr_released *out);
+	int (*end)(struct kernel *kernel, uint64_t dev, uint64_t epoch,
+		   enum dmr_end how);
+	int (*mark)(struct kernel *kernel, uint64_t dev,
+		    const struct dmr_extent *v, size_t nr);
+
+	/*
+	 * Makes the device of a volume ready: a replica target below it if
+	 * there is none yet, and its view. Nothing to do if both are there.
+	 */
+	int (*insert)(const char *device, struct kernel_device *out,
+		      char error[KERNEL_ERROR_SIZE]);
+	/* The reverse. A device made as a replica keeps its table. */
+	int (*take_out)(const char *device, char error[KERNEL_ERROR_SIZE]);
+};
+
+extern const struct kernel_ops kernel_netlink_ops;
+
+void kernel_close(struct kernel *kernel);	/* NULL is fine */
+const char *kernel_error(struct kernel *kernel);
+int kernel_next_event(struct kernel *kernel, struct dmr_nl_event *ev);
+int kernel_get(struct kernel *kernel, uint64_t dev, struct dmr_info *info);
+int kernel_attach(struct kernel *kernel, uint64_t dev, struct dmr_info *info);
+int kernel_join(struct kernel *kernel, uint64_t dev, uint64_t group);
+int kernel_cut(struct kernel *kernel, uint64_t dev, uint64_t epoch,
+	       uint32_t flags, struct dmr_cut *cut);
+int kernel_get_frozen(struct kernel *kernel, uint64_t dev, uint64_t epoch,
+		      dmr_extents_fn fn, void *arg);
+int kernel_release(struct kernel *kernel, uint64_t dev, uint64_t epoch,
+		   const struct dmr_extent *v, size_t nr,
+		   struct dmr_released *out);
+int kernel_end(struct kernel *kernel, uint64_t dev, uint64_t epoch,
+	       enum dmr_end how);
+int kernel_mark(struct kernel *kernel, uint64_t dev,
+		const struct dmr_extent *v, size_t nr);
+
+#endif

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The methods of the control socket: a table, and a function for each row. */
+#include <errno.h>
+#include <string.h>
+
+#include "control.h"
+#include "daemon.h"
+#include "ops.h"
+#include "status.h"
+
+enum exit_status {
+	EXIT_FAILED_ = 1,
+	EXIT_USAGE_ = 2,
+	EXIT_NOT_FOUND = 3,
+	EXIT_REFUSED = 5,
+	EXIT_TIMEOUT = 6,
+	EXIT_PERMISSION = 7,
+};
+
+static int exit_status_of(int err)
+{
+	switch (err) {
+	case -ENOENT: case -ENXIO: case -ENODEV:
+		return EXIT_NOT_FOUND;
+	case -EEXIST: case -EBUSY: case -ENOTBLK: case -EINVAL:
+	case -EOPNOTSUPP: case -ESTALE:
+		return EXIT_REFUSED;
+	case -ETIMEDOUT:
+		return EXIT_TIMEOUT;
+	case -EPERM: case -EACCES:
+		return EXIT_PERMISSION;
+	default:
+		return EXIT_FAILED_;
+	}
+}
+
+static void on_done(struct op *op)
+{
+	struct request *request = op->arg;
+
+	if (op->err)
+		request_refuse(request, exit_status_of(op->err), "%s",
+			       op->error[0] ? op->error : strerror(-op->err));
+	else
+		request_answer(request, NULL);
+	op_free(op);
+}
+
+static void check_op(struct request *request, const struct op *op)
+{
+	if (!op)
+		request_refuse(request, EXIT_FAILED_, "no memory");
+}
+
+/* The parameter "volume", or NULL after a refusal. */
+static const char *get_volume(struct request *request)
+{
+	const char *name = json_string_value(json_object_get(request->params,
+							     "volume"));
+
+	if (!name)
+		request_refuse(request, EXIT_USAGE_, "the volume is missing");
+	return name;
+}
+
+static void on_status(struct op *op)
+{
+	struct request *request = op->arg;
+	const char *only = json_string_value(json_object_get(request->params,
+							     "volume"));
+	json_t *answer = status_all(op->daemon, op->result, only);
+
+	if (answer)
+		request_answer(request, answer);
+	else
+		request_refuse(request, EXIT_NOT_FOUND,
+			       "there is no volume %s", only ? only : "");
+	op_free(op);
+}
+
+static void do_status(struct request *request)
+{
+	check_op(request, op_status(request->daemon, on_status, request));
+}
+
+static int set_text(struct volume_config *config, const char *key,
+		    const json_t *value, char error[CONFIG_ERROR_SIZE])
+{
+	const char *text = json_string_value(value);
+
+	if (!value || json_is_null(value))
+		return 0;
+	if (text)
+		return volume_config_set(config, key, text, error);
+	snprintf(error, CONFIG_ERROR_SIZE, "%.60s is not a text", key);
+	return -EINVAL;
+}
+
+static int set_options(struct volume_config *config, json_t *options,
+		       char error[CONFIG_ERROR_SIZE])
+{
+	const char *key;
+	json_t *value;
+	int err = 0;
+
+	json_object_foreach(options, key, value) {
+		err = set_text(config, key, value, error);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+static int fill_config(struct volume_config *config, json_t *params,
+		       char error[CONFIG_ERROR_SIZE])
+{
+	static const char *const keys[] = { "device", "target", "group" };
+	int err = 0;
+
+	config->is_runtime = true;
+	for (int i = 0; !err && i < 3; i++)
+		err = set_text(config, keys[i], json_object_get(params,
+								keys[i]),
+			       error);
+	if (!err)
+		err = set_options(config, json_object_get(params, "options"),
+				  error);
+	return err ? err : volume_config_check(config, error);
+}
+
+static void do_enable(struct request *request)
+{
+	const char *name = get_volume(request);
+	char error[CONFIG_ERROR_SIZE] = "no memory";
+	struct volume_config *config;
+
+	if (!name)
+		return;
+	config = volume_config_create(name);
+	if (!config) {
+		request_refuse(request, EXIT_USAGE_, "\"%.60s\" is not a name "
+			       "for a volume: use letters, digits and . _ -",
+			       name);
+		return;
+	}
+	if (fill_config(config, request->params, error)) {
+		volume_config_destroy(config);
+		request_refuse(request, EXIT_USAGE_, "%s", error);
+		return;
+	}
+	check_op(request, op_enable(request->daemon, config, on_done,
+				    request));
+}
+
+static void do_disable(struct request *request)
+{
+	const char *name = get_volume(request);
+
+	if (name)
+		check_op(request, op_disable(request->daemon, name, on_done,
+					     request));
+}
+
+static void do_pause(struct request *request)
+{
+	const char *name = get_volume(request);
+
+	if (name)
+		check_op(request, op_pause(request->daemon, name, on_done,
+					   request));
+}
+
+static void do_resume(struct request *request)
+{
+	const char *name = get_volume(request);
+
+	if (name)
+		check_op(request, op_resume(request->daemon, name, on_done,
+					    request));
+}
+
+static void do_shutdown(struct request *request)
+{
+	struct daemon *daemon = request->daemon;
+
+	request_answer(request, NULL);
+	daemon_stop(daemon);
+}
+
+static const struct method {
+	const char *name;
+	void (*call)(struct request *request);
+	bool is_change;
+} methods[] = {
+	{ "status", do_status, false },
+	{ "enable", do_enable, true },
+	{ "disable", do_disable, true },
+	{ "pause", do_pause, true },
+	{ "resume", do_resume, true },
+	{ "events", request_subscribe, true },
+	{ "shutdown", do_shutdown, true },
+};
+
+void method_call(struct request *request, const char *method)
+{
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		const struct method *m = &methods[i];
+
+		if (strcmp(m->name, method))
+			continue;
+		if (m->is_change && !request->may_change)
+			request_refuse(request, EXIT_PERMISSION,
+				       "%s: only root and the group replica "
+				       "may do that", method);
+		else if (m->is_change && request->daemon->is_stopping)
+			request_refuse(request, EXIT_FAILED_,
+				       "replicad is stopping");
+		else
+			m->call(request);
+		return;
+	}
+	request_refuse(request, EXIT_USAGE_, "there is no method %.60s",
+		       method);
+}

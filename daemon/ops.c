@@ -1,0 +1,586 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ *	enable, start:	main: check ─> job: insert, view ─> reactor: volume,
+ *			group stops, volume joins, group starts ─> main: save
+ *	disable:	main ─> reactor: group stops, volume leaves, group
+ *			starts ─> job: take out ─> main: save
+ *
+ * O1 an op belongs to the thread on which its step runs; handing it on
+ *    (run_on_main(), run_on(), run_job()) is the last thing that a step does.
+ * O2 ops that change something run one at a time, so no step meets a group
+ *    that another op is stopping.
+ */
+#include "ops.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "group.h"
+#include "log.h"
+#include "status.h"
+#include "volume.h"
+
+#define CHANGE_GRACE_MS	5000	/* for the open epoch, when a group changes */
+#define STOP_GRACE_MS	3000
+
+/* --- walking ---------------------------------------------------------------------- */
+
+static void run_step(struct ring_work *work)
+{
+	struct op *op = container_of(work, struct op, work);
+
+	op->step(op);
+}
+
+static void run_on(struct op *op, struct reactor *reactor,
+		   void (*step)(struct op *op))
+{
+	op->reactor = reactor;
+	op->step = step;
+	op->work.run = run_step;
+	ring_post(reactor->ring, &op->work);
+}
+
+static void run_on_main(struct op *op, void (*step)(struct op *op))
+{
+	op->step = step;
+	op->work.run = run_step;
+	ring_post(op->daemon->reactors[0].ring, &op->work);
+}
+
+static int set_error(struct op *op, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int set_error(struct op *op, int err, const char *fmt, ...)
+{
+	va_list args;
+
+	op->err = err;
+	va_start(args, fmt);
+	vsnprintf(op->error, sizeof(op->error), fmt, args);
+	va_end(args);
+	return err;
+}
+
+static void start_first(struct daemon *daemon)
+{
+	if (daemon->ops)
+		daemon->ops->start(daemon->ops);
+}
+
+static void finish_on_main(struct op *op)
+{
+	struct daemon *daemon = op->daemon;
+
+	if (op->is_in_line) {
+		daemon->ops = op->next;
+		if (!daemon->ops)
+			daemon->last_op = &daemon->ops;
+		start_first(daemon);
+	}
+	op->done(op);
+}
+
+static void finish(struct op *op)
+{
+	run_on_main(op, finish_on_main);
+}
+
+static struct op *create(struct daemon *daemon, void (*start)(struct op *op),
+			 op_done_fn *done, void *arg)
+{
+	struct op *op = calloc(1, sizeof(*op));
+
+	if (!op)
+		return NULL;
+	op->daemon = daemon;
+	op->start = start;
+	op->done = done;
+	op->arg = arg;
+	return op;
+}
+
+static struct op *put_in_line(struct op *op)
+{
+	struct daemon *daemon = op->daemon;
+	bool is_first = !daemon->ops;
+
+	op->is_in_line = true;
+	*daemon->last_op = op;
+	daemon->last_op = &op->next;
+	if (is_first)
+		start_first(daemon);
+	return op;
+}
+
+void op_free(struct op *op)
+{
+	json_decref(op->result);
+	volume_config_destroy(op->config);
+	free(op);
+}
+
+static void job_done(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+
+	op->step(op);
+}
+
+/* @blocking on a thread of its own, then @step on the main thread. */
+static void run_job(struct op *op, void (*blocking)(struct ring_job *job),
+		    void (*step)(struct op *op))
+{
+	int err;
+
+	op->step = step;
+	op->job.blocking = blocking;
+	op->job.done = job_done;
+	err = ring_job_start(op->daemon->reactors[0].ring, &op->job);
+	if (err) {
+		set_error(op, err, "no thread: %s", strerror(-err));
+		finish(op);
+	}
+}
+
+/* --- enable ------------------------------------------------------------------------ */
+
+static const char *device_of(const struct volume_config *config)
+{
+	return config->device ? config->device : config->name;
+}
+
+static struct group *find_group(const struct reactor *reactor,
+				const struct volume_config *config)
+{
+	const char *name = config->group ? config->group : config->name;
+
+	for (struct group *g = reactor->groups; g; g = g->next)
+		if (g->is_named == !!config->group && !strcmp(g->name, name))
+			return g;
+	return NULL;
+}
+
+static void save_enabled(struct op *op)
+{
+	struct daemon *daemon = op->daemon;
+	int err;
+
+	if (op->err) {
+		snprintf(op->entry->error, sizeof(op->entry->error), "%s",
+			 op->error);
+		if (op->config)
+			daemon_remove(daemon, op->entry);
+		finish(op);
+		return;
+	}
+	op->entry->error[0] = 0;
+	op->entry->reactor = op->reactor;
+	err = op->entry->config->is_runtime ? daemon_save(daemon) : 0;
+	if (err)
+		set_error(op, err, "%s: it is replicated, but will not be "
+			  "after a restart: %s", daemon->runtime_path,
+			  strerror(-err));
+	finish(op);
+}
+
+static void join_stopped_group(struct op *op)
+{
+	struct group *g = op->group;
+	int err = group_add(g, op->volume, op->error);
+
+	if (err) {
+		op->err = err;
+		volume_destroy(op->volume);
+	}
+	if (!g->volumes)
+		group_destroy(g);
+	else if (!op->daemon->is_starting)
+		group_start(g);
+	run_on_main(op, save_enabled);
+}
+
+static struct op *op_of_group(struct group *group);
+
+static void on_stopped_to_join(struct group *group)
+{
+	join_stopped_group(op_of_group(group));
+}
+
+/* The op that changes a group on this reactor: there is one at a time (O2). */
+static __thread struct op *changing;
+
+static struct op *op_of_group(struct group *group)
+{
+	return changing;
+}
+
+static void add_on_reactor(struct op *op)
+{
+	struct volume_config *copy = volume_config_clone(op->entry->config);
+	struct group *g = find_group(op->reactor, op->entry->config);
+
+	if (!copy)
+		op->err = -ENOMEM;
+	else
+		op->err = volume_create(&op->volume, op->reactor, copy,
+					&op->device, op->error);
+	if (!op->err && !g)
+		g = group_create(op->reactor, copy->group ? copy->group :
+				 copy->name, !!copy->group);
+	if (!op->err && !g) {
+		op->err = -ENOMEM;
+		volume_destroy(op->volume);
+	}
+	if (op->err) {
+		run_on_main(op, save_enabled);
+		return;
+	}
+	op->group = g;
+	changing = op;
+	if (g->pair.state == PAIR_DISABLED)
+		join_stopped_group(op);
+	else
+		group_stop(g, CHANGE_GRACE_MS, on_stopped_to_join);
+}
+
+/* Where the rest of its group lives, else the next in turn. */
+static struct reactor *choose_reactor(struct daemon *daemon,
+				      const struct volume_config *config)
+{
+	for (struct entry *e = daemon->entries; e; e = e->next)
+		if (config->group && e->reactor && e->config->group &&
+		    !strcmp(e->config->group, config->group))
+			return e->reactor;
+	return &daemon->reactors[daemon->next_reactor++ % daemon->nr_reactors];
+}
+
+static void inserted(struct op *op)
+{
+	if (op->err)
+		save_enabled(op);
+	else
+		run_on(op, choose_reactor(op->daemon, op->entry->config),
+		       add_on_reactor);
+}
+
+static void insert_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+
+	op->err = op->daemon->kernel_ops->insert(device_of(op->entry->config),
+						 &op->device, op->error);
+}
+
+static void start_entry(struct op *op)
+{
+	run_job(op, insert_blocking, inserted);
+}
+
+struct op *op_start(struct daemon *daemon, struct entry *entry,
+		    op_done_fn *done, void *arg)
+{
+	struct op *op = create(daemon, start_entry, done, arg);
+
+	if (!op)
+		return NULL;
+	op->entry = entry;
+	return put_in_line(op);
+}
+
+static void start_enable(struct op *op)
+{
+	struct volume_config *copy;
+
+	if (daemon_find(op->daemon, op->config->name))
+		set_error(op, -EEXIST, "volume %s is enabled already",
+			  op->config->name);
+	else if (volume_config_check(op->config, op->error))
+		op->err = -EINVAL;
+	if (op->err) {
+		finish(op);
+		return;
+	}
+	copy = volume_config_clone(op->config);
+	op->entry = copy ? daemon_add(op->daemon, copy) : NULL;
+	if (op->entry) {
+		start_entry(op);
+		return;
+	}
+	set_error(op, -ENOMEM, "no memory");
+	finish(op);
+}
+
+struct op *op_enable(struct daemon *daemon, struct volume_config *config,
+		     op_done_fn *done, void *arg)
+{
+	struct op *op = create(daemon, start_enable, done, arg);
+
+	if (!op) {
+		volume_config_destroy(config);
+		return NULL;
+	}
+	op->config = config;
+	return put_in_line(op);
+}
+
+/* --- disable ----------------------------------------------------------------------- */
+
+static void save_disabled(struct op *op)
+{
+	struct daemon *daemon = op->daemon;
+	bool is_runtime = op->entry->config->is_runtime;
+	int err;
+
+	if (op->err) {
+		snprintf(op->entry->error, sizeof(op->entry->error),
+			 "it is not replicated, but could not be taken out: "
+			 "%.300s", op->error);
+		finish(op);
+		return;
+	}
+	daemon_remove(daemon, op->entry);
+	err = is_runtime ? daemon_save(daemon) : 0;
+	if (err)
+		set_error(op, err, "%s: it comes back after a restart: %s",
+			  daemon->runtime_path, strerror(-err));
+	finish(op);
+}
+
+static void take_out_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+
+	op->err = op->daemon->kernel_ops->take_out(
+			device_of(op->entry->config), op->error);
+	if (op->err == -ENXIO)
+		op->err = 0; /* the device is gone: it is out */
+}
+
+static void take_out(struct op *op)
+{
+	op->entry->reactor = NULL;
+	run_job(op, take_out_blocking, save_disabled);
+}
+
+static void leave_stopped_group(struct group *g)
+{
+	struct op *op = op_of_group(g);
+
+	group_remove(g, op->volume);
+	volume_destroy(op->volume);
+	if (g->volumes)
+		group_start(g);
+	else
+		group_destroy(g);
+	run_on_main(op, take_out);
+}
+
+static void remove_on_reactor(struct op *op)
+{
+	op->volume = reactor_find(op->reactor, op->name);
+	if (!op->volume) {
+		run_on_main(op, take_out);
+		return;
+	}
+	changing = op;
+	group_stop(op->volume->group, CHANGE_GRACE_MS, leave_stopped_group);
+}
+
+static bool find_entry(struct op *op)
+{
+	op->entry = daemon_find(op->daemon, op->name);
+	if (op->entry)
+		return true;
+	set_error(op, -ENOENT, "there is no volume %s", op->name);
+	finish(op);
+	return false;
+}
+
+static void start_disable(struct op *op)
+{
+	if (!find_entry(op))
+		return;
+	if (op->entry->reactor)
+		run_on(op, op->entry->reactor, remove_on_reactor);
+	else
+		take_out(op);
+}
+
+static struct op *create_named(struct daemon *daemon, const char *name,
+			       void (*start)(struct op *op), op_done_fn *done,
+			       void *arg)
+{
+	struct op *op = create(daemon, start, done, arg);
+
+	if (!op)
+		return NULL;
+	snprintf(op->name, sizeof(op->name), "%s", name);
+	return put_in_line(op);
+}
+
+struct op *op_disable(struct daemon *daemon, const char *name,
+		      op_done_fn *done, void *arg)
+{
+	return create_named(daemon, name, start_disable, done, arg);
+}
+
+/* --- pause, resume ------------------------------------------------------------------- */
+
+static void with_group(struct op *op, void (*change)(struct group *group))
+{
+	struct volume *v = reactor_find(op->reactor, op->name);
+
+	if (v)
+		change(v->group);
+	finish(op);
+}
+
+static void pause_on_reactor(struct op *op)
+{
+	with_group(op, group_pause);
+}
+
+static void resume_on_reactor(struct op *op)
+{
+	with_group(op, group_resume);
+}
+
+static void go_to_volume(struct op *op, void (*step)(struct op *op))
+{
+	if (!find_entry(op))
+		return;
+	if (op->entry->reactor) {
+		run_on(op, op->entry->reactor, step);
+		return;
+	}
+	set_error(op, -EBUSY, "volume %s does not run: %.300s", op->name,
+		  op->entry->error);
+	finish(op);
+}
+
+static void start_pause(struct op *op)
+{
+	go_to_volume(op, pause_on_reactor);
+}
+
+static void start_resume(struct op *op)
+{
+	go_to_volume(op, resume_on_reactor);
+}
+
+struct op *op_pause(struct daemon *daemon, const char *name, op_done_fn *done,
+		    void *arg)
+{
+	return create_named(daemon, name, start_pause, done, arg);
+}
+
+struct op *op_resume(struct daemon *daemon, const char *name,
+		     op_done_fn *done, void *arg)
+{
+	return create_named(daemon, name, start_resume, done, arg);
+}
+
+/* --- all reactors, one after the other --------------------------------------------------- */
+
+static void go_to_next(struct op *op, void (*step)(struct op *op))
+{
+	if (op->reactor_index == op->daemon->nr_reactors) {
+		finish(op);
+		return;
+	}
+	run_on(op, &op->daemon->reactors[op->reactor_index++], step);
+}
+
+static void start_on_reactor(struct op *op)
+{
+	for (struct group *g = op->reactor->groups; g; g = g->next)
+		if (g->pair.state == PAIR_DISABLED)
+			group_start(g);
+	go_to_next(op, start_on_reactor);
+}
+
+static void start_start_groups(struct op *op)
+{
+	op->daemon->is_starting = false;
+	go_to_next(op, start_on_reactor);
+}
+
+struct op *op_start_groups(struct daemon *daemon, op_done_fn *done, void *arg)
+{
+	struct op *op = create(daemon, start_start_groups, done, arg);
+
+	return op ? put_in_line(op) : NULL;
+}
+
+static void stop_on_reactor(struct op *op);
+
+static void free_group(struct group *g)
+{
+	while (g->volumes) {
+		struct volume *v = g->volumes;
+
+		group_remove(g, v);
+		volume_destroy(v);
+	}
+	group_destroy(g);
+}
+
+static void on_stopped_to_end(struct group *g)
+{
+	struct op *op = op_of_group(g);
+
+	free_group(g);
+	if (!op->reactor->groups)
+		go_to_next(op, stop_on_reactor);
+}
+
+/* All groups of a reactor at once: a slow one costs its grace only once. */
+static void stop_on_reactor(struct op *op)
+{
+	struct group *next;
+
+	changing = op;
+	if (!op->reactor->groups) {
+		go_to_next(op, stop_on_reactor);
+		return;
+	}
+	for (struct group *g = op->reactor->groups; g; g = next) {
+		next = g->next;
+		group_stop(g, STOP_GRACE_MS, on_stopped_to_end);
+	}
+}
+
+static void start_stop_all(struct op *op)
+{
+	go_to_next(op, stop_on_reactor);
+}
+
+struct op *op_stop_all(struct daemon *daemon, op_done_fn *done, void *arg)
+{
+	struct op *op = create(daemon, start_stop_all, done, arg);
+
+	return op ? put_in_line(op) : NULL;
+}
+
+static void status_on_reactor(struct op *op)
+{
+	for (struct group *g = op->reactor->groups; g; g = g->next)
+		for (struct volume *v = g->volumes; v; v = v->next)
+			json_array_append_new(op->result, status_volume(v));
+	go_to_next(op, status_on_reactor);
+}
+
+struct op *op_status(struct daemon *daemon, op_done_fn *done, void *arg)
+{
+	struct op *op = create(daemon, NULL, done, arg);
+
+	if (!op)
+		return NULL;
+	op->result = json_array();
+	go_to_next(op, status_on_reactor);
+	return op;
+}

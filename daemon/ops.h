@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What an operator asks for, and what starting and stopping are made of. An op
+ * walks from thread to thread: the main one, a job's (device-mapper), a
+ * reactor's, and back; op->done() is called on the main thread. One at a time,
+ * in the order in which they came; a status does not wait in that line.
+ */
+#ifndef REPLICAD_OPS_H
+#define REPLICAD_OPS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "config.h"
+#include "daemon.h"
+#include "kernel.h"
+#include "ring.h"
+
+struct group;
+struct volume;
+
+typedef void op_done_fn(struct op *op);
+
+struct op {
+	struct op *next;
+	struct daemon *daemon;
+	void (*start)(struct op *op);	/* on the main thread */
+	op_done_fn *done;
+	void *arg;			/* of done() */
+	int err;			/* 0 or -errno … */
+	char error[CONFIG_ERROR_SIZE];	/* … and its sentence */
+	json_t *result;			/* freed with the op */
+	/* private to ops.c */
+	struct ring_work work;
+	struct ring_job job;
+	void (*step)(struct op *op);
+	struct reactor *reactor;
+	unsigned int reactor_index;
+	struct entry *entry;
+	struct volume_config *config;
+	struct volume *volume;
+	struct group *group;
+	struct kernel_device device;
+	char name[64];
+	bool is_in_line;
+};
+
+/*
+ * Each takes @done, which must call op_free(). NULL when out of memory. The
+ * config of enable is taken over.
+ */
+struct op *op_enable(struct daemon *daemon, struct volume_config *config,
+		     op_done_fn *done, void *arg);
+struct op *op_disable(struct daemon *daemon, const char *name,
+		      op_done_fn *done, void *arg);
+struct op *op_pause(struct daemon *daemon, const char *name, op_done_fn *done,
+		    void *arg);
+struct op *op_resume(struct daemon *daemon, const char *name,
+		     op_done_fn *done, void *arg);
+/* Starts an entry that does not run. */
+struct op *op_start(struct daemon *daemon, struct entry *entry,
+		    op_done_fn *done, void *arg);
+/* Starts all groups that are disabled. */
+struct op *op_start_groups(struct daemon *daemon, op_done_fn *done, void *arg);
+/* Stops all groups, aborting what is not finished soon, and frees them. */
+struct op *op_stop_all(struct daemon *daemon, op_done_fn *done, void *arg);
+/* ->result: an array with an object for each volume. */
+struct op *op_status(struct daemon *daemon, op_done_fn *done, void *arg);
+
+void op_free(struct op *op);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A reactor: a thread with a ring, a kernel handle, and the groups that live
+ * there. Groups are spread over the reactors; nothing else is shared.
+ */
+#ifndef REPLICAD_REACTOR_H
+#define REPLICAD_REACTOR_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "config.h"
+#include "kernel.h"
+#include "ring.h"
+
+struct events;
+struct group;
+struct volume;
+
+struct reactor {
+	struct ring *ring;
+	struct kernel *kernel;
+	const char *state_dir;
+	struct events *events;		/* where events are told; may be NULL */
+	struct group *groups;
+	struct ring_op poll;		/* on the kernel's fd */
+	struct ring_work drain;		/* read the kernel's events */
+	pthread_t thread;
+	bool has_thread;
+};
+
+/*
+ * Makes the ring and the kernel handle. Call it on the thread that will run
+ * the reactor. 0 or -errno with a sentence in @error.
+ */
+int reactor_init(struct reactor *reactor, const struct kernel_ops *ops,
+		 const char *state_dir, struct events *events,
+		 char error[CONFIG_ERROR_SIZE]);
+void reactor_clear(struct reactor *reactor);
+
+struct volume *reactor_find(const struct reactor *reactor, const char *name);
+
+#endif

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "status.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "group.h"
+#include "pair.h"
+#include "version.h"
+#include "volume.h"
+
+#define NS	1e9
+
+static uint64_t now_realtime(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+static void put_int(json_t *o, const char *key, uint64_t value)
+{
+	json_object_set_new(o, key, json_integer(value));
+}
+
+static void put_real(json_t *o, const char *key, double value)
+{
+	json_object_set_new(o, key, json_real(value));
+}
+
+static void put_text(json_t *o, const char *key, const char *value)
+{
+	json_object_set_new(o, key, value ? json_string(value) : json_null());
+}
+
+static void put_bool(json_t *o, const char *key, bool value)
+{
+	json_object_set_new(o, key, json_boolean(value));
+}
+
+/* The reason, and while an old connection may still write, that. */
+static void put_state(json_t *o, const struct group *g)
+{
+	unsigned int stale = group_stale_ms(g);
+	const char *reason = pair_reason(&g->pair);
+
+	put_text(o, "state", pair_state_name(g->pair.state));
+	if (stale && pair_is_shipping(g->pair.state))
+		json_object_set_new(o, "reason", json_sprintf("%s%swaiting "
+			"%u s: the server may still execute writes of the "
+			"connection that was lost (stale_wait)", reason,
+			reason[0] ? "; " : "", (stale + 999) / 1000));
+	else
+		put_text(o, "reason", reason);
+	put_text(o, "next_step", pair_next_step(g->pair.state));
+}
+
+static void put_kernel(json_t *o, const struct volume *v)
+{
+	uint64_t chunk = volume_chunk_bytes(v);
+
+	put_int(o, "size_bytes", volume_bytes(v));
+	put_int(o, "epoch", v->info.epoch);
+	put_int(o, "dirty_bytes", v->info.nr_dirty * chunk);
+	put_int(o, "frozen_bytes", v->info.nr_frozen * chunk);
+	put_int(o, "held_bytes", v->info.nr_held * chunk);
+	put_int(o, "preserved_bytes", v->info.nr_preserved * chunk);
+	put_int(o, "bytes_written", v->info.written_sectors * 512);
+	put_real(o, "cut_pause_last_s", v->info.gate_last_ns / NS);
+	put_real(o, "cut_pause_max_s", v->info.gate_max_ns / NS);
+}
+
+static void put_progress(json_t *o, const struct volume *v)
+{
+	const struct group *g = v->group;
+	uint64_t total = volume_bytes(v);
+	uint64_t left = (v->info.nr_dirty + v->info.nr_frozen) *
+			volume_chunk_bytes(v);
+
+	put_int(o, "bytes_shipped", v->bytes_shipped);
+	put_int(o, "bytes_zero", v->bytes_zero);
+	put_real(o, "rate_bytes_s", g->rate);
+	json_object_set_new(o, "eta_s", left && g->rate >= 1 ?
+			    json_real(left / g->rate) : json_null());
+	put_bool(o, "synced", v->is_synced);
+	put_int(o, "sync_total_bytes", total);
+	put_int(o, "sync_done_bytes", left < total ? total - left : 0);
+}
+
+static void put_lag(json_t *o, const struct group *g)
+{
+	struct lag_summary summary;
+	double lag = lag_now(&g->lag, group_is_behind(g), now_realtime());
+
+	lag_summarize(&g->lag, &summary);
+	json_object_set_new(o, "lag_s", lag < 0 ? json_null() :
+						  json_real(lag));
+	put_real(o, "lag_min_s", summary.min_s);
+	put_real(o, "lag_median_s", summary.median_s);
+	put_real(o, "lag_max_s", summary.max_s);
+	put_real(o, "commit_last_s", g->ship.commit_took_ns / NS);
+}
+
+static void put_target(json_t *o, const struct volume *v)
+{
+	const struct replica_header *h = &v->target.header;
+	bool is_ready = v->target.state == TARGET_READY;
+
+	put_int(o, "last_committed", h->last_clean);
+	put_bool(o, "applying", h->state == REPLICA_STATE_APPLYING);
+	put_bool(o, "replica_consistent", v->is_synced &&
+					  h->state == REPLICA_STATE_OK);
+	put_int(o, "degraded", v->degraded);
+	put_int(o, "reconnects", v->reconnects);
+	put_int(o, "connections", is_ready ?
+		backend_info(v->target.backend)->connections : 0);
+}
+
+static void put_names(json_t *o, const struct volume_config *config)
+{
+	put_text(o, "name", config->name);
+	put_text(o, "device", config->device ? config->device : config->name);
+	put_text(o, "target", config->target);
+	put_text(o, "group", config->group);
+}
+
+json_t *status_volume(struct volume *v)
+{
+	const struct group *g = v->group;
+	json_t *o = json_object();
+
+	volume_refresh(v); /* else what was seen last */
+	put_names(o, v->config);
+	put_state(o, g);
+	put_kernel(o, v);
+	put_target(o, v);
+	put_progress(o, v);
+	put_lag(o, g);
+	put_int(o, "epochs_clean", g->epochs_clean);
+	put_int(o, "epochs_partial", g->epochs_partial);
+	put_int(o, "epochs_aborted", g->epochs_aborted);
+	return o;
+}
+
+static json_t *status_stopped(const struct entry *entry)
+{
+	json_t *o = json_object();
+
+	put_names(o, entry->config);
+	put_text(o, "state", pair_state_name(PAIR_ERROR));
+	put_text(o, "reason", entry->error[0] ? entry->error :
+					       "it is being started");
+	put_text(o, "next_step", "put right what the reason names; replicad "
+				 "tries again by itself");
+	json_object_set_new(o, "lag_s", json_null());
+	put_bool(o, "synced", false);
+	put_bool(o, "replica_consistent", false);
+	return o;
+}
+
+static bool is_wanted(const json_t *volume, const char *only)
+{
+	const char *name = json_string_value(json_object_get(volume, "name"));
+
+	return !only || (name && !strcmp(name, only));
+}
+
+static json_t *collect(const struct daemon *daemon, const json_t *running,
+		       const char *only)
+{
+	json_t *all = json_array(), *one;
+	size_t i;
+
+	json_array_foreach(running, i, one)
+		if (is_wanted(one, only))
+			json_array_append(all, one);
+	for (struct entry *e = daemon->entries; e; e = e->next)
+		if (!e->reactor && (!only || !strcmp(e->config->name, only)))
+			json_array_append_new(all, status_stopped(e));
+	return all;
+}
+
+static const char *verdict(const json_t *volumes)
+{
+	const char *word = "ok";
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(volumes, i, one) {
+		const char *state = json_string_value(json_object_get(one,
+								      "state"));
+
+		if (!strcmp(state, pair_state_name(PAIR_ERROR)))
+			return "error";
+		if (strcmp(state, pair_state_name(PAIR_REPLICATING)))
+			word = "degraded";
+	}
+	return word;
+}
+
+json_t *status_all(const struct daemon *daemon, const json_t *running,
+		   const char *only)
+{
+	json_t *volumes = collect(daemon, running, only);
+	uint64_t up = ring_now(daemon->reactors[0].ring) - daemon->started_ns;
+
+	if (only && !json_array_size(volumes)) {
+		json_decref(volumes);
+		return NULL;
+	}
+	return json_pack("{si ss s{si sf ss} so}", "schema_version", 1,
+			 "verdict", verdict(volumes), "daemon", "pid",
+			 (int)getpid(), "uptime_s", up / NS, "version",
+			 REPLICA_VERSION, "volumes", volumes);
+}

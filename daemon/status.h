@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The status as JSON, as the control socket shows it. */
+#ifndef REPLICAD_STATUS_H
+#define REPLICAD_STATUS_H
+
+#include <jansson.h>
+
+struct daemon;
+struct volume;
+
+/* One volume; on its reactor's thread. NULL when out of memory. */
+json_t *status_volume(struct volume *volume);
+
+/*
+ * The whole answer, on the main thread: the volumes that run (@running, the
+ * reference is kept by the caller), those that do not, the verdict. @only: one
+ * volume by name, or NULL. NULL when out of memory, or if @only is unknown.
+ */
+json_t *status_all(const struct daemon *daemon, const json_t *running,
+		   const char *only);
+
+#endif

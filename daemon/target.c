@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ *	CLOSED -> OPENING	[target_open]
+ *	OPENING			connect, read both slots, judge, hello, read again
+ *	OPENING -> READY	[on_reread]
+ *	OPENING, READY -> FAILED [fail]; the owner gets failed() and closes
+ *	any but CLOSED -> CLOSING [target_close] -> CLOSED [on_closed]
+ *
+ * T1 nothing is written before judge() has said 0.
+ * T2 the number of the hello leaves a gap: a header that an older connection
+ *    still has under way never gets the number of one of ours.
+ * T3 a callback of the backend that comes after target_close() is dropped.
+ */
+#include "target.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HELLO_GAP	3	/* odd: the hello goes to the older slot */
+
+static void report_failure(struct ring_work *work)
+{
+	struct target *t = container_of(work, struct target, report);
+
+	if (t->state == TARGET_FAILED)
+		t->events->failed(t, t->is_refused, t->text);
+}
+
+static bool is_hopeless(int err)
+{
+	switch (err) {
+	case -EINVAL: case -ENOSPC: case -EOPNOTSUPP: case -EPROTONOSUPPORT:
+	case -EROFS: case -EBADMSG: case -ESTALE: case -EPERM:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void fail(struct target *t, bool is_refused, const char *what,
+		 const char *text)
+{
+	if (t->state != TARGET_OPENING && t->state != TARGET_READY)
+		return;
+	t->state = TARGET_FAILED;
+	t->is_refused = is_refused;
+	snprintf(t->text, sizeof(t->text), "%s%s", what, text);
+	ring_defer(t->ring, &t->report);
+}
+
+static void fail_request(struct target *t, const char *what)
+{
+	fail(t, false, what, t->backend ? backend_error(t->backend) : "");
+}
+
+int target_init(struct target *t, struct ring *ring, const char *name,
+		uint64_t volume_bytes, const struct target_events *events)
+{
+	memset(t, 0, sizeof(*t));
+	t->ring = ring;
+	t->name = name;
+	t->volume_bytes = volume_bytes;
+	t->events = events;
+	t->report.run = report_failure;
+	t->slots = aligned_alloc(4096, REPLICA_HEADERS_BYTES);
+	return t->slots ? 0 : -ENOMEM;
+}
+
+void target_clear(struct target *t)
+{
+	ring_defer_cancel(t->ring, &t->report);
+	free(t->slots);
+	t->slots = NULL;
+}
+
+/* --- headers ------------------------------------------------------------------ */
+
+static void finish_write(struct target *t, int err)
+{
+	target_done_fn *done = t->done;
+	bool maybe = err && t->is_sent;
+
+	t->is_writing = false;
+	t->done = NULL;
+	if (!err)
+		t->header = t->next;
+	if (done)
+		done(t, err, maybe);
+}
+
+static void on_written(void *arg, int err)
+{
+	finish_write(arg, err);
+}
+
+/* Encodes t->next and sends it. */
+static int send_header(struct target *t, bool is_durable)
+{
+	struct replica_why why;
+	int err = replica_header_encode(&t->next, t->slots, &why);
+
+	if (err) {
+		fail(t, true, "header: ", why.text);
+		return err;
+	}
+	err = backend_write(t->backend, t->slots, REPLICA_SLOT_BYTES,
+			    replica_slot_offset(t->volume_bytes, t->next.seq),
+			    is_durable ? BACKEND_FUA : 0, on_written, t);
+	t->is_sent = !err;
+	return err;
+}
+
+static int begin_write(struct target *t, const struct replica_header *h,
+		       target_done_fn *done)
+{
+	if (t->state != TARGET_READY)
+		return -ENOTCONN;
+	if (t->is_writing)
+		return -EBUSY;
+	t->next = *h;
+	t->next.seq = t->header.seq + 1;
+	t->done = done;
+	t->is_sent = false;
+	return 0;
+}
+
+int target_write_header(struct target *t, const struct replica_header *h,
+			bool is_durable, target_done_fn *done)
+{
+	int err = begin_write(t, h, done);
+
+	if (!err)
+		err = send_header(t, is_durable);
+	t->is_writing |= !err;
+	return err;
+}
+
+static void on_flushed(void *arg, int err)
+{
+	struct target *t = arg;
+
+	if (!err)
+		err = t->state == TARGET_READY ? send_header(t, true) :
+						 -ENOTCONN;
+	if (err)
+		finish_write(t, err);
+}
+
+int target_commit(struct target *t, const struct replica_header *h,
+		  target_done_fn *done)
+{
+	int err = begin_write(t, h, done);
+
+	if (!err)
+		err = backend_flush(t->backend, on_flushed, t);
+	t->is_writing |= !err;
+	return err;
+}
+
+/* --- opening ------------------------------------------------------------------ */
+
+static void read_slots(struct target *t, backend_done_fn *done)
+{
+	int err = backend_read(t->backend, t->slots, REPLICA_HEADERS_BYTES,
+			       replica_tail_offset(t->volume_bytes), done, t);
+
+	if (err)
+		fail_request(t, "the header cannot be read: ");
+}
+
+/* True with the newest header in t->header; else it has failed. */
+static bool pick_header(struct target *t, bool *is_new)
+{
+	struct replica_why why;
+	int err = replica_header_pick(&t->header, t->slots,
+				      REPLICA_HEADERS_BYTES, &why);
+
+	*is_new = err == -ENODATA;
+	if (*is_new)
+		memset(&t->header, 0, sizeof(t->header));
+	if (!err || *is_new)
+		return true;
+	fail(t, true, "the replica header: ", why.text);
+	return false;
+}
+
+static void on_reread(void *arg, int err)
+{
+	struct target *t = arg;
+	uint64_t seq = t->next.seq;
+	bool is_new;
+
+	if (t->state != TARGET_OPENING)
+		return;
+	if (err) {
+		fail_request(t, "the header cannot be read: ");
+		return;
+	}
+	if (!pick_header(t, &is_new))
+		return;
+	if (is_new || t->header.seq < seq) {
+		fail(t, false, "the header that was written is not there", "");
+		return;
+	}
+	if (memcmp(&t->header.session, &t->next.session,
+		   sizeof(t->header.session))) {
+		fail(t, true, "superseded by another session", "");
+		return;
+	}
+	t->state = TARGET_READY;
+	t->events->ready(t);
+}
+
+static void on_hello_written(struct target *t, int err, bool maybe)
+{
+	if (t->state != TARGET_OPENING)
+		return;
+	if (err)
+		fail_request(t, "hello: ");
+	else
+		read_slots(t, on_reread);
+}
+
+static void say_hello(struct target *t)
+{
+	t->next.seq = t->header.seq + HELLO_GAP;
+	t->done = on_hello_written;
+	t->is_writing = true;
+	if (send_header(t, true)) {
+		t->is_writing = false;
+		fail_request(t, "hello: ");
+	}
+}
+
+static void on_first_read(void *arg, int err)
+{
+	struct target *t = arg;
+	struct replica_why why = { "" };
+	bool is_new;
+
+	if (t->state != TARGET_OPENING)
+		return;
+	if (err) {
+		fail_request(t, "the header cannot be read: ");
+		return;
+	}
+	if (!pick_header(t, &is_new))
+		return;
+	t->next = t->header;
+	if (t->events->judge(t, &t->next, is_new, &why)) {
+		fail(t, true, "", why.text);
+		return;
+	}
+	say_hello(t);
+}
+
+static void on_ready(void *arg, int err, const char *text)
+{
+	struct target *t = arg;
+
+	if (err)
+		fail(t, is_hopeless(err), "", text);
+	else
+		read_slots(t, on_first_read);
+}
+
+static void on_lost(void *arg, int err, const char *text)
+{
+	fail(arg, false, "", text);
+}
+
+static const struct backend_events backend_events = {
+	.ready = on_ready,
+	.lost = on_lost,
+};
+
+void target_open(struct target *t, const char *uri,
+		 const struct backend_options *opts)
+{
+	char text[256] = "";
+	int err;
+
+	t->state = TARGET_OPENING;
+	err = backend_open(&t->backend, t->ring, uri, opts, &backend_events, t,
+			   text, sizeof(text));
+	if (err)
+		fail(t, is_hopeless(err), "", text[0] ? text : strerror(-err));
+}
+
+static void on_closed(void *arg)
+{
+	struct target *t = arg;
+
+	t->backend = NULL;
+	t->state = TARGET_CLOSED;
+	t->events->closed(t);
+}
+
+static void close_without_backend(struct ring_work *work)
+{
+	struct target *t = container_of(work, struct target, report);
+
+	t->report.run = report_failure;
+	on_closed(t);
+}
+
+void target_close(struct target *t)
+{
+	if (t->state == TARGET_CLOSED || t->state == TARGET_CLOSING)
+		return;
+	t->state = TARGET_CLOSING;
+	t->was_unclean = t->backend && backend_unclean(t->backend);
+	if (t->backend) {
+		backend_close(t->backend, on_closed, t);
+		return;
+	}
+	t->report.run = close_without_backend;
+	ring_defer(t->ring, &t->report);
+}

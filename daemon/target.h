@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The target of one volume: its connection, and the replica header on it.
+ *
+ * Opening a target reads the header, has it judged by the owner, says hello
+ * (W1) and reads the header again; after that it is ready and its header is
+ * final. All on the thread of the ring.
+ */
+#ifndef REPLICAD_TARGET_H
+#define REPLICAD_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backend.h"
+#include "header.h"
+#include "ring.h"
+
+enum target_state {
+	TARGET_CLOSED,
+	TARGET_OPENING,		/* connecting, judging, hello */
+	TARGET_READY,
+	TARGET_FAILED,		/* failed() was said; close it */
+	TARGET_CLOSING,
+};
+
+struct target;
+
+struct target_events {
+	/*
+	 * @h is the header that was read, or zeroes where the target is new.
+	 * 0: *h was made into the hello that is written now. -errno: hands off,
+	 * @why tells why.
+	 */
+	int (*judge)(struct target *t, struct replica_header *h, bool is_new,
+		     struct replica_why *why);
+	void (*ready)(struct target *t);
+	/*
+	 * It cannot be used, or not any more. @is_refused: trying again will
+	 * not help by itself. Not called from inside a target_ function.
+	 */
+	void (*failed)(struct target *t, bool is_refused, const char *text);
+	void (*closed)(struct target *t);
+};
+
+/*
+ * @maybe: the write of the header was sent, so with an error it may have been
+ * done, or may still be done (W3).
+ */
+typedef void target_done_fn(struct target *t, int err, bool maybe);
+
+struct target {
+	enum target_state state;
+	struct ring *ring;
+	const char *name;		/* for the log */
+	const struct target_events *events;
+	struct backend *backend;
+	uint64_t volume_bytes;
+	struct replica_header header;	/* READY: what stands on the target */
+	struct replica_header next;	/* being written */
+	void *slots;			/* REPLICA_HEADERS_BYTES, aligned */
+	bool is_writing;		/* a header is under way */
+	bool is_sent;
+	bool was_unclean;		/* valid once CLOSED, of the last close */
+	target_done_fn *done;
+	struct ring_work report;	/* failed(), outside of any call */
+	bool is_refused;
+	char text[300];
+};
+
+/* 0 or -ENOMEM. The strings stay the caller's. */
+int target_init(struct target *t, struct ring *ring, const char *name,
+		uint64_t volume_bytes, const struct target_events *events);
+/* Only while CLOSED. */
+void target_clear(struct target *t);
+
+/* Only while CLOSED. ready() or failed() follows. */
+void target_open(struct target *t, const char *uri,
+		 const struct backend_options *opts);
+
+/* closed() follows, later; requests under way are answered before. */
+void target_close(struct target *t);
+
+/*
+ * Writes a header; its number is set here. @is_durable: answered when it is on
+ * the target's disk. One at a time: -EBUSY. Else done() follows, once.
+ */
+int target_write_header(struct target *t, const struct replica_header *h,
+			bool is_durable, target_done_fn *done);
+
+/* The same after a flush: everything answered before is durable first (W6). */
+int target_commit(struct target *t, const struct replica_header *h,
+		  target_done_fn *done);
+
+#endif

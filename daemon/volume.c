@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "volume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "events.h"
+#include "extents.h"
+#include "group.h"
+#include "log.h"
+#include "reactor.h"
+
+#define NS_PER_MS	1000000ULL
+
+uint64_t volume_bytes(const struct volume *volume)
+{
+	return volume->info.sectors * 512;
+}
+
+uint64_t volume_chunk_bytes(const struct volume *volume)
+{
+	return (uint64_t)volume->info.chunk_sectors * 512;
+}
+
+uint64_t volume_dirty_bytes(const struct volume *volume)
+{
+	return volume->info.nr_dirty * volume_chunk_bytes(volume);
+}
+
+bool volume_is_local(const struct volume *volume)
+{
+	return !strncmp(volume->config->target, "local:", 6);
+}
+
+bool volume_needs_clean(const struct volume *volume)
+{
+	const struct replica_header *h = &volume->target.header;
+
+	return h->state == REPLICA_STATE_APPLYING ||
+	       h->last_partial > h->last_clean;
+}
+
+int volume_refresh(struct volume *volume)
+{
+	return kernel_get(volume->reactor->kernel, volume->device.dev,
+			  &volume->info);
+}
+
+/* --- the target's first words ---------------------------------------------------- */
+
+static struct volume *volume_of(struct target *t)
+{
+	return container_of(t, struct volume, target);
+}
+
+static void fill_new(const struct volume *v, struct replica_header *h)
+{
+	memcpy(h->pair_id, v->identity.pair_id, 16);
+	memcpy(h->volume_id, v->identity.volume_id, 16);
+	h->generation = v->identity.generation;
+	h->incarnation = v->info.incarnation;
+	h->chunk_bytes = volume_chunk_bytes(v);
+	h->volume_bytes = volume_bytes(v);
+	h->role = REPLICA_ROLE_PRIMARY;
+	h->state = REPLICA_STATE_APPLYING;
+}
+
+static void fill_hello(const struct volume *v, struct replica_header *h)
+{
+	if (v->judgement == JUDGE_NEW || !h->volume_bytes)
+		fill_new(v, h);
+	if (v->judgement == JUDGE_RESYNC)
+		h->state = REPLICA_STATE_APPLYING;
+	group_fill_header(v->group, h);
+	h->session = v->identity.session;
+	h->kind = REPLICA_KIND_HELLO;
+}
+
+/* The kernel's word on the volume, and a session that is newer than all. */
+static int begin_session(struct volume *v, struct replica_why *why)
+{
+	int err = kernel_attach(v->reactor->kernel, v->device.dev, &v->info);
+
+	if (err) {
+		snprintf(why->text, sizeof(why->text), "attach: %.140s",
+			 kernel_error(v->reactor->kernel));
+		return err;
+	}
+	err = identity_begin_session(&v->identity, v->reactor->state_dir,
+				     v->config->name, v->info.incarnation,
+				     v->info.loads, v->info.attaches);
+	if (err)
+		snprintf(why->text, sizeof(why->text),
+			 "the state folder %.80s: %.50s",
+			 v->reactor->state_dir, strerror(-err));
+	return err;
+}
+
+/* J2: the bits that would name what the target lacks are gone. */
+static int begin_resync(struct volume *v, struct replica_why *why)
+{
+	int err = kernel_mark(v->reactor->kernel, v->device.dev, NULL, 0);
+
+	if (err) {
+		snprintf(why->text, sizeof(why->text), "mark: %.140s",
+			 kernel_error(v->reactor->kernel));
+		return err;
+	}
+	log_warn(v->config->name, "%s: everything is sent again", why->text);
+	events_tell(v->reactor->events, v->config->name, "resync", "%s",
+		    why->text);
+	return volume_refresh(v);
+}
+
+/* W6: whether a connection that nobody ended may have had writes under way. */
+static bool is_left_open(const struct replica_header *h)
+{
+	return h->kind == REPLICA_KIND_OPEN ||
+	       (h->kind == REPLICA_KIND_HELLO &&
+		h->state == REPLICA_STATE_APPLYING && h->highest_seen);
+}
+
+static int on_judge(struct target *t, struct replica_header *h, bool is_new,
+		    struct replica_why *why)
+{
+	struct volume *v = volume_of(t);
+	int ret = begin_session(v, why);
+
+	if (ret)
+		return ret;
+	ret = judge_target(is_new ? NULL : h, &v->identity, &v->info, why);
+	if (ret < 0)
+		return ret;
+	v->judgement = ret;
+	v->was_left_open = !is_new && is_left_open(h);
+	if (ret == JUDGE_RESYNC) {
+		ret = begin_resync(v, why);
+		if (ret)
+			return ret;
+	}
+	fill_hello(v, h);
+	return 0;
+}
+
+/* W6: a connection that has ended may write until then. */
+static void note_stale(struct volume *v)
+{
+	uint64_t until = ring_now(v->reactor->ring) +
+			 v->config->stale_wait_ms * NS_PER_MS;
+
+	if (!volume_is_local(v) && until > v->stale_until_ns)
+		v->stale_until_ns = until;
+}
+
+static void on_ready(struct target *t)
+{
+	struct volume *v = volume_of(t);
+
+	if (!v->was_open && v->was_left_open)
+		note_stale(v);
+	v->reconnects += v->was_open;
+	v->was_open = true;
+	v->is_synced = v->judgement == JUDGE_OURS && t->header.last_clean &&
+		       v->info.nr_commits;
+	group_target_ready(v->group, v);
+}
+
+static void on_failed(struct target *t, bool is_refused, const char *text)
+{
+	group_target_failed(volume_of(t)->group, volume_of(t), is_refused,
+			    text);
+}
+
+static void on_closed(struct target *t)
+{
+	struct volume *v = volume_of(t);
+
+	if (t->was_unclean)
+		note_stale(v);
+	group_target_closed(v->group, v);
+}
+
+static const struct target_events target_events = {
+	.judge = on_judge,
+	.ready = on_ready,
+	.failed = on_failed,
+	.closed = on_closed,
+};
+
+void volume_open_target(struct volume *v)
+{
+	const struct backend_options opts = {
+		.volume_bytes = volume_bytes(v),
+		.connections = v->config->connections,
+		.deadline_ms = v->config->timeout_ms,
+		.unsafe = v->config->is_unsafe,
+	};
+
+	target_open(&v->target, v->config->target, &opts);
+}
+
+/* --- life ------------------------------------------------------------------------- */
+
+static int open_view(struct volume *v, char error[CONFIG_ERROR_SIZE])
+{
+	v->view_fd = open(v->device.view, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (v->view_fd < 0 && errno == EINVAL) /* a filesystem without it */
+		v->view_fd = open(v->device.view, O_RDONLY | O_CLOEXEC);
+	if (v->view_fd >= 0)
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "the view %.200s: %s",
+		 v->device.view, strerror(errno));
+	return -errno;
+}
+
+static int open_identity(struct volume *v, char error[CONFIG_ERROR_SIZE])
+{
+	int err = identity_load(&v->identity, v->reactor->state_dir,
+				v->config->name);
+
+	if (err)
+		snprintf(error, CONFIG_ERROR_SIZE, "%.200s/%s.id: %s",
+			 v->reactor->state_dir, v->config->name, err == -EBADMSG ?
+			 "damaged, it has the volume's identity" :
+			 strerror(-err));
+	return err;
+}
+
+static int open_pump(struct volume *v, char error[CONFIG_ERROR_SIZE])
+{
+	const struct pump_options opts = {
+		.chunk_bytes = volume_chunk_bytes(v),
+		.memory = v->config->memory,
+		.spool_path = v->config->spool,
+		.spool_bytes = v->config->spool_size,
+		.limit = &v->limit,
+	};
+	int err;
+
+	limiter_set(&v->limit, v->config->bandwidth,
+		    ring_now(v->reactor->ring));
+	err = pump_create(&v->pump, v->reactor->ring, &opts);
+	if (err)
+		snprintf(error, CONFIG_ERROR_SIZE, "buffers: %s",
+			 strerror(-err));
+	return err;
+}
+
+static int open_kernel(struct volume *v, char error[CONFIG_ERROR_SIZE])
+{
+	int err = kernel_get(v->reactor->kernel, v->device.dev, &v->info);
+
+	if (err)
+		snprintf(error, CONFIG_ERROR_SIZE, "%s",
+			 kernel_error(v->reactor->kernel));
+	return err;
+}
+
+int volume_create(struct volume **volume, struct reactor *reactor,
+		  struct volume_config *config,
+		  const struct kernel_device *device,
+		  char error[CONFIG_ERROR_SIZE])
+{
+	static int (*const rungs[])(struct volume *v, char *error) = {
+		open_identity, open_kernel, open_view, open_pump,
+	};
+	struct volume *v = calloc(1, sizeof(*v));
+	int err = v ? 0 : -ENOMEM;
+
+	if (err) {
+		volume_config_destroy(config);
+		return err;
+	}
+	v->reactor = reactor;
+	v->config = config;
+	v->device = *device;
+	v->view_fd = -1;
+	v->shipment.frozen = dmr_extents_create();
+	v->shipment.window = dmr_extents_create();
+	for (size_t i = 0; !err && i < sizeof(rungs) / sizeof(rungs[0]); i++)
+		err = rungs[i](v, error);
+	if (!err && (!v->shipment.frozen || !v->shipment.window))
+		err = -ENOMEM;
+	if (!err)
+		err = target_init(&v->target, reactor->ring, config->name,
+				  volume_bytes(v), &target_events);
+	if (err) {
+		volume_destroy(v);
+		return err;
+	}
+	*volume = v;
+	return 0;
+}
+
+void volume_destroy(struct volume *v)
+{
+	if (!v)
+		return;
+	if (v->target.ring)
+		target_clear(&v->target);
+	pump_destroy(v->pump);
+	if (v->view_fd >= 0)
+		close(v->view_fd);
+	dmr_extents_destroy(v->shipment.frozen);
+	dmr_extents_destroy(v->shipment.window);
+	volume_config_destroy(v->config);
+	free(v);
+}

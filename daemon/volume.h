@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A volume: its device in the kernel, its target, its share of the epoch that
+ * is being shipped, its counters. Lives on the reactor of its group, and is
+ * touched by that thread only.
+ */
+#ifndef REPLICAD_VOLUME_H
+#define REPLICAD_VOLUME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "identity.h"
+#include "judge.h"
+#include "kernel.h"
+#include "limit.h"
+#include "pump.h"
+#include "target.h"
+
+struct dmr_extents;
+struct group;
+struct reactor;
+struct ship;
+
+/* What one epoch asks of one volume; ship.c owns it. */
+struct shipment {
+	struct ship *ship;
+	struct dmr_extents *frozen;
+	struct dmr_extents *window;	/* the part of it that is shipped now */
+	uint64_t cursor;		/* chunk at which the next window starts */
+	uint64_t records, digest;
+	bool is_frozen;			/* @frozen is known */
+	bool is_open_sent;
+	bool is_open_done;
+	bool is_pumping;
+	bool is_pumped;
+	bool is_fuzzy;			/* the kernel's last word on it */
+	bool is_short;			/* @window is less than @frozen */
+	bool is_commit_sent;
+	bool is_committed;
+	bool is_in_doubt;
+	uint64_t nr_held;		/* by the last RELEASE */
+};
+
+struct volume {
+	struct volume *next;		/* in its group */
+	struct group *group;
+	struct reactor *reactor;
+	struct volume_config *config;
+	struct identity identity;
+	struct kernel_device device;
+	struct dmr_info info;		/* of the last GET or ATTACH */
+	struct target target;
+	struct pump *pump;
+	struct limiter limit;
+	struct shipment shipment;
+	int view_fd;
+	enum judgement judgement;	/* of the last opening */
+	bool was_open;			/* a target was opened before */
+	bool was_left_open;		/* the header that opening found: an epoch
+					 * was under way when a daemon died */
+	bool is_synced;			/* a clean epoch of this load is there */
+	uint64_t stale_until_ns;	/* no data before (W6) */
+	uint64_t bytes_shipped, bytes_zero;
+	uint64_t sync_done_bytes;
+	unsigned int reconnects;
+	unsigned int degraded;
+};
+
+/*
+ * Makes a volume of a config (owned from now on, also on an error) and an
+ * inserted device. 0 or -errno with a sentence in @error.
+ */
+int volume_create(struct volume **volume, struct reactor *reactor,
+		  struct volume_config *config,
+		  const struct kernel_device *device,
+		  char error[CONFIG_ERROR_SIZE]);
+/* Its target is closed and it is in no group. */
+void volume_destroy(struct volume *volume);
+
+/* Reads GET into ->info. 0 or -errno. */
+int volume_refresh(struct volume *volume);
+
+/* Opens the target; the group gets group_target_ready() or _failed(). */
+void volume_open_target(struct volume *volume);
+
+uint64_t volume_bytes(const struct volume *volume);
+uint64_t volume_chunk_bytes(const struct volume *volume);
+uint64_t volume_dirty_bytes(const struct volume *volume);
+bool volume_is_local(const struct volume *volume);
+
+/* The target has no consistent image, or one that misses partial data. */
+bool volume_needs_clean(const struct volume *volume);
+
+#endif

@@ -1,0 +1,650 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sim-kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ring.h"
+
+#define MAX_VOLUMES	16
+
+struct sim_kernel {
+	struct kernel kernel;
+	uint32_t id;
+	int fifo;
+	char error[200];
+};
+
+static struct sim_volume *volumes[MAX_VOLUMES];	/* mapped, guarded by lock */
+static unsigned int nr_handles;
+
+/* --- files ------------------------------------------------------------------------ */
+
+static const char *path_of(const char *name, const char *suffix)
+{
+	static __thread char path[2][500];
+	static __thread unsigned int turn;
+	const char *folder = getenv("SIM_DIR");
+
+	turn = !turn;
+	snprintf(path[turn], sizeof(path[turn]), "%s/%s%s",
+		 folder ? folder : ".", name, suffix);
+	return path[turn];
+}
+
+static int lock(void)
+{
+	int fd = open(path_of("lock", ""), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		flock(fd, LOCK_EX);
+	return fd;
+}
+
+static void unlock(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+#define LOCKED __attribute__((cleanup(unlock), unused)) int locked = lock()
+
+static struct sim_volume *map_file(const char *name)
+{
+	int fd = open(path_of(name, ".map"), O_RDWR | O_CLOEXEC);
+	struct stat st;
+	void *map = MAP_FAILED;
+
+	if (fd >= 0 && !fstat(fd, &st))
+		map = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE,
+			   MAP_SHARED, fd, 0);
+	if (fd >= 0)
+		close(fd);
+	return map == MAP_FAILED ? NULL : map;
+}
+
+static struct sim_volume *find_name(const char *name)
+{
+	for (int i = 0; i < MAX_VOLUMES; i++) {
+		if (volumes[i] && !strcmp(volumes[i]->name, name))
+			return volumes[i];
+		if (!volumes[i])
+			return volumes[i] = map_file(name);
+	}
+	return NULL;
+}
+
+static struct sim_volume *find_dev(uint64_t dev)
+{
+	for (int i = 0; i < MAX_VOLUMES && volumes[i]; i++)
+		if (volumes[i]->info.dev == dev)
+			return volumes[i];
+	return NULL;
+}
+
+static int copy_to(const char *name, const char *suffix, const void *buf,
+		   size_t len, uint64_t off)
+{
+	int fd = open(path_of(name, suffix), O_WRONLY | O_CLOEXEC);
+	ssize_t done = fd < 0 ? -1 : pwrite(fd, buf, len, off);
+
+	if (fd >= 0)
+		close(fd);
+	return done == (ssize_t)len ? 0 : -EIO;
+}
+
+/* --- events ----------------------------------------------------------------------- */
+
+static void send_event(struct sim_volume *v, uint32_t type)
+{
+	struct dmr_nl_event ev = {
+		.type = type,
+		.dev = v->info.dev,
+		.epoch = v->info.epoch,
+		.epoch_flags = v->info.epoch_flags,
+		.nr_frozen = v->info.nr_frozen,
+	};
+	char fifo[32];
+	int fd;
+
+	snprintf(fifo, sizeof(fifo), "events.%u", v->info.owner);
+	fd = open(path_of(fifo, ""), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (write(fd, &ev, sizeof(ev)) < 0)
+		ev.type = 0; /* hints may be lost */
+	close(fd);
+}
+
+/* --- epochs ------------------------------------------------------------------------- */
+
+static void count(struct sim_volume *v)
+{
+	uint64_t dirty = 0, frozen = 0, held = 0, preserved = 0;
+
+	for (uint64_t i = 0; i < v->nr_chunks; i++) {
+		uint8_t c = v->chunks[i];
+
+		dirty += !!(c & SIM_DIRTY);
+		frozen += !!(c & SIM_FROZEN);
+		held += (c & (SIM_FROZEN | SIM_RELEASED)) == SIM_FROZEN;
+		preserved += !!(c & SIM_PRESERVED);
+	}
+	v->info.nr_dirty = dirty;
+	v->info.nr_frozen = frozen;
+	v->info.nr_held = held;
+	v->info.nr_preserved = preserved;
+}
+
+static void end(struct sim_volume *v, enum dmr_end how)
+{
+	for (uint64_t i = 0; i < v->nr_chunks; i++) {
+		uint8_t *c = &v->chunks[i];
+
+		if ((*c & SIM_FROZEN) && (how == DMR_END_ABORT ||
+		    (how == DMR_END_KEEP && !(*c & SIM_RELEASED))))
+			*c |= SIM_DIRTY;
+		*c &= SIM_DIRTY;
+	}
+	v->ended = v->info.epoch;
+	if (how != DMR_END_ABORT)
+		v->info.last_committed = v->info.epoch;
+	v->info.nr_commits += how == DMR_END_COMMIT;
+	v->info.nr_keeps += how == DMR_END_KEEP;
+	v->info.nr_aborts += how == DMR_END_ABORT;
+	v->info.epoch = 0;
+	v->info.epoch_flags = 0;
+	v->info.state = DMR_STATE_IDLE;
+	count(v);
+}
+
+/* What the kernel does when the owner's socket closes. */
+static void notice_death(struct sim_volume *v)
+{
+	pid_t pid = v->info.owner >> 8;
+
+	if (!pid || !kill(pid, 0) || errno != ESRCH)
+		return;
+	if (v->info.epoch)
+		end(v, DMR_END_ABORT);
+	v->info.owner = 0;
+}
+
+static int freeze(struct sim_volume *v)
+{
+	char buf[SIM_CHUNK];
+	int img = open(path_of(v->name, ".img"), O_RDONLY | O_CLOEXEC);
+	int view = open(path_of(v->name, ".view"), O_WRONLY | O_CLOEXEC);
+	int err = img < 0 || view < 0 ? -EIO : 0;
+
+	for (uint64_t i = 0; !err && i < v->nr_chunks; i++) {
+		if (!(v->chunks[i] & SIM_DIRTY))
+			continue;
+		v->chunks[i] = SIM_FROZEN;
+		if (pread(img, buf, SIM_CHUNK, i * SIM_CHUNK) < 0 ||
+		    pwrite(view, buf, SIM_CHUNK, i * SIM_CHUNK) < 0)
+			err = -EIO;
+	}
+	close(img);
+	close(view);
+	return err;
+}
+
+static uint64_t now_realtime(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+static void cut_one(struct sim_volume *v, uint64_t epoch, uint32_t flags)
+{
+	v->info.epoch = epoch;
+	v->info.highest_seen = epoch;
+	v->info.epoch_flags = flags;
+	v->info.state = DMR_STATE_FROZEN;
+	v->info.cut_time = now_realtime();
+	v->info.nr_cuts++;
+	freeze(v);
+	count(v);
+	send_event(v, DMR_EVENT_FROZEN);
+}
+
+/* --- the table ------------------------------------------------------------------------ */
+
+static struct sim_kernel *sim_of(struct kernel *kernel)
+{
+	return container_of(kernel, struct sim_kernel, kernel);
+}
+
+static int refuse(struct kernel *kernel, int err, const char *text)
+{
+	snprintf(sim_of(kernel)->error, sizeof(sim_of(kernel)->error), "%s",
+		 text);
+	return err;
+}
+
+/* The volume, if this handle owns it and (@epoch not 0) that epoch is open. */
+static int find(struct kernel *kernel, uint64_t dev, uint64_t epoch,
+		struct sim_volume **v)
+{
+	*v = find_dev(dev);
+	if (!*v)
+		return refuse(kernel, -ENODEV, "no such device");
+	notice_death(*v);
+	if ((*v)->info.owner != sim_of(kernel)->id)
+		return refuse(kernel, -EPERM, "not the owner");
+	if (epoch && (*v)->info.epoch != epoch)
+		return refuse(kernel, -ESTALE, "that epoch is not open");
+	return 0;
+}
+
+static int sim_open(struct kernel **kernel, char error[KERNEL_ERROR_SIZE])
+{
+	struct sim_kernel *sim = calloc(1, sizeof(*sim));
+	char fifo[32];
+
+	if (!sim)
+		return -ENOMEM;
+	sim->id = (uint32_t)getpid() << 8 | (nr_handles++ & 0xff);
+	snprintf(fifo, sizeof(fifo), "events.%u", sim->id);
+	mkfifo(path_of(fifo, ""), 0600);
+	sim->fifo = open(path_of(fifo, ""), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (sim->fifo < 0) {
+		snprintf(error, KERNEL_ERROR_SIZE, "%s: %s", path_of(fifo, ""),
+			 strerror(errno));
+		free(sim);
+		return -EIO;
+	}
+	sim->kernel.ops = &sim_kernel_ops;
+	*kernel = &sim->kernel;
+	return 0;
+}
+
+static void sim_close(struct kernel *kernel)
+{
+	LOCKED;
+	struct sim_kernel *sim = sim_of(kernel);
+	char fifo[32];
+
+	for (int i = 0; i < MAX_VOLUMES && volumes[i]; i++) {
+		if (volumes[i]->info.owner != sim->id)
+			continue;
+		if (volumes[i]->info.epoch)
+			end(volumes[i], DMR_END_ABORT);
+		volumes[i]->info.owner = 0;
+	}
+	snprintf(fifo, sizeof(fifo), "events.%u", sim->id);
+	unlink(path_of(fifo, ""));
+	close(sim->fifo);
+	free(sim);
+}
+
+static int sim_fd(struct kernel *kernel)
+{
+	return sim_of(kernel)->fifo;
+}
+
+static const char *sim_error(struct kernel *kernel)
+{
+	return sim_of(kernel)->error;
+}
+
+static int sim_next_event(struct kernel *kernel, struct dmr_nl_event *ev)
+{
+	return read(sim_of(kernel)->fifo, ev, sizeof(*ev)) == sizeof(*ev);
+}
+
+static int sim_get(struct kernel *kernel, uint64_t dev, struct dmr_info *info)
+{
+	LOCKED;
+	struct sim_volume *v = find_dev(dev);
+
+	if (!v || v->is_plain)
+		return refuse(kernel, -ENODEV, "no such device");
+	notice_death(v);
+	*info = v->info;
+	return 0;
+}
+
+static int sim_attach(struct kernel *kernel, uint64_t dev,
+		      struct dmr_info *info)
+{
+	LOCKED;
+	struct sim_volume *v = find_dev(dev);
+
+	if (!v || v->is_plain)
+		return refuse(kernel, -ENODEV, "no such device");
+	notice_death(v);
+	if (v->info.owner && v->info.owner != sim_of(kernel)->id)
+		return refuse(kernel, -EBUSY, "another process is attached");
+	v->info.owner = sim_of(kernel)->id;
+	v->info.attaches++;
+	*info = v->info;
+	return 0;
+}
+
+static int sim_join(struct kernel *kernel, uint64_t dev, uint64_t group)
+{
+	LOCKED;
+	struct sim_volume *v;
+	int err = find(kernel, dev, 0, &v);
+
+	if (!err && v->info.epoch)
+		err = refuse(kernel, -EBUSY, "an epoch is open");
+	if (!err)
+		v->info.group = group;
+	return err;
+}
+
+/* Next member of the group of @v after *i; a lone volume is its own group. */
+static struct sim_volume *next_member(struct sim_volume *v, int *i)
+{
+	while (*i < MAX_VOLUMES && volumes[*i]) {
+		struct sim_volume *m = volumes[(*i)++];
+
+		if (m == v || (v->info.group &&
+			       m->info.group == v->info.group))
+			return m;
+	}
+	return NULL;
+}
+
+static int sim_cut(struct kernel *kernel, uint64_t dev, uint64_t epoch,
+		   uint32_t flags, struct dmr_cut *cut)
+{
+	LOCKED;
+	struct sim_volume *v, *m;
+	int err = find(kernel, dev, 0, &v);
+
+	if (err)
+		return err;
+	for (int i = 0; (m = next_member(v, &i));) {
+		if (m->info.epoch)
+			return refuse(kernel, -EBUSY, "an epoch is open");
+		if (epoch <= m->info.highest_seen)
+			return refuse(kernel, -ERANGE, "the number is used");
+	}
+	for (int i = 0; (m = next_member(v, &i));)
+		cut_one(m, epoch, flags);
+	cut->epoch = epoch;
+	cut->epoch_flags = flags;
+	cut->cut_time = v->info.cut_time;
+	return 0;
+}
+
+static int sim_get_frozen(struct kernel *kernel, uint64_t dev, uint64_t epoch,
+			  dmr_extents_fn fn, void *arg)
+{
+	LOCKED;
+	struct sim_volume *v;
+	int err = find(kernel, dev, epoch, &v);
+
+	for (uint64_t i = 0; !err && i < v->nr_chunks; i++) {
+		struct dmr_extent e = { i, 1 };
+
+		if (v->chunks[i] & SIM_FROZEN)
+			err = fn(arg, &e, 1);
+	}
+	return err;
+}
+
+static int release_one(struct sim_volume *v, const struct dmr_extent *e)
+{
+	for (uint64_t i = e->start; i < e->start + e->count; i++) {
+		if (i >= v->nr_chunks || !(v->chunks[i] & SIM_FROZEN))
+			return -EINVAL;
+		v->chunks[i] |= SIM_RELEASED;
+	}
+	return 0;
+}
+
+static int sim_release(struct kernel *kernel, uint64_t dev, uint64_t epoch,
+		       const struct dmr_extent *e, size_t nr,
+		       struct dmr_released *out)
+{
+	LOCKED;
+	struct sim_volume *v;
+	int err = find(kernel, dev, epoch, &v);
+
+	for (size_t i = 0; !err && i < nr; i++)
+		err = release_one(v, &e[i]);
+	if (err)
+		return err;
+	count(v);
+	out->nr_held = v->info.nr_held;
+	out->epoch_flags = v->info.epoch_flags;
+	return 0;
+}
+
+static int sim_end(struct kernel *kernel, uint64_t dev, uint64_t epoch,
+		   enum dmr_end how)
+{
+	LOCKED;
+	struct sim_volume *v, *m;
+	int err = find(kernel, dev, 0, &v);
+
+	if (err)
+		return err;
+	if (v->info.epoch != epoch)
+		return v->ended == epoch && !v->info.epoch ? 0 :
+		       refuse(kernel, -ESTALE, "that epoch is not open");
+	for (int i = 0; how == DMR_END_COMMIT && (m = next_member(v, &i));)
+		if (m->info.nr_held)
+			return refuse(kernel, -EBUSY, "chunks are held");
+	for (int i = 0; (m = next_member(v, &i));)
+		end(m, how);
+	return 0;
+}
+
+static int sim_mark(struct kernel *kernel, uint64_t dev,
+		    const struct dmr_extent *e, size_t nr)
+{
+	LOCKED;
+	struct sim_volume *v = find_dev(dev);
+	struct dmr_extent all = { 0, v ? v->nr_chunks : 0 };
+
+	if (!v)
+		return refuse(kernel, -ENODEV, "no such device");
+	for (size_t i = 0; i < (e ? nr : 1); i++) {
+		const struct dmr_extent *x = e ? &e[i] : &all;
+
+		for (uint64_t c = x->start; c < x->start + x->count; c++)
+			v->chunks[c] |= SIM_DIRTY;
+	}
+	count(v);
+	return 0;
+}
+
+static int sim_insert(const char *device, struct kernel_device *out,
+		      char error[KERNEL_ERROR_SIZE])
+{
+	LOCKED;
+	struct sim_volume *v = find_name(device);
+
+	if (!v) {
+		snprintf(error, KERNEL_ERROR_SIZE, "there is no device %s",
+			 device);
+		return -ENXIO;
+	}
+	v->is_plain = false;
+	out->dev = v->info.dev;
+	snprintf(out->name, sizeof(out->name), "%s", v->name);
+	snprintf(out->view, sizeof(out->view), "%s", path_of(v->name, ".view"));
+	return 0;
+}
+
+static int sim_take_out(const char *device, char error[KERNEL_ERROR_SIZE])
+{
+	LOCKED;
+	struct sim_volume *v = find_name(device);
+
+	if (!v)
+		return -ENXIO;
+	v->is_plain = true;
+	return 0;
+}
+
+const struct kernel_ops sim_kernel_ops = {
+	.open = sim_open,
+	.close = sim_close,
+	.fd = sim_fd,
+	.error = sim_error,
+	.next_event = sim_next_event,
+	.get = sim_get,
+	.attach = sim_attach,
+	.join = sim_join,
+	.cut = sim_cut,
+	.get_frozen = sim_get_frozen,
+	.release = sim_release,
+	.end = sim_end,
+	.mark = sim_mark,
+	.insert = sim_insert,
+	.take_out = sim_take_out,
+};
+
+/* --- the side of the tests --------------------------------------------------------------- */
+
+static void load(struct sim_volume *v)
+{
+	uint64_t highest = 0, loads = v->info.loads + 1;
+
+	v->info.loads = loads;
+	v->info.highest_seen = highest;
+	v->info.last_committed = 0;
+	v->info.attaches = 0;
+	v->info.epoch = 0;
+	v->info.owner = 0;
+	v->info.nr_commits = 0;
+	v->info.state = DMR_STATE_IDLE;
+	if (getrandom(&v->info.incarnation, 8, 0) < 8)
+		v->info.incarnation = loads;
+	memset(v->chunks, SIM_DIRTY, v->nr_chunks);
+	count(v);
+}
+
+static int make_file(const char *name, const char *suffix, uint64_t bytes)
+{
+	int fd = open(path_of(name, suffix), O_RDWR | O_CREAT | O_CLOEXEC,
+		      0600);
+	int err = fd < 0 || ftruncate(fd, bytes) ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+int sim_create(const char *name, uint64_t bytes)
+{
+	LOCKED;
+	uint64_t chunks = bytes / SIM_CHUNK;
+	struct sim_volume *v;
+	int err = make_file(name, ".map", sizeof(*v) + chunks);
+
+	if (!err)
+		err = make_file(name, ".img", bytes);
+	if (!err)
+		err = make_file(name, ".view", bytes);
+	v = err ? NULL : map_file(name);
+	if (!v)
+		return err ? err : -EIO;
+	snprintf(v->name, sizeof(v->name), "%s", name);
+	v->nr_chunks = chunks;
+	v->info.sectors = bytes / 512;
+	v->info.chunk_sectors = SIM_CHUNK / 512;
+	v->info.role = DMR_ROLE_PRIMARY;
+	v->info.dev_flags = DMR_DEV_F_VOLATILE;
+	v->info.members = 1;
+	if (getrandom(&v->info.dev, 8, 0) < 8)
+		return -EIO;
+	load(v);
+	return 0;
+}
+
+static void write_chunk(struct sim_volume *v, uint64_t i, bool *is_first)
+{
+	uint8_t *c = &v->chunks[i];
+
+	*is_first &= !(*c & SIM_DIRTY);
+	*c |= SIM_DIRTY;
+	if ((*c & SIM_FROZEN) && !(*c & SIM_RELEASED))
+		*c |= SIM_PRESERVED;
+}
+
+static void maybe_degrade(struct sim_volume *v)
+{
+	count(v);
+	if (!v->info.epoch || v->info.epoch_flags || !v->degrade_after ||
+	    v->info.nr_preserved < v->degrade_after)
+		return;
+	v->info.epoch_flags = DMR_EPOCH_F_FUZZY;
+	v->info.nr_degraded++;
+	send_event(v, DMR_EVENT_DEGRADED);
+}
+
+int sim_write(const char *name, const void *buf, size_t len, uint64_t off)
+{
+	LOCKED;
+	struct sim_volume *v = find_name(name);
+	bool is_first;
+	int err;
+
+	if (!v)
+		return -ENXIO;
+	notice_death(v);
+	is_first = !v->info.nr_dirty;
+	for (uint64_t i = off / SIM_CHUNK; i * SIM_CHUNK < off + len; i++)
+		write_chunk(v, i, &is_first);
+	maybe_degrade(v);
+	err = copy_to(name, ".img", buf, len, off);
+	if (!err && v->info.epoch_flags)
+		err = copy_to(name, ".view", buf, len, off);
+	v->info.written_sectors += len / 512;
+	if (is_first)
+		send_event(v, DMR_EVENT_DIRTY);
+	return err;
+}
+
+int sim_reload(const char *name)
+{
+	LOCKED;
+	struct sim_volume *v = find_name(name);
+
+	if (v)
+		load(v);
+	return v ? 0 : -ENXIO;
+}
+
+int sim_degrade_after(const char *name, uint64_t chunks)
+{
+	LOCKED;
+	struct sim_volume *v = find_name(name);
+
+	if (v)
+		v->degrade_after = chunks;
+	return v ? 0 : -ENXIO;
+}
+
+int sim_info(const char *name, struct dmr_info *info, bool *is_plain)
+{
+	LOCKED;
+	struct sim_volume *v = find_name(name);
+
+	if (!v)
+		return -ENXIO;
+	notice_death(v);
+	*info = v->info;
+	*is_plain = v->is_plain;
+	return 0;
+}

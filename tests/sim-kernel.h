@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel module, simulated in files, so that the daemon can be tested where
+ * no module can be loaded. For volume V in the folder $SIM_DIR:
+ *
+ *	V.img	the origin		V.view	what replica-view returns
+ *	V.map	struct sim_volume: the maps and counters
+ *
+ * The state lives in files and outlives the daemon, as the kernel's does. Each
+ * operation holds a lock on the folder; a daemon that died is noticed by the
+ * next operation, and its open epoch is aborted then. At a cut the frozen
+ * chunks are copied to the view; a write goes to the origin, and to the view
+ * only where the epoch is fuzzy. Events go through a FIFO for each handle.
+ */
+#ifndef REPLICA_SIM_KERNEL_H
+#define REPLICA_SIM_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "kernel.h"
+
+#define SIM_CHUNK	4096
+
+extern const struct kernel_ops sim_kernel_ops;
+
+struct sim_volume {
+	char name[DMR_NAME_LEN];
+	struct dmr_info info;		/* owner: pid << 8 | handle */
+	uint64_t nr_chunks;
+	uint64_t degrade_after;		/* preserved chunks; 0 = never */
+	uint64_t ended;			/* number of the last END */
+	bool is_plain;			/* no replica target in its table */
+	uint8_t chunks[];		/* SIM_* bits */
+};
+
+#define SIM_DIRTY	1
+#define SIM_FROZEN	2
+#define SIM_RELEASED	4
+#define SIM_PRESERVED	8
+
+/* The side of the tests: what an application and an operator would do. */
+int sim_create(const char *name, uint64_t bytes);
+int sim_write(const char *name, const void *buf, size_t len, uint64_t off);
+int sim_reload(const char *name);	/* the module is loaded anew */
+int sim_degrade_after(const char *name, uint64_t chunks);
+int sim_info(const char *name, struct dmr_info *info, bool *is_plain);
+
+#endif
