@@ -27,7 +27,7 @@ unit-y += unit-backend-nbd unit-backend-local
 unit-backend-nbd-y := tests/backend-rig.o
 unit-backend-local-y := tests/backend-rig.o
 build/san/tests/unit-backend-local: LDFLAGS += -Wl,--wrap=ring_fallocate
-unit-y += unit-ring unit-uri unit-nbd unit-nbd-bad
+unit-y += unit-ring unit-uri unit-nbd unit-nbd-bad unit-nbd-servers
 unit-nbd-y := tests/nbd-script.o
 unit-nbd-bad-y := tests/nbd-script.o
 unit-y += unit-device
@@ -40,3 +40,8 @@ tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
 	backend-local.o xfer.o limit.o batch.o pump.o pump-read.o pump-park.o \
 	spool.o)
+tools-y += insert-tool
+build/tests/insert-tool: LDFLAGS += -Wl,--wrap=dm_task_create \
+	-Wl,--wrap=dm_task_run
+unit-y += unit-dirty
+build/san/tests/unit-dirty.o: cppflags += -Itests/kshim -Ikmod
