@@ -45,6 +45,8 @@ static inline unsigned int dmr_chunk_sectors(const struct dmr_geometry *geo,
 	return min_t(sector_t, 1U << geo->chunk_shift, geo->sectors - start);
 }
 
+/* Below, a range @first … @last is never empty and inside the volume. */
+
 /* An empty set. May sleep; ERR_PTR(-ENOMEM). @geo outlives the set. */
 struct dmr_map *dmr_map_create(const struct dmr_geometry *geo);
 

@@ -39,9 +39,14 @@ sim-ctl-y := tests/sim-kernel.o
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
 	backend-local.o xfer.o limit.o batch.o pump.o pump-read.o pump-park.o \
-	spool.o)
+	spool.o window.o)
 tools-y += insert-tool
 build/tests/insert-tool: LDFLAGS += -Wl,--wrap=dm_task_create \
 	-Wl,--wrap=dm_task_run
 unit-y += unit-dirty
 build/san/tests/unit-dirty.o: cppflags += -Itests/kshim -Ikmod
+unit-y += unit-ship
+unit-ship-y := tests/sim-kernel.o tests/fake-target.o
+build/san/tests/unit-ship: LDFLAGS += -Wl,--wrap=backend_open
+tools-y += rpc-call
+unit-y += unit-window
