@@ -20,6 +20,9 @@
 #include "daemon.h"
 #include "log.h"
 
+#define LATE_TRIES	40
+#define LATE_MS		50
+
 struct buffer {
 	char *data;
 	size_t len, size;
@@ -337,7 +340,11 @@ static void on_accept(struct ring_op *op, int res, unsigned int flags)
 		ring_accept(control->ring, op, control->fd);
 }
 
-/* A socket file that nobody listens on is left over from a daemon that died. */
+/*
+ * A socket file that nobody listens on is left over from a daemon that died. One
+ * that was killed a moment ago may still seem to listen: io_uring lets go of a
+ * dead process's files late.
+ */
 static bool is_served(const struct sockaddr_un *addr)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -347,6 +354,16 @@ static bool is_served(const struct sockaddr_un *addr)
 	if (fd >= 0)
 		close(fd);
 	return is;
+}
+
+static bool is_served_for_long(const struct sockaddr_un *addr)
+{
+	for (int i = 0; is_served(addr); i++) {
+		if (i == LATE_TRIES)
+			return true;
+		usleep(LATE_MS * 1000);
+	}
+	return false;
 }
 
 static void make_folder_of(const char *path)
@@ -369,7 +386,7 @@ static int listen_at(int fd, const struct sockaddr_un *addr)
 	int err;
 
 	make_folder_of(addr->sun_path);
-	if (is_served(addr))
+	if (is_served_for_long(addr))
 		return -EADDRINUSE;
 	unlink(addr->sun_path);
 	mask = umask(0117);

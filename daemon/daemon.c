@@ -25,7 +25,7 @@
 #include "log.h"
 #include "ops.h"
 
-#define RETRY_MS	5000
+#define RETRY_MS	1000
 #define NS_PER_MS	1000000ULL
 
 /* --- entries ----------------------------------------------------------------------- */
@@ -86,8 +86,9 @@ static void on_started(struct op *op)
 {
 	struct entry *entry = op->entry;
 
-	if (op->err)
+	if (op->err && strcmp(entry->error, entry->told))
 		log_err(entry->config->name, "%s", op->error);
+	snprintf(entry->told, sizeof(entry->told), "%s", entry->error);
 	op_free(op);
 }
 

@@ -112,7 +112,7 @@ static void on_changed(struct pair *pair, enum pair_state from)
 	const char *reason = pair_reason(pair);
 
 	log_line(is_bad ? LOG_LEVEL_ERR : is_degraded ? LOG_LEVEL_WARN :
-		 LOG_LEVEL_INFO, g->name, "%s%s%s",
+		 LOG_LEVEL_INFO, g->name, "now %s%s%s",
 		 pair_state_name(pair->state), reason[0] ? ": " : "", reason);
 	for (struct volume *v = g->volumes; v; v = v->next)
 		events_tell(g->reactor->events, v->config->name, "state",

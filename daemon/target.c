@@ -249,11 +249,11 @@ static void on_first_read(void *arg, int err)
 	if (!pick_header(t, &is_new))
 		return;
 	t->next = t->header;
-	if (t->events->judge(t, &t->next, is_new, &why)) {
-		fail(t, true, "", why.text);
-		return;
-	}
-	say_hello(t);
+	err = t->events->judge(t, &t->next, is_new, &why);
+	if (err)
+		fail(t, err != -EBUSY, "", why.text);
+	else
+		say_hello(t);
 }
 
 static void on_ready(void *arg, int err, const char *text)

@@ -30,7 +30,7 @@ struct target_events {
 	/*
 	 * @h is the header that was read, or zeroes where the target is new.
 	 * 0: *h was made into the hello that is written now. -errno: hands off,
-	 * @why tells why.
+	 * @why tells why; with -EBUSY it is worth trying again.
 	 */
 	int (*judge)(struct target *t, struct replica_header *h, bool is_new,
 		     struct replica_why *why);

@@ -16,7 +16,7 @@
 
 #include "ring.h"
 
-#define MAX_VOLUMES	16
+#define MAX_VOLUMES	64
 
 struct sim_kernel {
 	struct kernel kernel;

@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What would be wrong if this failed: kill -9 of the daemon would lose a write,
+# use an epoch number twice, or leave something that keeps the next from working.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-native.sh"
+
+make_volume a
+start_target a --filter=delay delay-write=2ms
+begin_config
+configure a window=512KiB stale_wait=100ms
+start_daemon
+sim-ctl storm a 4000 5 2000 &
+storm=$!
+cleanup_fn kill_pid $storm
+for i in 1 2 3 4 5 6; do
+	sleep 0.$((RANDOM % 8 + 1))
+	kill_daemon
+	start_daemon
+done
+wait $storm
+check "after six kills the replica is the volume" replica_equals a
+check "epochs were aborted on the way" test "$(sim-ctl get a aborts)" -gt 0
+is "the highest number was committed last" "$(sim-ctl get a highest)" \
+	"$(sim-ctl get a committed)"
+kill_pid $target_pid
+sim-ctl write a 0 65536 9
+check "the target is gone: it says so" wait_until 10 field_is a state connecting
+kill_daemon
+start_daemon
+start_target a
+check "both were gone" replica_equals a
+finish
