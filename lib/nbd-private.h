@@ -66,10 +66,10 @@ struct nbd_tx {
 	struct iovec iov[NBD_MAX_IOV];
 };
 
-/* How fast replies come, see nbd-request.c. */
+/* How fast replies come, see gather() in nbd-request.c. */
 struct nbd_pace {
 	uint64_t last;			/* ns, when replies came before */
-	unsigned int nr_replies;	/* in this turn */
+	unsigned int nr_replies;	/* since then */
 	unsigned int interval;		/* ns between two, smoothed */
 };
 

@@ -30,9 +30,10 @@
 
 #define NS_PER_MS	1000000ULL
 #define BATCH_BYTES	(1 << 20)	/* a send ends with what exceeds it */
-#define PAUSE_MIN_WIRE	16		/* commands at the server */
-#define PAUSE_INTERVAL	20000		/* ns; no pause above half of it */
-#define PAUSE_MAX	100000		/* ns */
+#define FAST_PACE	10000		/* ns between replies */
+#define MAX_PACE	100000		/* ns; a longer break counts as this */
+#define GATHER_MIN	16		/* commands that the server has */
+#define GATHER_MAX	50000		/* ns */
 #define ZERO_MAX	(1 << 30)	/* WRITE_ZEROES has no other limit */
 
 static int step_reply(struct nbd_conn *conn, const void *data);
@@ -286,29 +287,38 @@ static void send_goodbye(struct nbd_conn *conn)
 	nbd_send(conn);
 }
 
-/*
- * Small requests to a fast server: replies come every few microseconds, and
- * to be woken for each, and to send one request, would cost both sides more
- * than the request.  While the server has enough to do, let a quarter of it
- * come back first.
- */
-static void pause_if_busy(struct nbd_conn *conn)
+/* The time between replies; a break between bursts is not taken as one. */
+static void measure_pace(struct nbd_conn *conn)
 {
 	struct nbd_pace *pace = &conn->pace;
-	uint64_t now = ring_now(conn->ring), ns;
+	uint64_t ns, now = ring_now(conn->ring);
 
 	if (!pace->nr_replies)
 		return;
 	ns = (now - pace->last) / pace->nr_replies;
-	if (ns > PAUSE_INTERVAL)
-		ns = PAUSE_INTERVAL;
-	pace->interval = (3 * pace->interval + ns) / 4;
+	if (ns > MAX_PACE)
+		ns = MAX_PACE;
+	pace->interval = (7 * pace->interval + ns) / 8;
 	pace->last = now;
 	pace->nr_replies = 0;
-	ns = pace->interval * (uint64_t)conn->nr_wire / 4;
-	if (conn->nr_wire >= PAUSE_MIN_WIRE &&
-	    pace->interval < PAUSE_INTERVAL / 2)
-		ring_pause(conn->ring, ns < PAUSE_MAX ? ns : PAUSE_MAX);
+}
+
+/*
+ * Small requests to a fast server: replies come every few microseconds, and
+ * to take each on its own, and to send one request for it, would cost more
+ * than the request does.  While the server has enough to do, an eighth of it
+ * may come back first.  (To sleep in that time halves our CPU, but lets nbdkit
+ * run on two processors, where its threads fight for locks: a quarter less.)
+ */
+static void gather(struct nbd_conn *conn)
+{
+	uint64_t ns;
+
+	measure_pace(conn);
+	if (conn->pace.interval > FAST_PACE || conn->nr_wire < GATHER_MIN)
+		return;
+	ns = (uint64_t)conn->pace.interval * conn->nr_wire / 8;
+	ring_gather(conn->ring, ns < GATHER_MAX ? ns : GATHER_MAX);
 }
 
 static void send_work(struct ring_work *work)
@@ -320,7 +330,7 @@ static void send_work(struct ring_work *work)
 	if (conn->tx.op.pending)
 		return;
 	send_batch(conn);
-	pause_if_busy(conn);
+	gather(conn);
 	if (conn->state == NBD_LEAVING && wire_empty(conn))
 		send_goodbye(conn);
 }
@@ -451,8 +461,7 @@ void nbd_requests_sent(struct nbd_conn *conn)
 	refresh(conn);
 	if (conn->tx.nr_early)
 		complete_early(conn);
-	if (conn->queue.first || conn->state == NBD_LEAVING)
-		ring_defer(conn->ring, &conn->send_work);
+	ring_defer(conn->ring, &conn->send_work);
 }
 
 static const char *command_name(unsigned int command)

@@ -34,7 +34,7 @@ struct ring {
 	struct io_uring uring;
 	unsigned int nr_pending;	/* operations with a callback to come */
 	uint64_t now;			/* ns */
-	unsigned int pause;		/* ns, of this turn; 0 = none */
+	unsigned int gather_ns;		/* of this turn, see ring_gather() */
 	atomic_bool stop;
 	bool is_open;			/* uring is set up */
 

@@ -24,6 +24,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -365,9 +366,11 @@ static void complete(struct ring *ring, struct ring_op *op, int res,
 
 static void reap(struct ring *ring)
 {
+	/* What comes meanwhile waits until what these start is submitted. */
+	unsigned int nr = io_uring_cq_ready(&ring->uring);
 	struct io_uring_cqe *cqe;
 
-	while (io_uring_peek_cqe(&ring->uring, &cqe) == 0) {
+	while (nr-- && io_uring_peek_cqe(&ring->uring, &cqe) == 0) {
 		struct ring_op *op = io_uring_cqe_get_data(cqe);
 		unsigned int flags = cqe->flags;
 		int res = cqe->res;
@@ -384,14 +387,8 @@ uint64_t ring_now(const struct ring *ring)
 	return ring->now;
 }
 
-void ring_pause(struct ring *ring, unsigned int ns)
-{
-	if (!ring->pause || ns < ring->pause)
-		ring->pause = ns;
-}
-
-/* Wait for @nr completions, at most @ns; -1 = however long it takes. */
-static int submit_and_wait(struct ring *ring, unsigned int nr, int64_t ns)
+/* @ns: at most so long, -1 = until something completes. */
+static int submit_and_wait(struct ring *ring, int64_t ns)
 {
 	struct __kernel_timespec ts = {
 		.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000,
@@ -399,39 +396,45 @@ static int submit_and_wait(struct ring *ring, unsigned int nr, int64_t ns)
 	struct io_uring_cqe *cqe;
 	int ret;
 
-	ret = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, nr,
+	ret = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1,
 					       ns < 0 ? NULL : &ts, NULL);
 	if (ret == -ETIME || ret == -EINTR || ret == -EAGAIN || ret == -EBUSY)
 		return 0;
 	return ret < 0 ? ret : 0;
 }
 
-/*
- * A pause waits for more completions than there can be: what arrives is
- * queued by the kernel, but does not wake us.
- */
-static int wait(struct ring *ring)
+void ring_gather(struct ring *ring, unsigned int ns)
 {
-	int64_t ns = ring_timers_wait(ring);
-	unsigned int pause = ring->pause;
+	if (ns > ring->gather_ns)
+		ring->gather_ns = ns;
+}
 
-	ring->pause = 0;
-	if (ring->deferred || atomic_load(&ring->stop))
-		return submit_and_wait(ring, 1, 0);
-	if (pause)
-		return submit_and_wait(ring, ring->uring.cq.ring_entries,
-				       pause);
-	return submit_and_wait(ring, 1, ns);
+/* The kernel queues completions, without delivering them to us. */
+static void gather(struct ring *ring)
+{
+	uint64_t end = ring->now + ring->gather_ns;
+
+	if (!ring->gather_ns)
+		return;
+	ring->gather_ns = 0;
+	io_uring_submit(&ring->uring);
+	while (ring_clock() < end)
+		sched_yield();
 }
 
 static int ring_turn(struct ring *ring)
 {
+	int64_t ns;
 	int ret;
 
 	ring->now = ring_clock();
 	ring_timers_run(ring);
 	ring_work_run_deferred(ring);
-	ret = wait(ring);
+	ns = ring_timers_wait(ring);
+	if (ring->deferred || atomic_load(&ring->stop))
+		ns = 0;
+	gather(ring);
+	ret = submit_and_wait(ring, ns);
 	ring->now = ring_clock();
 	reap(ring);
 	return ret;
@@ -467,7 +470,7 @@ static void cancel_all(struct ring *ring)
 		sqe = get_sqe(ring);
 		io_uring_prep_cancel(sqe, NULL, IORING_ASYNC_CANCEL_ANY);
 		op_queue(sqe, NULL);
-		if (submit_and_wait(ring, 1, 100000000))
+		if (submit_and_wait(ring, 100000000))
 			break;
 		reap(ring);
 	}

@@ -219,11 +219,11 @@ struct ring_job {
 int ring_job_start(struct ring *ring, struct ring_job *job);
 
 /*
- * Said in a turn: completions need not be looked at for @ns nanoseconds.  They
- * gather meanwhile and cost one wake-up together.  The smallest @ns of a turn
- * counts, for this turn only; timers and posted work of the ring wait, too.
+ * Said in a turn: completions come so fast that for @ns nanoseconds (tens of
+ * microseconds) it pays neither to look at them nor to sleep.  The ring yields
+ * the processor meanwhile; then it takes what has gathered, all at once.
  */
-void ring_pause(struct ring *ring, unsigned int ns);
+void ring_gather(struct ring *ring, unsigned int ns);
 
 /* --- buffers -------------------------------------------------------------- */
 
