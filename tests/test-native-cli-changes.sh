@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# If this failed, replicactl would ask replicad for something else than the
+# operator has typed, or take its refusal for a success.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/cli-lib.sh"
+
+echo '{}' >"$answers"
+start_fake
+says enable '{"result":{}}'
+ctl 0 enable vol --target nbd://b/vol --device=/dev/vg/vol --group g \
+	--spool-size 2GiB --interval 1s --unsafe
+sent 'd["params"]["volume"] == "vol" and d["params"]["group"] == "g"'
+sent 'd["params"]["target"] == "nbd://b/vol"'
+sent 'd["params"]["device"] == "/dev/vg/vol"'
+sent 'd["params"]["options"]["spool_size"] == "2GiB"'
+sent 'd["params"]["options"]["interval"] == "1s"'
+sent 'd["params"]["options"]["unsafe"] == "yes"'
+ctl 0 enable vol --json
+json 'd["ok"] is True and d["schema_version"] == 1'
+sent 'd["params"] == {"volume": "vol", "options": {}}'
+ctl 0 replication-enable vol
+for verb in disable pause resume; do
+	says $verb '{"result":null}'
+	ctl 0 $verb vol
+	sent "d['method'] == '$verb' and d['params'] == {'volume': 'vol'}"
+	ctl 2 $verb
+	err_has "$verb needs VOLUME"
+	ctl 2 $verb vol another
+done
+
+says enable '{"error":{"code":-32005,"message":"vol: it is suspended",
+	"data":{"exit":5}}}'
+ctl 5 enable vol
+err_has 'vol: it is suspended'
+says enable '{"error":{"code":-32007,"message":"no","data":{"exit":7}}}'
+ctl 7 enable vol
+says enable '{"error":{"code":1,"message":"strange","data":{"exit":0}}}'
+ctl 1 enable vol
+says enable '{"error":{}}'
+ctl 1 enable vol
+err_has 'without a reason'
+says enable '{"raw":"this is not JSON\n"}'
+ctl 1 enable vol
+err_has 'not JSON-RPC'
+says enable '{"raw":"[1]\n"}'
+ctl 1 enable vol
+says enable '{"hangup":true}'
+ctl 1 enable vol
+err_has 'closed the connection'
+says enable '{"silence":true}'
+ctl 6 enable vol --timeout 0.3s
+err_has 'in time'
+
+says events '{"result":{},"notify":[
+	{"time":1.5,"volume":"a","kind":"state","text":"syncing"},
+	{"time":2.5,"volume":"b","kind":"epoch","epoch":7}]}'
+ctl 1 events
+out_has '\.500  a +state +syncing'
+out_has '\.500  b +epoch +epoch=7'
+ctl 1 events b --json
+is "one line for each event" "$(grep -c '"kind"' "$out")" 1
+check "with a schema" grep -q '"schema_version":1' "$out"
+finish

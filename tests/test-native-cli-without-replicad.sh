@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# If this failed, replicactl would be of no help just when replicad is down, or
+# answer a typing error with something else than what to type.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/cli-lib.sh"
+
+ctl 1 status
+err_has "replicad does not run \($socket\)"
+err_has 'systemctl start replicad'
+err_has 'kernel'
+ctl 1 status --json
+json 'd["error"]["exit"] == 1 and d["schema_version"] == 1'
+ctl 1 enable vol --target nbd://b/v
+err_has 'does not run'
+ctl 1 --socket /nonexistent/s status
+err_has '/nonexistent/s'
+ctl 2 --socket "/$(printf 'x%.0s' {1..200})" status
+ctl 0 version
+out_has '^replicactl [0-9]'
+ctl 0 version --json
+json '"version" in d'
+ctl 0 --version
+
+ctl 2 staus
+err_has "did you mean 'status'"
+ctl 2 enabel
+err_has "did you mean 'enable'"
+ctl 2 xyzzy
+check "no wild guess" bash -c "! grep -q 'did you mean' '$err'"
+ctl 2 status --jsno
+err_has 'did you mean --json'
+ctl 2 enable vol --target
+err_has '--target needs a value: URI'
+ctl 2 status --check=yes
+err_has '--check takes no value'
+ctl 2 status -x
+err_has 'no option -x'
+ctl 2 status --timeout never
+err_has 'not a time'
+ctl 2 kernel lst
+err_has 'none of list, status'
+ctl 2 kernel status
+err_has 'needs one volume'
+ctl 2
+
+for verb in $(replicactl help --words); do
+	ctl 0 "$verb" --help
+	is "examples come first" "$(head -n 1 "$out")" Examples
+done
+ctl 0 --help
+ctl 2 help nothing
+finish

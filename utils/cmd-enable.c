@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+
+/* Options that go to the daemon as they are, under these keys. */
+static const struct {
+	const char *option, *key;
+} keys[] = {
+	{ "interval", "interval" }, { "window", "window" },
+	{ "memory", "memory" }, { "spool", "spool" },
+	{ "spool-size", "spool_size" }, { "bandwidth", "bandwidth" },
+	{ "connections", "connections" }, { "stale-wait", "stale_wait" },
+	{ "heartbeat", "heartbeat" }, { "target-timeout", "timeout" },
+};
+
+static void put(json_t *object, const char *key, const char *value)
+{
+	if (value)
+		json_object_set_new(object, key, json_string(value));
+}
+
+static int run(const struct args *args)
+{
+	json_t *params = json_object(), *more = json_object();
+	char done[200];
+	size_t i;
+
+	put(params, "volume", args->words[0]);
+	put(params, "device", args_value(args, "device"));
+	put(params, "target", args_value(args, "target"));
+	put(params, "group", args_value(args, "group"));
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		put(more, keys[i].key, args_value(args, keys[i].option));
+	if (args_has(args, "unsafe"))
+		put(more, "unsafe", "yes");
+	json_object_set_new(params, "options", more);
+	snprintf(done, sizeof(done),
+		 "%.60s is replicated from now on. The first copy is under way:"
+		 " replicactl status --watch", args->words[0]);
+	return ctl_do(args, "enable", params, done);
+}
+
+static const struct option_spec options[] = {
+	{ "target", "URI", "where to: nbd://HOST[:PORT]/EXPORT, local:PATH" },
+	{ "device", "PATH", "the device-mapper device (default: VOLUME)" },
+	{ "group", "NAME", "volumes of one group are cut in one instant" },
+	{ "interval", "TIME", "shortest time between two epochs (100ms)" },
+	{ "window", "SIZE", "biggest clean epoch (64MiB)" },
+	{ "memory", "SIZE", "for data on its way (64MiB)" },
+	{ "spool", "PATH", "a file for what the link cannot take at once" },
+	{ "spool-size", "SIZE", "how big it may become (1GiB)" },
+	{ "bandwidth", "SIZE", "most bytes a second; 0 = no limit" },
+	{ "connections", "N", "to the target (4)" },
+	{ "stale-wait", "TIME", "how long a lost connection may still write" },
+	{ "heartbeat", "TIME", "sign of life when nothing is written (2s)" },
+	{ "target-timeout", "TIME", "when a silent target counts as lost (30s)" },
+	{ "unsafe", NULL, "accept a target that cannot flush" },
+	{ NULL }
+};
+
+const struct command cmd_enable = {
+	.name = "enable",
+	.words = "VOLUME",
+	.min_words = 1,
+	.max_words = 1,
+	.summary = "start replicating a volume",
+	.examples =
+	"    replicactl enable vol --target nbd://backup/vol\n"
+	"    replicactl enable db --device /dev/vg/db --target local:/mnt/db\n"
+	"    replicactl enable a --group g --target nbd+unix:///a?socket=/s\n",
+	.text =
+	"Puts replication below a device that is in use: its users notice\n"
+	"nothing. Then everything is copied once, and from then on what changes.\n"
+	"A volume of the configuration file needs no options.\n",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "netlink.h"
+#include "print.h"
+
+#define WATCH_S	2
+
+/* --- without the daemon --------------------------------------------------- */
+
+static int count_device(void *arg, const struct dmr_info *info)
+{
+	++*(int *)arg;
+	return 0;
+}
+
+/* What the kernel does is worth knowing just then. */
+static void tell_kernel_side(const struct args *args)
+{
+	struct dmr_nl *nl;
+	int nr = 0;
+
+	if (dmr_nl_open(&nl)) {
+		ctl_hint(args, "The kernel module is not loaded either: no "
+			 "volume is tracked.");
+		return;
+	}
+	if (!dmr_nl_get_all(nl, count_device, &nr))
+		ctl_hint(args, nr == 1 ?
+			 "The kernel goes on tracking %d volume; nothing is lost, "
+			 "but nothing is shipped.\nSee it with: replicactl kernel "
+			 "list" :
+			 "The kernel goes on tracking %d volumes; nothing is "
+			 "lost, but nothing is shipped.\nSee them with: "
+			 "replicactl kernel list", nr);
+	dmr_nl_close(nl);
+}
+
+json_t *status_get(const struct args *args, const char *volume, int *status)
+{
+	json_t *params = json_object(), *result;
+
+	if (volume)
+		json_object_set_new(params, "volume", json_string(volume));
+	result = ctl_call(args, "status", params, status);
+	if (!result && *status == STATUS_FAILED)
+		tell_kernel_side(args);
+	if (result && !json_is_array(json_object_get(result, "volumes"))) {
+		json_decref(result);
+		*status = ctl_fail(args, STATUS_FAILED,
+				   "replicad's status has no volumes");
+		return NULL;
+	}
+	return result;
+}
+
+/* --- again and again ------------------------------------------------------ */
+
+static volatile sig_atomic_t is_interrupted;
+
+static void on_interrupt(int sig)
+{
+	is_interrupted = 1;
+}
+
+static void clear_screen(void)
+{
+	if (isatty(STDOUT_FILENO))
+		fputs("\033[H\033[2J", stdout);
+	else
+		putchar('\n');
+}
+
+static int show_once(const struct args *args, const char *volume, bool clear)
+{
+	int status;
+	json_t *result = status_get(args, volume, &status);
+
+	if (!result)
+		return status;
+	if (args_has(args, "json")) {
+		print_json_line(result);
+	} else {
+		if (clear)
+			clear_screen();
+		status_print(result);
+	}
+	fflush(stdout);
+	json_decref(result);
+	return STATUS_OK;
+}
+
+static int watch(const struct args *args, const char *volume)
+{
+	struct sigaction sa = { .sa_handler = on_interrupt };
+	const char *text = args_value(args, "watch");
+	double seconds = WATCH_S;
+	bool is_first = true;
+	int status;
+
+	if (text && (args_seconds(text, &seconds) || seconds < 0.1 ||
+		     seconds > 86400))
+		return ctl_fail(args, STATUS_USAGE,
+				"--watch=%.20s is not a time from 0.1s to 24h",
+				text);
+	sigaction(SIGINT, &sa, NULL);
+	do {
+		status = show_once(args, volume,
+				   !is_first || isatty(STDOUT_FILENO));
+		is_first = false;
+		if (!is_interrupted && status == STATUS_OK)
+			usleep(seconds * 1e6);
+	} while (!is_interrupted && status == STATUS_OK);
+	return status;
+}
+
+/* --- once ----------------------------------------------------------------- */
+
+static void print_names(const json_t *status)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "volumes"), i, v)
+		puts(json_string_value(json_object_get(v, "name")) ?: "-");
+}
+
+static int check(const struct args *args, const json_t *status)
+{
+	const char *verdict = json_string_value(json_object_get(status,
+								"verdict"));
+
+	if (args_has(args, "check") && (!verdict || strcmp(verdict, "ok")))
+		return STATUS_DEGRADED;
+	return STATUS_OK;
+}
+
+static int run(const struct args *args)
+{
+	const char *volume = args->nr_words ? args->words[0] : NULL;
+	json_t *result;
+	int status;
+
+	if (args_has(args, "watch"))
+		return watch(args, volume);
+	result = status_get(args, volume, &status);
+	if (!result)
+		return status;
+	if (args_has(args, "names"))
+		print_names(result);
+	else if (args_has(args, "json"))
+		print_json(result);
+	else
+		status_print(result);
+	status = check(args, result);
+	json_decref(result);
+	return status;
+}
+
+static const struct option_spec options[] = {
+	{ "watch", "[=TIME]", "again and again (every 2s)" },
+	{ "check", NULL, "exit status 4 unless every volume replicates" },
+	{ "names", NULL, "only the volumes' names, one a line" },
+	{ NULL }
+};
+
+const struct command cmd_status = {
+	.name = "status",
+	.words = "[VOLUME]",
+	.max_words = 1,
+	.summary = "how replication is doing, and what to do next",
+	.examples = "    replicactl status\n"
+		    "    replicactl status --watch=1s\n"
+		    "    replicactl status vol --json | jq .volumes[0].lag_s\n"
+		    "    replicactl status --check || mail -s DR ops\n",
+	.text =
+	"Prints a verdict in one line, a table of the volumes, the progress of a\n"
+	"copy, and for each volume that is not well the reason and the next step.\n"
+	"Works without replicad as far as the kernel knows.\n",
+	.options = options,
+	.run = run,
+};

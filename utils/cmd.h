@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a verb of replicactl is made of, and what it can use. */
+#ifndef REPLICACTL_CMD_H
+#define REPLICACTL_CMD_H
+
+#include <jansson.h>
+
+#include "args.h"
+#include "exit-status.h"
+#include "rpc.h"
+
+#define SCHEMA_VERSION	1
+
+struct command {
+	const char *name;
+	const char *words;		/* "VOLUME [X]", "" */
+	int min_words, max_words;
+	const char *summary;		/* a few words */
+	const char *examples;		/* lines, indented by 4 */
+	const char *text;		/* paragraphs */
+	const struct option_spec *options;
+	int (*run)(const struct args *args);	/* enum exit_status */
+};
+
+/* Shown by help and found in this order; replicactl.c. */
+extern const struct command *const commands[];
+extern const struct command cmd_status, cmd_enable, cmd_disable, cmd_pause,
+	cmd_resume, cmd_events, cmd_kernel, cmd_version, cmd_help;
+
+/* Options that every verb has: --socket, --timeout, --json, --help. */
+extern const struct option_spec global_options[];
+
+/*
+ * Reports a failure (on stderr, or with --json as an object on stdout) and
+ * returns the exit status. ctl_hint adds a line on what to do, for people.
+ */
+int ctl_fail(const struct args *args, int exit_status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void ctl_hint(const struct args *args, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Connects to the socket of --socket, REPLICA_SOCKET, or the default. */
+int ctl_open(const struct args *args, struct rpc **rpc, struct rpc_error *err);
+
+/* --timeout in seconds, or this default. */
+double ctl_timeout(const struct args *args, double standard);
+
+/* Opens, calls, closes. NULL: the failure has been reported, *status is set. */
+json_t *ctl_call(const struct args *args, const char *method, json_t *params,
+		 int *status);
+
+/* A call whose result is only success: says "done", or {"ok": true}. */
+int ctl_do(const struct args *args, const char *method, json_t *params,
+	   const char *done);
+
+/* For help: the list behind "replicactl help [VERB]". */
+int help_print(const struct command *command);
+int help_words(const struct command *command);
+const struct command *command_find(const char *name);
+
+/* One event as a line for people: time, volume, kind, the rest. */
+void event_print(const json_t *params);
+
+/* status.c, cmd-status.c */
+void status_print(const json_t *status);
+json_t *status_get(const struct args *args, const char *volume, int *status);
+
+#endif

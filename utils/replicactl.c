@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * replicactl: a table of verbs (each in its cmd-*.c), and what they share. Data
+ * goes to stdout, messages to stderr; the exit statuses are in exit-status.h.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "print.h"
+#include "util/nearest.h"
+
+#define DEFAULT_TIMEOUT_S	60
+
+const struct command *const commands[] = {
+	&cmd_status, &cmd_enable, &cmd_disable, &cmd_pause, &cmd_resume,
+	&cmd_events, &cmd_kernel, &cmd_version, &cmd_help, NULL
+};
+
+/* The words that Cinder's client uses. */
+static const struct {
+	const char *alias, *name;
+} aliases[] = {
+	{ "replication-enable", "enable" },
+	{ "replication-disable", "disable" },
+};
+
+const struct option_spec global_options[] = {
+	{ "json", NULL, "machine-readable output, with a schema_version" },
+	{ "socket", "PATH", "replicad's control socket" },
+	{ "timeout", "TIME", "how long to wait for replicad (60s)" },
+	{ "help", NULL, "this help" },
+	{ NULL }
+};
+
+static void fail_json(int exit_status, const char *text)
+{
+	json_t *json = json_pack("{si s{ss si}}", "schema_version",
+				 SCHEMA_VERSION, "error", "message", text,
+				 "exit", exit_status);
+
+	if (json)
+		print_json(json);
+	json_decref(json);
+}
+
+int ctl_fail(const struct args *args, int exit_status, const char *fmt, ...)
+{
+	char text[RPC_WHY + 100];
+	va_list list;
+
+	va_start(list, fmt);
+	vsnprintf(text, sizeof(text), fmt, list);
+	va_end(list);
+	if (args_has(args, "json"))
+		fail_json(exit_status, text);
+	else
+		fprintf(stderr, "replicactl: %s\n", text);
+	return exit_status;
+}
+
+void ctl_hint(const struct args *args, const char *fmt, ...)
+{
+	va_list list;
+
+	if (args_has(args, "json"))
+		return;
+	va_start(list, fmt);
+	vfprintf(stderr, fmt, list);
+	va_end(list);
+	fputc('\n', stderr);
+}
+
+int ctl_open(const struct args *args, struct rpc **rpc, struct rpc_error *err)
+{
+	const char *path = args_value(args, "socket");
+
+	if (!path)
+		path = getenv("REPLICA_SOCKET");
+	if (!path || !path[0])
+		path = RPC_DEFAULT_SOCKET;
+	return rpc_open(rpc, path, err);
+}
+
+double ctl_timeout(const struct args *args, double standard)
+{
+	const char *text = args_value(args, "timeout");
+	double seconds;
+
+	return text && !args_seconds(text, &seconds) ? seconds : standard;
+}
+
+json_t *ctl_call(const struct args *args, const char *method, json_t *params,
+		 int *status)
+{
+	struct rpc_error err;
+	struct rpc *rpc;
+	json_t *result = NULL;
+	int ret = ctl_open(args, &rpc, &err);
+
+	if (ret)
+		json_decref(params);
+	else
+		result = rpc_call(rpc, method, params,
+				  ctl_timeout(args, DEFAULT_TIMEOUT_S), &err);
+	rpc_close(rpc);
+	*status = STATUS_OK;
+	if (!result)
+		*status = ctl_fail(args, err.exit_status, "%s", err.text);
+	if (ret && err.exit_status == STATUS_FAILED)
+		ctl_hint(args, "Start it: systemctl start replicad, or run "
+			 "replicad.");
+	return result;
+}
+
+int ctl_do(const struct args *args, const char *method, json_t *params,
+	   const char *done)
+{
+	int status;
+	json_t *result = ctl_call(args, method, params, &status);
+
+	if (!result)
+		return status;
+	json_decref(result);
+	if (!args_has(args, "json")) {
+		printf("%s\n", done);
+		return STATUS_OK;
+	}
+	result = json_pack("{si sb ss}", "schema_version", SCHEMA_VERSION,
+			   "ok", 1, "message", done);
+	print_json(result);
+	json_decref(result);
+	return STATUS_OK;
+}
+
+/* --- from words to a verb ------------------------------------------------- */
+
+const struct command *command_find(const char *name)
+{
+	const struct command *const *c;
+	size_t i;
+
+	for (i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
+		if (!strcmp(name, aliases[i].alias))
+			name = aliases[i].name;
+	for (c = commands; *c; c++)
+		if (!strcmp((*c)->name, name))
+			return *c;
+	return NULL;
+}
+
+static const char *nearest_verb(const char *word)
+{
+	const struct command *const *c;
+	unsigned int best_distance = ~0U;
+	const char *best = NULL;
+
+	for (c = commands; *c; c++) {
+		unsigned int d = nearest_distance(word, (*c)->name);
+
+		if (d < best_distance && nearest_is_close(word, (*c)->name, d)) {
+			best = (*c)->name;
+			best_distance = d;
+		}
+	}
+	return best;
+}
+
+static int refuse_verb(const char *word)
+{
+	const char *near = nearest_verb(word);
+
+	fprintf(stderr, "replicactl: there is no verb '%.60s'%s%s%s\n", word,
+		near ? "; did you mean '" : "", near ? near : "",
+		near ? "'?" : "");
+	fputs("\"replicactl help\" lists the verbs.\n", stderr);
+	return STATUS_USAGE;
+}
+
+static int check_words(const struct command *command, const struct args *args)
+{
+	if (args->nr_words < command->min_words)
+		return ctl_fail(args, STATUS_USAGE, "%s needs %s",
+				command->name, command->words);
+	if (args->nr_words > command->max_words)
+		return ctl_fail(args, STATUS_USAGE,
+				"%s: '%.60s' is one word too many",
+				command->name,
+				args->words[command->max_words]);
+	return STATUS_OK;
+}
+
+static int check_timeout(const struct args *args)
+{
+	const char *text = args_value(args, "timeout");
+	double seconds;
+
+	if (!text || (!args_seconds(text, &seconds) && seconds > 0))
+		return STATUS_OK;
+	return ctl_fail(args, STATUS_USAGE,
+			"--timeout=%.20s is not a time such as 60s or 2m",
+			text);
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	const struct option_spec *const lists[] = {
+		command->options, global_options, NULL
+	};
+	char why[ARGS_WHY];
+	struct args args;
+	int status;
+
+	if (args_parse(&args, lists, argc, argv, why)) {
+		fprintf(stderr, "replicactl %s: %s\n", command->name, why);
+		return STATUS_USAGE;
+	}
+	if (args_has(&args, "help"))
+		return help_print(command);
+	status = check_words(command, &args);
+	if (!status)
+		status = check_timeout(&args);
+	return status ? status : command->run(&args);
+}
+
+/* Options may stand before the verb: it is the first word without a dash. */
+static int find_verb(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (argv[i][0] != '-')
+			return i;
+		if (!strcmp(argv[i], "--socket") ||
+		    !strcmp(argv[i], "--timeout"))
+			i++;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int verb = find_verb(argc, argv);
+	const struct command *command;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (!verb && argc > 1 && !strcmp(argv[1], "--version"))
+		return cmd_version.run(&(struct args){ .nr_words = 0 });
+	if (!verb) {
+		help_print(NULL);
+		return argc > 1 && (!strcmp(argv[1], "--help") ||
+				    !strcmp(argv[1], "-h")) ? STATUS_OK :
+							      STATUS_USAGE;
+	}
+	command = command_find(argv[verb]);
+	if (!command)
+		return refuse_verb(argv[verb]);
+	memmove(&argv[2], &argv[1], (verb - 1) * sizeof(argv[0]));
+	return run_command(command, argc - 2, argv + 2);
+}

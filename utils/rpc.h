@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Client of replicad's control socket: JSON-RPC 2.0, a line per message. */
+#ifndef REPLICACTL_RPC_H
+#define REPLICACTL_RPC_H
+
+#include <jansson.h>
+
+#define RPC_DEFAULT_SOCKET	"/run/replica/replicad.sock"
+#define RPC_WHY			400
+
+struct rpc;
+
+/* What went wrong: the exit status of DESIGN section 8, and a sentence. */
+struct rpc_error {
+	int exit_status;
+	char text[RPC_WHY];
+};
+
+/* 0, or -errno with *err filled; -ECONNREFUSED or -ENOENT: it does not run. */
+int rpc_open(struct rpc **rpc, const char *path, struct rpc_error *err);
+void rpc_close(struct rpc *rpc);	/* NULL is fine */
+
+/*
+ * Calls a method; 'params' is taken over. The result is the caller's to
+ * decref. NULL: *err tells why. Waits no longer than 'seconds'.
+ */
+json_t *rpc_call(struct rpc *rpc, const char *method, json_t *params,
+		 double seconds, struct rpc_error *err);
+
+/*
+ * The params of the next notification, waiting as long as it takes. NULL: the
+ * connection has ended, *err tells how.
+ */
+json_t *rpc_next(struct rpc *rpc, struct rpc_error *err);
+
+#endif
