@@ -204,7 +204,9 @@ install: progs $(if $(SKIP_MODULE),,modules)
 	$(Q)install -D -m 755 lib/libreplica.so \
 		$(DESTDIR)$(LIBDIR)/$(LIB_SONAME)
 	$(Q)ln -sf $(LIB_SONAME) $(DESTDIR)$(LIBDIR)/libreplica.so
-	$(Q)install -D -m 644 lib/replica.h $(DESTDIR)$(PREFIX)/include/replica.h
+	$(Q)for h in replica extents header netlink; do \
+		install -D -m 644 lib/$$h.h \
+			$(DESTDIR)$(PREFIX)/include/replica/$$h.h; done
 	$(Q)for h in kmod/uapi/linux/*.h; do \
 		install -D -m 644 $$h \
 			$(DESTDIR)$(PREFIX)/include/linux/$${h##*/}; done
