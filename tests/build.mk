@@ -50,3 +50,5 @@ unit-ship-y := tests/sim-kernel.o tests/fake-target.o
 build/san/tests/unit-ship: LDFLAGS += -Wl,--wrap=backend_open
 tools-y += rpc-call
 unit-y += unit-window
+unit-y += unit-args
+unit-args-y := utils/args.o utils/print.o

@@ -115,8 +115,8 @@ int args_parse(struct args *args, const struct option_spec *const *lists,
 			only_words = true;
 		} else if (argv[i][1] != '-') {
 			snprintf(why, ARGS_WHY,
-				 "there is no option %.20s: options have long names, see --help",
-				 argv[i]);
+				 "there is no option %.20s: options have long "
+				 "names, see --help", argv[i]);
 			ret = -1;
 		} else {
 			ret = parse_option(args, lists, argc, argv, &i, why);

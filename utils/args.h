@@ -11,7 +11,7 @@
 /* One option; a list ends with a name of NULL. */
 struct option_spec {
 	const char *name;
-	const char *arg;		/* NULL: a flag; "[X]": may be left out */
+	const char *arg;		/* NULL: a flag; "[=X]": optional */
 	const char *help;
 };
 

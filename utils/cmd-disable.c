@@ -9,8 +9,8 @@ static int run(const struct args *args)
 
 	snprintf(done, sizeof(done), "%.60s is no longer replicated.",
 		 args->words[0]);
-	return ctl_do(args, "disable", json_pack("{ss}", "volume", args->words[0]),
-		      done);
+	return ctl_do(args, "disable",
+		      json_pack("{ss}", "volume", args->words[0]), done);
 }
 
 static const struct option_spec options[] = { { NULL } };

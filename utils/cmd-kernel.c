@@ -134,12 +134,13 @@ static int do_status(const struct session *s)
 
 static int do_dirty(const struct session *s)
 {
-	struct kernel_extents extents = { .is_json = args_has(s->args, "json") };
+	struct kernel_extents extents = { 0 };
 	struct dmr_info info;
 	int ret, status = find(s, s->args->words[1], &info);
 
 	if (status)
 		return status;
+	extents.is_json = args_has(s->args, "json");
 	extents.chunk_bytes = info.chunk_sectors * 512ULL;
 	extents.volume_bytes = info.sectors * 512;
 	kernel_extents_begin(&extents);
@@ -283,7 +284,8 @@ static int run(const struct args *args)
 			break;
 	if (i == nr)
 		return ctl_fail(args, STATUS_USAGE,
-				"kernel: '%.30s' is none of list, status, dirty, mark, hold, events",
+				"kernel: '%.30s' is none of list, status, "
+				"dirty, mark, hold, events",
 				args->words[0]);
 	if (args->nr_words != 1 + actions[i].has_volume)
 		return ctl_fail(args, STATUS_USAGE, "kernel %s %s",

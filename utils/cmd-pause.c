@@ -10,8 +10,8 @@ static int run(const struct args *args)
 	snprintf(done, sizeof(done),
 		 "%.60s is paused. Go on with: replicactl resume",
 		 args->words[0]);
-	return ctl_do(args, "pause", json_pack("{ss}", "volume", args->words[0]),
-		      done);
+	return ctl_do(args, "pause",
+		      json_pack("{ss}", "volume", args->words[0]), done);
 }
 
 static const struct option_spec options[] = { { NULL } };

@@ -8,8 +8,8 @@ static int run(const struct args *args)
 	char done[200];
 
 	snprintf(done, sizeof(done), "%.60s goes on.", args->words[0]);
-	return ctl_do(args, "resume", json_pack("{ss}", "volume", args->words[0]),
-		      done);
+	return ctl_do(args, "resume",
+		      json_pack("{ss}", "volume", args->words[0]), done);
 }
 
 static const struct option_spec options[] = { { NULL } };

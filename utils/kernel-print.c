@@ -113,7 +113,8 @@ static void print_value(const char *key, const json_t *value)
 	size_t len = strlen(key);
 
 	printf("%-18s ", key);
-	if (json_is_integer(value) && len > 6 && !strcmp(key + len - 6, "_bytes"))
+	if (json_is_integer(value) && len > 6 &&
+	    !strcmp(key + len - 6, "_bytes"))
 		puts(print_bytes(text, json_integer_value(value)));
 	else if (json_is_string(value))
 		puts(json_string_value(value));

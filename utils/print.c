@@ -24,9 +24,11 @@ char *print_bytes(char buf[PRINT_LEN], double bytes)
 
 char *print_seconds(char buf[PRINT_LEN], double s)
 {
-	unsigned long long n = s > 0 && s < 1e15 ? (unsigned long long)s : 0;
+	unsigned long long n = s > 0 && s < 1e9 ? (unsigned long long)s : 0;
 
-	if (s < 9.95)
+	if (!(s < 1e9))
+		snprintf(buf, PRINT_LEN, "very long");
+	else if (s < 9.95)
 		snprintf(buf, PRINT_LEN, "%.1f s", s > 0 ? s : 0);
 	else if (s < 100)
 		snprintf(buf, PRINT_LEN, "%.0f s", s);

@@ -160,10 +160,11 @@ static const char *nearest_verb(const char *word)
 	for (c = commands; *c; c++) {
 		unsigned int d = nearest_distance(word, (*c)->name);
 
-		if (d < best_distance && nearest_is_close(word, (*c)->name, d)) {
-			best = (*c)->name;
-			best_distance = d;
-		}
+		if (d >= best_distance ||
+		    !nearest_is_close(word, (*c)->name, d))
+			continue;
+		best = (*c)->name;
+		best_distance = d;
 	}
 	return best;
 }

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define NEAREST_MAX	32		/* letters of a word that are looked at */
+#define NEAREST_MAX	32	/* letters of a word that are looked at */
 
 /*
  * Edits (a letter put in, left out, replaced, or two swapped) that make one
