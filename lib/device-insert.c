@@ -3,8 +3,8 @@
  * Live insertion: a replica target goes below a device that is in use, and out
  * again.
  *
- *	plain	VOL: T
- *	  |	create VOL-dmr-origin: T		(hidden; not used by anyone)
+ *	plain		VOL: T
+ *	  |	create VOL-dmr-origin: T	(hidden; nobody uses it)
  *	  |	load   VOL: replica VOL-dmr-origin	(inactive)
  *	  v	resume VOL				(the swap, one ioctl)
  *	inserted	VOL: replica -> VOL-dmr-origin: T
@@ -110,7 +110,7 @@ static int check_quiet(const struct change *c)
 		return dmr_dm_fail(c->dm, -EBUSY, "%s is suspended", c->name);
 	if (c->info.has_inactive)
 		return dmr_dm_fail(c->dm, -EBUSY,
-				   "%s has a second table that is loaded and not resumed: someone else is changing it",
+				   "%s has a second table loaded: someone else is changing it",
 				   c->name);
 	return 0;
 }
@@ -196,7 +196,7 @@ static int check_rows(const struct change *c, const struct dm_rows *rows)
 	for (i = 0; i < rows->nr; i++)
 		if (!is_movable(&rows->v[i]))
 			return dmr_dm_fail(c->dm, -EINVAL,
-					   "%s has a target of type %s, which can't be moved while it is in use",
+					   "%s has a target of type %s, which can't be moved",
 					   c->name, rows->v[i].type);
 	return 0;
 }

@@ -311,7 +311,7 @@ int dmr_dm_tell(struct dmr_dm *dm, const char *name, const char *text)
 	if (!dm_task_set_sector(task, 0) || !dm_task_set_message(task, text))
 		return dmr_dm_fail(dm, -ENOMEM, "not enough memory");
 	ret = dmr_dm_run(task);
-	return ret ? dmr_dm_task_fail(dm, ret, name, "can't send a message to") : 0;
+	return ret ? dmr_dm_task_fail(dm, ret, name, "can't message") : 0;
 }
 
 int dmr_dm_message(struct dmr_dm *dm, const char *name, const char *text)

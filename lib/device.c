@@ -287,8 +287,8 @@ int dmr_dm_check_name(struct dmr_dm *dm, const char *name)
 	if (!name[0] || name[strspn(name, good)] || name[0] == '-' ||
 	    !strcmp(name, ".") || !strcmp(name, ".."))
 		return dmr_dm_fail(dm, -EINVAL,
-				   "'%.100s' can't be a volume's name: only A-Z, a-z, 0-9 and ._+- can be in it, '-' not first",
-				   name);
+				   "'%.100s' can't be a volume's name: use letters, "
+				   "digits and . _ + -, '-' not first", name);
 	if (ends_in(name, DMR_ORIGIN_SUFFIX) || ends_in(name, DMR_VIEW_SUFFIX))
 		return dmr_dm_fail(dm, -EINVAL,
 				   "%.100s is a part of another volume", name);

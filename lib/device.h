@@ -47,7 +47,7 @@ struct dmr_dm_info {
 	char name[DMR_DM_NAME_LEN];
 	uint64_t dev;			/* major << 32 | minor */
 	uint64_t sectors;		/* of the live table */
-	uint64_t origin;		/* REPLICA, INSERTED, VIEW: its number */
+	uint64_t origin;		/* its number; 0 if PLAIN */
 	enum dmr_dm_form form;
 	uint32_t nr_targets;		/* in the live table; 0 = none */
 	int32_t open_count;

@@ -135,7 +135,8 @@ static int check_words(const struct replica_header *h, struct replica_why *why)
 {
 	if (!h->kind || h->kind > REPLICA_KIND_HEARTBEAT)
 		return refuse(why, -EINVAL, "unknown kind %u", h->kind);
-	if (h->role != REPLICA_ROLE_PRIMARY && h->role != REPLICA_ROLE_SECONDARY)
+	if (h->role != REPLICA_ROLE_PRIMARY &&
+	    h->role != REPLICA_ROLE_SECONDARY)
 		return refuse(why, -EINVAL, "unknown role %u", h->role);
 	if (h->state != REPLICA_STATE_OK && h->state != REPLICA_STATE_APPLYING)
 		return refuse(why, -EINVAL, "unknown state %u", h->state);

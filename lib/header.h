@@ -72,7 +72,7 @@ struct replica_header {
 	uint64_t merge_id;
 	uint64_t cut_time;		/* ns since 1970, of last_clean */
 	uint64_t volume_bytes;
-	uint64_t records;		/* of the epoch: count and digest (W2) */
+	uint64_t records;		/* of the epoch; with digest, W2 */
 	uint64_t digest;
 	uint64_t seq;			/* of this write, from 1; goes to slot
 					 * seq % 2 */

@@ -51,7 +51,7 @@ struct dmr_nl {
 	struct queued *first, **last;	/* N2 */
 	unsigned int nr_queued;
 	struct error error;		/* of the last call */
-	_Alignas(NLMSG_ALIGNTO) char buf[RECEIVE_BYTES];
+	char buf[RECEIVE_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
 /* One request under way. */
@@ -326,10 +326,10 @@ int dmr_nl_next_event(struct dmr_nl *nl, struct dmr_nl_event *ev)
 		n = receive(nl, 0);
 		if (n == -EAGAIN)
 			return 0;
-		if (n == -ENOBUFS)
-			nl->has_overrun = true;			/* N3 */
-		else if (n < 0)
+		if (n < 0 && n != -ENOBUFS)
 			return dmr_nl_fail(nl, n, strerror(-n));
+		if (n < 0)
+			nl->has_overrun = true;			/* N3 */
 		else
 			take_messages(nl, n, NULL);
 	}
@@ -392,16 +392,14 @@ static int await(struct dmr_nl *nl, struct exchange *ex)
 
 	while (!ex->is_done) {
 		n = receive(nl, is_lossy ? 0 : ANSWER_MS);
-		if (n == -ENOBUFS) {
-			nl->has_overrun = true;			/* N3 */
-			is_lossy = true;
-		} else if (n == -EAGAIN) {
+		if (n == -EAGAIN)
 			return is_lossy ? -ENOBUFS : -ETIMEDOUT;
-		} else if (n < 0) {
+		if (n < 0 && n != -ENOBUFS)
 			return n;
-		} else {
+		if (n < 0)
+			nl->has_overrun = is_lossy = true;	/* N3 */
+		else
 			take_messages(nl, n, ex);
-		}
 	}
 	return 0;
 }

@@ -106,7 +106,7 @@ static int open_count(const struct device *d)
 static int do_remove(struct device *d)
 {
 	if (open_count(d))
-		return EBUSY;
+		return -EBUSY;
 	d->exists = false;
 	return 0;
 }
@@ -118,7 +118,7 @@ static int do_resume(struct device *d, bool fails)
 		if (fake_dm_failure == FAKE_DM_LEFT_SWAPPED && d->inactive.nr)
 			d->live = d->inactive;
 		d->inactive.nr = 0;
-		return EIO;
+		return -EIO;
 	}
 	if (d->inactive.nr)
 		d->live = d->inactive;
@@ -133,11 +133,11 @@ static int change(struct dm_task *task, bool fails)
 
 	if (fails && (task->type != DM_DEVICE_RESUME ||
 		      fake_dm_failure == FAKE_DM_REFUSED))
-		return EINVAL;
+		return -EINVAL;
 	switch (task->type) {
 	case DM_DEVICE_CREATE:
 		if (d)
-			return EBUSY;
+			return -EBUSY;
 		task->dev = make(task->name, task->uuid);
 		task->dev->live = task->table;
 		task->dev->is_read_only = task->is_read_only;
@@ -157,7 +157,7 @@ static int change(struct dm_task *task, bool fails)
 			 task->message);
 		return 0;
 	}
-	return EINVAL;
+	return -EINVAL;
 }
 
 int dm_task_run(struct dm_task *task)
@@ -168,7 +168,7 @@ int dm_task_run(struct dm_task *task)
 		task->dev = NULL;
 	if (task->type == DM_DEVICE_INFO)
 		return 1;
-	task->err = !task->dev && task->type != DM_DEVICE_CREATE ? ENXIO : 0;
+	task->err = !task->dev && task->type != DM_DEVICE_CREATE ? -ENXIO : 0;
 	if (!task->err && task->type != DM_DEVICE_TABLE &&
 	    task->type != DM_DEVICE_STATUS)
 		task->err = change(task, ++fake_dm_changes == fake_dm_fail_at);
@@ -236,7 +236,7 @@ int dm_task_add_target(struct dm_task *task, uint64_t start, uint64_t size,
 
 int dm_task_get_errno(struct dm_task *task)
 {
-	return task->err;
+	return -task->err;
 }
 
 int dm_task_get_info(struct dm_task *task, struct dm_info *info)

@@ -148,7 +148,7 @@ static void say_ack(uint32_t seq)
 /* The next request that the client sent; attrs point into a static buffer. */
 static int heard(struct nlmsghdr **h, struct nlattr **attrs)
 {
-	static _Alignas(8) char buf[100000];
+	static char buf[100000] __attribute__((aligned(8)));
 	ssize_t n = recv(kernel, buf, sizeof(buf), MSG_DONTWAIT);
 
 	*h = (struct nlmsghdr *)buf;
@@ -461,7 +461,7 @@ static void test_cut(void)
 static void test_noise(void)
 {
 	struct dmr_nl *nl = client();
-	_Alignas(8) unsigned char noise[300];
+	static unsigned char noise[300] __attribute__((aligned(8)));
 	struct nlmsghdr *h = (struct nlmsghdr *)noise, *request;
 	struct nlattr *attrs[DMR_A_MAX + 1];
 	struct dmr_nl_event ev;
