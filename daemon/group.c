@@ -7,8 +7,8 @@
  *
  * G1 an epoch is started only while every target is ready, writes no header,
  *    and no stale_wait runs (W6).
- * G2 a number is used once: next_epoch() is above what any member's kernel and
- *    any target's header has seen (C5).
+ * G2 a number is used once: group_next_epoch() is above what any member's
+ *    kernel and any target's header has seen (C5).
  * G3 targets are closed only when no epoch is being shipped: the pump uses them.
  *    To hurry an abort, hurry() closes them after ship_abort().
  * G4 an epoch in doubt is resolved before anything else is cut, when all
@@ -69,11 +69,16 @@ static unsigned int backoff_ms(unsigned int failures)
 	return ms / 2 + jitter % (ms / 2);
 }
 
+/* One break is often told twice, by the epoch and by the connection. */
 static void arm_retry(struct group *g)
 {
-	unsigned int ms = g->pair.state == PAIR_ERROR ? REFUSED_MS :
-			  backoff_ms(g->failures++);
+	unsigned int ms = REFUSED_MS;
 
+	if (g->pair.state != PAIR_ERROR) {
+		if (ring_timer_running(&g->retry))
+			return;
+		ms = backoff_ms(g->failures++);
+	}
 	ring_timer_add(g->reactor->ring, &g->retry, ms);
 }
 
@@ -213,19 +218,6 @@ static void on_shipped(struct ship *ship, enum ship_result result)
 
 /* --- the next epoch --------------------------------------------------------------- */
 
-static uint64_t next_epoch(const struct group *g)
-{
-	uint64_t highest = 0;
-
-	for (struct volume *v = g->volumes; v; v = v->next) {
-		if (v->info.highest_seen > highest)
-			highest = v->info.highest_seen;
-		if (v->target.header.highest_seen > highest)
-			highest = v->target.header.highest_seen;
-	}
-	return highest + 1;
-}
-
 static bool refresh_all(struct group *g)
 {
 	char reason[500];
@@ -246,7 +238,7 @@ static void start_epoch(struct group *g, uint64_t dirty, bool is_big)
 	bool is_fuzzy = pace_choose(&g->pace, dirty, is_big) == PACE_FUZZY;
 
 	ring_timer_cancel(g->reactor->ring, &g->clock);
-	ship_start(&g->ship, g->volumes, next_epoch(g), is_fuzzy);
+	ship_start(&g->ship, g->volumes, group_next_epoch(g), is_fuzzy);
 }
 
 static bool is_any_writing(const struct group *g)
@@ -255,16 +247,6 @@ static bool is_any_writing(const struct group *g)
 		if (v->target.is_writing)
 			return true;
 	return false;
-}
-
-unsigned int group_stale_ms(const struct group *g)
-{
-	uint64_t now = ring_now(g->reactor->ring), until = now;
-
-	for (struct volume *v = g->volumes; v; v = v->next)
-		if (v->stale_until_ns > until)
-			until = v->stale_until_ns;
-	return (until - now + NS_PER_MS - 1) / NS_PER_MS;
 }
 
 /* Milliseconds until the next cut may be made. */
@@ -400,15 +382,6 @@ void group_target_closed(struct group *g, struct volume *volume)
 	kick(g);
 }
 
-void group_fill_header(const struct group *g, struct replica_header *h)
-{
-	memset(h->group_id, 0, sizeof(h->group_id));
-	if (g->is_named)
-		identity_hash(h->group_id, g->name);
-	h->members = g->nr_volumes;
-	h->membership = 1;
-}
-
 /* --- the turn ---------------------------------------------------------------------- */
 
 static void take_pending(struct group *g)
@@ -475,11 +448,6 @@ static void turn(struct ring_work *work)
 }
 
 /* --- the heartbeat ------------------------------------------------------------------ */
-
-bool group_is_behind(const struct group *g)
-{
-	return g->is_dirty || is_shipping(g) || g->is_in_doubt;
-}
 
 static void on_beat_written(struct target *t, int err, bool maybe)
 {
@@ -688,52 +656,4 @@ void group_destroy(struct group *g)
 	ring_defer_cancel(ring, &g->ship.step);
 	free(g->name);
 	free(g);
-}
-
-static uint64_t kernel_group(const struct group *g)
-{
-	uint64_t id[2];
-
-	if (!g->is_named)
-		return 0;
-	identity_hash((uint8_t *)id, g->name);
-	return id[0] | 1;
-}
-
-/* An epoch that a dead daemon left open was aborted when its socket closed. */
-int group_add(struct group *g, struct volume *v, char error[CONFIG_ERROR_SIZE])
-{
-	struct kernel *kernel = g->reactor->kernel;
-	struct volume **link = &g->volumes;
-	int err = kernel_attach(kernel, v->device.dev, &v->info);
-
-	if (!err)
-		err = kernel_join(kernel, v->device.dev, kernel_group(g));
-	if (err) {
-		snprintf(error, CONFIG_ERROR_SIZE, "%s", kernel_error(kernel));
-		return err;
-	}
-	while (*link)
-		link = &(*link)->next;
-	*link = v;
-	v->group = g;
-	g->nr_volumes++;
-	if (g->nr_volumes == 1 ||
-	    v->config->interval_ms * NS_PER_MS < g->pace.interval_ns)
-		g->pace.interval_ns = v->config->interval_ms * NS_PER_MS;
-	return 0;
-}
-
-void group_remove(struct group *g, struct volume *v)
-{
-	struct volume **link = &g->volumes;
-
-	while (*link != v)
-		link = &(*link)->next;
-	*link = v->next;
-	v->next = NULL;
-	v->group = NULL;
-	g->nr_volumes--;
-	if (g->is_named)
-		kernel_join(g->reactor->kernel, v->device.dev, 0);
 }

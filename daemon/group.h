@@ -71,7 +71,7 @@ void group_start(struct group *group);
 
 /*
  * Finishes the open epoch, or aborts it when @grace_ms are over, closes the
- * targets, then calls stopped(), perhaps from inside.
+ * targets, then calls stopped(), later; that may destroy the group.
  */
 void group_stop(struct group *group, unsigned int grace_ms,
 		void (*stopped)(struct group *group));
@@ -93,6 +93,8 @@ void group_fill_header(const struct group *group, struct replica_header *h);
 
 /* Something is dirty, or an epoch is open: the lag grows. */
 bool group_is_behind(const struct group *group);
+/* A number that no member's kernel and no target has seen (C5). */
+uint64_t group_next_epoch(const struct group *group);
 /* Milliseconds until the stale_wait of all targets is over; 0 = now. */
 unsigned int group_stale_ms(const struct group *group);
 

@@ -279,8 +279,11 @@ static int fake_flush(struct backend *b, backend_done_fn *done, void *arg)
 	if (!fb)
 		return -ENOTCONN;
 	fb->fake->flushes++;
-	memcpy(fb->fake->durable, fb->fake->data, fb->fake->size);
-	answer_later(b, 0, 0, done, arg);
+	if (!fb->fake->flush_fault)
+		memcpy(fb->fake->durable, fb->fake->data, fb->fake->size);
+	answer_later(b, 0, 0, done, arg)->err = fb->fake->flush_fault ? -EIO :
+									0;
+	fb->fake->flush_fault = false;
 	return 0;
 }
 

@@ -368,7 +368,7 @@ static void test_stale_writes(void)
 	unsigned int writes;
 
 	begin("a dead connection goes on writing (C2, W6)", 1,
-	      "stale_wait=1s");
+	      "stale_wait=2s");
 	check_replica(1, "sync");
 	rigs[0].fake->data_fault = FAKE_LOSE_REQUEST;
 	rigs[0].fake->data_countdown = 0;
@@ -471,6 +471,25 @@ static void test_group(void)
 	is_int(a.last_clean, b.last_clean, "both are at the same epoch");
 	ok(!memcmp(a.group_id, b.group_id, 16) && a.members == 2,
 	   "the headers name the group");
+	stop();
+}
+
+static void test_failed_flush(void)
+{
+	uint64_t aborts, highest;
+	struct replica_header h;
+
+	begin("a flush that fails aborts the epoch of both", 2, "");
+	check_replica(2, "sync");
+	aborts = info_of(&rigs[0]).nr_aborts;
+	highest = info_of(&rigs[0]).highest_seen;
+	rigs[1].fake->flush_fault = true;
+	write_chunks(&rigs[0], 3, 1);
+	write_chunks(&rigs[1], 3, 1);
+	check_replica(2, "failed flush");
+	is_int(info_of(&rigs[0]).nr_aborts, aborts + 1, "aborted, once");
+	fake_header(rigs[1].fake, &h);
+	ok(h.last_clean > highest + 1, "committed under a new number");
 	stop();
 }
 
@@ -721,6 +740,7 @@ int main(void)
 	test_polite_end();
 	test_rude_end();
 	test_group();
+	test_failed_flush();
 	test_degraded();
 	test_falling_behind();
 	test_refusals();
