@@ -64,7 +64,7 @@ static struct local *to_local(struct backend *b)
 	return container_of(b, struct local, base);
 }
 
-/* --- requests ------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------ */
 
 static void call_end(struct call *call, int err)
 {
@@ -270,7 +270,7 @@ static int local_zero(struct backend *b, uint64_t len, uint64_t off,
 	return 0;
 }
 
-/* --- open and close --------------------------------------------------------- */
+/* --- open and close ------------------------------------------------------ */
 
 static int refuse(struct local *local, int err, const char *why)
 {

@@ -77,7 +77,7 @@ static struct nbd_backend *to_nbd(struct backend *b)
 	return container_of(b, struct nbd_backend, base);
 }
 
-/* --- requests ------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------ */
 
 static void call_done(struct nbd_req *req, int err)
 {
@@ -219,7 +219,7 @@ static int nbd_backend_flush(struct backend *b, backend_done_fn *done,
 	return 0;
 }
 
-/* --- connections ------------------------------------------------------------ */
+/* --- connections --------------------------------------------------------- */
 
 static void end_links(struct nbd_backend *nb, bool politely)
 {

@@ -4,7 +4,8 @@
  *
  * A sender may go into debt with one request and then waits until the debt is
  * paid, so the average is exact whatever the sizes of the requests, and no
- * request is too big for the bucket. What is not used is kept for BURST_MS only.
+ * request is too big for the bucket. What is not used is kept for a moment only
+ * (LIMIT_BURST_MS).
  *
  * One limiter may serve many senders, all on one thread. Not locked.
  */

@@ -9,6 +9,7 @@
 #include "pump.h"
 #include "ring.h"
 #include "spool.h"
+#include "window.h"
 
 struct batch_list {
 	struct batch *head, *tail;
@@ -29,7 +30,7 @@ struct pump {
 	struct cursor cursor;
 	bool busy;
 	int err;			/* the first; stops everything */
-	uint32_t align;			/* of reads: 1, or a block for O_DIRECT */
+	uint32_t align;			/* of reads: 1, or for O_DIRECT */
 
 	/* buffers; each batch is in one list, or under way, or current */
 	struct batch **batches;		/* all, nr_batches */
@@ -40,17 +41,15 @@ struct pump {
 	struct dmr_extent *scratch;	/* for on_read */
 
 	/* what is under way */
-	unsigned int reads;		/* runs */
+	unsigned int reads;		/* runs … */
+	unsigned int reading;		/* … of so many batches */
 	unsigned int sends;		/* requests */
 	unsigned int parkings;		/* batches on their way to the spool */
 	unsigned int returns;		/* … and back */
 	unsigned int senders;		/* batches being sent or returning */
 	uint64_t sending;		/* bytes of the batches being sent */
 
-	/* how much to have on the wire, see pump.c */
-	uint64_t window;
-	uint64_t shrunk;		/* ns, when it was last made smaller */
-	bool window_full;
+	struct window window;
 
 	/* the way through the spool */
 	struct spool *spool;

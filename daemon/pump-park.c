@@ -80,7 +80,7 @@ void pump_drop_parked(struct pump *p)
 	}
 }
 
-/* --- to the spool --------------------------------------------------------------- */
+/* --- to the spool -------------------------------------------------------- */
 
 /* The data is still in memory: it is sent from there. */
 static void parking_failed(struct pump *p, struct batch *b, int err)
@@ -141,7 +141,7 @@ void pump_park(struct pump *p)
 	}
 }
 
-/* --- back from it ----------------------------------------------------------------- */
+/* --- back from it -------------------------------------------------------- */
 
 static void returning_done(struct xfer *x, int err)
 {

@@ -11,9 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define AHEAD_BATCHES	4	/* ready, if nothing is held */
-#define AHEAD_READS	64	/* runs under way, if nothing is held */
-#define HELD_READS	256
+#define AHEAD_BATCHES	8	/* read or being read, if nothing is held */
+#define HELD_READS	256	/* runs being read, if something is */
 
 static void run_start(struct pump *p, struct run *run);
 
@@ -23,6 +22,7 @@ static void batch_read(struct pump *p, struct batch *b)
 	const char *mem = p->job.fd < 0 ? p->job.mem : NULL;
 	size_t nr;
 
+	p->reading--;
 	batch_split(b, mem, &p->shape);
 	batch_push(&p->ready, b);
 	if (!p->job.on_read)
@@ -116,6 +116,7 @@ static void run_start(struct pump *p, struct run *run)
 static void batch_start(struct pump *p, struct batch *b)
 {
 	batch_fill(b, &p->cursor, &p->shape);
+	p->reading++;
 	for (unsigned int i = 0; i < b->nr_runs; i++) {
 		if (p->job.fd < 0)
 			run_complete(p, &b->runs[i]);
@@ -137,7 +138,7 @@ static bool may_read(const struct pump *p)
 		return false;
 	if (p->job.held)
 		return p->reads < HELD_READS;
-	return p->reads < AHEAD_READS && p->ready.nr < AHEAD_BATCHES;
+	return p->reading + p->ready.nr < AHEAD_BATCHES;
 }
 
 void pump_read(struct pump *p)

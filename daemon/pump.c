@@ -26,10 +26,7 @@
  * P5 the digest and the count of records are of what was given to the backend;
  *    after done(0) each of these was answered.
  *
- * The window. What is on the wire must be answered before the deadline of a
- * request, whatever the link, and soon enough for an abort to be quick. So the
- * bytes under way have a limit that doubles while a batch takes less than half
- * of TARGET_NS, and halves (once for what is under way) when it takes longer.
+ * How much is under way at the target is decided in window.c.
  */
 #include "pump-impl.h"
 
@@ -46,9 +43,8 @@
 #define DEFAULT_IO	(256 * 1024)
 #define DEFAULT_MEMORY	(64 * 1024 * 1024)
 #define DEFAULT_DEPTH	1024
-#define FIRST_WINDOW	(4 * 1024 * 1024)
+#define FIRST_WINDOW	(2 * 1024 * 1024)
 #define MOST_WINDOW	(1024 * 1024 * 1024)
-#define TARGET_NS	2000000000ull
 #define REQUEST_COST	32		/* bytes of a request beside its data */
 
 uint32_t pump_digest(uint64_t off, const void *data, uint64_t len)
@@ -73,7 +69,7 @@ void pump_fail(struct pump *p, int err, const char *fmt, ...)
 	va_end(args);
 }
 
-/* --- buffers ---------------------------------------------------------------- */
+/* --- buffers ------------------------------------------------------------- */
 
 static void batch_destroy(struct pump *p, struct batch *b)
 {
@@ -156,22 +152,7 @@ unsigned int pump_max_senders(const struct pump *p)
 	return pump_can_park(p) ? p->max_batches / 2 : p->max_batches;
 }
 
-/* --- the sending side --------------------------------------------------------- */
-
-static void adapt_window(struct pump *p, const struct batch *b)
-{
-	uint64_t took = ring_now(p->ring) - b->started;
-
-	if (took > TARGET_NS && b->started >= p->shrunk) {
-		p->window = p->window / 2 > p->opts.io_bytes ?
-			    p->window / 2 : p->opts.io_bytes;
-		p->shrunk = ring_now(p->ring);
-	} else if (took < TARGET_NS / 2 && p->window_full &&
-		   p->window < MOST_WINDOW) {
-		p->window *= 2;
-		p->window_full = false;
-	}
-}
+/* --- the sending side ---------------------------------------------------- */
 
 static void batch_sent(struct pump *p, struct batch *b)
 {
@@ -184,7 +165,7 @@ static void batch_sent(struct pump *p, struct batch *b)
 	p->stats.records += b->nr_records;
 	p->sending -= b->used;
 	p->senders--;
-	adapt_window(p, b);
+	window_answered(&p->window, b->used, b->started, ring_now(p->ring));
 	batch_unpop(&p->free, b);
 }
 
@@ -235,8 +216,8 @@ static struct batch *next_to_send(struct pump *p)
 
 	if (!b || (!b->is_sender && p->senders >= pump_max_senders(p)))
 		return NULL;
-	if (p->sending && p->sending + b->used > p->window) {
-		p->window_full = true;
+	if (p->sending && p->sending + b->used > p->window.bytes) {
+		window_is_full(&p->window);
 		return NULL;
 	}
 	batch_pop(&p->ready);
@@ -275,7 +256,7 @@ static void limit_over(struct ring_timer *timer)
 	pump_turn(container_of(timer, struct pump, timer));
 }
 
-/* --- the life of a job ---------------------------------------------------------- */
+/* --- the life of a job --------------------------------------------------- */
 
 static bool is_idle(const struct pump *p)
 {
@@ -305,7 +286,7 @@ static void forget_batches(struct pump *p)
 {
 	p->free = p->ready = (struct batch_list) { 0 };
 	p->current = NULL;
-	p->senders = 0;
+	p->senders = p->reading = 0;
 	p->sending = 0;
 	for (unsigned int i = 0; i < p->nr_batches; i++)
 		batch_push(&p->free, p->batches[i]);
@@ -391,6 +372,7 @@ int pump_start(struct pump *p, const struct pump_job *job)
 	p->busy = true;
 	p->err = 0;
 	p->error[0] = '\0';
+	window_restart(&p->window, ring_now(p->ring));
 	pump_turn(p);
 	return 0;
 }
@@ -403,7 +385,7 @@ void pump_abort(struct pump *p)
 	pump_turn(p);
 }
 
-/* --- create and destroy ----------------------------------------------------------- */
+/* --- create and destroy -------------------------------------------------- */
 
 static int set_options(struct pump *p, const struct pump_options *opts)
 {
@@ -422,6 +404,7 @@ static int set_options(struct pump *p, const struct pump_options *opts)
 	p->max_batches = nr < 1 ? 1 : nr > 1 << 20 ? 1 << 20 : nr;
 	p->shape.chunk_bytes = o->chunk_bytes;
 	p->shape.io_bytes = o->io_bytes;
+	window_init(&p->window, FIRST_WINDOW, o->io_bytes, MOST_WINDOW);
 	return 0;
 }
 
@@ -435,7 +418,6 @@ int pump_create(struct pump **pp, struct ring *ring,
 	if (!p)
 		return -ENOMEM;
 	p->ring = ring;
-	p->window = FIRST_WINDOW;
 	p->timer.fire = limit_over;
 	p->finish.run = finish;
 	err = set_options(p, opts);

@@ -19,7 +19,7 @@ struct rig_call {
 
 struct rig_faults rig_faults;
 
-/* --- the source's faults ------------------------------------------------------ */
+/* --- the source's faults ------------------------------------------------- */
 
 void __real_ring_read(struct ring *ring, struct ring_op *op, int fd, void *buf,
 		      unsigned int len, uint64_t off);
@@ -62,7 +62,7 @@ void __wrap_ring_read(struct ring *ring, struct ring_op *op, int fd, void *buf,
 void __wrap_ring_write(struct ring *ring, struct ring_op *op, int fd,
 		       const void *buf, unsigned int len, uint64_t off)
 {
-	static char garbage[1 << 20];
+	static char garbage[1 << 20] __attribute__((aligned(4096)));
 
 	if (rig_faults.fail_writes)
 		__real_ring_write(ring, op, broken_fd(), buf, len, 0);
@@ -71,7 +71,7 @@ void __wrap_ring_write(struct ring *ring, struct ring_op *op, int fd,
 				  garbage : buf, len, off);
 }
 
-/* --- the target --------------------------------------------------------------- */
+/* --- the target ---------------------------------------------------------- */
 
 static struct rig *rig_of(struct backend *b)
 {
@@ -173,7 +173,7 @@ static void rig_tick(struct ring_work *work)
 		ring_post(r->ring, &r->tick);
 }
 
-/* --- the rig ---------------------------------------------------------------------- */
+/* --- the rig ------------------------------------------------------------- */
 
 static void on_read(void *arg, const struct dmr_extent *extents, size_t nr)
 {

@@ -50,7 +50,7 @@ struct rig {
 	unsigned int abort_at;		/* step; 0: never */
 	unsigned int nr_done;
 	int result;
-	bool stop_when_released;	/* end rig_ship() when all is released */
+	bool stop_when_released;	/* ring_run() ends then */
 	struct pump_stats stats;
 	struct ring_work tick;
 	struct ring_timer watchdog;
@@ -60,8 +60,7 @@ struct rig {
 void rig_init(struct rig *r, uint64_t bytes, unsigned int zero_every);
 void rig_free(struct rig *r);
 
-/* Extents: all, or about one of @one_of chunks, or the first @nr runs of
- * exactly one chunk with a gap of one. */
+/* Extents: all, or about one of @one_of chunks, in short runs. */
 void rig_all(struct rig *r);
 void rig_random(struct rig *r, unsigned int one_of);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Whatever breaks, and whenever it is aborted: one done(), and nothing twice. */
+/* Whatever breaks, whenever it is aborted: one done(), and nothing twice. */
 #include "pump-rig.h"
 
 #include <errno.h>
