@@ -92,7 +92,7 @@ struct nbd_conn {
 	int fd;				/* -1: none */
 	struct ring_op connect_op;
 	struct nbd_resolve *resolve;	/* the name is being looked up */
-	struct addrinfo *addrs, *addr;	/* all; the one that is tried */
+	struct addrinfo *addrs, *addr;	/* all; the one being tried */
 	struct sockaddr_storage sa;
 
 	struct nbd_info info;
@@ -111,7 +111,7 @@ struct nbd_conn {
 	struct nbd_request *headers;	/* one for each slot, one for DISC */
 	struct nbd_slot *slots, *free;
 	struct nbd_slot *reading;	/* whose data is arriving */
-	struct nbd_slot wire;		/* head of the used ones, oldest first */
+	struct nbd_slot wire;		/* head of the used, oldest first */
 	unsigned int nr_wire;
 	struct nbd_pace pace;
 };

@@ -41,7 +41,7 @@ struct nbd_info {
 	bool is_rotational;
 	uint32_t block_min;		/* requests are multiples of it */
 	uint32_t block_pref;
-	uint32_t block_max;		/* of one read or write; see nbd_write */
+	uint32_t block_max;		/* of one read or write on the wire */
 };
 
 struct nbd_opts {

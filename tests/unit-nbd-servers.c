@@ -21,7 +21,7 @@
 #define IMAGE	(16 << 20)
 #define MAX_ARGS 24
 
-static char dir[] = "/tmp/nbd-servers-XXXXXX";
+static char dir[32];
 static uint8_t image[IMAGE], back[IMAGE], zeroes[IMAGE];
 static char port[8], listen_port[32];
 
@@ -406,6 +406,7 @@ int main(void)
 	char socket_path[64];
 	size_t i;
 
+	strcpy(dir, "/tmp/nbd-servers-XXXXXX");
 	if (!mkdtemp(dir))
 		return 1;
 	snprintf(socket_path, sizeof(socket_path), "%s/s", dir);

@@ -199,7 +199,8 @@ static uint8_t big[6 << 20];
 
 static void send_big(int fd)
 {
-	struct iovec iov[2] = { { big, 100 }, { big + 100, sizeof(big) - 100 } };
+	struct iovec iov[2] = { { big, 100 },
+				{ big + 100, sizeof(big) - 100 } };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	struct noted *n = noted();
 

@@ -240,14 +240,29 @@ static int parse(struct options *o, int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "b:q:c:n:t:o:r")) >= 0) {
 		switch (c) {
-		case 'b': o->block = strtoull(optarg, NULL, 0); break;
-		case 'q': o->depth = strtoul(optarg, NULL, 0); break;
-		case 'c': o->nr_conns = strtoul(optarg, NULL, 0); break;
-		case 'n': o->total = strtoull(optarg, NULL, 0); break;
-		case 't': o->ms = strtoul(optarg, NULL, 0); break;
-		case 'o': o->op = *optarg; break;
-		case 'r': o->is_random = true; break;
-		default: return -1;
+		case 'b':
+			o->block = strtoull(optarg, NULL, 0);
+			break;
+		case 'q':
+			o->depth = strtoul(optarg, NULL, 0);
+			break;
+		case 'c':
+			o->nr_conns = strtoul(optarg, NULL, 0);
+			break;
+		case 'n':
+			o->total = strtoull(optarg, NULL, 0);
+			break;
+		case 't':
+			o->ms = strtoul(optarg, NULL, 0);
+			break;
+		case 'o':
+			o->op = *optarg;
+			break;
+		case 'r':
+			o->is_random = true;
+			break;
+		default:
+			return -1;
 		}
 	}
 	o->uri = argv[optind];
