@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -17,10 +19,18 @@
 
 #define MAX_BYTES	(16 << 20)
 #define MAX_CHILDREN	16
-#define FINISH_MS	20000
+#define FINISH_MS	30000
 
 static pid_t children[MAX_CHILDREN];	/* oldest first */
 static int nr_children;
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
 
 /* "PATH SECTOR COUNT [VALUE]" */
 struct span {
@@ -171,6 +181,22 @@ int ctl_flush(char **word)
 	return err;
 }
 
+int ctl_put(char **word)
+{
+	ssize_t len;
+	int fd;
+
+	if (!word[0] || !word[1])
+		return -EINVAL;
+	fd = open(word[0], O_WRONLY | O_TRUNC | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	len = write(fd, word[1], strlen(word[1]));
+	len = len < 0 ? -errno : 0;
+	close(fd);
+	return len;
+}
+
 int ctl_run(char **word)
 {
 	char line[1024] = "";
@@ -184,6 +210,39 @@ int ctl_run(char **word)
 	fflush(stdout);
 	status = system(line);
 	return status == 0 ? 0 : -ECANCELED;
+}
+
+static bool is_busy(const char *inflight)
+{
+	FILE *file = fopen(inflight, "re");
+	unsigned int reads = 0, writes = 0;
+
+	if (file) {
+		if (fscanf(file, "%u %u", &reads, &writes) != 2)
+			reads = 0;
+		fclose(file);
+	}
+	return reads + writes > 0;
+}
+
+int ctl_busy(char **word)
+{
+	int64_t end = now_ms() + FINISH_MS;
+	char inflight[64];
+	struct stat st;
+
+	if (!word[0])
+		return -EINVAL;
+	if (stat(word[0], &st))
+		return -errno;
+	snprintf(inflight, sizeof(inflight), "/sys/dev/block/%u:%u/inflight",
+		 major(st.st_rdev), minor(st.st_rdev));
+	while (!is_busy(inflight)) {
+		if (now_ms() > end)
+			return -ETIMEDOUT;
+		usleep(1000);
+	}
+	return 0;
 }
 
 /* --- background ------------------------------------------------------------- */
@@ -208,14 +267,6 @@ int ctl_start(int (*fn)(char **word), char **word)
 	}
 	children[nr_children++] = pid;
 	return 0;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
 /* Waits for the oldest child; *ended: its status is in *status. */

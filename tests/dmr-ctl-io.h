@@ -19,6 +19,10 @@ int ctl_discard(char **word);
 int ctl_zero(char **word);
 /* PATH: flush. */
 int ctl_flush(char **word);
+/* PATH: waits until requests are under way in that block device. */
+int ctl_busy(char **word);
+/* FILE TEXT */
+int ctl_put(char **word);
 /* A shell command. -ECANCELED if it fails. */
 int ctl_run(char **word);
 

@@ -21,7 +21,7 @@
 #include "dmr.h"
 
 #define MAX_WORDS	64
-#define WAIT_MS		10000
+#define WAIT_MS		30000
 
 static struct genl genl;
 static uint64_t dev;
@@ -31,7 +31,7 @@ static const char usage[] =
 "usage: dmr-ctl DEVICE [COMMAND]...\n"
 "  dev PATH | epoch N             what the following commands are about\n"
 "  attach | join GROUP | hold MS | mark all|EXTENTS\n"
-"  cut EPOCH [fuzzy] | end commit|abort|keep\n"
+"  cut EPOCH|next [fuzzy] | end commit|abort|keep\n"
 "  frozen | dirty                 prints extents and their chunks\n"
 "  release all|EXTENTS            prints how many are held, clean or fuzzy\n"
 "  set role|generation|last_committed=N... | forget GENERATION EPOCH\n"
@@ -40,8 +40,9 @@ static const char usage[] =
 "  event NAME [MS] | noevent NAME MS\n"
 "  write|nowait|durable|read PATH SECTOR COUNT VALUE\n"
 "  discard|zero PATH SECTOR COUNT | flush PATH\n"
-"  run SHELL-COMMAND | sleep MS\n"
+"  run SHELL-COMMAND | put FILE TEXT | sleep MS\n"
 "  start COMMAND | running [MS] | finish [MS]   in the background\n"
+"  busy PATH                      waits until I/O is under way there\n"
 "  fails ERRNO COMMAND            it must fail so, with words\n";
 
 /* Remembers that an error is the kernel's answer, which must have words. */
@@ -105,9 +106,19 @@ static int do_hold(char **word)
 
 static int do_cut(char **word)
 {
-	epoch = number(word[0]);
-	return answer(dmr_cut(&genl, dev, epoch,
-			      word[0] && word[1] && !strcmp(word[1], "fuzzy")));
+	bool fuzzy = word[0] && word[1] && !strcmp(word[1], "fuzzy");
+	uint64_t next = number(word[0]);
+	int err;
+
+	if (word[0] && !strcmp(word[0], "next")) {
+		if (dmr_highest(&genl, &next))
+			return -ENODEV;
+		next++;
+	}
+	err = answer(dmr_cut(&genl, dev, next, fuzzy));
+	if (!err)
+		epoch = next;
+	return err;
 }
 
 static int do_end(char **word)
@@ -390,7 +401,7 @@ static const struct command {
 	const char *name;
 	int (*fn)(char **word);
 } commands[] = {
-	{ "attach", do_attach }, { "cut", do_cut }, { "dev", do_dev },
+	{ "attach", do_attach }, { "busy", ctl_busy }, { "cut", do_cut }, { "dev", do_dev },
 	{ "dirty", do_dirty }, { "discard", ctl_discard },
 	{ "durable", ctl_write_durable }, { "end", do_end },
 	{ "epoch", do_epoch }, { "event", do_event }, { "expect", do_expect },
@@ -398,7 +409,8 @@ static const struct command {
 	{ "flush", ctl_flush }, { "forget", do_forget },
 	{ "frozen", do_frozen }, { "get", do_get }, { "hold", do_hold },
 	{ "join", do_join }, { "mark", do_mark }, { "noevent", do_noevent },
-	{ "nowait", ctl_write_nowait }, { "read", ctl_read },
+	{ "nowait", ctl_write_nowait }, { "put", ctl_put },
+	{ "read", ctl_read },
 	{ "release", do_release }, { "run", ctl_run },
 	{ "running", ctl_running }, { "set", do_set }, { "sleep", do_sleep },
 	{ "start", do_start }, { "wait", do_wait }, { "write", ctl_write },
@@ -463,6 +475,7 @@ static int run_line(char *line)
 
 	line[strcspn(line, "\n")] = '\0';
 	printf("# %s: ", line);
+	fflush(stdout);
 	for (word[0] = strtok(line, " \t"); nr < MAX_WORDS - 1 && word[nr];)
 		word[++nr] = strtok(NULL, " \t");
 	if (!nr || word[0][0] == '#') {

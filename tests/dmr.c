@@ -74,6 +74,22 @@ int dmr_get(struct genl *genl, uint64_t dev, struct dmr_get *get)
 	return get_by(genl, DMR_CMD_GET, dev, get);
 }
 
+static void take_highest(const struct nlattr *first, int len, void *arg)
+{
+	uint64_t epoch = genl_number(first, len, DMR_A_HIGHEST_SEEN);
+	uint64_t *highest = arg;
+
+	if (epoch > *highest)
+		*highest = epoch;
+}
+
+int dmr_highest(struct genl *genl, uint64_t *epoch)
+{
+	*epoch = 0;
+	genl_begin(genl, &req, DMR_CMD_GET, NLM_F_DUMP);
+	return genl_talk(genl, &req, take_highest, epoch);
+}
+
 int dmr_attach(struct genl *genl, uint64_t dev, struct dmr_get *get)
 {
 	return get_by(genl, DMR_CMD_ATTACH, dev, get);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,12 +18,16 @@ static int map(int fd, struct oracle_state **state)
 	return *state == MAP_FAILED ? -errno : 0;
 }
 
+/* The file appears under its name when it is whole. */
 int oracle_state_create(const char *path, const struct oracle_plan *plan,
 			struct oracle_state **state)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	int err;
+	char new[PATH_MAX];
+	int fd, err;
 
+	if (snprintf(new, sizeof(new), "%s.new", path) >= (int)sizeof(new))
+		return -ENAMETOOLONG;
+	fd = open(new, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	err = ftruncate(fd, sizeof(**state)) ? -errno : map(fd, state);
@@ -29,9 +35,8 @@ int oracle_state_create(const char *path, const struct oracle_plan *plan,
 	if (err)
 		return err;
 	(*state)->plan = *plan;
-	atomic_thread_fence(memory_order_release);
 	(*state)->magic = MAGIC;
-	return 0;
+	return rename(new, path) ? -errno : 0;
 }
 
 int oracle_state_open(const char *path, struct oracle_state **state)
