@@ -118,6 +118,20 @@ static pid_t spawn(char *const argv[])
 	return pid;
 }
 
+/* The file is there before anyone listens; the kernel knows. */
+static bool listens(const char *path)
+{
+	FILE *f = fopen("/proc/net/unix", "re");
+	char line[512];
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, " 00010000 ") && strstr(line, path);
+	if (f)
+		fclose(f);
+	return found;
+}
+
 void start_nbdkit(struct rig *r, ...)
 {
 	char path[128], *argv[32] = { "nbdkit", "-f", "--exit-with-parent",
@@ -132,7 +146,7 @@ void start_nbdkit(struct rig *r, ...)
 		n++;
 	va_end(args);
 	r->nbdkit = spawn(argv);
-	for (unsigned int ms = 0; access(path, F_OK); ms += 10) {
+	for (unsigned int ms = 0; !listens(path); ms += 10) {
 		if (ms > LISTEN_MS) {
 			printf("Bail out! nbdkit does not start\n");
 			exit(1);

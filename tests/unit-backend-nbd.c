@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dm-replica.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,6 +246,29 @@ static void test_deadline(void)
 	rig_free(&r);
 }
 
+/* The sends themselves get stuck, in the socket. */
+static void test_server_hangs(void)
+{
+	static char data[16 * MIB];
+	struct rig r;
+
+	rig_init(&r);
+	r.opts.deadline_ms = 400;
+	r.opts.connections = 2;
+	start_nbdkit(&r, "memory", "32M", NULL);
+	is_int(rig_open(&r, r.uri), 0, "a server");
+	kill(r.nbdkit, SIGSTOP);
+	for (unsigned int i = 0; i < 16; i++)
+		rig_begin_write(&r, data + i * MIB, MIB, i * MIB);
+	ok(rig_wait(&r, &r.nr_lost, 1), "hangs, and is lost");
+	is_int(r.lost_err, -ETIMEDOUT, "in time: %s", r.text);
+	is_int(r.nr_answers, 16, "all writes are answered");
+	ok(r.nr_errors > 8, "%u with an error", r.nr_errors);
+	rig_close(&r);
+	is_int(r.nr_closed, 1, "it is closed");
+	rig_free(&r);
+}
+
 static void test_close(void)
 {
 	struct rig r;
@@ -356,6 +380,7 @@ int main(void)
 	test_server_dies();
 	test_idle_server_dies();
 	test_deadline();
+	test_server_hangs();
 	test_close();
 	test_pump(1);
 	test_pump(4);
