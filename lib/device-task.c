@@ -240,6 +240,8 @@ static int run_seen(struct dmr_dm *dm, struct dm_task *task, const char *name,
 	ret = run_table_task(dm, task, name, what);
 	if (cookie)
 		dm_udev_wait(cookie);
+	else
+		dm_task_update_nodes(); /* else only at the process's end */
 	return ret;
 }
 
