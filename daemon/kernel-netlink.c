@@ -112,15 +112,6 @@ static int real_mark(struct kernel *kernel, uint64_t dev,
 
 /* --- device-mapper ------------------------------------------------------------ */
 
-static int find_device(struct dmr_dm *dm, const char *device,
-		       struct dmr_dm_info *info)
-{
-	char name[DMR_DM_NAME_LEN];
-	int err = dmr_dm_find(dm, device, name);
-
-	return err ? err : dmr_dm_info(dm, name, info);
-}
-
 /* replicad may live on the very device that is suspended for a moment. */
 static int insert_locked_in_memory(struct dmr_dm *dm, const char *name)
 {
@@ -137,31 +128,35 @@ static int insert_with(struct dmr_dm *dm, const char *device,
 		       struct kernel_device *out)
 {
 	struct dmr_dm_info info;
-	int err = find_device(dm, device, &info);
+	int err = dmr_dm_find(dm, device, out->name);
 
-	if (!err && info.form == DMR_DM_PLAIN)
-		err = insert_locked_in_memory(dm, info.name);
 	if (!err)
-		err = dmr_dm_info(dm, info.name, &info);
+		err = dmr_dm_info(dm, out->name, &info);
+	if (!err && info.form == DMR_DM_PLAIN)
+		err = insert_locked_in_memory(dm, out->name);
+	if (!err)
+		err = dmr_dm_info(dm, out->name, &info);
 	if (err)
 		return err;
 	if (info.form != DMR_DM_INSERTED && info.form != DMR_DM_REPLICA)
 		return -EINVAL;
 	out->dev = info.dev;
-	snprintf(out->name, sizeof(out->name), "%s", info.name);
-	return dmr_dm_create_view(dm, info.name, out->view);
+	return dmr_dm_create_view(dm, out->name, out->view);
 }
 
 static int take_out_with(struct dmr_dm *dm, const char *device)
 {
+	char name[DMR_DM_NAME_LEN];
 	struct dmr_dm_info info;
-	int err = find_device(dm, device, &info);
+	int err = dmr_dm_find(dm, device, name);
 
+	if (!err)
+		err = dmr_dm_info(dm, name, &info);
 	if (err || info.form == DMR_DM_PLAIN)
 		return err;
 	if (info.form == DMR_DM_INSERTED)
-		return dmr_dm_take_out(dm, info.name);
-	return dmr_dm_remove_view(dm, info.name);
+		return dmr_dm_take_out(dm, name);
+	return dmr_dm_remove_view(dm, name);
 }
 
 /* Exactly one of @out (insert) and NULL (take out). */
