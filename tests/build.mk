@@ -52,3 +52,6 @@ tools-y += rpc-call
 unit-y += unit-window
 unit-y += unit-args
 unit-args-y := utils/args.o utils/print.o
+tools-y += netlink-epochs
+tools-y += bench/alternate bench/cut-time
+bench/cut-time-y := tests/dmr.o tests/genl.o

@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 
 #include "cmd.h"
+#include "device.h"
 #include "kernel-print.h"
 #include "netlink.h"
 #include "print.h"
@@ -212,12 +213,30 @@ static void sleep_for(double seconds)
 	nanosleep(&ts, NULL);
 }
 
+/* A message, not HOLD: that is for the owner, which we do not want to be. */
+static int tell_target(const struct session *s, const char *name,
+		       const char *message)
+{
+	struct dmr_dm *dm;
+	int status = STATUS_OK, ret = dmr_dm_open(&dm);
+
+	if (ret)
+		return ctl_fail(s->args, STATUS_FAILED, "not enough memory");
+	ret = dmr_dm_message(dm, name, message);
+	if (ret)
+		status = ctl_fail(s->args, exit_status_of(ret), "%s",
+				  dmr_dm_error(dm));
+	dmr_dm_close(dm);
+	return status;
+}
+
 static int do_hold(const struct session *s)
 {
 	const char *text = args_value(s->args, "time");
 	double seconds = 10;
+	char message[32];
 	struct dmr_info info;
-	int ret, status = find(s, s->args->words[1], &info);
+	int status = find(s, s->args->words[1], &info);
 
 	if (status)
 		return status;
@@ -226,18 +245,18 @@ static int do_hold(const struct session *s)
 		return ctl_fail(s->args, STATUS_USAGE,
 				"--time=%.20s is not a time up to %ds", text,
 				HOLD_MAX_S);
-	ret = dmr_nl_hold(s->nl, info.dev, seconds * 1000);
-	if (ret)
-		return fail(s, ret, info.name);
+	snprintf(message, sizeof(message), "hold %.0f", seconds * 1000);
+	status = tell_target(s, info.name, message);
+	if (status)
+		return status;
 	if (!args_has(s->args, "json"))
 		fprintf(stderr, "New writes to %s wait. Ctrl-C lets them go.\n",
 			info.name);
 	sleep_for(seconds);
-	ret = dmr_nl_hold(s->nl, info.dev, 0);
-	if (ret && ret != -ENODEV)
-		return fail(s, ret, info.name);
-	kernel_held_print(&info, args_has(s->args, "json"));
-	return STATUS_OK;
+	status = tell_target(s, info.name, "unhold");
+	if (!status)
+		kernel_held_print(&info, args_has(s->args, "json"));
+	return status;
 }
 
 /* --- events --------------------------------------------------------------- */
