@@ -147,7 +147,7 @@ check:
 demo:
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory progs tools
-	$(Q)tests/demo
+	$(Q)tests/demo/run
 bench:
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory progs tools
