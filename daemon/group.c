@@ -106,6 +106,23 @@ static void handle(struct group *g, enum pair_event event, const char *reason)
 	kick(g);
 }
 
+/* An error that is tried again and is the same again is no news. */
+static bool is_news(struct group *g, enum pair_state from)
+{
+	const char *reason = pair_reason(&g->pair);
+
+	if (g->pair.state == PAIR_CONNECTING)
+		return from != PAIR_ERROR;
+	if (g->pair.state != PAIR_ERROR) {
+		g->told[0] = 0;
+		return true;
+	}
+	if (!strcmp(g->told, reason))
+		return false;
+	snprintf(g->told, sizeof(g->told), "%s", reason);
+	return true;
+}
+
 /* The one line that says that the mode changed, and the event for it. */
 static void on_changed(struct pair *pair, enum pair_state from)
 {
@@ -116,6 +133,8 @@ static void on_changed(struct pair *pair, enum pair_state from)
 			    pair_is_shipping(from));
 	const char *reason = pair_reason(pair);
 
+	if (!is_news(g, from))
+		return;
 	log_line(is_bad ? LOG_LEVEL_ERR : is_degraded ? LOG_LEVEL_WARN :
 		 LOG_LEVEL_INFO, g->name, "now %s%s%s",
 		 pair_state_name(pair->state), reason[0] ? ": " : "", reason);

@@ -44,6 +44,7 @@ struct group {
 	enum pair_event pending;
 	bool is_in_doubt;		/* W3: ->ship.epoch is open still */
 	bool is_dirty;			/* something was written since the cut */
+	char told[256];			/* the error that was logged last */
 	unsigned int failures;		/* connections, since the last success */
 	void (*stopped)(struct group *group);	/* after group_stop() */
 	uint64_t epochs_clean, epochs_partial, epochs_aborted;

@@ -36,8 +36,9 @@
 #include "log.h"
 #include "volume.h"
 
-#define CUT_RETRY_MS	2
-#define CUT_TRIES	2500
+#define CUT_RETRY_MS	2	/* while the previous cut drains (K3) … */
+#define CUT_SLOW_MS	50	/* … and when that takes long */
+#define CUT_FAST_TRIES	100
 #define LOOK_MS		500	/* events are hints: FROZEN may be lost */
 
 static void take_step(struct ring_work *work);
@@ -345,8 +346,10 @@ static void try_cut(struct ship *ship)
 	int err = kernel_cut(ship->kernel, ship->volumes->device.dev,
 			     ship->epoch, ship->flags, &cut);
 
-	if (err == -EBUSY && ++ship->tries < CUT_TRIES) {
-		ring_timer_add(ship->ring, &ship->timer, CUT_RETRY_MS);
+	if (err == -EBUSY) {
+		ring_timer_add(ship->ring, &ship->timer,
+			       ship->tries++ < CUT_FAST_TRIES ? CUT_RETRY_MS :
+								CUT_SLOW_MS);
 		return;
 	}
 	if (err) {
