@@ -228,6 +228,27 @@ static void test_digest(void)
 	       "zeros: over offset and length");
 }
 
+/* The ring's pool has two buffers, the budget is for eight. */
+static void test_ring_buffers(void)
+{
+	const struct ring_opts pool = { .nr_bufs = 2, .buf_size = 64 * 1024 };
+	struct rig r;
+
+	rig_init(&r, 4 * MIB, 5);
+	ring_destroy(r.ring);
+	is_int(ring_create(&r.ring, &pool), 0, "a ring with two buffers");
+	r.opts.io_bytes = 64 * 1024;
+	r.opts.memory = 8 * r.opts.io_bytes;
+	r.opts.ring_buffers = true;
+	is_int(rig_ship(&r), 0, "a pump that uses them");
+	ok(rig_is_right(&r), "is right");
+	is_int(ring_buf_available(r.ring), 0, "keeps them");
+	pump_destroy(r.pump);
+	r.pump = NULL;
+	is_int(ring_buf_available(r.ring), 2, "and gives them back");
+	rig_free(&r);
+}
+
 static void test_direct(void)
 {
 	char name[] = "pump-XXXXXX";
@@ -259,6 +280,7 @@ int main(void)
 	test_padding();
 	test_refusals();
 	test_digest();
+	test_ring_buffers();
 	test_direct();
 	return tap_done();
 }
