@@ -24,6 +24,7 @@
 #include "kernel.h"
 #include "log.h"
 #include "ops.h"
+#include "request.h"
 
 #define RETRY_MS	1000
 #define NS_PER_MS	1000000ULL
@@ -222,6 +223,11 @@ static int start_threads(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 	return err;
 }
 
+static void on_request(void *arg, const char *device, const char *text)
+{
+	request_from_kernel(arg, device, text);
+}
+
 static int start_first_reactor(struct daemon *daemon,
 			       char error[CONFIG_ERROR_SIZE])
 {
@@ -234,6 +240,8 @@ static int start_first_reactor(struct daemon *daemon,
 	err = reactor_init(&daemon->reactors[0], daemon->kernel_ops,
 			   daemon->config.state_dir, &daemon->events, error);
 	daemon->nr_reactors = !err;
+	daemon->reactors[0].request = on_request;
+	daemon->reactors[0].request_arg = daemon;
 	return err;
 }
 

@@ -45,7 +45,9 @@ static void on_event(struct reactor *reactor, const struct dmr_nl_event *ev)
 {
 	struct volume *v = find_dev(reactor, ev->dev);
 
-	if (v)
+	if (ev->type == DMR_EVENT_REQUEST && reactor->request)
+		reactor->request(reactor->request_arg, ev->name, ev->request);
+	else if (v)
 		group_event(v->group, v, ev);
 }
 

@@ -23,6 +23,12 @@ struct reactor {
 	const char *state_dir;
 	struct events *events;		/* where events are told; may be NULL */
 	struct group *groups;
+	/*
+	 * "dmsetup message DEVICE 0 request TEXT". Set on one reactor only, as
+	 * every reactor hears of it; NULL on the others.
+	 */
+	void (*request)(void *arg, const char *device, const char *text);
+	void *request_arg;
 	struct ring_op poll;		/* on the kernel's fd */
 	struct ring_work drain;		/* read the kernel's events */
 	pthread_t thread;

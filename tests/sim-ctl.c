@@ -5,6 +5,7 @@
  *	sim-ctl create V BYTES		sim-ctl write V OFFSET BYTES [SEED]
  *	sim-ctl storm V WRITES SEED [DELAY_US [SPAN]]	random 4 KiB writes
  *	sim-ctl reload V		sim-ctl degrade V CHUNKS
+ *	sim-ctl request V TEXT		dmsetup message V 0 request TEXT
  *	sim-ctl get V FIELD		one number
  *	sim-ctl pair V W WRITES [DELAY_US]	write n to V, then n to W, …
  */
@@ -124,6 +125,11 @@ static int do_reload(char **argv, int argc)
 	return sim_reload(argv[0]);
 }
 
+static int do_request(char **argv, int argc)
+{
+	return sim_request(argv[0], argv[1]);
+}
+
 static int do_degrade(char **argv, int argc)
 {
 	return sim_degrade_after(argv[0], strtoull(argv[1], NULL, 0));
@@ -137,7 +143,7 @@ static const struct {
 	{ "create", 2, do_create }, { "write", 3, do_write },
 	{ "storm", 3, do_storm }, { "pair", 3, do_pair },
 	{ "get", 2, do_get }, { "reload", 1, do_reload },
-	{ "degrade", 2, do_degrade },
+	{ "degrade", 2, do_degrade }, { "request", 2, do_request },
 };
 
 int main(int argc, char **argv)

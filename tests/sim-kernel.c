@@ -105,7 +105,7 @@ static int copy_to(const char *name, const char *suffix, const void *buf,
 
 /* --- events ----------------------------------------------------------------------- */
 
-static void send_event(struct sim_volume *v, uint32_t type)
+static void send_text(struct sim_volume *v, uint32_t type, const char *text)
 {
 	struct dmr_nl_event ev = {
 		.type = type,
@@ -117,6 +117,8 @@ static void send_event(struct sim_volume *v, uint32_t type)
 	char fifo[32];
 	int fd;
 
+	snprintf(ev.name, sizeof(ev.name), "%s", v->name);
+	snprintf(ev.request, sizeof(ev.request), "%s", text);
 	snprintf(fifo, sizeof(fifo), "events.%u", v->info.owner);
 	fd = open(path_of(fifo, ""), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
@@ -124,6 +126,11 @@ static void send_event(struct sim_volume *v, uint32_t type)
 	if (write(fd, &ev, sizeof(ev)) < 0)
 		ev.type = 0; /* hints may be lost */
 	close(fd);
+}
+
+static void send_event(struct sim_volume *v, uint32_t type)
+{
+	send_text(v, type, "");
 }
 
 /* --- epochs ------------------------------------------------------------------------- */
@@ -623,6 +630,16 @@ int sim_reload(const char *name)
 
 	if (v)
 		load(v);
+	return v ? 0 : -ENXIO;
+}
+
+int sim_request(const char *name, const char *text)
+{
+	LOCKED;
+	struct sim_volume *v = find_name(name);
+
+	if (v)
+		send_text(v, DMR_EVENT_REQUEST, text);
 	return v ? 0 : -ENXIO;
 }
 

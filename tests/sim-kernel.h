@@ -44,6 +44,7 @@ struct sim_volume {
 int sim_create(const char *name, uint64_t bytes);
 int sim_write(const char *name, const void *buf, size_t len, uint64_t off);
 int sim_reload(const char *name);	/* the module is loaded anew */
+int sim_request(const char *name, const char *text);
 int sim_degrade_after(const char *name, uint64_t chunks);
 int sim_info(const char *name, struct dmr_info *info, bool *is_plain);
 
