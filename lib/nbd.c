@@ -11,6 +11,10 @@
  *     operation is pending: the kernel then holds no buffer of a request.
  * N2  In DEAD no byte from the server is looked at.
  * N3  Requests are completed first, then ->closed(), then all is freed.
+ * N4  The kernel copies what we send.  Zero-copy (splice into a Unix socket,
+ *     MSG_ZEROCOPY) was rejected: what stands in a socket is still read, and
+ *     carried out, by a server whose connection we have dropped; it must then
+ *     find what was to be written, not what has since come into the buffer.
  */
 #include "nbd-private.h"
 

@@ -91,9 +91,8 @@ static const struct server {
 	{ .claim = "qemu-nbd",
 	  .command = "qemu-nbd -t -f raw -k %D/s -x vol %D/image",
 	  .uri = "nbd+unix:///vol?socket=%D/s" },
-	{ .claim = "qemu-nbd over TCP, O_DIRECT",
-	  .command = "qemu-nbd -t -f raw -b 127.0.0.1 -p %P --cache=none "
-		     "--aio=native %D/image",
+	{ .claim = "qemu-nbd over TCP",
+	  .command = "qemu-nbd -t -f raw -b 127.0.0.1 -p %P %D/image",
 	  .uri = "nbd://127.0.0.1:%P" },
 	{ .claim = "qemu-nbd, unknown export", .err = -ENOENT,
 	  .text = "no such export",

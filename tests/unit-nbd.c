@@ -138,6 +138,42 @@ static void test_many(void)
 	free(c);
 }
 
+/* --- a long run ----------------------------------------------------------- */
+
+#define RUN_DEPTH	64
+#define RUN_LEN		20000
+
+static unsigned int nr_run;
+
+static void start_run(struct client *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < RUN_DEPTH; i++)
+		nbd_write(c->conn, client_req(c), data, 512, i * 512, 0);
+}
+
+/* Each request is used again from its own callback. */
+static void run_on(struct client *c, struct client_req *r)
+{
+	if (++nr_run <= RUN_LEN - RUN_DEPTH)
+		nbd_write(c->conn, &r->req, data, 512, nr_run * 512, 0);
+	else if (nr_run == RUN_LEN)
+		nbd_disconnect(c->conn);
+}
+
+static void test_long_run(void)
+{
+	struct client *c = run(serving_script, start_run, run_on, NULL);
+
+	is_int(nr_run, RUN_LEN, "a long run of small writes: all answered");
+	is_int(server.nr_requests, RUN_LEN, "each was sent once");
+	is_int(c->err, 0, "and the end is no error");
+	free(c);
+}
+
+/* --- leaving -------------------------------------------------------------- */
+
 /* Goodbye at once: what has been asked is still carried out. */
 static void many_then_leave(struct client *c)
 {
@@ -422,6 +458,7 @@ int main(void)
 {
 	test_limits();
 	test_many();
+	test_long_run();
 	test_leave_is_last();
 	test_split();
 	test_split_error();
