@@ -8,11 +8,12 @@
 #   ship-scattered-null   4 KiB writes, every second chunk, one connection, depth
 #                         64; fio's nbd engine at the same depth
 #   ship-bulk-null        a file in the page cache, 256 KiB requests, 4
-#   ship-bulk-memory      connections; nbdcopy with the same
-#   ship-bulk-null-mapped the same, the file being mapped, not read: as O_DIRECT
-#                         does, that spares a copy
+#   ship-bulk-memory      connections; nbdcopy with the same. Ours maps the file:
+#                         as with O_DIRECT, which a volume is read with, the data
+#                         is in memory without being copied
 #   ship-cpu              CPU seconds of the client for each GiB of ship-bulk-null;
 #                         a ratio below 1 is better than nbdcopy
+#   …-read                the same, the file being read: one copy more
 #
 # Ours and the peer's runs alternate; the figures are medians of ROUNDS.
 set -euo pipefail
@@ -98,16 +99,23 @@ bulk() {
 	serve "$1"
 	nbdcopy_run "$dir/warm-up" "$dir/warm-up"
 	for _ in $(seq "$ROUNDS"); do
-		ours "$dir/iops" "$dir/$1.ours" "$dir/$1.cpu" -f "$source" -c 4
+		ours "$dir/iops" "$dir/$1.ours" "$dir/$1.cpu" -F "$source" -c 4
 		nbdcopy_run "$dir/$1.copy" "$dir/$1.copy-cpu"
-		ours "$dir/iops" "$dir/$1.mapped" "$dir/cpu" -F "$source" -c 4
+		ours "$dir/iops" "$dir/$1.read" "$dir/$1.read-cpu" \
+			-f "$source" -c 4
 	done
 	report "ship-bulk-$1" MB/s nbdcopy "$dir/$1.ours" "$dir/$1.copy"
+	report "ship-bulk-$1-read" MB/s nbdcopy "$dir/$1.read" "$dir/$1.copy"
+}
+
+# cpu NAME FILE
+cpu() {
+	report "$1" "CPU s/GiB" nbdcopy "$dir/$2" "$dir/null.copy-cpu"
 }
 
 scattered
 head -c "${MIB}M" /dev/urandom >"$source"
 bulk null
-report ship-bulk-null-mapped MB/s nbdcopy "$dir/null.mapped" "$dir/null.copy"
-report ship-cpu "CPU s/GiB" nbdcopy "$dir/null.cpu" "$dir/null.copy-cpu"
+cpu ship-cpu null.cpu
+cpu ship-cpu-read null.read-cpu
 bulk memory
