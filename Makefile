@@ -197,23 +197,37 @@ endif
 .PHONY: modules modules-if-possible kmod-tree
 
 # --- install, clean, help ---------------------------------------------------------
-install: progs $(if $(SKIP_MODULE),,modules)
-	$(Q)install -D -m 755 daemon/replicad $(DESTDIR)$(SBINDIR)/replicad
-	$(Q)install -D -m 755 utils/replicactl $(DESTDIR)$(SBINDIR)/replicactl
-	$(Q)install -D -m 644 lib/libreplica.a $(DESTDIR)$(LIBDIR)/libreplica.a
+# The module is installed for KVER; the public header is what replica.h includes.
+public-headers = lib/replica.h $(addprefix lib/,\
+	$(shell sed -n 's/^\#include "\(.*\)"/\1/p' lib/replica.h))
+bash-completion = $(PREFIX)/share/bash-completion/completions
+
+install: progs install-files $(if $(SKIP_MODULE),,install-module)
+
+install-files: progs
+	$(Q)install -D -t $(DESTDIR)$(SBINDIR) daemon/replicad utils/replicactl
+	$(Q)install -D -m 644 -t $(DESTDIR)$(LIBDIR) lib/libreplica.a
 	$(Q)install -D -m 755 lib/libreplica.so \
 		$(DESTDIR)$(LIBDIR)/$(LIB_SONAME)
 	$(Q)ln -sf $(LIB_SONAME) $(DESTDIR)$(LIBDIR)/libreplica.so
-	$(Q)for h in replica extents header netlink; do \
-		install -D -m 644 lib/$$h.h \
-			$(DESTDIR)$(PREFIX)/include/replica/$$h.h; done
-	$(Q)for h in kmod/uapi/linux/*.h; do \
-		install -D -m 644 $$h \
-			$(DESTDIR)$(PREFIX)/include/linux/$${h##*/}; done
-ifeq ($(SKIP_MODULE),)
-	$(Q)$(kbuild) INSTALL_MOD_PATH=$(DESTDIR) modules_install
-endif
-.PHONY: install
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/replica \
+		$(public-headers)
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux \
+		kmod/uapi/linux/*.h
+	$(Q)install -D -m 644 utils/completion/replicactl.bash \
+		$(DESTDIR)$(bash-completion)/replicactl
+	$(Q)install -d $(DESTDIR)$(PREFIX)/share/man/man8
+	$(Q)for pod in Documentation/man/*.8.pod; do \
+		name=$${pod##*/}; name=$${name%.pod}; \
+		pod2man -s 8 -c dm-replica -r "" -n "$${name%.8}" $$pod \
+			>$(DESTDIR)$(PREFIX)/share/man/man8/$$name || exit 1; \
+	done
+
+install-module: modules
+	$(Q)$(kbuild) INSTALL_MOD_PATH=$(DESTDIR) CONFIG_MODULE_SIG_ALL= \
+		DEPMOD=true modules_install
+	$(Q)test -n "$(DESTDIR)" || depmod -a $(KVER)
+.PHONY: install install-files install-module
 
 clean:
 	$(Q)rm -rf build bench.json daemon/replicad utils/replicactl \
