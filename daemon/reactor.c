@@ -89,7 +89,11 @@ int reactor_init(struct reactor *reactor, const struct kernel_ops *ops,
 		 const char *state_dir, struct events *events,
 		 char error[CONFIG_ERROR_SIZE])
 {
-	int err = ring_create(&reactor->ring, NULL);
+	const struct ring_opts opts = {
+		.nr_bufs = REACTOR_BUFS,
+		.buf_size = REACTOR_BUF_BYTES,
+	};
+	int err = ring_create(&reactor->ring, &opts);
 
 	if (err) {
 		snprintf(error, CONFIG_ERROR_SIZE, "io_uring: %s",

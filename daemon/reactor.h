@@ -13,6 +13,10 @@
 #include "kernel.h"
 #include "ring.h"
 
+/* Buffers registered with each ring, for the pumps of its volumes. */
+#define REACTOR_BUFS		64
+#define REACTOR_BUF_BYTES	(256U << 10)
+
 struct events;
 struct group;
 struct volume;

@@ -186,6 +186,16 @@ static void on_read(void *arg, const struct dmr_extent *extents, size_t nr)
 	v->shipment.is_fuzzy |= released.epoch_flags & DMR_EPOCH_F_FUZZY;
 }
 
+/* Once: a spool that can't be used makes epochs degrade, no more. */
+static void tell_spool(struct volume *v)
+{
+	const char *text = pump_spool_error(v->pump);
+
+	if (text[0] && !v->is_spool_told)
+		log_warn(v->config->name, "the spool is not used: %s", text);
+	v->is_spool_told = text[0];
+}
+
 static void on_pumped(void *arg, int err, const struct pump_stats *stats)
 {
 	struct volume *v = arg;
@@ -197,6 +207,7 @@ static void on_pumped(void *arg, int err, const struct pump_stats *stats)
 	v->shipment.digest = stats->digest;
 	v->bytes_shipped += stats->bytes_sent;
 	v->bytes_zero += stats->bytes_zero;
+	tell_spool(v);
 	if (stats->bad_sector != UINT64_MAX)
 		fail(ship, SHIP_BLAME_KERNEL, v, "sector %" PRIu64 " of the "
 		     "volume cannot be read: %s", stats->bad_sector,
@@ -213,6 +224,7 @@ static void start_pump(struct volume *v)
 		.backend = v->target.backend,
 		.fd = v->view_fd,
 		.volume_bytes = volume_bytes(v),
+		.held = !(s->ship->flags & DMR_EPOCH_F_FUZZY),
 		.on_read = on_read,
 		.done = on_pumped,
 		.arg = v,

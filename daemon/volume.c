@@ -233,8 +233,12 @@ static int open_identity(struct volume *v, char error[CONFIG_ERROR_SIZE])
 
 static int open_pump(struct volume *v, char error[CONFIG_ERROR_SIZE])
 {
+	uint32_t chunk_bytes = volume_chunk_bytes(v);
 	const struct pump_options opts = {
-		.chunk_bytes = volume_chunk_bytes(v),
+		.chunk_bytes = chunk_bytes,
+		.io_bytes = chunk_bytes > REACTOR_BUF_BYTES ? chunk_bytes :
+			    REACTOR_BUF_BYTES,
+		.ring_buffers = chunk_bytes <= REACTOR_BUF_BYTES,
 		.memory = v->config->memory,
 		.spool_path = v->config->spool,
 		.spool_bytes = v->config->spool_size,

@@ -57,6 +57,7 @@ struct volume {
 	struct shipment shipment;
 	int view_fd;
 	enum judgement judgement;	/* of the last opening */
+	bool is_spool_told;		/* that it can't be used */
 	bool was_open;			/* a target was opened before */
 	bool was_left_open;		/* the header that opening found: an epoch
 					 * was under way when a daemon died */
