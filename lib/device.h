@@ -20,9 +20,9 @@
 
 /*
  * All functions that return int return 0 or -errno; dmr_dm_error() then has the
- * reason in words. libdevmapper has globals: one call at a time in a process. And
- * one process at a time may change devices (the daemon), others may look. Calls
- * may wait for I/O of the device to complete.
+ * reason in words. libdevmapper has globals: one call at a time in a process.
+ * And one process at a time may change devices (the daemon), others may look.
+ * Calls may wait for I/O of the device to complete.
  *
  *   -ENXIO	there is no such device
  *   -ENOTBLK	it is a block device, but not device-mapper's
