@@ -24,8 +24,9 @@
  * A device is named by DMR_A_DEV, the number of the replica device (not of its
  * origin): major << 32 | minor.
  *
- * The owner is the socket that has sent ATTACH last. JOIN, CUT, RELEASE, END
- * and SET are taken from the owner only. When its socket closes, the open
+ * The owner is the socket that has sent ATTACH last. JOIN, CUT, RELEASE, END,
+ * FORGET, SET and HOLD are taken from the owner only, and where they are about
+ * a group, from the owner of all its members. When its socket closes, the open
  * epoch is aborted, a hold that it set ends, and DETACHED is sent.
  *
  *
