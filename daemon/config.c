@@ -24,8 +24,9 @@
 #define TIB	(1024 * GIB)
 #define MAX_KEY	32
 
-enum key_type { KEY_TEXT, KEY_SIZE, KEY_DURATION, KEY_NUMBER, KEY_BOOL,
-		KEY_LEVEL };
+enum key_type {
+	KEY_TEXT, KEY_SIZE, KEY_DURATION, KEY_NUMBER, KEY_BOOL, KEY_LEVEL,
+};
 
 struct key {
 	const char *name;
@@ -65,7 +66,7 @@ static const struct key volume_keys[] = {
 	{ NULL }
 };
 
-/* --- values ------------------------------------------------------------------ */
+/* --- values ------------------------------------------------------------ */
 
 struct unit {
 	const char *name;
@@ -220,7 +221,7 @@ static char **text_field(const struct key *key, const void *base)
 	return (char **)((char *)base + key->offset);
 }
 
-/* --- keys -------------------------------------------------------------------- */
+/* --- keys -------------------------------------------------------------- */
 
 static unsigned int min3(unsigned int a, unsigned int b, unsigned int c)
 {
@@ -366,7 +367,7 @@ static void free_texts(const struct key *keys, void *base)
 			free(*text_field(keys, base));
 }
 
-/* --- volumes ----------------------------------------------------------------- */
+/* --- volumes ----------------------------------------------------------- */
 
 bool volume_name_is_valid(const char *name)
 {
@@ -440,7 +441,8 @@ int volume_config_check(const struct volume_config *volume,
 	}
 	if (volume->group && !volume_name_is_valid(volume->group)) {
 		snprintf(error, CONFIG_ERROR_SIZE,
-			 "volume %s: group=%.64s is not a name: use letters, digits and . _ -",
+			 "volume %s: group=%.64s is not a name: use letters, "
+			 "digits and . _ -",
 			 volume->name, volume->group);
 		return -EINVAL;
 	}
@@ -457,7 +459,7 @@ struct volume_config *config_find(const struct config *config,
 	return volume;
 }
 
-/* --- the file ---------------------------------------------------------------- */
+/* --- the file ---------------------------------------------------------- */
 
 struct parse {
 	struct config *config;

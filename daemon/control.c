@@ -52,7 +52,7 @@ struct control {
 	bool is_closing;
 };
 
-/* --- clients ----------------------------------------------------------------------- */
+/* --- clients ----------------------------------------------------------- */
 
 static void client_put(struct client *c)
 {
@@ -142,7 +142,7 @@ void control_tell(struct control *control, const char *line)
 			send_line(c, line);
 }
 
-/* --- requests ------------------------------------------------------------------------ */
+/* --- requests ---------------------------------------------------------- */
 
 static void request_free(struct request *request)
 {
@@ -280,7 +280,7 @@ static void on_data(struct ring_recv *recv, const void *buf, int res,
 		client_close(c);
 }
 
-/* --- who may what --------------------------------------------------------------------- */
+/* --- who may what ------------------------------------------------------ */
 
 static bool is_in_group(int fd, gid_t primary, gid_t wanted)
 {
@@ -309,7 +309,7 @@ static bool may_change(int fd)
 	       (group && is_in_group(fd, cred.gid, group->gr_gid));
 }
 
-/* --- the socket ------------------------------------------------------------------------ */
+/* --- the socket -------------------------------------------------------- */
 
 static void add_client(struct control *control, int fd)
 {
@@ -341,9 +341,9 @@ static void on_accept(struct ring_op *op, int res, unsigned int flags)
 }
 
 /*
- * A socket file that nobody listens on is left over from a daemon that died. One
- * that was killed a moment ago may still seem to listen: io_uring lets go of a
- * dead process's files late.
+ * A socket file that nobody listens on is left over from a daemon that died.
+ * One that was killed a moment ago may still seem to listen: io_uring lets go
+ * of a dead process's files late.
  */
 static bool is_served(const struct sockaddr_un *addr)
 {

@@ -18,7 +18,7 @@ struct control;
 struct daemon;
 
 #define CONTROL_MAX_REQUEST	(64 * 1024)
-#define CONTROL_MAX_BACKLOG	(4 * 1024 * 1024)	/* then a client is too slow */
+#define CONTROL_MAX_BACKLOG	(4 * 1024 * 1024) /* else it is too slow */
 
 /* 0 or -errno with a sentence in @error. */
 int control_create(struct control **control, struct daemon *daemon,

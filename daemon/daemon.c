@@ -29,7 +29,7 @@
 #define RETRY_MS	1000
 #define NS_PER_MS	1000000ULL
 
-/* --- entries ----------------------------------------------------------------------- */
+/* --- entries ----------------------------------------------------------- */
 
 struct entry *daemon_find(const struct daemon *daemon, const char *name)
 {
@@ -81,7 +81,7 @@ int daemon_save(struct daemon *daemon)
 	return config_save(&list, daemon->runtime_path);
 }
 
-/* --- volumes that do not run --------------------------------------------------------- */
+/* --- volumes that do not run ------------------------------------------- */
 
 static void on_started(struct op *op)
 {
@@ -126,7 +126,7 @@ static void start_volumes(struct daemon *daemon)
 	ring_timer_add(daemon->reactors[0].ring, &daemon->retry, RETRY_MS);
 }
 
-/* --- stopping -------------------------------------------------------------------------- */
+/* --- stopping ---------------------------------------------------------- */
 
 static void on_all_stopped(struct op *op)
 {
@@ -154,7 +154,7 @@ static void on_signal(struct ring_signal *sig, int signo)
 	daemon_stop(daemon);
 }
 
-/* --- reactors ---------------------------------------------------------------------------- */
+/* --- reactors ---------------------------------------------------------- */
 
 struct thread_start {
 	struct daemon *daemon;
@@ -253,7 +253,7 @@ static void stop_threads(struct daemon *daemon)
 	}
 }
 
-/* --- the ladder ---------------------------------------------------------------------------- */
+/* --- the ladder -------------------------------------------------------- */
 
 static int make_folder(const char *path, mode_t mode, char *error)
 {

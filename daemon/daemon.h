@@ -42,7 +42,7 @@ struct daemon {
 	struct ring_signal signal;
 	struct ring_timer retry;	/* of entries that do not run */
 	uint64_t started_ns;
-	bool is_starting;		/* groups are started together, at the end */
+	bool is_starting;		/* groups are started at its end */
 	bool is_stopping;
 	char runtime_path[500];		/* STATE_DIR/volumes.conf */
 };

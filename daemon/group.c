@@ -9,8 +9,8 @@
  *    and no stale_wait runs (W6).
  * G2 a number is used once: group_next_epoch() is above what any member's
  *    kernel and any target's header has seen (C5).
- * G3 targets are closed only when no epoch is being shipped: the pump uses them.
- *    To hurry an abort, hurry() closes them after ship_abort().
+ * G3 targets are closed only when no epoch is being shipped: the pump uses
+ *    them. To hurry an abort, on_grace() closes them after ship_abort().
  * G4 an epoch in doubt is resolved before anything else is cut, when all
  *    targets are ready again, or given up when shipping ends.
  */
@@ -54,9 +54,9 @@ static bool is_shipping(const struct group *g)
 	return g->ship.phase != SHIP_IDLE;
 }
 
-/* --- the pair ------------------------------------------------------------------- */
+/* --- the pair ---------------------------------------------------------- */
 
-/* Full jitter over the upper half: peers that lost one target don't return as one. */
+/* Jitter: those who lost the same target don't return as one. */
 static unsigned int backoff_ms(unsigned int failures)
 {
 	unsigned int ms = RETRY_MAX_MS, jitter;
@@ -149,7 +149,7 @@ static void on_retry(struct ring_timer *timer)
 	handle(container_of(timer, struct group, retry), PAIR_EV_RETRY, NULL);
 }
 
-/* --- the end of an epoch --------------------------------------------------------- */
+/* --- the end of an epoch ----------------------------------------------- */
 
 static void note_rate(struct group *g)
 {
@@ -235,7 +235,7 @@ static void on_shipped(struct ship *ship, enum ship_result result)
 	kick(g);
 }
 
-/* --- the next epoch --------------------------------------------------------------- */
+/* --- the next epoch ---------------------------------------------------- */
 
 static bool refresh_all(struct group *g)
 {
@@ -312,7 +312,7 @@ static void on_clock(struct ring_timer *timer)
 	kick(container_of(timer, struct group, clock));
 }
 
-/* --- targets ---------------------------------------------------------------------- */
+/* --- targets ----------------------------------------------------------- */
 
 static bool is_all_in(const struct group *g, enum target_state state)
 {
@@ -401,7 +401,7 @@ void group_target_closed(struct group *g, struct volume *volume)
 	kick(g);
 }
 
-/* --- the turn ---------------------------------------------------------------------- */
+/* --- the turn ---------------------------------------------------------- */
 
 static void take_pending(struct group *g)
 {
@@ -466,7 +466,7 @@ static void turn(struct ring_work *work)
 		turn_closing(g);
 }
 
-/* --- the heartbeat ------------------------------------------------------------------ */
+/* --- the heartbeat ----------------------------------------------------- */
 
 static void on_beat_written(struct target *t, int err, bool maybe)
 {
@@ -532,7 +532,7 @@ static void on_beat(struct ring_timer *timer)
 	kick(g);
 }
 
-/* --- events of the kernel ----------------------------------------------------------- */
+/* --- events of the kernel ---------------------------------------------- */
 
 static void on_gone(struct group *g, struct volume *v, const char *what)
 {
@@ -570,7 +570,7 @@ void group_event(struct group *g, struct volume *v,
 	}
 }
 
-/* --- the operator -------------------------------------------------------------------- */
+/* --- the operator ------------------------------------------------------ */
 
 /* The grace is over: abort; if even that takes long, drop the connections. */
 static void on_grace(struct ring_timer *timer)
@@ -628,7 +628,7 @@ void group_resume(struct group *g)
 	handle(g, PAIR_EV_RESUME, NULL);
 }
 
-/* --- life ------------------------------------------------------------------------------ */
+/* --- life -------------------------------------------------------------- */
 
 struct group *group_create(struct reactor *reactor, const char *name,
 			   bool is_named)

@@ -38,14 +38,14 @@ struct group {
 	struct ring_timer grace;	/* until a pending event is not put off
 					 * any longer */
 	bool wants_open;		/* targets are to be open … */
-	bool wants_opening;		/* … and the closed ones be opened now */
+	bool wants_opening;		/* … and those closed be opened now */
 	bool wants_ship;
 	bool has_pending;		/* PAUSE or DISABLE after this epoch */
 	enum pair_event pending;
 	bool is_in_doubt;		/* W3: ->ship.epoch is open still */
-	bool is_dirty;			/* something was written since the cut */
+	bool is_dirty;			/* written since the cut */
 	char told[256];			/* the error that was logged last */
-	unsigned int failures;		/* connections, since the last success */
+	unsigned int failures;		/* of connections, in a row */
 	void (*stopped)(struct group *group);	/* after group_stop() */
 	uint64_t epochs_clean, epochs_partial, epochs_aborted;
 	uint64_t last_clean_epoch;

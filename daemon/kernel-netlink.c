@@ -110,7 +110,7 @@ static int real_mark(struct kernel *kernel, uint64_t dev,
 	return dmr_nl_mark(nl_of(kernel), dev, v, nr);
 }
 
-/* --- device-mapper ------------------------------------------------------------ */
+/* --- device-mapper ----------------------------------------------------- */
 
 /* replicad may live on the very device that is suspended for a moment. */
 static int insert_locked_in_memory(struct dmr_dm *dm, const char *name)

@@ -26,7 +26,7 @@
 #define CHANGE_GRACE_MS	5000	/* for the open epoch, when a group changes */
 #define STOP_GRACE_MS	3000
 
-/* --- walking ---------------------------------------------------------------------- */
+/* --- walking ----------------------------------------------------------- */
 
 static void run_step(struct ring_work *work)
 {
@@ -146,7 +146,7 @@ static void run_job(struct op *op, void (*blocking)(struct ring_job *job),
 	}
 }
 
-/* --- enable ------------------------------------------------------------------------ */
+/* --- enable ------------------------------------------------------------ */
 
 static const char *device_of(const struct volume_config *config)
 {
@@ -327,7 +327,7 @@ struct op *op_enable(struct daemon *daemon, struct volume_config *config,
 	return put_in_line(op);
 }
 
-/* --- disable ----------------------------------------------------------------------- */
+/* --- disable ----------------------------------------------------------- */
 
 static void save_disabled(struct op *op)
 {
@@ -428,7 +428,7 @@ struct op *op_disable(struct daemon *daemon, const char *name,
 	return create_named(daemon, name, start_disable, done, arg);
 }
 
-/* --- pause, resume ------------------------------------------------------------------- */
+/* --- pause, resume ----------------------------------------------------- */
 
 static void with_group(struct op *op, void (*change)(struct group *group))
 {
@@ -484,7 +484,7 @@ struct op *op_resume(struct daemon *daemon, const char *name,
 	return create_named(daemon, name, start_resume, done, arg);
 }
 
-/* --- all reactors, one after the other --------------------------------------------------- */
+/* --- all reactors, one after the other --------------------------------- */
 
 static void go_to_next(struct op *op, void (*step)(struct op *op))
 {

@@ -13,8 +13,8 @@ static const char help[] =
 "    replicad --config ./replica.conf --socket /tmp/replicad.sock\n"
 "    replicad --check --config ./replica.conf\n"
 "\n"
-"replicad ships the epochs of replicated volumes to their targets. It stays in\n"
-"the foreground and logs to stderr. SIGTERM ends it cleanly; it can be killed\n"
+"replicad ships the epochs of replicated volumes to their targets. It stays\n"
+"in the foreground and logs to stderr. SIGTERM ends it cleanly; it can be killed\n"
 "at any moment.\n"
 "\n"
 "Options\n"
@@ -25,8 +25,10 @@ static const char help[] =
 "    --check             read the configuration, say what is wrong, exit\n"
 "    --help, --version\n";
 
-enum { OPT_CONFIG = 256, OPT_SOCKET, OPT_STATE, OPT_LEVEL, OPT_CHECK,
-       OPT_HELP, OPT_VERSION };
+enum {
+	OPT_CONFIG = 256, OPT_SOCKET, OPT_STATE, OPT_LEVEL, OPT_CHECK,
+	OPT_HELP, OPT_VERSION,
+};
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, OPT_CONFIG },

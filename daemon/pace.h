@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PACE_WINDOWS	4	/* without progress, then a clean cut is tried */
+#define PACE_WINDOWS	4	/* without progress, then a clean cut */
 
 struct pace {
 	uint64_t interval_ns;
@@ -14,8 +14,8 @@ struct pace {
 	uint64_t last_commit_ns;	/* how long the last commit took */
 	bool is_window;			/* the present or last cut is fuzzy */
 	unsigned int degraded;		/* clean cuts in a row that were not */
-	bool is_forced;			/* the present cut is clean although big */
-	uint64_t best;			/* smallest dirty set since catching up */
+	bool is_forced;			/* the present cut: clean, though big */
+	uint64_t best;			/* smallest dirty set so far */
 	unsigned int stalled;		/* windows since then */
 };
 

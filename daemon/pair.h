@@ -17,7 +17,7 @@ enum pair_state {
 	PAIR_CATCHING_UP,	/* shipping; an older clean epoch is there */
 	PAIR_FALLING_BEHIND,	/* shipping, and not catching up: alarm */
 	PAIR_PAUSED,		/* by an operator */
-	PAIR_FAILING_OVER,	/* the five below belong to failover; no event */
+	PAIR_FAILING_OVER,	/* these five belong to failover; no event */
 	PAIR_PROMOTED,		/* of this release leads to them */
 	PAIR_DIVERGED,
 	PAIR_SUPERSEDED,

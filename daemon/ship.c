@@ -62,7 +62,7 @@ void ship_init(struct ship *ship, struct ring *ring, struct kernel *kernel,
 	ship->timer.fire = on_timer;
 }
 
-/* --- ending --------------------------------------------------------------------- */
+/* --- ending ------------------------------------------------------------ */
 
 static void finish(struct ship *ship, enum ship_result result)
 {
@@ -109,7 +109,7 @@ void ship_abort(struct ship *ship, const char *why)
 	fail(ship, SHIP_BLAME_NOBODY, NULL, "%s", why);
 }
 
-/* --- headers -------------------------------------------------------------------- */
+/* --- headers ----------------------------------------------------------- */
 
 static void fill_header(const struct ship *ship, const struct volume *v,
 			enum replica_kind kind, struct replica_header *h)
@@ -164,7 +164,7 @@ static void send_open(struct volume *v)
 	v->shipment.is_open_sent = !err;
 }
 
-/* --- pumping -------------------------------------------------------------------- */
+/* --- pumping ----------------------------------------------------------- */
 
 static void on_read(void *arg, const struct dmr_extent *extents, size_t nr)
 {
@@ -240,7 +240,7 @@ static void start_pump(struct volume *v)
 		fail(s->ship, SHIP_BLAME_KERNEL, v, "%s", pump_error(v->pump));
 }
 
-/* --- what is frozen ------------------------------------------------------------- */
+/* --- what is frozen ---------------------------------------------------- */
 
 /*
  * A fuzzy epoch ships a window: from where the last one ended, so that chunks
@@ -343,7 +343,7 @@ static void look(struct ship *ship)
 	ring_timer_add(ship->ring, &ship->timer, LOOK_MS);
 }
 
-/* --- cut ------------------------------------------------------------------------ */
+/* --- cut --------------------------------------------------------------- */
 
 static void send_opens(struct ship *ship)
 {
@@ -417,7 +417,7 @@ void ship_start(struct ship *ship, struct volume *volumes, uint64_t epoch,
 	try_cut(ship);
 }
 
-/* --- commit --------------------------------------------------------------------- */
+/* --- commit ------------------------------------------------------------ */
 
 static bool is_all_clean(const struct ship *ship)
 {
@@ -507,7 +507,7 @@ static void commit_all(struct ship *ship)
 	ring_defer(ship->ring, &ship->step);
 }
 
-/* --- progress ------------------------------------------------------------------- */
+/* --- progress ---------------------------------------------------------- */
 
 static bool is_busy(const struct volume *v)
 {
@@ -554,7 +554,7 @@ static void take_step(struct ring_work *work)
 		finish_commit(ship);
 }
 
-/* --- W3 ------------------------------------------------------------------------- */
+/* --- W3 ---------------------------------------------------------------- */
 
 static bool is_committed_at(const struct ship *ship, const struct volume *v)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  *	CLOSED -> OPENING	[target_open]
- *	OPENING			connect, read both slots, judge, hello, read again
+ *	OPENING			connect, read the slots, judge, hello, reread
  *	OPENING -> READY	[on_reread]
  *	OPENING, READY -> FAILED [fail]; the owner gets failed() and closes
  *	any but CLOSED -> CLOSING [target_close] -> CLOSED [on_closed]
@@ -75,7 +75,7 @@ void target_clear(struct target *t)
 	t->slots = NULL;
 }
 
-/* --- headers ------------------------------------------------------------------ */
+/* --- headers ----------------------------------------------------------- */
 
 static void finish_write(struct target *t, int err)
 {
@@ -159,7 +159,7 @@ int target_commit(struct target *t, const struct replica_header *h,
 	return err;
 }
 
-/* --- opening ------------------------------------------------------------------ */
+/* --- opening ----------------------------------------------------------- */
 
 static void read_slots(struct target *t, backend_done_fn *done)
 {

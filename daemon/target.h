@@ -61,7 +61,7 @@ struct target {
 	void *slots;			/* REPLICA_HEADERS_BYTES, aligned */
 	bool is_writing;		/* a header is under way */
 	bool is_sent;
-	bool was_unclean;		/* valid once CLOSED, of the last close */
+	bool was_unclean;		/* of the last close */
 	target_done_fn *done;
 	struct ring_work report;	/* failed(), outside of any call */
 	bool is_refused;

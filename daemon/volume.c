@@ -51,7 +51,7 @@ int volume_refresh(struct volume *volume)
 			  &volume->info);
 }
 
-/* --- the target's first words ---------------------------------------------------- */
+/* --- the target's first words ------------------------------------------ */
 
 static struct volume *volume_of(struct target *t)
 {
@@ -204,7 +204,7 @@ void volume_open_target(struct volume *v)
 	target_open(&v->target, v->config->target, &opts);
 }
 
-/* --- life ------------------------------------------------------------------------- */
+/* --- life -------------------------------------------------------------- */
 
 static int open_view(struct volume *v, char error[CONFIG_ERROR_SIZE])
 {
@@ -225,9 +225,9 @@ static int open_identity(struct volume *v, char error[CONFIG_ERROR_SIZE])
 
 	if (err)
 		snprintf(error, CONFIG_ERROR_SIZE, "%.200s/%s.id: %s",
-			 v->reactor->state_dir, v->config->name, err == -EBADMSG ?
-			 "damaged, it has the volume's identity" :
-			 strerror(-err));
+			 v->reactor->state_dir, v->config->name,
+			 err == -EBADMSG ? "damaged, it has the volume's "
+			 "identity" : strerror(-err));
 	return err;
 }
 

@@ -28,7 +28,7 @@ struct shipment {
 	struct ship *ship;
 	struct dmr_extents *frozen;
 	struct dmr_extents *window;	/* the part of it that is shipped now */
-	uint64_t cursor;		/* chunk at which the next window starts */
+	uint64_t cursor;		/* where the next window starts */
 	uint64_t records, digest;
 	bool is_frozen;			/* @frozen is known */
 	bool is_open_sent;
@@ -59,9 +59,9 @@ struct volume {
 	enum judgement judgement;	/* of the last opening */
 	bool is_spool_told;		/* that it can't be used */
 	bool was_open;			/* a target was opened before */
-	bool was_left_open;		/* the header that opening found: an epoch
-					 * was under way when a daemon died */
-	bool is_synced;			/* a clean epoch of this load is there */
+	bool was_left_open;		/* the header that was found: a daemon
+					 * died with an epoch under way */
+	bool is_synced;			/* there is a clean epoch of this load */
 	uint64_t stale_until_ns;	/* no data before (W6) */
 	uint64_t bytes_shipped, bytes_zero;
 	uint64_t sync_done_bytes;

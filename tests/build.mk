@@ -45,9 +45,11 @@ build/tests/insert-tool: LDFLAGS += -Wl,--wrap=dm_task_create \
 	-Wl,--wrap=dm_task_run
 unit-y += unit-dirty
 build/san/tests/unit-dirty.o: cppflags += -Itests/kshim -Ikmod
-unit-y += unit-ship
-unit-ship-y := tests/sim-kernel.o tests/fake-target.o
-build/san/tests/unit-ship: LDFLAGS += -Wl,--wrap=backend_open
+unit-y += unit-ship unit-ship-refusals
+unit-ship-y := tests/ship-rig.o tests/sim-kernel.o tests/fake-target.o
+unit-ship-refusals-y := $(unit-ship-y)
+$(addprefix build/san/tests/unit-,ship ship-refusals): \
+	LDFLAGS += -Wl,--wrap=backend_open
 tools-y += rpc-call
 unit-y += unit-window
 unit-y += unit-args

@@ -86,7 +86,7 @@ void fake_run_stale(struct fake_target *fake)
 	fake->nr_stale = 0;
 }
 
-/* --- answers ------------------------------------------------------------------------ */
+/* --- answers ----------------------------------------------------------- */
 
 static void end_if_idle(struct fake_backend *fb)
 {
@@ -100,7 +100,7 @@ static void end_if_idle(struct fake_backend *fb)
 		ring_defer(ring, &fb->lost);
 }
 
-/* Done when it is answered, not before: a flush that does not wait misses it. */
+/* Done when it is answered: a flush that does not wait misses it. */
 static void execute(const struct answer *a)
 {
 	struct fake_target *fake = a->fb->fake;
@@ -164,7 +164,7 @@ static struct fake_backend *usable(struct backend *b)
 	return fb->is_lost || fb->is_closing ? NULL : fb;
 }
 
-/* --- watching ------------------------------------------------------------------------- */
+/* --- watching ---------------------------------------------------------- */
 
 static void watch_data(struct fake_target *fake)
 {
@@ -184,7 +184,8 @@ static void watch_header(struct fake_target *fake, const void *buf,
 		fake->order_errors++;
 		return;
 	}
-	if ((h->kind == REPLICA_KIND_CLEAN || h->kind == REPLICA_KIND_PARTIAL) &&
+	if ((h->kind == REPLICA_KIND_CLEAN ||
+	     h->kind == REPLICA_KIND_PARTIAL) &&
 	    memcmp(fake->data, fake->durable, fake->volume_bytes))
 		fake->order_errors++;
 }
@@ -287,7 +288,7 @@ static int fake_flush(struct backend *b, backend_done_fn *done, void *arg)
 	return 0;
 }
 
-/* --- connections ------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------- */
 
 static void fake_close(struct backend *b, void (*closed)(void *arg), void *arg)
 {
@@ -324,7 +325,8 @@ static void on_ready(struct ring_work *work)
 					       ready);
 	struct fake_target *fake = fb->fake;
 	int err = fake->is_down ? -ECONNREFUSED :
-		  fake->size < backend_bytes_needed(fb->base.opts.volume_bytes) ?
+		  fake->size <
+		  backend_bytes_needed(fb->base.opts.volume_bytes) ?
 		  -ENOSPC : 0;
 
 	fake->opens++;

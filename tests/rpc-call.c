@@ -2,7 +2,7 @@
 /*
  * Speaks to the control socket ($REPLICA_SOCKET), for tests:
  *
- *	rpc-call METHOD [PARAMS]	prints the result; exit status as refused
+ *	rpc-call METHOD [PARAMS]	the result; exit status as refused
  *	rpc-call get VOLUME FIELD	one field of the status of a volume
  *	rpc-call raw TEXT		sends TEXT as it is, prints one line
  *	rpc-call events SECONDS		prints events for so long

@@ -28,7 +28,7 @@ struct sim_kernel {
 static struct sim_volume *volumes[MAX_VOLUMES];	/* mapped, guarded by lock */
 static unsigned int nr_handles;
 
-/* --- files ------------------------------------------------------------------------ */
+/* --- files ------------------------------------------------------------- */
 
 static const char *path_of(const char *name, const char *suffix)
 {
@@ -103,7 +103,7 @@ static int copy_to(const char *name, const char *suffix, const void *buf,
 	return done == (ssize_t)len ? 0 : -EIO;
 }
 
-/* --- events ----------------------------------------------------------------------- */
+/* --- events ------------------------------------------------------------ */
 
 static void send_text(struct sim_volume *v, uint32_t type, const char *text)
 {
@@ -133,7 +133,7 @@ static void send_event(struct sim_volume *v, uint32_t type)
 	send_text(v, type, "");
 }
 
-/* --- epochs ------------------------------------------------------------------------- */
+/* --- epochs ------------------------------------------------------------ */
 
 static void count(struct sim_volume *v)
 {
@@ -228,7 +228,7 @@ static void cut_one(struct sim_volume *v, uint64_t epoch, uint32_t flags)
 	send_event(v, DMR_EVENT_FROZEN);
 }
 
-/* --- the table ------------------------------------------------------------------------ */
+/* --- the table --------------------------------------------------------- */
 
 static struct sim_kernel *sim_of(struct kernel *kernel)
 {
@@ -521,7 +521,7 @@ const struct kernel_ops sim_kernel_ops = {
 	.take_out = sim_take_out,
 };
 
-/* --- the side of the tests --------------------------------------------------------------- */
+/* --- the side of the tests --------------------------------------------- */
 
 static void load(struct sim_volume *v)
 {
