@@ -573,21 +573,36 @@ static int cmd_hold(struct sk_buff *skb, struct genl_info *info)
 	return leave_with(info, &c, r);
 }
 
-/* ---- dumps ---- */
+/*
+ * ---- dumps ----
+ *
+ * A request is checked in the first call of its dump method, not in start:
+ * before 6.9 start has no extack to say why it refuses.
+ */
 
-static int start_get(struct netlink_callback *cb)
+static int begin_get(struct netlink_callback *cb)
 {
-	return check_sender(cb->extack) ?:
-	       check_duplicates(cb->nlh, cb->extack);
+	int r = check_sender(cb->extack) ?:
+		check_duplicates(cb->nlh, cb->extack);
+
+	if (r || !genl_info_dump(cb)->attrs[DMR_A_DEV])
+		return r;
+	NL_SET_ERR_MSG(cb->extack, "a dump has all devices, it takes none");
+	return -EINVAL;
 }
 
-/* cb->args[0]: devices sent so far. */
+/* cb->args[0]: devices looked at so far; [1]: the request was checked. */
 static int dump_get(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct dmr_device *dev;
 	long i = 0;
 	int r = 0;
 
+	if (!cb->args[1])
+		r = begin_get(cb);
+	if (r)
+		return r;
+	cb->args[1] = 1;
 	mutex_lock(&dmr_registry_lock);
 	list_for_each_entry(dev, &dmr_devices, node) {
 		if (i++ < cb->args[0] || !dev->active)
@@ -604,16 +619,16 @@ static int dump_get(struct sk_buff *skb, struct netlink_callback *cb)
 
 /* A dump of extents, in cb->ctx. */
 struct dump {
-	struct dmr_device *dev;		/* a reference */
+	struct dmr_device *dev;		/* a reference; NULL: not checked yet */
 	u64 epoch;			/* asked for; 0 = GET_DIRTY */
 	u64 at, last;			/* chunks */
 	bool done;
 };
 
-static int dump_range(struct dump *d, struct nlattr **attrs,
-		      struct netlink_ext_ack *extack)
+static int dump_range(struct dump *d, struct dmr_device *dev,
+		      struct nlattr **attrs, struct netlink_ext_ack *extack)
 {
-	u64 nr = d->dev->geo.nr_chunks;
+	u64 nr = dev->geo.nr_chunks;
 	u64 first = attrs[DMR_A_FIRST] ? nla_get_u64(attrs[DMR_A_FIRST]) : 0;
 	u64 count = attrs[DMR_A_COUNT] ? nla_get_u64(attrs[DMR_A_COUNT]) :
 					 nr - min(first, nr);
@@ -627,35 +642,29 @@ static int dump_range(struct dump *d, struct nlattr **attrs,
 	return 0;
 }
 
-static int start_extents(struct netlink_callback *cb, const int *needed)
+static int begin_extents(struct netlink_callback *cb, struct dump *d,
+			 const int *needed)
 {
-	struct dump *d = (struct dump *)cb->ctx;
 	struct nlattr **attrs = genl_info_dump(cb)->attrs;
+	struct dmr_device *dev;
 	int r;
 
 	BUILD_BUG_ON(sizeof(*d) > sizeof(cb->ctx));
 	r = check_sender(cb->extack) ?:
 	    check_duplicates(cb->nlh, cb->extack) ?:
 	    check_present(attrs, needed, cb->extack) ?:
-	    find_device(attrs, cb->extack, &d->dev);
+	    find_device(attrs, cb->extack, &dev);
 	if (r)
 		return r;
-	r = dump_range(d, attrs, cb->extack);
-	if (r)
-		dmr_device_put(d->dev);
-	else if (attrs[DMR_A_EPOCH])
+	r = dump_range(d, dev, attrs, cb->extack);
+	if (r) {
+		dmr_device_put(dev);
+		return r;
+	}
+	if (attrs[DMR_A_EPOCH])
 		d->epoch = nla_get_u64(attrs[DMR_A_EPOCH]);
-	return r;
-}
-
-static int start_frozen(struct netlink_callback *cb)
-{
-	return start_extents(cb, NEEDS(DMR_A_EPOCH));
-}
-
-static int start_dirty(struct netlink_callback *cb)
-{
-	return start_extents(cb, NEEDS());
+	d->dev = dev;
+	return 0;
 }
 
 /* Packs runs from d->at on into the room that @skb has. */
@@ -736,10 +745,12 @@ static int dump_extents(struct sk_buff *skb, struct netlink_callback *cb,
 {
 	struct dump *d = (struct dump *)cb->ctx;
 	struct dmr_group *g;
-	int r;
+	int r = 0;
 
-	if (d->done)
-		return 0;
+	if (!d->dev)
+		r = begin_extents(cb, d, frozen ? NEEDS(DMR_A_EPOCH) : NEEDS());
+	if (r || d->done)
+		return r;
 	g = dmr_group_lock(d->dev);
 	r = check_dump(cb, d, g, frozen);
 	if (!r)
@@ -765,7 +776,8 @@ static int done_extents(struct netlink_callback *cb)
 {
 	struct dump *d = (struct dump *)cb->ctx;
 
-	dmr_device_put(d->dev);
+	if (d->dev)
+		dmr_device_put(d->dev);
 	return 0;
 }
 
@@ -799,13 +811,13 @@ POLICY(hold, U32(DMR_A_TIMEOUT_MS));
 	  .policy = which##_policy, .maxattr = DMR_A_MAX }
 
 #define DUMP_EXTENT_OP(which, NAME)					\
-	{ .cmd = DMR_CMD_##NAME, .start = start_##which,		\
+	{ .cmd = DMR_CMD_##NAME,					\
 	  .dumpit = dump_##which, .done = done_extents,			\
 	  .policy = which##_policy, .maxattr = DMR_A_MAX }
 
 static const struct genl_ops ops[] = {
-	{ .cmd = DMR_CMD_GET, .doit = cmd_get, .start = start_get,
-	  .dumpit = dump_get, .policy = get_policy, .maxattr = DMR_A_MAX },
+	{ .cmd = DMR_CMD_GET, .doit = cmd_get, .dumpit = dump_get,
+	  .policy = get_policy, .maxattr = DMR_A_MAX },
 	DO(attach, ATTACH),
 	DO(join, JOIN),
 	DO(cut, CUT),
