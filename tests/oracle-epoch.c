@@ -276,7 +276,7 @@ static int ship_member(struct shipper *s, struct member *member,
 		err = ship_pieces(s, member, &extents, fate->percent);
 	dmr_extents_free(&extents);
 	if (!err && fate->percent >= 100 && member->nr_held)
-		err = complain(s, member, "all released, some held", -EBADE);
+		err = complain(s, member, "released all that was frozen, yet some is held", -EBADE);
 	return err;
 }
 

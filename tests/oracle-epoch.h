@@ -56,7 +56,8 @@ struct fate {
 int member_open(struct shipper *s, struct member *member);
 
 /*
- * Returns 0, or -errno with the reason printed. *clean: it was committed and is
+ * Returns 0, or -errno with the reason printed; -EBADE: the module broke its
+ * word (a released chunk was read, a frozen set changed). *clean: it was committed and is
  * clean, so the copies are an image of the cut, to be checked with bounds.
  */
 int epoch_ship(struct shipper *s, const struct fate *fate,

@@ -315,7 +315,7 @@ int main(int argc, char **argv)
 		err = finish();
 	atomic_store(&ship.state->stop, 1);
 	report();
-	if (err < 0)
+	if (err < 0 && err != -EBADE)
 		return 2;
 	if (!err && (nr_clean < OPTION(CLEAN) ||
 		     nr_degraded < OPTION(DEGRADED))) {

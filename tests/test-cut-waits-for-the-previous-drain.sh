@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # K3. If this fails, a cut counts the wrong writes: one that is still under way
 # from an aborted epoch is missed by the view, and its bit is cleared.
+# lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module

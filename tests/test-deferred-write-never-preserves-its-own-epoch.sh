@@ -4,7 +4,7 @@
 # epoch ends, and the next cut freezes the chunk with that write owed to it. If
 # this fails, the write wakes, takes the new epoch for the one that it has to
 # preserve, and is lost at the replica.
-# lab: fault
+# lab: fault timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module --fault

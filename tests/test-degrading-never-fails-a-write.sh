@@ -3,7 +3,7 @@
 # If this fails, replication costs the application a write (P2): it fails, or
 # waits, because there is no memory to preserve what it overwrites. Or an epoch
 # that could not be preserved passes for clean.
-# lab: fault
+# lab: fault timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module --fault

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this fails, an epoch can begin with other members than it ends with, or a
 # member is cut twice or not at all.
+# lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # K6. If this fails, a dead daemon leaves the application's writes blocked, or a
 # suspend hangs on them.
+# lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module

@@ -4,6 +4,7 @@
 # of the next epoch to another sector must preserve the chunk with the first one
 # in it. If this fails, the first write is missing from the epoch that it
 # belongs to, and its bit is cleared.
+# lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module

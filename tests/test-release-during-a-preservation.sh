@@ -3,7 +3,7 @@
 # K5. A copy is being read while its chunk is released, its epoch ended, the next
 # one cut. If this fails, the copy of the old epoch turns up in the new one, or
 # the write that waits for it hangs or is lost.
-# lab: fault
+# lab: fault timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module --fault

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # K4. If this fails, a reconnect that reads a chunk twice in one clean epoch gets
 # what was written after its release, and commits it as the state at the cut.
-# lab: fault
+# lab: fault timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module --fault
