@@ -287,8 +287,6 @@ static void run_clock(struct group *g)
 	bool is_big = false, needs_clean = false;
 	unsigned int ms = wait_ms(g);
 
-	if (is_any_writing(g))
-		return; /* a heartbeat; its answer brings us here again */
 	if (ms) {
 		ring_timer_add(g->reactor->ring, &g->clock, ms);
 		return;
@@ -322,9 +320,14 @@ static bool is_all_in(const struct group *g, enum target_state state)
 	return true;
 }
 
+/* Who wants it open again meanwhile gets a new connection. */
 static void on_farewell(struct target *t, int err, bool maybe)
 {
+	struct group *g = container_of(t, struct volume, target)->group;
+
+	g->wants_opening = g->wants_open;
 	target_close(t);
+	kick(g);
 }
 
 /*
@@ -410,6 +413,9 @@ static void take_pending(struct group *g)
 	g->has_pending = false;
 	ring_timer_cancel(g->reactor->ring, &g->grace);
 	handle(g, g->pending, NULL);
+	if (g->has_resume)
+		handle(g, PAIR_EV_RESUME, NULL);
+	g->has_resume = false;
 }
 
 static void turn_idle(struct group *g)
@@ -442,8 +448,8 @@ static void turn_open(struct group *g)
 			target_close(&v->target);
 	if (g->wants_opening)
 		open_closed(g);
-	if (!is_all_in(g, TARGET_READY))
-		return;
+	if (!is_all_in(g, TARGET_READY) || is_any_writing(g))
+		return; /* a heartbeat or a farewell brings us here again */
 	if (g->pair.state == PAIR_CONNECTING)
 		on_all_ready(g);
 	else if (g->wants_ship)
@@ -577,7 +583,7 @@ static void on_grace(struct ring_timer *timer)
 {
 	struct group *g = container_of(timer, struct group, grace);
 
-	if (!is_shipping(g))
+	if (!is_shipping(g) || !g->has_pending)
 		return;
 	if (g->wants_ship) {
 		g->wants_ship = false;
@@ -598,6 +604,7 @@ static void put_off(struct group *g, enum pair_event event,
 	}
 	g->pending = event;
 	g->has_pending = true;
+	g->has_resume = false;
 	ring_timer_add(g->reactor->ring, &g->grace, grace_ms);
 }
 
@@ -621,10 +628,15 @@ void group_pause(struct group *g)
 	put_off(g, PAIR_EV_PAUSE, PAUSE_GRACE_MS);
 }
 
+/* A pause whose abort has begun is finished first. */
 void group_resume(struct group *g)
 {
-	if (g->has_pending && g->pending == PAIR_EV_PAUSE)
-		g->has_pending = false;
+	if (g->has_pending && g->pending == PAIR_EV_PAUSE) {
+		g->has_pending = g->has_resume = !g->wants_ship;
+		if (g->has_resume)
+			return;
+		ring_timer_cancel(g->reactor->ring, &g->grace);
+	}
 	handle(g, PAIR_EV_RESUME, NULL);
 }
 

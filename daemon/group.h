@@ -42,6 +42,7 @@ struct group {
 	bool wants_ship;
 	bool has_pending;		/* PAUSE or DISABLE after this epoch */
 	enum pair_event pending;
+	bool has_resume;		/* RESUME after that PAUSE */
 	bool is_in_doubt;		/* W3: ->ship.epoch is open still */
 	bool is_dirty;			/* written since the cut */
 	char told[256];			/* the error that was logged last */
