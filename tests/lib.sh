@@ -10,8 +10,8 @@
 #   . "$(dirname "$0")/lib.sh"
 #   requires_cmd fio
 #   load_module
-#   make_null disk 64                  # /dev/disk
-#   make_replica vol /dev/disk
+#   make_null disk0 64                 # /dev/disk0
+#   make_replica vol /dev/disk0
 #   check "a write is tracked" dd if=/dev/zero of=/dev/mapper/vol bs=4k count=1
 #   check_dmesg
 #   finish
@@ -202,6 +202,7 @@ set_fault() {
 make_null() {
 	local name=$1 mib=$2 dir=/sys/kernel/config/nullb/$1 a
 	shift 2
+	[ ! -e "/dev/$name" ] || bail "there is a /dev/$name already"
 	modprobe null_blk nr_devices=0 || bail "no null_blk"
 	mkdir "$dir" || bail "cannot make the disk $name"
 	cleanup_fn rmdir "$dir"

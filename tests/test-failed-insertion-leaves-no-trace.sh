@@ -5,8 +5,8 @@
 # lab: timeout=120
 . "$(dirname "$0")/lib.sh"
 load_module
-make_null disk 64
-make_dm vol "0 $(sectors_of /dev/disk) linear /dev/disk 0"
+make_null disk0 64
+make_dm vol "0 $(sectors_of /dev/disk0) linear /dev/disk0 0"
 cleanup_fn insert-tool take-out vol
 table=$(dmsetup table vol)
 
@@ -58,11 +58,11 @@ refuses "bad options: the kernel's reason is told" "Unknown option" \
 	insert-tool insert vol "2 preserve_cages 4"
 is_as_before "bad options"
 refuses "no such volume" "no device nothing" insert-tool insert nothing
-make_dm snap "0 2048 linear /dev/disk 0
-2048 2048 snapshot-origin /dev/disk"
+make_dm snap "0 2048 linear /dev/disk0 0
+2048 2048 snapshot-origin /dev/disk0"
 refuses "targets with a state of their own" "snapshot-origin" \
 	insert-tool insert snap
-make_dm ro "0 2048 linear /dev/disk 0"
+make_dm ro "0 2048 linear /dev/disk0 0"
 dmsetup suspend ro
 refuses "a suspended volume" "suspended" insert-tool insert ro
 dmsetup resume ro

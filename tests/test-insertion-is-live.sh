@@ -6,9 +6,9 @@
 . "$(dirname "$0")/lib.sh"
 requires_cmd mkfs.ext4 e2fsck
 load_module
-make_null disk 256
-make_dm vol "0 262144 linear /dev/disk 0
-262144 $(($(sectors_of /dev/disk) - 262144)) linear /dev/disk 262144"
+make_null disk0 256
+make_dm vol "0 262144 linear /dev/disk0 0
+262144 $(($(sectors_of /dev/disk0) - 262144)) linear /dev/disk0 262144"
 cleanup_fn insert-tool take-out vol
 mkfs.ext4 -q -F /dev/mapper/vol
 mkdir "$scratch_dir/mnt"

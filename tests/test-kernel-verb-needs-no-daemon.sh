@@ -9,8 +9,8 @@ err_has 'modprobe dm-replica'
 load_module
 ctl 0 kernel list
 out_has 'no replica device'
-make_null disk 64
-make_replica vol /dev/disk
+make_null disk0 64
+make_replica vol /dev/disk0
 
 ctl 0 kernel list
 out_has '^vol +[0-9]+:[0-9]+ +primary +idle +0 +64\.0 MiB +64\.0 MiB +-'

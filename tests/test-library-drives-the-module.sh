@@ -4,8 +4,8 @@
 # be shipped through it, or a lost event or answer would go unnoticed.
 . "$(dirname "$0")/lib.sh"
 load_module
-make_null disk 128
-make_replica vol /dev/disk
+make_null disk0 128
+make_replica vol /dev/disk0
 netlink-epochs vol >"$scratch_dir/out"
 status=$?
 grep -v '^ok\|^1\.\.' "$scratch_dir/out" | sed 's/^/# /'

@@ -6,8 +6,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/cli-lib.sh"
 load_module
-make_null disk 32
-make_dm vol "0 $(sectors_of /dev/disk) linear /dev/disk 0"
+make_null disk0 32
+make_dm vol "0 $(sectors_of /dev/disk0) linear /dev/disk0 0"
 cleanup_fn insert-tool take-out vol
 dd if=/dev/urandom of=/dev/mapper/vol bs=1M count=8 oflag=direct 2>/dev/null
 exec 9</dev/mapper/vol

@@ -11,8 +11,8 @@ load_module
 export REPLICA_SOCKET=$scratch_dir/control
 mnt=$scratch_dir/mnt
 target=$scratch_dir/target
-make_null disk 64
-make_dm vol "0 $(sectors_of /dev/disk) linear /dev/disk 0"
+make_null disk0 64
+make_dm vol "0 $(sectors_of /dev/disk0) linear /dev/disk0 0"
 mkfs.ext4 -q /dev/mapper/vol || bail "no filesystem"
 mkdir "$mnt"
 mount /dev/mapper/vol "$mnt" || bail "cannot mount"
