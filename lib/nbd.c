@@ -15,6 +15,8 @@
  *     MSG_ZEROCOPY) was rejected: what stands in a socket is still read, and
  *     carried out, by a server whose connection we have dropped; it must then
  *     find what was to be written, not what has since come into the buffer.
+ * N5  A TCP connection that ends without a goodbye is reset, and its send queue
+ *     dropped: a request of it must not reach the server later.
  */
 #include "nbd-private.h"
 
@@ -38,14 +40,29 @@ static bool has_pending(const struct nbd_conn *conn)
 	       conn->recv.op.pending;
 }
 
+/*
+ * N5: TCP would go on sending what is queued, for minutes, when nobody here
+ * counts on it any more.
+ */
+static void drop_queue(struct nbd_conn *conn)
+{
+	const struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	if (conn->error.code && conn->sa.ss_family != AF_UNIX)
+		setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &linger,
+			   sizeof(linger));
+}
+
 static void conn_free(struct nbd_conn *conn)
 {
 	ring_timer_cancel(conn->ring, &conn->timer);
 	ring_defer_cancel(conn->ring, &conn->send_work);
 	ring_defer_cancel(conn->ring, &conn->refuse_work);
 	ring_defer_cancel(conn->ring, &conn->end_work);
-	if (conn->fd >= 0)
+	if (conn->fd >= 0) {
+		drop_queue(conn);
 		close(conn->fd);
+	}
 	if (conn->addrs)
 		freeaddrinfo(conn->addrs);
 	nbd_uri_free(&conn->uri);
