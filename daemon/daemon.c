@@ -96,7 +96,7 @@ static void on_started(struct op *op)
 static void start_entries(struct daemon *daemon)
 {
 	for (struct entry *e = daemon->entries; e; e = e->next)
-		if (!e->reactor)
+		if (!e->reactor && !e->is_disabled)
 			op_start(daemon, e, on_started, NULL);
 }
 

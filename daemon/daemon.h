@@ -25,6 +25,7 @@ struct entry {
 	struct entry *next;
 	struct volume_config *config;
 	struct reactor *reactor;	/* where it runs; NULL = it does not */
+	bool is_disabled;		/* only its take-out failed */
 	char error[CONFIG_ERROR_SIZE];	/* why it does not … */
 	char told[CONFIG_ERROR_SIZE];	/* … and what was logged of that */
 };

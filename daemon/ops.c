@@ -293,9 +293,10 @@ struct op *op_start(struct daemon *daemon, struct entry *entry,
 
 static void start_enable(struct op *op)
 {
+	struct entry *old = daemon_find(op->daemon, op->config->name);
 	struct volume_config *copy;
 
-	if (daemon_find(op->daemon, op->config->name))
+	if (old && !old->is_disabled)
 		set_error(op, -EEXIST, "volume %s is enabled already",
 			  op->config->name);
 	else if (volume_config_check(op->config, op->error))
@@ -304,6 +305,8 @@ static void start_enable(struct op *op)
 		finish(op);
 		return;
 	}
+	if (old)
+		daemon_remove(op->daemon, old);
 	copy = volume_config_clone(op->config);
 	op->entry = copy ? daemon_add(op->daemon, copy) : NULL;
 	if (op->entry) {
@@ -335,6 +338,7 @@ static void save_disabled(struct op *op)
 	bool is_runtime = op->entry->config->is_runtime;
 	int err;
 
+	op->entry->is_disabled = true;
 	if (op->err) {
 		snprintf(op->entry->error, sizeof(op->entry->error),
 			 "it is not replicated, but could not be taken out: "

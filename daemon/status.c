@@ -153,8 +153,10 @@ static json_t *status_stopped(const struct entry *entry)
 	put_text(o, "state", pair_state_name(PAIR_ERROR));
 	put_text(o, "reason", entry->error[0] ? entry->error :
 					       "it is being started");
-	put_text(o, "next_step", "put right what the reason names; replicad "
-				 "tries again by itself");
+	put_text(o, "next_step", entry->is_disabled ?
+		 "put right what the reason names, then: replicactl disable" :
+		 "put right what the reason names; replicad tries again by "
+		 "itself");
 	json_object_set_new(o, "lag_s", json_null());
 	put_bool(o, "synced", false);
 	put_bool(o, "replica_consistent", false);
