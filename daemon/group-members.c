@@ -33,6 +33,27 @@ unsigned int group_stale_ms(const struct group *g)
 	return (until - now + NS_PER_MS - 1) / NS_PER_MS;
 }
 
+uint64_t group_image_ns(const struct group *g)
+{
+	uint64_t oldest = g->volumes->target.header.cut_time;
+
+	for (struct volume *v = g->volumes; v; v = v->next) {
+		if (!v->is_synced)
+			return 0;
+		if (v->target.header.cut_time < oldest)
+			oldest = v->target.header.cut_time;
+	}
+	return oldest;
+}
+
+bool group_is_superseded(const struct group *g)
+{
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (v->target.is_superseded)
+			return true;
+	return false;
+}
+
 bool group_is_behind(const struct group *g)
 {
 	return g->is_dirty || g->ship.phase != SHIP_IDLE || g->is_in_doubt;

@@ -69,7 +69,10 @@ static unsigned int backoff_ms(unsigned int failures)
 	return ms / 2 + jitter % (ms / 2);
 }
 
-/* One break is often told twice, by the epoch and by the connection. */
+/*
+ * One break is often told twice, by the epoch and by the connection. Who is
+ * superseded waits for an operator.
+ */
 static void arm_retry(struct group *g)
 {
 	unsigned int ms = REFUSED_MS;
@@ -78,6 +81,9 @@ static void arm_retry(struct group *g)
 		if (ring_timer_running(&g->retry))
 			return;
 		ms = backoff_ms(g->failures++);
+	} else if (group_is_superseded(g)) {
+		ring_timer_cancel(g->reactor->ring, &g->retry);
+		return;
 	}
 	ring_timer_add(g->reactor->ring, &g->retry, ms);
 }
@@ -374,18 +380,19 @@ static void resolve_doubt(struct group *g)
 static void on_all_ready(struct group *g)
 {
 	bool is_synced = true;
+	uint64_t image_ns;
 
+	resolve_doubt(g); /* may say of all that they are synced */
+	image_ns = group_image_ns(g);
+	if (!image_ns || image_ns > g->lag.committed_ns)
+		g->lag.committed_ns = image_ns;
 	for (struct volume *v = g->volumes; v; v = v->next)
 		is_synced &= v->is_synced;
-	resolve_doubt(g);
 	handle(g, is_synced ? PAIR_EV_CONNECTED : PAIR_EV_CONNECTED_NEW, NULL);
 }
 
 void group_target_ready(struct group *g, struct volume *volume)
 {
-	if (volume->target.header.cut_time > g->lag.committed_ns &&
-	    volume->is_synced)
-		g->lag.committed_ns = volume->target.header.cut_time;
 	kick(g);
 }
 
@@ -486,7 +493,8 @@ static void on_beat_written(struct target *t, int err, bool maybe)
 	kick(v->group);
 }
 
-static void send_beat(struct volume *v)
+/* @now: a time before the kernel said whether anything is dirty. */
+static void send_beat(struct volume *v, uint64_t now)
 {
 	struct replica_header h = v->target.header;
 
@@ -495,7 +503,7 @@ static void send_beat(struct volume *v)
 		return;
 	h.kind = REPLICA_KIND_HEARTBEAT;
 	if (!v->group->is_dirty)
-		h.cut_time = now_realtime();
+		h.cut_time = now;
 	target_write_header(&v->target, &h, false, on_beat_written);
 }
 
@@ -522,19 +530,20 @@ static void look_at_kernel(struct group *g)
 static void on_beat(struct ring_timer *timer)
 {
 	struct group *g = container_of(timer, struct group, beat);
+	uint64_t now = now_realtime();
 
 	ring_timer_add(g->reactor->ring, timer, beat_ms(g));
 	if (!is_shipping(g))
 		look_at_kernel(g);
 	if (!group_is_behind(g))
-		lag_is_current(&g->lag, now_realtime());
-	lag_sample(&g->lag, group_is_behind(g), now_realtime());
+		lag_is_current(&g->lag, now);
+	lag_sample(&g->lag, group_is_behind(g), now);
 	note_rate(g);
 	if (is_shipping(g) || !g->wants_ship)
 		return;
 	for (struct volume *v = g->volumes; v; v = v->next)
 		if (!group_stale_ms(g))
-			send_beat(v);
+			send_beat(v, now);
 	kick(g);
 }
 

@@ -95,6 +95,10 @@ void group_fill_header(const struct group *group, struct replica_header *h);
 
 /* Something is dirty, or an epoch is open: the lag grows. */
 bool group_is_behind(const struct group *group);
+/* Another session has one of the targets. */
+bool group_is_superseded(const struct group *group);
+/* The cut time of the oldest image of all; 0: one has none. All are ready. */
+uint64_t group_image_ns(const struct group *group);
 /* A number that no member's kernel and no target has seen (C5). */
 uint64_t group_next_epoch(const struct group *group);
 /* Milliseconds until the stale_wait of all targets is over; 0 = now. */

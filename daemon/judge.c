@@ -50,12 +50,16 @@ static int judge_owner(const struct replica_header *h,
 	return 0;
 }
 
+/*
+ * By the last session, not by the one that is to begin: else who is refused
+ * would only have to try often enough.
+ */
 static int judge_session(const struct replica_header *h,
 			 const struct identity *id, struct replica_why *why)
 {
-	if (replica_session_compare(&h->session, &id->session) < 0)
+	if (replica_session_compare(&h->session, &id->session) <= 0)
 		return 0;
-	return say(why, -ESTALE, "superseded: the target has been in a newer "
+	return say(why, -EKEYREVOKED, "superseded: the target has been in a newer "
 		   "session (%" PRIu64 ".%" PRIu64 ", ours is %" PRIu64
 		   ".%" PRIu64 ")", h->session.loads, h->session.attaches,
 		   id->session.loads, id->session.attaches);

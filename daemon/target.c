@@ -6,7 +6,8 @@
  *	OPENING, READY -> FAILED [fail]; the owner gets failed() and closes
  *	any but CLOSED -> CLOSING [target_close] -> CLOSED [on_closed]
  *
- * T1 nothing is written before judge() has said 0.
+ * T1 nothing is written before judge() has said 0, and what it refuses never
+ *    becomes ->header.
  * T2 the number of the hello leaves a gap: a header that an older connection
  *    still has under way never gets the number of one of ours.
  * T3 a callback of the backend that comes after target_close() is dropped.
@@ -170,16 +171,17 @@ static void read_slots(struct target *t, backend_done_fn *done)
 		fail_request(t, "the header cannot be read: ");
 }
 
-/* True with the newest header in t->header; else it has failed. */
-static bool pick_header(struct target *t, bool *is_new)
+/* True with the newest header, or zeroes, in *h; else it has failed. */
+static bool pick_header(struct target *t, struct replica_header *h,
+			bool *is_new)
 {
 	struct replica_why why;
-	int err = replica_header_pick(&t->header, t->slots,
-				      REPLICA_HEADERS_BYTES, &why);
+	int err = replica_header_pick(h, t->slots, REPLICA_HEADERS_BYTES,
+				      &why);
 
 	*is_new = err == -ENODATA;
 	if (*is_new)
-		memset(&t->header, 0, sizeof(t->header));
+		memset(h, 0, sizeof(*h));
 	if (!err || *is_new)
 		return true;
 	fail(t, true, "the replica header: ", why.text);
@@ -189,7 +191,7 @@ static bool pick_header(struct target *t, bool *is_new)
 static void on_reread(void *arg, int err)
 {
 	struct target *t = arg;
-	uint64_t seq = t->next.seq;
+	struct replica_header h;
 	bool is_new;
 
 	if (t->state != TARGET_OPENING)
@@ -198,17 +200,18 @@ static void on_reread(void *arg, int err)
 		fail_request(t, "the header cannot be read: ");
 		return;
 	}
-	if (!pick_header(t, &is_new))
+	if (!pick_header(t, &h, &is_new))
 		return;
-	if (is_new || t->header.seq < seq) {
+	if (is_new || h.seq < t->next.seq) {
 		fail(t, false, "the header that was written is not there", "");
 		return;
 	}
-	if (memcmp(&t->header.session, &t->next.session,
-		   sizeof(t->header.session))) {
+	if (memcmp(&h.session, &t->next.session, sizeof(h.session))) {
+		t->is_superseded = true;
 		fail(t, true, "superseded by another session", "");
 		return;
 	}
+	t->header = h;
 	t->state = TARGET_READY;
 	t->events->ready(t);
 }
@@ -238,6 +241,7 @@ static void on_first_read(void *arg, int err)
 {
 	struct target *t = arg;
 	struct replica_why why = { "" };
+	struct replica_header found;
 	bool is_new;
 
 	if (t->state != TARGET_OPENING)
@@ -246,14 +250,17 @@ static void on_first_read(void *arg, int err)
 		fail_request(t, "the header cannot be read: ");
 		return;
 	}
-	if (!pick_header(t, &is_new))
+	if (!pick_header(t, &found, &is_new))
 		return;
-	t->next = t->header;
+	t->next = found;
 	err = t->events->judge(t, &t->next, is_new, &why);
-	if (err)
+	t->is_superseded = err == -EKEYREVOKED;
+	if (err) {
 		fail(t, err != -EBUSY, "", why.text);
-	else
-		say_hello(t);
+		return;
+	}
+	t->header = found;
+	say_hello(t);
 }
 
 static void on_ready(void *arg, int err, const char *text)
@@ -283,6 +290,7 @@ void target_open(struct target *t, const char *uri,
 	int err;
 
 	t->state = TARGET_OPENING;
+	t->is_superseded = false;
 	err = backend_open(&t->backend, t->ring, uri, opts, &backend_events, t,
 			   text, sizeof(text));
 	if (err)

@@ -30,7 +30,8 @@ struct target_events {
 	/*
 	 * @h is the header that was read, or zeroes where the target is new.
 	 * 0: *h was made into the hello that is written now. -errno: hands off,
-	 * @why tells why; with -EBUSY it is worth trying again.
+	 * @why tells why; with -EBUSY it is worth trying again, with
+	 * -EKEYREVOKED another session has the target now.
 	 */
 	int (*judge)(struct target *t, struct replica_header *h, bool is_new,
 		     struct replica_why *why);
@@ -56,7 +57,8 @@ struct target {
 	const struct target_events *events;
 	struct backend *backend;
 	uint64_t volume_bytes;
-	struct replica_header header;	/* READY: what stands on the target */
+	struct replica_header header;	/* what stands on the target: READY; else
+					 * what was seen there last as ours */
 	struct replica_header next;	/* being written */
 	void *slots;			/* REPLICA_HEADERS_BYTES, aligned */
 	bool is_writing;		/* a header is under way */
@@ -65,6 +67,7 @@ struct target {
 	target_done_fn *done;
 	struct ring_work report;	/* failed(), outside of any call */
 	bool is_refused;
+	bool is_superseded;		/* by another session, until opened */
 	char text[300];
 };
 

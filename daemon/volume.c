@@ -81,7 +81,17 @@ static void fill_hello(const struct volume *v, struct replica_header *h)
 	h->kind = REPLICA_KIND_HELLO;
 }
 
-/* The kernel's word on the volume, and a session that is newer than all. */
+static int look_at_volume(struct volume *v, struct replica_why *why)
+{
+	int err = volume_refresh(v);
+
+	if (err)
+		snprintf(why->text, sizeof(why->text), "volume: %.140s",
+			 kernel_error(v->reactor->kernel));
+	return err;
+}
+
+/* A session that is newer than all, only for a target that is ours. */
 static int begin_session(struct volume *v, struct replica_why *why)
 {
 	int err = kernel_attach(v->reactor->kernel, v->device.dev, &v->info);
@@ -114,6 +124,8 @@ static int begin_resync(struct volume *v, struct replica_why *why)
 	log_warn(v->config->name, "%s: everything is sent again", why->text);
 	events_tell(v->reactor->events, v->config->name, "resync", "%s",
 		    why->text);
+	v->is_synced = false;
+	v->group->lag.committed_ns = 0;
 	return volume_refresh(v);
 }
 
@@ -129,22 +141,23 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 		    struct replica_why *why)
 {
 	struct volume *v = volume_of(t);
-	int ret = begin_session(v, why);
+	int ret = look_at_volume(v, why), err;
 
 	if (ret)
 		return ret;
 	ret = judge_target(is_new ? NULL : h, &v->identity, &v->info, why);
-	if (ret < 0)
+	if (ret < 0) {
+		v->is_synced = false;
 		return ret;
+	}
 	v->judgement = ret;
 	v->was_left_open = !is_new && is_left_open(h);
-	if (ret == JUDGE_RESYNC) {
-		ret = begin_resync(v, why);
-		if (ret)
-			return ret;
-	}
-	fill_hello(v, h);
-	return 0;
+	err = begin_session(v, why);
+	if (!err && ret == JUDGE_RESYNC)
+		err = begin_resync(v, why);
+	if (!err)
+		fill_hello(v, h);
+	return err;
 }
 
 /* W6: a connection that has ended may write until then. */

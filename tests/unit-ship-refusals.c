@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "status.h"
+
 /* Changes the header as another pair, volume or time would have left it. */
 static void forge(void (*change)(struct replica_header *h))
 {
@@ -39,6 +41,11 @@ static void newer_session(struct replica_header *h)
 	h->session.loads += 5;
 }
 
+static void newer_attach(struct replica_header *h)
+{
+	h->session.attaches += 2;
+}
+
 static void other_generation(struct replica_header *h)
 {
 	h->generation ^= 1;
@@ -47,6 +54,35 @@ static void other_generation(struct replica_header *h)
 static void ahead(struct replica_header *h)
 {
 	h->highest_seen += 100;
+}
+
+static void check_status(const char *words)
+{
+	json_t *o = status_volume(group->volumes);
+
+	ok(json_is_false(json_object_get(o, "replica_consistent")) &&
+	   !json_integer_value(json_object_get(o, "last_committed")),
+	   "the status claims nothing of it");
+	is_int(ring_timer_running(&group->retry), !!strcmp(words, "superseded"),
+	       "only who is superseded does not try again by itself");
+	json_decref(o);
+}
+
+/* Trying often must not make the session newer than the other's. */
+static void test_superseded_stays(void)
+{
+	begin("superseded, again and again", 1, "");
+	check_replica(1, "sync");
+	stop();
+	forge(newer_attach);
+	start(1, "");
+	for (int i = 0; i < 5; i++) {
+		ok(run_until(is_error, 3000), "refused");
+		group_resume(group);
+		ok(!is_error(), "resumed by an operator");
+	}
+	ok(run_until(is_error, 3000), "still refused");
+	stop();
 }
 
 static void check_refused(void (*change)(struct replica_header *h),
@@ -65,6 +101,7 @@ static void check_refused(void (*change)(struct replica_header *h),
 	ok(strstr(pair_reason(&group->pair), words), "it says: %s", words);
 	if (!strstr(pair_reason(&group->pair), words))
 		printf("# it says: %s\n", pair_reason(&group->pair));
+	check_status(words);
 	run_for(50);
 	ok(!memcmp(copy, rigs[0].fake->data, rigs[0].fake->size),
 	   "not a byte was written to it");
@@ -114,6 +151,7 @@ int main(void)
 {
 	rig_setup();
 	test_refusals();
+	test_superseded_stays();
 	test_corrupt_header();
 	test_too_small();
 	return rig_clear() | tap_done();
