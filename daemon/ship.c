@@ -39,6 +39,7 @@
 #define CUT_RETRY_MS	2	/* while the previous cut drains (K3) … */
 #define CUT_SLOW_MS	50	/* … and when that takes long */
 #define CUT_FAST_TRIES	100
+#define CUT_LONG_TRIES	200	/* then it is worth a line in the log */
 #define LOOK_MS		500	/* events are hints: FROZEN may be lost */
 
 static void take_step(struct ring_work *work);
@@ -352,6 +353,33 @@ static void send_opens(struct ship *ship)
 			send_open(v);
 }
 
+/* No epoch of ours is open: one that is was left when its END failed. */
+static void end_left_epoch(struct ship *ship)
+{
+	uint64_t epoch;
+
+	for (struct volume *v = ship->volumes; v; v = v->next) {
+		epoch = volume_refresh(v) ? 0 : v->info.epoch;
+		if (epoch && !kernel_end(ship->kernel, v->device.dev, epoch,
+					 DMR_END_ABORT))
+			log_warn(v->config->name, "epoch %" PRIu64 " was still "
+				 "open in the kernel: aborted", epoch);
+	}
+}
+
+static void on_cut_busy(struct ship *ship)
+{
+	bool is_slow = ship->tries++ >= CUT_FAST_TRIES;
+
+	if (ship->tries == CUT_LONG_TRIES)
+		log_warn(ship->name, "no cut for seconds: %s",
+			 kernel_error(ship->kernel));
+	if (is_slow)
+		end_left_epoch(ship);
+	ring_timer_add(ship->ring, &ship->timer, is_slow ? CUT_SLOW_MS :
+							   CUT_RETRY_MS);
+}
+
 static void try_cut(struct ship *ship)
 {
 	struct dmr_cut cut;
@@ -359,9 +387,7 @@ static void try_cut(struct ship *ship)
 			     ship->epoch, ship->flags, &cut);
 
 	if (err == -EBUSY) {
-		ring_timer_add(ship->ring, &ship->timer,
-			       ship->tries++ < CUT_FAST_TRIES ? CUT_RETRY_MS :
-								CUT_SLOW_MS);
+		on_cut_busy(ship);
 		return;
 	}
 	if (err) {

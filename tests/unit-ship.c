@@ -405,6 +405,44 @@ static void test_resume_in_farewell(void)
 	stop();
 }
 
+static void test_left_epoch(void)
+{
+	struct dmr_info before;
+	struct dmr_cut cut;
+
+	begin("an epoch that nobody ends", 1, "");
+	check_replica(1, "sync");
+	before = info_of(&rigs[0]);
+	is_int(kernel_cut(reactor.kernel, rigs[0].volume->device.dev,
+			  before.highest_seen + 1, 0, &cut), 0, "it is open");
+	write_chunks(&rigs[0], 7, 3);
+	check_replica(1, "later");
+	is_int(info_of(&rigs[0]).nr_aborts, before.nr_aborts + 1,
+	       "it was aborted");
+	stop();
+}
+
+/* One synced member does not speak for the group. */
+static void test_group_lag(void)
+{
+	struct replica_header h;
+
+	begin("the lag is that of the oldest member", 2, "");
+	check_replica(2, "sync");
+	stop();
+	fake_header(rigs[1].fake, &h);
+	h.cut_time -= 50000000000ULL;
+	for (int i = 0; i < 2; i++, h.seq++)
+		replica_header_encode(&h, rigs[1].fake->data +
+				      replica_slot_offset(BYTES, h.seq), NULL);
+	start(2, "heartbeat=1h");
+	ok(run_until(is_replicating, 3000), "it is back");
+	is_int(group_image_ns(group), h.cut_time, "the older cut time");
+	rigs[0].volume->is_synced = false;
+	is_int(group_image_ns(group), 0, "none without an image of each");
+	stop();
+}
+
 static void test_heartbeat(void)
 {
 	struct replica_header first, second;
@@ -439,6 +477,8 @@ int main(void)
 	test_lost_target();
 	test_reload();
 	test_pause();
+	test_left_epoch();
+	test_group_lag();
 	test_resume_before_grace();
 	test_resume_after_grace();
 	test_resume_in_farewell();
