@@ -59,8 +59,8 @@ static int judge_session(const struct replica_header *h,
 {
 	if (replica_session_compare(&h->session, &id->session) <= 0)
 		return 0;
-	return say(why, -EKEYREVOKED, "superseded: the target has been in a newer "
-		   "session (%" PRIu64 ".%" PRIu64 ", ours is %" PRIu64
+	return say(why, -EKEYREVOKED, "superseded: the target has been in a "
+		   "newer session (%" PRIu64 ".%" PRIu64 ", ours is %" PRIu64
 		   ".%" PRIu64 ")", h->session.loads, h->session.attaches,
 		   id->session.loads, id->session.attaches);
 }

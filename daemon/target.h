@@ -57,8 +57,8 @@ struct target {
 	const struct target_events *events;
 	struct backend *backend;
 	uint64_t volume_bytes;
-	struct replica_header header;	/* what stands on the target: READY; else
-					 * what was seen there last as ours */
+	struct replica_header header;	/* READY: what stands on the target;
+					 * else what was ours there, last */
 	struct replica_header next;	/* being written */
 	void *slots;			/* REPLICA_HEADERS_BYTES, aligned */
 	bool is_writing;		/* a header is under way */
