@@ -607,13 +607,13 @@ static void on_grace(struct ring_timer *timer)
 static void put_off(struct group *g, enum pair_event event,
 		    unsigned int grace_ms)
 {
+	g->has_resume = false;
 	if (!is_shipping(g)) {
 		handle(g, event, NULL);
 		return;
 	}
 	g->pending = event;
 	g->has_pending = true;
-	g->has_resume = false;
 	ring_timer_add(g->reactor->ring, &g->grace, grace_ms);
 }
 
