@@ -146,7 +146,7 @@ check:
 	$(Q)tests/check
 demo:
 	$(Q).ci/deps
-	$(Q)$(MAKE) --no-print-directory progs tools
+	$(Q)$(MAKE) --no-print-directory progs
 	$(Q)tests/demo/run
 bench:
 	$(Q).ci/deps
