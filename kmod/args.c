@@ -123,7 +123,7 @@ static int parse_options(struct dm_target *ti, struct dm_arg_set *as,
 	if (r)
 		return r;
 	if (nr % 2 || nr != as->argc) {
-		ti->error = "Options come as <name> <value>, counted by <#opts>";
+		ti->error = "Options are pairs of words, counted by <#opts>";
 		return -EINVAL;
 	}
 	while (as->argc) {

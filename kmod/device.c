@@ -16,6 +16,7 @@
 #include <linux/blkdev.h>
 #include <linux/percpu.h>
 #include <linux/random.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 
@@ -30,6 +31,22 @@
 DEFINE_MUTEX(dmr_registry_lock);
 LIST_HEAD(dmr_devices);
 LIST_HEAD(dmr_groups);
+
+static unsigned int registry_noio;	/* dmr_registry_lock */
+
+void dmr_registry_enter(void)
+{
+	mutex_lock(&dmr_registry_lock);
+	registry_noio = memalloc_noio_save();
+}
+
+void dmr_registry_leave(void)
+{
+	unsigned int flags = registry_noio;
+
+	mutex_unlock(&dmr_registry_lock);
+	memalloc_noio_restore(flags);
+}
 
 static void free_memory(struct dmr_device *dev)
 {
@@ -112,6 +129,16 @@ static struct dmr_device *find_by_origin(dev_t origin)
 	return NULL;
 }
 
+static bool is_known(struct mapped_device *md)
+{
+	struct dmr_device *dev;
+
+	list_for_each_entry(dev, &dmr_devices, node)
+		if (dev->md == md)
+			return true;
+	return false;
+}
+
 /* Why a table can't be another instance of @dev, or NULL. */
 static char *misfit(struct dmr_device *dev, struct mapped_device *md,
 		    const struct dmr_config *cfg)
@@ -127,6 +154,8 @@ static char *misfit(struct dmr_device *dev, struct mapped_device *md,
 	if (geo.chunk_shift != dev->geo.chunk_shift ||
 	    geo.region_shift != dev->geo.region_shift)
 		return "A reload can't change chunk_size or region_size";
+	if (cfg->role != dev->role)
+		return "A reload can't change the role";
 	return NULL;
 }
 
@@ -144,6 +173,10 @@ static struct dmr_device *open_locked(struct mapped_device *md,
 		dev->nr_instances++;
 		return dev;
 	}
+	if (is_known(md)) {
+		*error = "A reload can't change the origin";
+		return ERR_PTR(-EBUSY);
+	}
 	dev = create(md, bdev, cfg);
 	if (!dev) {
 		*error = "Not enough memory for the maps";
@@ -160,9 +193,9 @@ struct dmr_device *dmr_device_open(struct mapped_device *md,
 {
 	struct dmr_device *dev;
 
-	mutex_lock(&dmr_registry_lock);
+	dmr_registry_enter();
 	dev = open_locked(md, bdev, cfg, error);
-	mutex_unlock(&dmr_registry_lock);
+	dmr_registry_leave();
 	return dev;
 }
 
@@ -193,7 +226,7 @@ void dmr_device_close(struct dmr_device *dev)
 {
 	bool last;
 
-	mutex_lock(&dmr_registry_lock);
+	dmr_registry_enter();
 	last = !--dev->nr_instances;
 	if (last) {
 		if (dev->active)
@@ -201,30 +234,32 @@ void dmr_device_close(struct dmr_device *dev)
 		list_del_init(&dev->node);
 		dmr_group_leave(dev);
 	}
-	mutex_unlock(&dmr_registry_lock);
+	dmr_registry_leave();
 	if (!last)
 		return;
 	stop(dev);
 	dmr_device_put(dev);
 }
 
-void dmr_device_resume(struct dmr_device *dev, struct block_device *bdev)
+void dmr_device_resume(struct dmr_device *dev, struct block_device *bdev,
+		       const struct dmr_config *cfg)
 {
 	struct dmr_group *g;
 	bool first;
 
-	mutex_lock(&dmr_registry_lock);
+	dmr_registry_enter();
 	first = !dev->active;
 	dev->active = true;
 	g = dmr_group_lock(dev);
 	dev->bdev = bdev;
+	WRITE_ONCE(dev->preserve_pages, cfg->preserve_pages);
 	dev->suspended = false;
 	if (dm_copy_name_and_uuid(dev->md, dev->name, NULL))
 		strscpy(dev->name, dm_device_name(dev->md), DM_NAME_LEN);
 	dmr_group_unlock(g);
 	if (first)
 		dmr_event_send(dev, DMR_EVENT_ADDED);
-	mutex_unlock(&dmr_registry_lock);
+	dmr_registry_leave();
 }
 
 void dmr_device_presuspend(struct dmr_device *dev)
@@ -240,11 +275,11 @@ struct dmr_device *dmr_device_get_by_origin(dev_t origin)
 {
 	struct dmr_device *dev;
 
-	mutex_lock(&dmr_registry_lock);
+	dmr_registry_enter();
 	dev = find_by_origin(origin);
 	if (dev)
 		refcount_inc(&dev->refs);
-	mutex_unlock(&dmr_registry_lock);
+	dmr_registry_leave();
 	return dev;
 }
 
@@ -252,13 +287,13 @@ struct dmr_device *dmr_device_get_by_number(u64 number)
 {
 	struct dmr_device *dev, *found = NULL;
 
-	mutex_lock(&dmr_registry_lock);
+	dmr_registry_enter();
 	list_for_each_entry(dev, &dmr_devices, node)
 		if (dev->active && dev->number == number)
 			found = dev;
 	if (found)
 		refcount_inc(&found->refs);
-	mutex_unlock(&dmr_registry_lock);
+	dmr_registry_leave();
 	return found;
 }
 

@@ -67,6 +67,8 @@ struct dmr_group {
 	u32 ended_how;			/* enum dmr_end */
 	bool held;			/* by HOLD */
 	u32 hold_owner;			/* port id; 0 = dmsetup message */
+	unsigned long hold_until;	/* jiffies */
+	unsigned int noio;		/* what dmr_group_lock() has saved */
 	struct delayed_work unhold_work;
 };
 
@@ -87,7 +89,8 @@ struct dmr_preserve {
 	u64 epoch;			/* open epoch, 0 = none */
 	bool clean;			/* cut clean and not degraded */
 	bool drained;			/* K7: copies may be read */
-	u64 nr_held;			/* frozen, not released; from drained on */
+	u64 degraded;			/* the last epoch that did */
+	u64 nr_held;			/* frozen, not released; once drained */
 	struct xarray copies;		/* chunk -> struct copy */
 	unsigned int nr_copies;		/* of this epoch */
 	unsigned int nr_pages;		/* in use, orphans too */
@@ -108,11 +111,11 @@ struct dmr_stats {
 
 struct dmr_device {
 	/* Read by every write; set before the first. */
-	struct dmr_group __rcu *group;	/* written under registry + both locks */
+	struct dmr_group __rcu *group;	/* registry + both locks to write */
 	struct dmr_percpu __percpu *pcpu;
 	struct dmr_slot slot[2];	/* by parity ^ flip */
 	u8 flip;			/* written with all writes held */
-	bool preserving;		/* a clean epoch is open; hint, see io.c */
+	bool preserving;		/* a clean epoch is open; a hint */
 	bool draining;			/* pairs with dmr_io_put() */
 	u8 role;			/* enum dmr_role; group lock to write */
 	struct dmr_geometry geo;	/* set once */
@@ -150,9 +153,10 @@ struct dmr_device {
 	u64 last_committed, highest_seen, generation;
 	struct dmr_stats stats;
 
+	unsigned int preserve_pages;	/* written on resume; a limit */
+
 	/* Set once. */
 	u64 number;			/* of the replica device: DMR_A_DEV */
-	unsigned int preserve_pages;
 	u64 incarnation, loads;
 	uuid_t volume_id;
 };
@@ -168,6 +172,15 @@ struct dmr_config {
 };
 
 extern struct mutex dmr_registry_lock;
+
+/*
+ * Takes and gives back dmr_registry_lock. Memory is asked for without I/O
+ * meanwhile, as under the group lock: reclaim may wait for a write that waits
+ * for us.
+ */
+void dmr_registry_enter(void);
+void dmr_registry_leave(void);
+
 extern struct list_head dmr_devices;
 extern struct list_head dmr_groups;
 
@@ -184,8 +197,9 @@ struct dmr_device *dmr_device_open(struct mapped_device *md,
 /* An instance goes away; with the last one the device does. May sleep. */
 void dmr_device_close(struct dmr_device *dev);
 
-/* First resume of an instance on @bdev. May sleep (no reclaim). */
-void dmr_device_resume(struct dmr_device *dev, struct block_device *bdev);
+/* An instance on @bdev resumes. May sleep (no reclaim). */
+void dmr_device_resume(struct dmr_device *dev, struct block_device *bdev,
+		       const struct dmr_config *cfg);
 void dmr_device_presuspend(struct dmr_device *dev);
 
 /* A reference by origin, or by the number of the replica device; or NULL. */

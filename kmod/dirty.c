@@ -128,7 +128,7 @@ static inline void note_region(struct dmr_map *map, u64 region)
 {
 	u64 word = region / BITS_PER_LONG;
 
-	smp_mb__before_atomic();
+	smp_mb__before_atomic();	/* the chunk's bit is seen first */
 	if (!test_bit(region % BITS_PER_LONG, map->any + word))
 		set_bit(region % BITS_PER_LONG, map->any + word);
 	if (!test_bit(word % BITS_PER_LONG, map->top + word / BITS_PER_LONG))
@@ -465,6 +465,7 @@ static u64 find_in_span(const struct dmr_map *map, unsigned long flip,
 			const struct dmr_map *except, const struct span *s)
 {
 	unsigned int i, last = s->to / BITS_PER_LONG;
+	unsigned int unused = BITS_PER_LONG - 1 - s->to % BITS_PER_LONG;
 	unsigned long w;
 
 	for (i = s->from / BITS_PER_LONG; i <= last; i++) {
@@ -474,7 +475,7 @@ static u64 find_in_span(const struct dmr_map *map, unsigned long flip,
 		if (i == s->from / BITS_PER_LONG)
 			w &= ~0UL << (s->from % BITS_PER_LONG);
 		if (i == last)
-			w &= ~0UL >> (BITS_PER_LONG - 1 - s->to % BITS_PER_LONG);
+			w &= ~0UL >> unused;
 		if (w)
 			return (s->region << map->geo->region_shift) +
 			       i * BITS_PER_LONG + __ffs(w);

@@ -253,25 +253,39 @@ int dmr_epoch_cut(struct dmr_group *g, u64 epoch, u32 flags, const char **why)
 
 /* ---- drain ---- */
 
-/* E2. */
-static bool is_drained(struct dmr_group *g)
+/*
+ * E2. Copies of a member wait for its own writes only (K7): another member's
+ * disk may hang.
+ */
+static bool device_drained(struct dmr_device *dev, struct dmr_group *g)
 {
-	struct dmr_device *dev;
-
-	if (dmr_fault(no_drain))
+	if (!READ_ONCE(dev->draining))
 		return true;
-	list_for_each_entry(dev, &g->members, member)
-		if (dmr_io_inflight(dev, !running_slot(dev, g)))
-			return false;
+	if (!dmr_fault(no_drain) &&
+	    dmr_io_inflight(dev, !running_slot(dev, g)))
+		return false;
+	WRITE_ONCE(dev->draining, false);
+	if (g->state == DMR_STATE_DRAINING)
+		dmr_preserve_drained(dev,
+				     dmr_map_count(dmr_epoch_frozen(dev, g)));
 	return true;
 }
 
-static void freeze(struct dmr_device *dev, struct dmr_group *g)
+static bool all_drained(struct dmr_group *g)
+{
+	struct dmr_device *dev;
+	bool all = true;
+
+	list_for_each_entry(dev, &g->members, member)
+		all &= device_drained(dev, g);
+	return all;
+}
+
+static void announce_frozen(struct dmr_device *dev, struct dmr_group *g)
 {
 	u64 nr = dmr_map_count(dmr_epoch_frozen(dev, g));
 
 	trace_dmr_frozen(dev->number, g->epoch, nr);
-	dmr_preserve_drained(dev, nr);
 	dmr_event_frozen(dev, g, nr);
 }
 
@@ -280,12 +294,10 @@ static void group_drained(struct dmr_group *g)
 	bool open = g->state == DMR_STATE_DRAINING;
 	struct dmr_device *dev;
 
-	list_for_each_entry(dev, &g->members, member)
-		WRITE_ONCE(dev->draining, false);
 	set_state(g, open ? DMR_STATE_FROZEN : DMR_STATE_IDLE);
 	list_for_each_entry(dev, &g->members, member) {
 		if (open)
-			freeze(dev, g);
+			announce_frozen(dev, g);
 		else
 			announce_dirty(dev, g);
 	}
@@ -294,7 +306,7 @@ static void group_drained(struct dmr_group *g)
 void dmr_epoch_recheck(struct dmr_group *g)
 {
 	if ((g->state == DMR_STATE_DRAINING || g->state == DMR_STATE_ABORTED) &&
-	    is_drained(g))
+	    all_drained(g))
 		group_drained(g);
 }
 
@@ -369,7 +381,8 @@ int dmr_epoch_release(struct dmr_device *dev, struct dmr_group *g, u64 epoch,
 		last = ext[i].start + ext[i].count - 1;
 		nr_new = 0;
 		r = dmr_map_add(dev->released, ext[i].start, last, &nr_new);
-		dmr_preserve_released(dev, ext[i].start, last, nr_new);
+		dmr_preserve_released(dev, ext[i].start, last, nr_new, !r);
+		cond_resched();
 	}
 	if (r)
 		*why = "no memory; say it again";
@@ -541,8 +554,14 @@ int dmr_epoch_forget(struct dmr_device *dev, struct dmr_group *g,
 			*why = "writes are still under way";
 			return -EBUSY;
 		}
+	if (epoch > dev->highest_seen &&
+	    epoch - dev->highest_seen >= 1ULL << 32) {
+		*why = "epoch number is too far ahead";
+		return -ERANGE;
+	}
 	/* No marker: the role refuses every write, see dmr_epoch_set(). */
 	dmr_map_clear(dmr_epoch_dirty(dev, g));
+	WRITE_ONCE(dev->slot[running_slot(dev, g)].seen, false);
 	dev->generation = generation;
 	dev->last_committed = epoch;
 	dev->highest_seen = max(dev->highest_seen, epoch);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Events to user space. They are hints: a message that can't be allocated or
- * delivered is dropped, and who listens reads GET now and then.
+ * delivered is dropped, and who listens reads GET now and then. Memory is asked
+ * for without I/O: the caller may hold a lock that a held write waits for.
  */
 #include "event.h"
 
@@ -18,7 +19,7 @@ struct event {
 static int start_event(struct event *e, struct dmr_device *dev,
 		       enum dmr_event event)
 {
-	e->skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	e->skb = genlmsg_new(NLMSG_GOODSIZE, GFP_NOIO);
 	if (!e->skb)
 		return -ENOMEM;
 	e->hdr = genlmsg_put(e->skb, 0, 0, &dmr_genl_family, 0, DMR_CMD_EVENT);
@@ -36,7 +37,7 @@ static int start_event(struct event *e, struct dmr_device *dev,
 static void broadcast(struct event *e)
 {
 	genlmsg_end(e->skb, e->hdr);
-	genlmsg_multicast(&dmr_genl_family, e->skb, 0, 0, GFP_KERNEL);
+	genlmsg_multicast(&dmr_genl_family, e->skb, 0, 0, GFP_NOIO);
 }
 
 void dmr_event_send(struct dmr_device *dev, enum dmr_event event)
@@ -97,13 +98,13 @@ void dmr_event_work(struct work_struct *work)
 	struct dmr_device *dev = container_of(work, struct dmr_device,
 					      event_work);
 	struct dmr_group *g = dmr_group_lock(dev);
-	u64 epoch = g->epoch;
 	u32 owner = dev->owner;
 
 	dmr_group_unlock(g);
 	if (test_and_clear_bit(DMR_SEND_DEGRADED, &dev->events))
-		send_epoch(dev, DMR_EVENT_DEGRADED, epoch, DMR_EPOCH_F_FUZZY,
-			   0);
+		send_epoch(dev, DMR_EVENT_DEGRADED,
+			   READ_ONCE(dev->preserve.degraded),
+			   DMR_EPOCH_F_FUZZY, 0);
 	if (test_and_clear_bit(DMR_SEND_DIRTY, &dev->events))
 		send_dirty(dev, owner);
 }

@@ -8,7 +8,7 @@
  *   fault_no_drain	FROZEN does not wait for the writes of the epoch (K3)
  *   fault_no_gate	a cut publishes the new state without the hold
  *   fault_split_group	a group is cut device by device
- *   fault_no_own	a deferred write preserves for whatever epoch is open (K1)
+ *   fault_no_own	a deferred write preserves for any open epoch (K1)
  *   fault_no_recheck	a view read trusts what the device gave it (K2)
  *   fault_no_once	released chunks can be read again (K4)
  * Delays, in microseconds, make windows wide enough to be hit:
@@ -62,6 +62,7 @@ bool dmr_fault_any(void);
 #endif
 
 /* An invariant: says so once where it does not hold, and goes on. */
-#define dmr_assert(cond)	((void)WARN_ON_ONCE(!(cond) && !dmr_fault_any()))
+#define dmr_assert(cond)						\
+	((void)WARN_ON_ONCE(!(cond) && !dmr_fault_any()))
 
 #endif

@@ -26,6 +26,24 @@
 
 #define MAX_HOLD_MS	60000
 
+/*
+ * Memory is asked for without I/O while the lock is held: reclaim may wait for
+ * a parked or early write, which waits for whoever gets the lock next.
+ */
+static void lock(struct dmr_group *g)
+{
+	mutex_lock(&g->lock);
+	g->noio = memalloc_noio_save();
+}
+
+static void unlock(struct dmr_group *g)
+{
+	unsigned int flags = g->noio;
+
+	mutex_unlock(&g->lock);
+	memalloc_noio_restore(flags);
+}
+
 /* ---- the gate ---- */
 
 struct dmr_gate *dmr_gate_copy(struct dmr_group *g)
@@ -42,11 +60,10 @@ struct dmr_gate *dmr_gate_copy(struct dmr_group *g)
 
 struct dmr_gate *dmr_gate_copy_nofail(struct dmr_group *g)
 {
-	unsigned int flags = memalloc_noio_save();
 	struct dmr_gate *new;
 
+	/* GFP_NOIO in fact: the lock is held. */
 	new = kmalloc(sizeof(*new), GFP_KERNEL | __GFP_NOFAIL);
-	memalloc_noio_restore(flags);
 	*new = *dmr_gate(g);
 	return new;
 }
@@ -87,9 +104,10 @@ static void unhold_work(struct work_struct *work)
 	struct dmr_group *g = container_of(work, struct dmr_group,
 					   unhold_work.work);
 
-	mutex_lock(&g->lock);
-	dmr_group_unhold(g);
-	mutex_unlock(&g->lock);
+	lock(g);
+	if (!time_before(jiffies, g->hold_until))
+		dmr_group_unhold(g);
+	unlock(g);
 }
 
 static bool any_suspended(struct dmr_group *g)
@@ -127,6 +145,7 @@ int dmr_group_hold(struct dmr_group *g, u32 ms, u32 owner, const char **why)
 	next->hold = true;
 	g->held = true;
 	g->hold_owner = owner;
+	g->hold_until = jiffies + msecs_to_jiffies(ms);
 	dmr_gate_publish(g, next);
 	synchronize_rcu_expedited();
 	mod_delayed_work(dmr_ctl_wq, &g->unhold_work, msecs_to_jiffies(ms));
@@ -193,7 +212,7 @@ struct dmr_group *dmr_group_lock(struct dmr_device *dev)
 		rcu_read_unlock();
 		if (!g)
 			continue;
-		mutex_lock(&g->lock);
+		lock(g);
 		if (g == rcu_access_pointer(dev->group))
 			return g;
 		dmr_group_unlock(g);
@@ -202,7 +221,7 @@ struct dmr_group *dmr_group_lock(struct dmr_device *dev)
 
 void dmr_group_unlock(struct dmr_group *g)
 {
-	mutex_unlock(&g->lock);
+	unlock(g);
 	group_put(g);
 }
 
@@ -251,9 +270,17 @@ static struct dmr_group *group_find(u64 number)
 static int check_join(struct dmr_device *dev, struct dmr_group *from,
 		      struct dmr_group *to, u32 owner, const char **why)
 {
+	struct dmr_device *other;
+
 	if (dev->owner != owner || dev->gone) {
 		*why = "attach first: another socket owns the device, or none";
 		return -EPERM;
+	}
+	list_for_each_entry(other, &to->members, member) {
+		if (other->owner != owner) {
+			*why = "another socket owns a member of that group";
+			return -EPERM;
+		}
 	}
 	if (from->state != DMR_STATE_IDLE || to->state != DMR_STATE_IDLE) {
 		*why = "an epoch is open, or its writes are still under way";
@@ -279,6 +306,8 @@ static void move_member(struct dmr_device *dev, struct dmr_group *from,
 	dev->flip = slot ^ dmr_gate(to)->parity;
 	group_remove(from, dev);
 	group_add(to, dev);
+	/* Who has read the old group must not meet its open gate: G3. */
+	synchronize_rcu_expedited();
 	dmr_gate_publish(from, open);
 	dmr_group_unpark(from);
 	dmr_io_unpark(dev);
@@ -323,11 +352,11 @@ int dmr_group_join(struct dmr_device *dev, u64 number, u32 owner,
 		return -ENOMEM;
 	}
 	fresh = !to->nr_members;
-	mutex_lock(&from->lock);
+	lock(from);
 	mutex_lock_nested(&to->lock, SINGLE_DEPTH_NESTING);
 	r = join_locked(dev, from, to, owner, why);
 	mutex_unlock(&to->lock);
-	mutex_unlock(&from->lock);
+	unlock(from);
 	if (!r)
 		group_put(from);
 	if (fresh) {
@@ -358,10 +387,11 @@ void dmr_group_detach(u32 owner)
 {
 	struct dmr_device *dev;
 
-	mutex_lock(&dmr_registry_lock);
+	dmr_registry_enter();
 	list_for_each_entry(dev, &dmr_devices, node)
-		detach(dev, owner);
-	mutex_unlock(&dmr_registry_lock);
+		if (READ_ONCE(dev->owner) == owner)
+			detach(dev, owner);
+	dmr_registry_leave();
 }
 
 void dmr_group_forget(struct dmr_device *dev)

@@ -249,8 +249,7 @@ int dmr_io_map(struct dmr_device *dev, struct bio *bio)
 	enum verdict v;
 
 	io->counted = 0;
-	if (unlikely(bio->bi_opf & REQ_PREFLUSH) || !op_is_write(bio_op(bio)) ||
-	    !bio_sectors(bio)) {
+	if (!op_is_write(bio_op(bio)) || !bio_sectors(bio)) {
 		if (unlikely(READ_ONCE(dev->role) != DMR_ROLE_PRIMARY))
 			return DM_MAPIO_KILL;
 		bio_set_dev(bio, dev->bdev);

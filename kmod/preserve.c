@@ -42,6 +42,9 @@
 #include "main.h"
 #include "trace.h"
 
+/* Copies started at a time: interrupts are off. The bio looks again. */
+#define MAX_STARTS	256
+
 struct copy {
 	struct dmr_device *dev;
 	struct list_head node;		/* reads about to be issued */
@@ -68,7 +71,8 @@ static void copy_free(struct dmr_preserve *p, struct copy *c)
 
 static struct copy *copy_alloc(struct dmr_device *dev, u64 chunk)
 {
-	unsigned int bytes = dmr_chunk_sectors(&dev->geo, chunk) << SECTOR_SHIFT;
+	unsigned int bytes = dmr_chunk_sectors(&dev->geo, chunk)
+			     << SECTOR_SHIFT;
 	unsigned int n = DIV_ROUND_UP(bytes, PAGE_SIZE);
 	struct dmr_preserve *p = &dev->preserve;
 	struct copy *c;
@@ -128,6 +132,7 @@ static void degrade(struct dmr_device *dev, const char *why)
 	if (!p->clean)
 		return;
 	p->clean = false;
+	WRITE_ONCE(p->degraded, p->epoch);
 	WRITE_ONCE(dev->preserving, false);
 	dev->stats.degraded++;
 	drop_range(dev, 0, ULONG_MAX);
@@ -224,15 +229,18 @@ static bool copy_held(struct dmr_device *dev, struct bio *bio,
 	struct dmr_preserve *p = &dev->preserve;
 	struct dmr_map *frozen = frozen_of(dev);
 	struct copy *c, *wait = NULL;
+	unsigned int nr = 0;
 
 	dmr_assert(p->drained);				/* P2, K7 */
-	for (;; chunk++) {
+	for (; nr < MAX_STARTS; chunk++) {
 		chunk = dmr_map_find(frozen, dev->released, chunk, last);
 		if (chunk == DMR_NO_CHUNK)
 			break;
 		c = xa_load(&p->copies, chunk);
-		if (!c)
+		if (!c) {
 			c = start_copy(dev, chunk, reads);
+			nr++;
+		}
 		if (!c) {
 			degrade(dev, "no memory to preserve it");
 			return true;
@@ -356,14 +364,15 @@ void dmr_preserve_drained(struct dmr_device *dev, u64 nr_frozen)
 }
 
 void dmr_preserve_released(struct dmr_device *dev, u64 first, u64 last,
-			   u64 nr_new)
+			   u64 nr_new, bool all)
 {
 	struct dmr_preserve *p = &dev->preserve;
 
 	spin_lock_irq(&p->lock);
 	dmr_assert(nr_new <= p->nr_held);
 	p->nr_held -= nr_new;
-	drop_range(dev, first, last);
+	if (all)
+		drop_range(dev, first, last);
 	spin_unlock_irq(&p->lock);
 }
 

@@ -15,11 +15,14 @@ void dmr_preserve_teardown(struct dmr_device *dev);
 /* All of these: group lock. */
 /* A cut, with all writes held. */
 void dmr_preserve_open(struct dmr_device *dev, u64 epoch, bool clean);
-/* The writes of the epoch have completed; @nr_frozen chunks. */
+/* The device's writes of the epoch have completed; @nr_frozen chunks. */
 void dmr_preserve_drained(struct dmr_device *dev, u64 nr_frozen);
-/* @nr_new chunks of @first … @last have just been put into released. */
+/*
+ * @nr_new chunks from @first to @last have just been put into released. @all:
+ * each of them is, and copies can go.
+ */
 void dmr_preserve_released(struct dmr_device *dev, u64 first, u64 last,
-			   u64 nr_new);
+			   u64 nr_new, bool all);
 /* END: copies are dropped, writes that wait go on. */
 void dmr_preserve_close(struct dmr_device *dev);
 

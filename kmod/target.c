@@ -122,7 +122,7 @@ static void replica_resume(struct dm_target *ti)
 {
 	struct dmr_target *t = ti->private;
 
-	dmr_device_resume(t->dev, t->origin->bdev);
+	dmr_device_resume(t->dev, t->origin->bdev, &t->cfg);
 }
 
 static void replica_presuspend_undo(struct dm_target *ti)

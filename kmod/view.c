@@ -28,7 +28,7 @@ struct view {
 /* One read; in front of the clone that goes to the origin. */
 struct view_read {
 	struct dmr_device *dev;
-	struct bio *bio;		/* the caller's; its iter is untouched */
+	struct bio *bio;		/* the caller's; its iter stays */
 	struct work_struct work;
 	u64 epoch;
 	u64 first, last;		/* chunks */
@@ -144,6 +144,7 @@ static void start_read(struct view *v, struct bio *bio, u64 epoch, bool copies,
 	r->first = first;
 	r->last = last;
 	r->copies = copies;
+	bio_clear_polled(clone);	/* nobody would poll it */
 	clone->bi_end_io = view_read_done;
 	submit_bio_noacct(clone);
 }

@@ -32,180 +32,180 @@
  *
  * DMR_CMD_GET (do: one device; dump: all of them)
  *
- *	request (do):
- *	    DMR_A_DEV			u64
- *	reply, one message for each device:
- *	    DMR_A_DEV			u64
- *	    DMR_A_NAME			string	device-mapper's name
- *	    DMR_A_UUID			string	device-mapper's uuid, may be ""
- *	    DMR_A_ORIGIN		u64	number of the origin device
- *	    DMR_A_SECTORS		u64	size of the volume
- *	    DMR_A_CHUNK_SECTORS		u32
- *	    DMR_A_REGION_SECTORS	u32
- *	    DMR_A_VOLUME_ID		16 bytes
- *	    DMR_A_ROLE			u32	enum dmr_role
- *	    DMR_A_STATE			u32	enum dmr_state
- *	    DMR_A_DEV_FLAGS		u32	DMR_DEV_F_*
- *	    DMR_A_GENERATION		u64
- *	    DMR_A_INCARNATION		u64	random, one for each load
- *	    DMR_A_LOADS			u64	grows with each load
- *	    DMR_A_ATTACHES		u64	ATTACH commands so far
- *	    DMR_A_OWNER			u32	port id of the owner, 0 = none
- *	    DMR_A_GROUP			u64	group number, 0 = alone
- *	    DMR_A_MEMBERS		u32	devices in the group
- *	    DMR_A_EPOCH			u64	the open epoch, 0 = none
- *	    DMR_A_EPOCH_FLAGS		u32	DMR_EPOCH_F_* of the open epoch
- *	    DMR_A_LAST_COMMITTED	u64	last epoch committed or kept
- *	    DMR_A_HIGHEST_SEEN		u64	highest number ever cut
- *	    DMR_A_CUT_TIME		u64	ns since 1970 of the last cut
- *	    DMR_A_NR_DIRTY		u64	chunks
- *	    DMR_A_NR_FROZEN		u64	chunks
- *	    DMR_A_NR_HELD		u64	chunks
- *	    DMR_A_NR_PRESERVED		u64	chunks whose old content is kept
- *	    DMR_A_NR_HOT		u64	regions
- *	    DMR_A_NR_REGIONS		u64
- *	    DMR_A_NR_CUTS		u64	since this load
- *	    DMR_A_NR_COMMITS		u64	  "
- *	    DMR_A_NR_ABORTS		u64	  "
- *	    DMR_A_NR_KEEPS		u64	  "
- *	    DMR_A_NR_DEGRADED		u64	  "
- *	    DMR_A_NR_COPIES		u64	chunks preserved since this load
- *	    DMR_A_GATE_LAST_NS		u64	pause of the last cut
- *	    DMR_A_GATE_MAX_NS		u64	longest pause since this load
- *	    DMR_A_GATE_SUM_NS		u64	sum of the pauses
- *	    DMR_A_WRITTEN_SECTORS	u64	written by users since this load
+ *   request (do):
+ *       DMR_A_DEV                   u64
+ *   reply, one message for each device:
+ *       DMR_A_DEV                   u64
+ *       DMR_A_NAME                  string  device-mapper's name
+ *       DMR_A_UUID                  string  device-mapper's uuid, may be ""
+ *       DMR_A_ORIGIN                u64     number of the origin device
+ *       DMR_A_SECTORS               u64     size of the volume
+ *       DMR_A_CHUNK_SECTORS         u32
+ *       DMR_A_REGION_SECTORS        u32
+ *       DMR_A_VOLUME_ID             16 bytes
+ *       DMR_A_ROLE                  u32     enum dmr_role
+ *       DMR_A_STATE                 u32     enum dmr_state
+ *       DMR_A_DEV_FLAGS             u32     DMR_DEV_F_*
+ *       DMR_A_GENERATION            u64
+ *       DMR_A_INCARNATION           u64     random, one for each load
+ *       DMR_A_LOADS                 u64     grows with each load
+ *       DMR_A_ATTACHES              u64     ATTACH commands so far
+ *       DMR_A_OWNER                 u32     port id of the owner, 0 = none
+ *       DMR_A_GROUP                 u64     group number, 0 = alone
+ *       DMR_A_MEMBERS               u32     devices in the group
+ *       DMR_A_EPOCH                 u64     the open epoch, 0 = none
+ *       DMR_A_EPOCH_FLAGS           u32     DMR_EPOCH_F_* of the open epoch
+ *       DMR_A_LAST_COMMITTED        u64     last epoch committed or kept
+ *       DMR_A_HIGHEST_SEEN          u64     highest number ever cut
+ *       DMR_A_CUT_TIME              u64     ns since 1970 of the last cut
+ *       DMR_A_NR_DIRTY              u64     chunks
+ *       DMR_A_NR_FROZEN             u64     chunks
+ *       DMR_A_NR_HELD               u64     chunks
+ *       DMR_A_NR_PRESERVED          u64     chunks whose old content is kept
+ *       DMR_A_NR_HOT                u64     regions
+ *       DMR_A_NR_REGIONS            u64
+ *       DMR_A_NR_CUTS               u64     since this load
+ *       DMR_A_NR_COMMITS            u64       "
+ *       DMR_A_NR_ABORTS             u64       "
+ *       DMR_A_NR_KEEPS              u64       "
+ *       DMR_A_NR_DEGRADED           u64       "
+ *       DMR_A_NR_COPIES             u64     chunks preserved since this load
+ *       DMR_A_GATE_LAST_NS          u64     pause of the last cut
+ *       DMR_A_GATE_MAX_NS           u64     longest pause since this load
+ *       DMR_A_GATE_SUM_NS           u64     sum of the pauses
+ *       DMR_A_WRITTEN_SECTORS       u64     written by users since this load
  *
  * DMR_CMD_ATTACH
  *
- *	The sender becomes the owner. Refused (-EBUSY) while another socket is.
- *	Said again by the owner, it counts one more attachment and leaves an open
- *	epoch as it is. The reply is that of GET.
- *	request:
- *	    DMR_A_DEV			u64
+ *   The sender becomes the owner. Refused (-EBUSY) while another socket is.
+ *   Said again by the owner, it counts one more attachment and leaves an open
+ *   epoch as it is. The reply is that of GET.
+ *   request:
+ *       DMR_A_DEV                   u64
  *
  * DMR_CMD_JOIN
  *
- *	Puts a device into a group; devices in one group are cut in one instant.
- *	Refused (-EBUSY) while either group has an open epoch or still drains.
- *	request:
- *	    DMR_A_DEV			u64
- *	    DMR_A_GROUP			u64	any number; 0 = alone again
+ *   Puts a device into a group; devices in one group are cut in one instant.
+ *   Refused (-EBUSY) while either group has an open epoch or still drains.
+ *   request:
+ *       DMR_A_DEV                   u64
+ *       DMR_A_GROUP                 u64     any number; 0 = alone again
  *
  * DMR_CMD_CUT
  *
- *	Ends the running epoch of the whole group and opens it for shipping. The
- *	dirty chunks become frozen and, in a clean cut, held. Returns at once;
- *	DMR_EVENT_FROZEN follows when the writes of the epoch have completed.
- *	-EBUSY: an epoch is open, or the writes of the previous cut (also of an
- *	aborted one) are still under way: say it again later.
- *	-ERANGE: the number is not above DMR_A_HIGHEST_SEEN of every member, or
- *	2^32 or more above it.
- *	request:
- *	    DMR_A_DEV			u64	any member
- *	    DMR_A_EPOCH			u64	the number that it gets
- *	    DMR_A_EPOCH_FLAGS		u32	DMR_EPOCH_F_FUZZY or 0; optional
- *	reply:
- *	    DMR_A_DEV, DMR_A_EPOCH, DMR_A_EPOCH_FLAGS, DMR_A_CUT_TIME
+ *   Ends the running epoch of the whole group and opens it for shipping. The
+ *   dirty chunks become frozen and, in a clean cut, held. Returns at once;
+ *   DMR_EVENT_FROZEN follows when the writes of the epoch have completed.
+ *   -EBUSY: an epoch is open, or the writes of the previous cut (also of an
+ *   aborted one) are still under way: say it again later.
+ *   -ERANGE: the number is not above DMR_A_HIGHEST_SEEN of every member, or
+ *   2^32 or more above it.
+ *   request:
+ *       DMR_A_DEV                   u64     any member
+ *       DMR_A_EPOCH                 u64     the number that it gets
+ *       DMR_A_EPOCH_FLAGS           u32     DMR_EPOCH_F_FUZZY or 0; optional
+ *   reply:
+ *       DMR_A_DEV, DMR_A_EPOCH, DMR_A_EPOCH_FLAGS, DMR_A_CUT_TIME
  *
  * DMR_CMD_GET_FROZEN, DMR_CMD_GET_DIRTY (dump only)
  *
- *	GET_FROZEN: the frozen chunks of one device, released ones too, in
- *	ascending order; refused (-ESTALE) if DMR_A_EPOCH is not the open epoch,
- *	(-EAGAIN) before FROZEN. GET_DIRTY: the chunks written since the last cut
- *	(a write that was mapped before the command is there).
- *	request:
- *	    DMR_A_DEV			u64
- *	    DMR_A_EPOCH			u64	GET_FROZEN only
- *	    DMR_A_FIRST			u64	first chunk looked at; optional
- *	    DMR_A_COUNT			u64	chunks looked at; optional
- *	reply, any number of messages:
- *	    DMR_A_DEV			u64
- *	    DMR_A_EPOCH			u64	the open epoch, 0 = none
- *	    DMR_A_EXTENTS		packed struct dmr_extent[], 1 … 2048
+ *   GET_FROZEN: the frozen chunks of one device, released ones too, in
+ *   ascending order; refused (-ESTALE) if DMR_A_EPOCH is not the open epoch,
+ *   (-EAGAIN) before FROZEN. GET_DIRTY: the chunks written since the last cut
+ *   (a write that was mapped before the command is there).
+ *   request:
+ *       DMR_A_DEV                   u64
+ *       DMR_A_EPOCH                 u64     GET_FROZEN only
+ *       DMR_A_FIRST                 u64     first chunk looked at; optional
+ *       DMR_A_COUNT                 u64     chunks looked at; optional
+ *   reply, any number of messages:
+ *       DMR_A_DEV                   u64
+ *       DMR_A_EPOCH                 u64     the open epoch, 0 = none
+ *       DMR_A_EXTENTS               packed struct dmr_extent[], 1 … 2048
  *
  * DMR_CMD_RELEASE
  *
- *	"These chunks have been read": their old content is needed no more. They
- *	can't be read again through the view in a clean epoch. Chunks that are not
- *	frozen are refused (-EINVAL); a chunk released twice is counted once.
- *	request:
- *	    DMR_A_DEV			u64
- *	    DMR_A_EPOCH			u64
- *	    DMR_A_EXTENTS		packed struct dmr_extent[], 1 … 4000
- *	reply:
- *	    DMR_A_DEV, DMR_A_EPOCH
- *	    DMR_A_NR_HELD		u64	frozen chunks not released yet
- *	    DMR_A_EPOCH_FLAGS		u32	DMR_EPOCH_F_FUZZY: this member's
- *						epoch is not clean. Final once
- *						DMR_A_NR_HELD is 0
+ *   "These chunks have been read": their old content is needed no more. They
+ *   can't be read again through the view in a clean epoch. Chunks that are not
+ *   frozen are refused (-EINVAL); a chunk released twice is counted once.
+ *   request:
+ *       DMR_A_DEV                   u64
+ *       DMR_A_EPOCH                 u64
+ *       DMR_A_EXTENTS               packed struct dmr_extent[], 1 … 4000
+ *   reply:
+ *       DMR_A_DEV, DMR_A_EPOCH
+ *       DMR_A_NR_HELD               u64     frozen chunks not released yet
+ *       DMR_A_EPOCH_FLAGS           u32     DMR_EPOCH_F_FUZZY: this member's
+ *                                           epoch is not clean. Final once
+ *                                           DMR_A_NR_HELD is 0
  *
  * DMR_CMD_END
  *
- *	Ends the open epoch of the whole group.
- *	commit: the target has made it durable: forgotten. Refused (-EBUSY) while
- *	  a member has frozen chunks that were never released.
- *	keep: what has been released is durable at the target, as partial: that
- *	  is forgotten, the rest is dirty again.
- *	abort: all of it is dirty again. Allowed before FROZEN.
- *	-ESTALE: another epoch is open, or none, and this is not a repetition.
- *	request:
- *	    DMR_A_DEV			u64	any member
- *	    DMR_A_EPOCH			u64
- *	    DMR_A_END			u32	enum dmr_end
+ *   Ends the open epoch of the whole group.
+ *   commit: the target has made it durable: forgotten. Refused (-EBUSY) while
+ *     a member has frozen chunks that were never released.
+ *   keep: what has been released is durable at the target, as partial: that
+ *     is forgotten, the rest is dirty again.
+ *   abort: all of it is dirty again. Allowed before FROZEN.
+ *   -ESTALE: another epoch is open, or none, and this is not a repetition.
+ *   request:
+ *       DMR_A_DEV                   u64     any member
+ *       DMR_A_EPOCH                 u64
+ *       DMR_A_END                   u32     enum dmr_end
  *
  * DMR_CMD_MARK
  *
- *	These chunks (or, without DMR_A_EXTENTS, all of them) become dirty.
- *	Needs no ownership: it can only make more to be shipped.
- *	request:
- *	    DMR_A_DEV			u64
- *	    DMR_A_EXTENTS		packed struct dmr_extent[]; optional
+ *   These chunks (or, without DMR_A_EXTENTS, all of them) become dirty.
+ *   Needs no ownership: it can only make more to be shipped.
+ *   request:
+ *       DMR_A_DEV                   u64
+ *       DMR_A_EXTENTS               packed struct dmr_extent[]; optional
  *
  * DMR_CMD_FORGET
  *
- *	Role secondary: the dirty map is dropped, because the site has adopted the
- *	generation with that clean epoch. Refused (-EPERM) in role primary.
- *	request:
- *	    DMR_A_DEV			u64
- *	    DMR_A_GENERATION		u64
- *	    DMR_A_EPOCH			u64
+ *   Role secondary: the dirty map is dropped, because the site has adopted the
+ *   generation with that clean epoch. Refused (-EPERM) in role primary.
+ *   request:
+ *       DMR_A_DEV                   u64
+ *       DMR_A_GENERATION            u64
+ *       DMR_A_EPOCH                 u64
  *
  * DMR_CMD_SET
  *
- *	Changes what is given. Refused (-EBUSY) while an epoch is open.
- *	request:
- *	    DMR_A_DEV			u64
- *	    DMR_A_ROLE			u32	optional
- *	    DMR_A_GENERATION		u64	optional
- *	    DMR_A_LAST_COMMITTED	u64	optional; never above what was cut
+ *   Changes what is given. Refused (-EBUSY) while an epoch is open.
+ *   request:
+ *       DMR_A_DEV                   u64
+ *       DMR_A_ROLE                  u32     optional
+ *       DMR_A_GENERATION            u64     optional
+ *       DMR_A_LAST_COMMITTED u64    optional; never above what was cut
  *
  * DMR_CMD_HOLD
  *
- *	New writes to the group wait, not longer than DMR_A_TIMEOUT_MS. CUT works
- *	meanwhile. Ends with DMR_A_TIMEOUT_MS 0, its time, its owner's socket, or
- *	a suspend.
- *	request:
- *	    DMR_A_DEV			u64
- *	    DMR_A_TIMEOUT_MS		u32	at most 60000
+ *   New writes to the group wait, not longer than DMR_A_TIMEOUT_MS. CUT works
+ *   meanwhile. Ends with DMR_A_TIMEOUT_MS 0, its time, its owner's socket, or
+ *   a suspend.
+ *   request:
+ *       DMR_A_DEV                   u64
+ *       DMR_A_TIMEOUT_MS            u32     at most 60000
  *
  * Events (group "events"; messages of the command DMR_CMD_EVENT)
  *
- *	Hints: a socket may overrun. Read GET after ENOBUFS, after ATTACH and now
- *	and then.
- *	    DMR_A_EVENT			u32	enum dmr_event
- *	    DMR_A_DEV			u64
- *	    DMR_A_NAME			string
- *	and with
- *	    ADDED, REMOVED		nothing more
- *	    DIRTY			to the owner's socket only: the first write
- *					after a cut
- *	    FROZEN			DMR_A_EPOCH, DMR_A_EPOCH_FLAGS,
- *					DMR_A_NR_FROZEN; one for each member
- *	    DEGRADED			DMR_A_EPOCH: this member is fuzzy now
- *	    DETACHED			nothing more
- *	    META_FAILED			DMR_A_ERROR u32, an errno
- *	    REQUEST			DMR_A_REQUEST string: "dmsetup message DEV 0
- *					request VERB [ARGS]"
+ *   Hints: a socket may overrun. Read GET after ENOBUFS, after ATTACH and now
+ *   and then.
+ *       DMR_A_EVENT                 u32     enum dmr_event
+ *       DMR_A_DEV                   u64
+ *       DMR_A_NAME                  string
+ *   and with
+ *       ADDED, REMOVED              nothing more
+ *       DIRTY                       to the owner's socket only: the first write
+ *                                   after a cut
+ *       FROZEN                      DMR_A_EPOCH, DMR_A_EPOCH_FLAGS,
+ *                                   DMR_A_NR_FROZEN; one for each member
+ *       DEGRADED                    DMR_A_EPOCH: this member is fuzzy now
+ *       DETACHED                    nothing more
+ *       META_FAILED                 DMR_A_ERROR u32, an errno
+ *       REQUEST                     DMR_A_REQUEST string: "dmsetup message DEV
+ *                                   0 request VERB [ARGS]"
  */
 #ifndef _UAPI_LINUX_DM_REPLICA_H
 #define _UAPI_LINUX_DM_REPLICA_H
@@ -306,7 +306,7 @@ enum dmr_state {
 	DMR_STATE_IDLE = 1,		/* no epoch is open */
 	DMR_STATE_DRAINING = 2,		/* cut; writes of the epoch under way */
 	DMR_STATE_FROZEN = 3,		/* open, can be read */
-	DMR_STATE_ABORTED = 4,		/* aborted, its writes still under way */
+	DMR_STATE_ABORTED = 4,		/* aborted, writes still under way */
 };
 
 enum dmr_end {
