@@ -61,7 +61,7 @@ struct volume {
 	bool was_open;			/* a target was opened before */
 	bool was_left_open;		/* the header that was found: a daemon
 					 * died with an epoch under way */
-	bool is_synced;			/* there is a clean epoch of this load */
+	bool is_synced;			/* has a clean epoch of this load */
 	uint64_t stale_until_ns;	/* no data before (W6) */
 	uint64_t bytes_shipped, bytes_zero;
 	uint64_t sync_done_bytes;

@@ -245,7 +245,7 @@ int ctl_busy(char **word)
 	return 0;
 }
 
-/* --- background ------------------------------------------------------------- */
+/* --- background ----------------------------------------------------------- */
 
 int ctl_start(int (*fn)(char **word), char **word)
 {

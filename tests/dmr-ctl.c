@@ -74,7 +74,7 @@ static int64_t now_ms(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
-/* --- commands ----------------------------------------------------------------- */
+/* --- commands ------------------------------------------------------------- */
 
 static int do_dev(char **word)
 {
@@ -392,7 +392,7 @@ static int do_sleep(char **word)
 	return 0;
 }
 
-/* --- the table ------------------------------------------------------------------ */
+/* --- the table ------------------------------------------------------------ */
 
 static int do_start(char **word);
 static int do_fails(char **word);
@@ -454,7 +454,7 @@ static int do_fails(char **word)
 	return 0;
 }
 
-/* --- the script ------------------------------------------------------------------ */
+/* --- the script ----------------------------------------------------------- */
 
 static void print_result(int err)
 {

@@ -154,7 +154,7 @@ int dmr_hold(struct genl *genl, uint64_t dev, uint32_t timeout_ms)
 	return genl_talk(genl, &req, NULL, NULL);
 }
 
-/* --- extents ---------------------------------------------------------------- */
+/* --- extents -------------------------------------------------------------- */
 
 static void take_extents(const struct nlattr *first, int len, void *arg)
 {
@@ -206,7 +206,7 @@ uint64_t dmr_extents_chunks(const struct dmr_extents *extents)
 	return chunks;
 }
 
-/* --- events ----------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------- */
 
 static void take_note(const struct nlattr *first, int len, void *arg)
 {
@@ -229,7 +229,7 @@ int dmr_next_note(struct genl *genl, int timeout_ms, struct dmr_note *note)
 	return genl_next_event(genl, timeout_ms, take_note, note);
 }
 
-/* --- words ------------------------------------------------------------------ */
+/* --- words ---------------------------------------------------------------- */
 
 static const char *const end_words[] = {
 	[DMR_END_COMMIT] = "commit",

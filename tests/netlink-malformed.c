@@ -117,7 +117,7 @@ static struct genl_request req;
 static struct dmr_get before;
 static char junk[(DMR_MAX_EXTENTS + 1) * sizeof(struct dmr_extent)];
 
-/* --- sending ---------------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------- */
 
 static int nr_values(const struct base *base)
 {
@@ -166,7 +166,7 @@ static int refused(const char *what, bool words)
 	return 0;
 }
 
-/* --- faults ----------------------------------------------------------------------- */
+/* --- faults --------------------------------------------------------------- */
 
 static int wrong_length(const struct base *base, int i, int len)
 {
@@ -335,7 +335,7 @@ static void try_base(const struct base *base)
 	   i ? strerrorname_np(-i) : "ok", genl.extack);
 }
 
-/* --- commands that there are not ---------------------------------------------------- */
+/* --- commands that there are not ------------------------------------------ */
 
 static void try_commands(void)
 {

@@ -57,7 +57,7 @@ int member_open(struct shipper *s, struct member *member)
 	return member->copy ? 0 : complain(s, member, "copy", -ENOMEM);
 }
 
-/* --- cut ------------------------------------------------------------------------ */
+/* --- cut ------------------------------------------------------------------ */
 
 /* Busy (the drain of an aborted epoch) is an answer: again, later. */
 static int cut(struct shipper *s, bool fuzzy, struct oracle_bounds *bounds)
@@ -116,7 +116,7 @@ static int wait_frozen(struct shipper *s)
 	return 0;
 }
 
-/* --- read and release --------------------------------------------------------------- */
+/* --- read and release ----------------------------------------------------- */
 
 /* A piece's sectors: the volume's last chunk may be short. */
 static uint64_t piece_sectors(const struct member *member,
@@ -280,7 +280,7 @@ static int ship_member(struct shipper *s, struct member *member,
 	return err;
 }
 
-/* --- the whole ------------------------------------------------------------------------ */
+/* --- the whole ------------------------------------------------------------ */
 
 static int end(struct shipper *s, enum dmr_end how)
 {

@@ -57,8 +57,9 @@ int member_open(struct shipper *s, struct member *member);
 
 /*
  * Returns 0, or -errno with the reason printed; -EBADE: the module broke its
- * word (a released chunk was read, a frozen set changed). *clean: it was committed and is
- * clean, so the copies are an image of the cut, to be checked with bounds.
+ * word (a released chunk was read, a frozen set changed). *clean: it was
+ * committed and is clean, so the copies are an image of the cut, to be checked
+ * with bounds.
  */
 int epoch_ship(struct shipper *s, const struct fate *fate,
 	       struct oracle_bounds *bounds, bool *clean);

@@ -126,7 +126,7 @@ void oracle_image_put(struct oracle_image *image, uint32_t volume,
 	}
 }
 
-/* --- the check -------------------------------------------------------------------- */
+/* --- the check ------------------------------------------------------------ */
 
 static void __attribute__((format(printf, 2, 3)))
 violation(struct oracle_image *image, const char *fmt, ...)
@@ -158,7 +158,8 @@ static void find_newest(struct oracle_image *image)
 					  " is damaged, torn or misplaced",
 					  v, s);
 			else if (cell->found &&
-				 cell->found > image->chains[cell->owner].newest)
+				 cell->found >
+				 image->chains[cell->owner].newest)
 				image->chains[cell->owner].newest = cell->found;
 		}
 }

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define CHUNK		8u		/* sectors of a chunk of the shared area */
+#define CHUNK		8u	/* sectors of a chunk of the shared area */
 #define SHARED_MAX	2048u		/* sectors of the shared area */
 #define VOLUME_MIN	2048u
 
@@ -93,7 +93,7 @@ uint8_t oracle_owner(const struct oracle_plan *plan, uint32_t volume,
 	return chain < plan->nr_chains ? chain : ORACLE_NOBODY;
 }
 
-/* --- the row -------------------------------------------------------------------- */
+/* --- the row -------------------------------------------------------------- */
 
 /* splitmix64 */
 static uint64_t random_next(struct oracle_row *row)

@@ -10,12 +10,12 @@
  *
  * Each sector of 512 bytes belongs to one chain:
  *
- *	shared area	the sectors of each 4 KiB chunk are dealt out to the chains,
- *			so that dependent and independent writes meet in one chunk
- *	per chain	a ring of places written again and again, at any sector and
- *			at any size up to the largest record,
- *			and a log that is written in order, always to chunks that
- *			have been left alone for long
+ *	shared area	the sectors of each 4 KiB chunk are dealt out to the
+ *			chains: dependent and independent writes meet in one
+ *	per chain	a ring of places written again and again, at any sector
+ *			and at any size up to the largest record,
+ *			and a log that is written in order, always to chunks
+ *			that have been left alone for long
  *
  * P1 Records of kind zero (discard, write-zeroes) carry no number. They follow
  *    a data record and are disjoint from it, so the newest data record of a

@@ -2,8 +2,8 @@
 /*
  * The consistency oracle, part 2: what a sector says.
  *
- * Every sector of a data record tells whose it is (run, chain, number), where it
- * was meant to be, which records of *every* chain had completed when it was
+ * Every sector of a data record tells whose it is (run, chain, number), where
+ * it was meant to be, which records of *every* chain had completed when it was
  * issued, and carries filling that depends on all of this, and a checksum. So a
  * sector that is torn, misplaced or stale can't pass for another.
  */

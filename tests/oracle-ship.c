@@ -64,7 +64,7 @@ static int64_t now_ms(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
-/* --- setting up ----------------------------------------------------------------- */
+/* --- setting up ----------------------------------------------------------- */
 
 static int parse_member(char *text)
 {
@@ -126,7 +126,7 @@ static int set_up(char **argv)
 	return join_group();
 }
 
-/* --- epoch after epoch ------------------------------------------------------------ */
+/* --- epoch after epoch ---------------------------------------------------- */
 
 static struct fate draw_fate(void)
 {
@@ -186,7 +186,7 @@ static int ship_epochs(void)
 	return err;
 }
 
-/* --- the end --------------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------- */
 
 static int stop_writer(void)
 {

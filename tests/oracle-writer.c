@@ -86,7 +86,7 @@ static bool chance(struct chain *chain, unsigned long percent)
 	return (unsigned long)rand_r(&chain->dice) % 100 < percent;
 }
 
-/* --- one record ----------------------------------------------------------------- */
+/* --- one record ----------------------------------------------------------- */
 
 static int write_zeros(const struct oracle_record *record)
 {
@@ -173,7 +173,7 @@ static void *run_chain(void *arg)
 	return NULL;
 }
 
-/* --- the whole ------------------------------------------------------------------ */
+/* --- the whole ------------------------------------------------------------ */
 
 static int open_volumes(char **path, struct oracle_plan *plan)
 {

@@ -18,7 +18,7 @@ struct world {
 	struct oracle_plan plan;
 	struct oracle_row row[CHAINS];
 	uint64_t seen[ORACLE_CHAINS_MAX];	/* completed */
-	uint32_t done[CHAINS];			/* sectors of row.last written */
+	uint32_t done[CHAINS];		/* sectors of row.last written */
 	struct oracle_sector *disk[VOLUMES];
 	struct oracle_sector record[CHAINS][ORACLE_RECORD_MAX];
 };
