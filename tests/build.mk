@@ -7,7 +7,8 @@ unit-y += unit-extents unit-header
 tools-y += bench/nbd-bench
 unit-y += unit-oracle
 unit-oracle-y := tests/oracle-plan.o tests/oracle-sector.o tests/oracle-image.o
-tools-y += dmr-ctl netlink-malformed oracle-writer oracle-check oracle-ship
+tools-y += dm-turn dmr-ctl netlink-malformed
+tools-y += oracle-writer oracle-check oracle-ship
 oracle-objs := tests/oracle-plan.o tests/oracle-sector.o tests/oracle-image.o \
 	       tests/oracle-state.o
 dmr-ctl-y := tests/dmr-ctl-io.o tests/dmr.o tests/genl.o

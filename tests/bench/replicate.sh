@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Random 4 KiB writes at depth 16 to a RAM disk that is being replicated within
+# this machine: by replicad to nbdkit, and by DRBD 8.4, protocol A, to a second
+# minor over loopback. Runs take turns; each starts when the other side is idle.
+# lab: vm mem=3072 timeout=900
+. "$(dirname "$0")/common"
+. "$(dirname "$0")/replicated-setup"
+requires_cmd drbdsetup drbdmeta
+
+ROUNDS=5 SECONDS_EACH=3
+MIB=256
+
+start_drbd() {
+	local m
+	modprobe drbd usermode_helper=/bin/true || bail "no drbd"
+	for m in 0 1; do
+		drbdmeta --force $m v08 /dev/ram$m internal create-md &&
+			drbdsetup new-resource r$m &&
+			drbdsetup new-minor r$m $m 0 &&
+			drbdsetup attach $m /dev/ram$m /dev/ram$m internal ||
+			return
+	done
+	set -- --protocol=A --sndbuf-size=8M --max-buffers=8000
+	drbdsetup connect r0 ipv4:127.0.0.1:7788 ipv4:127.0.0.1:7789 "$@" &&
+		drbdsetup connect r1 ipv4:127.0.0.1:7789 ipv4:127.0.0.1:7788 \
+			"$@" &&
+		wait_until 30 grep -q cs:Connected /proc/drbd &&
+		drbdsetup new-current-uuid --clear-bitmap 0 &&
+		drbdsetup primary 0 --force
+}
+
+# Nothing on the way: local count, pending, unacknowledged, application pending
+drbd_is_idle() {
+	! grep -E ' (lo|pe|ua|ap):[1-9]' /proc/drbd
+}
+
+# iops DEVICE
+iops() {
+	fio --name=w --filename="$1" --ioengine=io_uring --direct=1 \
+		--rw=randwrite --bs=4k --iodepth=16 --norandommap \
+		--time_based --runtime=$SECONDS_EACH --output-format=json |
+		sed -n '/^{/,$p' | jq '.jobs[0].write.iops | floor'
+}
+
+load_module
+make_brd 3 $MIB
+make_dm vol "0 $(sectors_of /dev/ram2) linear /dev/ram2 0"
+start_drbd >"$scratch_dir/drbd" 2>&1 ||
+	bail "no DRBD: $(tail -n 3 "$scratch_dir/drbd")"
+target_params=()
+start_target $((MIB + 1))
+start_daemon
+enable vol
+
+for ((i = 0; i < ROUNDS; i++)); do
+	wait_until 30 drbd_is_idle || bail "DRBD does not come to rest"
+	settle vol
+	iops /dev/drbd0 >>"$scratch_dir/drbd-iops"
+	wait_until 30 drbd_is_idle || bail "DRBD does not come to rest"
+	before=$(rpc-call get vol bytes_shipped)
+	iops /dev/mapper/vol >>"$scratch_dir/our-iops"
+	after=$(rpc-call get vol bytes_shipped)
+	echo $(((after - before) / 1048576)) >>"$scratch_dir/shipped"
+done
+ours=$(median <"$scratch_dir/our-iops")
+drbd=$(median <"$scratch_dir/drbd-iops")
+row replicate-vs-drbd-a "$ours" writes/s "DRBD 8.4 protocol A" "$drbd" \
+	"$(quotient "$ours" "$drbd")"
+echo "shipped meanwhile, MiB in each run of $SECONDS_EACH s:" \
+	"$(tr '\n' ' ' <"$scratch_dir/shipped")"
+echo "runs: $(tr '\n' ' ' <"$scratch_dir/our-iops")DRBD:" \
+	"$(tr '\n' ' ' <"$scratch_dir/drbd-iops")"
+settle vol
+cmp -n $((MIB << 20)) /dev/mapper/vol <(nbdcopy "$target_uri" -) ||
+	bail "the replica is not the device"
+bench_done
