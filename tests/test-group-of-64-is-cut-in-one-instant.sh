@@ -3,12 +3,12 @@
 # If this fails, the members of a consistency group are cut one after the other:
 # a record is in the image of one volume, and what it depends on is missing in
 # another's.
-# lab: timeout=400
+# lab: soak timeout=600
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module
 members=${DMR_GROUP_MEMBERS:-64}
-cuts=${DMR_GROUP_CUTS:-60}
+cuts=${DMR_GROUP_CUTS:-20}
 make_null pool $((members * 2))
 
 # Slices of one disk; no delays here.
@@ -25,7 +25,7 @@ done
 pass "$members volumes"
 
 start_writer --chains 4 --max 16384 -- "${names[@]}"
-check "$cuts cuts of the whole group are closed" timeout 200 oracle-ship \
+check "$cuts cuts of the whole group are closed" timeout 300 oracle-ship \
 	--cuts "$cuts" --abort 10 --keep 10 --fuzzy 10 --clean $((cuts / 3)) \
 	"$oracle_state" "${specs[@]}"
 note "$(tail -n 1 "$scratch_dir/writer")"
