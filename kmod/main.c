@@ -8,9 +8,9 @@
  */
 #include "main.h"
 
-#include <linux/genetlink.h>
 #include <linux/module.h>
 #include <linux/workqueue.h>
+#include <net/genetlink.h>
 
 #include "device.h"
 #include "netlink.h"
