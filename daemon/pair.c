@@ -3,23 +3,23 @@
  * How a pair lives.
  *
  *	             ENABLE                RETRY
- *	 disabled ───────────> connecting <─────── error
- *	    ^                  │   ^   ^             ^
- *	    │ DISABLE          │   │   └─ RESUME     │ REFUSED
- *	    │ (from            │   │ LOST   │        │ (from connecting
- *	    │  anywhere)       │   │        │        │  and all below)
- *	                       │   │      paused     │
- *	         CONNECTED_NEW │   │        ^        │
- *	                       v   │        │ PAUSE (from anywhere but disabled)
- *	  ┌──────── syncing ───────┤
- *	  │ CLEAN      │ STALLED   │
- *	  v            v           │
- *	replicating  falling-behind┤     connecting ── CONNECTED ──> catching-up
- *	  │   ^          │  ^      │
- *	  │   └── CLEAN ─┘  │STALLED
- *	  │   ^             │      │
- *	  │   └─ CLEAN ─ catching-up
- *	  └──── PARTIAL ────^
+ *	 disabled -----------> connecting <------- error
+ *	    ^                  |   ^   ^             ^
+ *	    | DISABLE          |   |   '- RESUME     | REFUSED
+ *	    | (from            |   | LOST   |        | (from connecting
+ *	    |  anywhere)       |   |        |        |  and all below)
+ *	                       |   |      paused     |
+ *	         CONNECTED_NEW |   |        ^        |
+ *	                       v   |        | PAUSE (from anywhere but disabled)
+ *	  .-------- syncing -------|
+ *	  | CLEAN      | STALLED   |
+ *	  v            v           |
+ *	replicating  falling-behind|     connecting -- CONNECTED --> catching-up
+ *	  |   ^          |  ^      |
+ *	  |   '-- CLEAN -'  |STALLED
+ *	  |   ^             |      |
+ *	  |   '- CLEAN - catching-up
+ *	  '---- PARTIAL ----^
  *
  * What is true in each state:
  *  disabled        no connection, no epoch, nothing is owed to anybody

@@ -38,7 +38,7 @@ enum pair_event {
 	PAIR_EV_RETRY,		/* the wait after LOST or REFUSED is over */
 	PAIR_EV_CLEAN,		/* a clean epoch is committed */
 	PAIR_EV_PARTIAL,	/* the dirty set is too big for a clean cut */
-	PAIR_EV_STALLED,	/* … and a clean cut in spite of that failed */
+	PAIR_EV_STALLED,	/* and a clean cut in spite of it failed */
 	PAIR_NR_EVENTS
 };
 

@@ -9,8 +9,8 @@
  *
  * A member in SENDING, two things at once, then a third:
  *
- *	cut ──┬── FROZEN ── GET_FROZEN ──┬── pump: read, RELEASE, send
- *	      └── header(open), durable ─┘
+ *	cut --.-- FROZEN -- GET_FROZEN --.-- pump: read, RELEASE, send
+ *	      '-- header(open), durable -'
  *
  * E1 the first data write of an epoch leaves after header(open) is durable at
  *    that target (W6): start_pump() asks for both.

@@ -34,8 +34,10 @@ static const char usage[] =
 "  --clean N         at least so many epochs must have been clean (1)\n"
 "  --degraded N      at least so many epochs must have degraded (0)\n";
 
-enum { CUTS = 256, SECONDS, GROUP, FUZZY, ABORT, KEEP, BATCH, DELAY, PAUSE,
-       SEED, CLEAN, DEGRADED, HELP };
+enum {
+	CUTS = 256, SECONDS, GROUP, FUZZY, ABORT, KEEP, BATCH, DELAY, PAUSE,
+	SEED, CLEAN, DEGRADED, HELP
+};
 
 static const struct option long_options[] = {
 	{ "cuts", 1, NULL, CUTS }, { "seconds", 1, NULL, SECONDS },

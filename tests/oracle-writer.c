@@ -39,8 +39,10 @@ static const char usage[] =
 "  --seconds N     then stop (0: no limit)\n"
 "  --stall MS      a write that takes longer is an error (0: no limit)\n";
 
-enum { CHAINS = 256, SEED, MAX, ZERO, DISCARD, DURABLE, FLUSH, NOWAIT, PAUSE,
-       RECORDS, SECONDS, STALL, HELP };
+enum {
+	CHAINS = 256, SEED, MAX, ZERO, DISCARD, DURABLE, FLUSH, NOWAIT,
+	PAUSE, RECORDS, SECONDS, STALL, HELP
+};
 
 static const struct option long_options[] = {
 	{ "chains", 1, NULL, CHAINS }, { "seed", 1, NULL, SEED },

@@ -43,7 +43,8 @@ typedef unsigned int gfp_t;
 #define READ_ONCE(x)		(*(volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
 #define cmpxchg(p, old, new)	__sync_val_compare_and_swap(p, old, new)
-#define smp_mb__before_atomic()	__sync_synchronize()
+/* One thread: order is the compiler's. */
+#define smp_mb__before_atomic()	__asm__ volatile("" ::: "memory")
 #define cond_resched()		((void)0)
 #define ERR_PTR(e)		((void *)(long)(e))
 #define IS_ERR_OR_NULL(p)	(!(p) || (unsigned long)(p) >= -4095UL)
