@@ -43,11 +43,15 @@ typedef unsigned int gfp_t;
 #define READ_ONCE(x)		(*(volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
 #define cmpxchg(p, old, new)	__sync_val_compare_and_swap(p, old, new)
-/* One thread: order is the compiler's. */
-#define smp_mb__before_atomic()	__asm__ volatile("" ::: "memory")
 #define cond_resched()		((void)0)
 #define ERR_PTR(e)		((void *)(long)(e))
 #define IS_ERR_OR_NULL(p)	(!(p) || (unsigned long)(p) >= -4095UL)
+
+/* One thread: order is the compiler's. */
+static inline void smp_mb__before_atomic(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
 
 struct rcu_head { void *next, *func; };
 
