@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this failed, an insertion that goes wrong half way would leave a volume in
 # use suspended, with another table, or with a hidden device that stays.
-# lab: timeout=120
+# lab: timeout=400
 . "$(dirname "$0")/lib.sh"
 load_module
 make_null disk0 64

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this failed, putting replication below a mounted filesystem, or taking it
 # out again, would disturb or damage what is being written there.
-# lab: timeout=150
+# lab: timeout=400
 . "$(dirname "$0")/lib.sh"
 requires_cmd mkfs.ext4 e2fsck
 load_module
