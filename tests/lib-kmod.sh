@@ -113,12 +113,18 @@ start_writer() {
 	wait_until 10 test -s "$oracle_state" || bail "the writer did not start"
 }
 
-# Status 0: it wrote to its end, and no write failed or stalled.
-writer_ended_well() {
+# check_ended DESCRIPTION PID FILE: a background process ended well; FILE has
+# its output.
+check_ended() {
 	local status=0
-	wait "$writer_pid" || status=$?
-	cat "$scratch_dir/writer"
-	return $status
+	wait "$2" || status=$?
+	is "$1" $status 0
+	note "$(cat "$3")"
+}
+
+# check_writer DESCRIPTION: it wrote to its end, and no write failed or stalled.
+check_writer() {
+	check_ended "$1" "$writer_pid" "$scratch_dir/writer"
 }
 
 # ship_specs NAME...: into $specs

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define PATIENCE_MS	60000		/* for a drain */
+#define SOME_MAX	16		/* pieces released by one command */
 
 static int64_t now_ms(void)
 {
@@ -158,10 +159,11 @@ static int fetch(struct shipper *s, struct member *member,
 }
 
 static int release(struct shipper *s, struct member *member,
-		   const struct dmr_extent *piece)
+		   const struct dmr_extent *piece, size_t nr)
 {
 	struct dmr_held held = { 0 };
-	int err = dmr_release(&s->genl, member->dev, s->epoch, piece, 1, &held);
+	int err = dmr_release(&s->genl, member->dev, s->epoch, piece, nr,
+			      &held);
 
 	if (err)
 		return complain(s, member, "release", err);
@@ -176,7 +178,7 @@ static int probe(struct shipper *s, struct member *member,
 {
 	uint64_t held = member->nr_held;
 	struct dmr_get get;
-	int err = release(s, member, piece);
+	int err = release(s, member, piece, 1);
 
 	if (err)
 		return err;
@@ -192,16 +194,21 @@ static int probe(struct shipper *s, struct member *member,
 	return err;
 }
 
-static int ship_piece(struct shipper *s, struct member *member,
-		      const struct dmr_extent *piece)
+/* Reads some pieces, then releases them together. */
+static int ship_some(struct shipper *s, struct member *member,
+		     const struct dmr_extent *piece, size_t nr)
 {
-	int err = fetch(s, member, piece);
+	size_t i;
+	int err = 0;
 
-	if (!err && s->pause_us)
-		usleep(s->pause_us);
+	for (i = 0; !err && i < nr; i++) {
+		err = fetch(s, member, &piece[i]);
+		if (!err && s->pause_us)
+			usleep(s->pause_us);
+	}
 	if (!err)
-		err = release(s, member, piece);
-	if (!err && below(s, 50) == 0)
+		err = release(s, member, piece, nr);
+	if (!err && below(s, 20) == 0)
 		err = probe(s, member, piece);
 	return err;
 }
@@ -246,15 +253,18 @@ static void shuffle(struct shipper *s, struct dmr_extent *piece, size_t nr)
 static int ship_pieces(struct shipper *s, struct member *member,
 		       const struct dmr_extents *extents, unsigned int percent)
 {
-	size_t nr, i, end;
+	size_t nr, i, end, some;
 	struct dmr_extent *piece = cut_up(s, member, extents, &nr);
 	int err = piece ? 0 : -ENOMEM;
 
 	if (!err && below(s, 2))
 		shuffle(s, piece, nr);
 	end = percent < 100 ? nr * percent / 100 : nr;
-	for (i = 0; !err && i < end; i++)
-		err = ship_piece(s, member, &piece[i]);
+	for (i = 0; !err && i < end; i += some) {
+		some = 1 + below(s, SOME_MAX);
+		some = some < end - i ? some : end - i;
+		err = ship_some(s, member, &piece[i], some);
+	}
 	free(piece);
 	return err;
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this fails, a wrong table line is taken, or refused without a word, or the
 # refusal leaves a device or a claim behind.
-# lab: soak timeout=300
+# lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module

@@ -65,6 +65,6 @@ listener=$!
 wait_until 5 grep -q . "$scratch_dir/removed"
 dm_remove vol-dmr-view
 check "the device goes" dmsetup remove vol
-check "REMOVED" wait $listener
+check_ended "REMOVED" $listener "$scratch_dir/removed"
 check_dmesg
 finish

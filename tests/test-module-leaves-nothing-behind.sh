@@ -9,8 +9,12 @@ load_module
 slabs() {
 	grep -c replica /proc/slabinfo
 }
+# A worker of the system is named after what it did last; the queues' own are not.
+queues() {
+	ps --ppid 2 -o comm= | grep -c '^dmr_'
+}
 is "no slab of its own at first" "$(slabs)" 0
-check "a work queue can be seen" bash -c "ps --ppid 2 -o comm= | grep dmr_ctl"
+is "its work queues can be seen" "$(queues)" 3
 make_volume vol 16
 v=/dev/mapper/vol
 refuses "a device holds the module" "in use|busy|temporarily" rmmod dm-replica
@@ -30,7 +34,7 @@ check "the module goes" rmmod dm-replica
 refuses "  its targets are gone" "." \
 	bash -c 'dmsetup targets | grep replica || { echo none; false; }'
 refuses "  its family is gone" "No such file" dmr-ctl /dev/vol-disk get
-is "  no work queue is left" "$(ps --ppid 2 -o comm= | grep -c dmr_)" 0
+is "  no work queue is left" "$(queues)" 0
 load_module
 make_dm again "0 $(sectors_of /dev/vol-disk) replica /dev/vol-disk - 0"
 ctl "loaded again, it works" again attach "cut next" "wait frozen" \

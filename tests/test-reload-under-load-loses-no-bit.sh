@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this fails, a table reload, a suspend or a resume while an epoch is open
 # loses the epoch, a dirty bit or a write.
-# lab: soak timeout=400
+# lab: timeout=400
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module
-seconds=${DMR_SOAK:-20}
+seconds=${DMR_SOAK_SECONDS:-20}
 make_volume first 16
 make_volume a 8
 make_volume b 8
@@ -44,8 +44,8 @@ check "epochs stay closed under suspends and reloads" timeout 300 oracle-ship \
 	--seconds "$seconds" --abort 10 --keep 10 --fuzzy 10 --delay 3000 \
 	--clean 2 "$oracle_state" "${specs[@]}"
 kill $turner
-check "every suspend, reload and resume was taken" wait $turner
-note "$(cat "$scratch_dir/turns")"
-check "no write failed" writer_ended_well
+check_ended "every suspend, reload and resume was taken" $turner \
+	"$scratch_dir/turns"
+check_writer "no write failed"
 check_dmesg
 finish

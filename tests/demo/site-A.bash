@@ -42,6 +42,7 @@ close_bank() {
 	for pid in $(cat $state/bank.pid $state/tree.pid); do
 		until_true 150 test ! -d "/proc/$pid" || return
 	done
+	cp $state/acks "$out/bank-acks.log"
 }
 
 progress() {
