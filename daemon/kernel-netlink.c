@@ -74,6 +74,11 @@ static int real_attach(struct kernel *kernel, uint64_t dev,
 	return dmr_nl_attach(nl_of(kernel), dev, info);
 }
 
+static int real_detach(struct kernel *kernel, uint64_t dev)
+{
+	return dmr_nl_detach(nl_of(kernel), dev);
+}
+
 static int real_join(struct kernel *kernel, uint64_t dev, uint64_t group)
 {
 	return dmr_nl_join(nl_of(kernel), dev, group);
@@ -199,6 +204,7 @@ const struct kernel_ops kernel_netlink_ops = {
 	.next_event = real_next_event,
 	.get = real_get,
 	.attach = real_attach,
+	.detach = real_detach,
 	.join = real_join,
 	.cut = real_cut,
 	.get_frozen = real_get_frozen,

@@ -35,6 +35,11 @@ int kernel_attach(struct kernel *kernel, uint64_t dev, struct dmr_info *info)
 	return done(kernel, kernel->ops->attach(kernel, dev, info));
 }
 
+int kernel_detach(struct kernel *kernel, uint64_t dev)
+{
+	return done(kernel, kernel->ops->detach(kernel, dev));
+}
+
 int kernel_join(struct kernel *kernel, uint64_t dev, uint64_t group)
 {
 	return done(kernel, kernel->ops->join(kernel, dev, group));

@@ -44,6 +44,7 @@ struct kernel_ops {
 	int (*get)(struct kernel *kernel, uint64_t dev, struct dmr_info *info);
 	int (*attach)(struct kernel *kernel, uint64_t dev,
 		      struct dmr_info *info);
+	int (*detach)(struct kernel *kernel, uint64_t dev);
 	int (*join)(struct kernel *kernel, uint64_t dev, uint64_t group);
 	int (*cut)(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 		   uint32_t flags, struct dmr_cut *cut);
@@ -74,6 +75,7 @@ const char *kernel_error(struct kernel *kernel);
 int kernel_next_event(struct kernel *kernel, struct dmr_nl_event *ev);
 int kernel_get(struct kernel *kernel, uint64_t dev, struct dmr_info *info);
 int kernel_attach(struct kernel *kernel, uint64_t dev, struct dmr_info *info);
+int kernel_detach(struct kernel *kernel, uint64_t dev);
 int kernel_join(struct kernel *kernel, uint64_t dev, uint64_t group);
 int kernel_cut(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 	       uint32_t flags, struct dmr_cut *cut);

@@ -369,10 +369,9 @@ int dmr_group_join(struct dmr_device *dev, u64 number, u32 owner,
 
 /* ---- owner ---- */
 
-static void detach(struct dmr_device *dev, u32 owner)
+void dmr_group_let_go(struct dmr_device *dev, struct dmr_group *g, u32 owner)
 {
-	struct dmr_group *g = dmr_group_lock(dev);
-
+	lockdep_assert_held(&g->lock);
 	if (g->held && g->hold_owner == owner)
 		dmr_group_unhold(g);
 	if (dev->owner == owner) {
@@ -380,6 +379,13 @@ static void detach(struct dmr_device *dev, u32 owner)
 		dev->owner = 0;
 		dmr_event_send(dev, DMR_EVENT_DETACHED);
 	}
+}
+
+static void detach(struct dmr_device *dev, u32 owner)
+{
+	struct dmr_group *g = dmr_group_lock(dev);
+
+	dmr_group_let_go(dev, g, owner);
 	dmr_group_unlock(g);
 }
 

@@ -29,6 +29,9 @@ void dmr_group_unlock(struct dmr_group *g);
 int dmr_group_hold(struct dmr_group *g, u32 ms, u32 owner, const char **why);
 void dmr_group_unhold(struct dmr_group *g);
 
+/* Group lock: socket @owner lets @dev go, and what it holds of its group. */
+void dmr_group_let_go(struct dmr_device *dev, struct dmr_group *g, u32 owner);
+
 /* Socket @owner has closed: whatever it owns is let go. No lock. */
 void dmr_group_detach(u32 owner);
 

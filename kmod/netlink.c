@@ -186,6 +186,22 @@ static int cmd_attach(struct sk_buff *skb, struct genl_info *info)
 	return r;
 }
 
+static int cmd_detach(struct sk_buff *skb, struct genl_info *info)
+{
+	struct call c;
+	int r = enter(skb, info, &c, DMR_NEEDS());
+
+	if (r)
+		return r;
+	if (c.dev->owner && c.dev->owner != info->snd_portid) {
+		c.why = "another socket owns the device";
+		r = -EPERM;
+	} else if (c.dev->owner) {
+		dmr_group_let_go(c.dev, c.g, info->snd_portid);
+	}
+	return leave_with(info, &c, r);
+}
+
 static int cmd_join(struct sk_buff *skb, struct genl_info *info)
 {
 	const char *why = "refused";
@@ -390,6 +406,7 @@ static int cmd_hold(struct sk_buff *skb, struct genl_info *info)
 
 POLICY(get);
 POLICY(attach);
+POLICY(detach);
 POLICY(join, U64(DMR_A_GROUP));
 POLICY(cut, U64(DMR_A_EPOCH),
 	[DMR_A_EPOCH_FLAGS] = NLA_POLICY_MASK(NLA_U32, __DMR_EPOCH_F_ALL));
@@ -417,6 +434,7 @@ static const struct genl_ops ops[] = {
 	{ .cmd = DMR_CMD_GET, .doit = cmd_get, .dumpit = dmr_dump_get,
 	  .policy = get_policy, .maxattr = DMR_A_MAX },
 	DO(attach, ATTACH),
+	DO(detach, DETACH),
 	DO(join, JOIN),
 	DO(cut, CUT),
 	DUMP_EXTENT_OP(frozen, GET_FROZEN),

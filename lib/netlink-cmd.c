@@ -27,7 +27,7 @@ static int run(struct dmr_nl *nl, struct request *req)
 	return dmr_nl_run(nl, req, false, NULL, NULL);
 }
 
-/* --- GET, ATTACH --------------------------------------------------------- */
+/* --- GET, ATTACH, DETACH ------------------------------------------------- */
 
 struct one_info {
 	struct dmr_info *info;		/* NULL = not wanted */
@@ -65,6 +65,13 @@ int dmr_nl_attach(struct dmr_nl *nl, uint64_t dev, struct dmr_info *info)
 	struct request req = request(nl, DMR_CMD_ATTACH, dev);
 
 	return run_for_info(nl, &req, info);
+}
+
+int dmr_nl_detach(struct dmr_nl *nl, uint64_t dev)
+{
+	struct request req = request(nl, DMR_CMD_DETACH, dev);
+
+	return run(nl, &req);
 }
 
 struct all_infos {

@@ -138,6 +138,8 @@ int dmr_nl_get_all(struct dmr_nl *nl, dmr_info_fn fn, void *arg);
 
 /* info may be NULL. */
 int dmr_nl_attach(struct dmr_nl *nl, uint64_t dev, struct dmr_info *info);
+/* An epoch that is open is aborted. */
+int dmr_nl_detach(struct dmr_nl *nl, uint64_t dev);
 int dmr_nl_join(struct dmr_nl *nl, uint64_t dev, uint64_t group);
 int dmr_nl_cut(struct dmr_nl *nl, uint64_t dev, uint64_t epoch,
 	       uint32_t epoch_flags, struct dmr_cut *cut);

@@ -30,7 +30,7 @@ static uint64_t epoch;		/* of the last cut, or given with "epoch" */
 static const char usage[] =
 "usage: dmr-ctl DEVICE [COMMAND]...\n"
 "  dev PATH | epoch N             what the following commands are about\n"
-"  attach | join GROUP | hold MS | mark all|EXTENTS\n"
+"  attach | detach | join GROUP | hold MS | mark all|EXTENTS\n"
 "  cut EPOCH|next [fuzzy] | end commit|abort|keep\n"
 "  frozen | dirty                 prints extents and their chunks\n"
 "  release all|EXTENTS            prints how many are held, clean or fuzzy\n"
@@ -97,6 +97,11 @@ static int do_attach(char **word)
 static int do_join(char **word)
 {
 	return answer(dmr_join(&genl, dev, number(word[0])));
+}
+
+static int do_detach(char **word)
+{
+	return answer(dmr_detach(&genl, dev));
 }
 
 static int do_hold(char **word)
@@ -402,7 +407,7 @@ static const struct command {
 	int (*fn)(char **word);
 } commands[] = {
 	{ "attach", do_attach }, { "busy", ctl_busy }, { "cut", do_cut }, { "dev", do_dev },
-	{ "dirty", do_dirty }, { "discard", ctl_discard },
+	{ "detach", do_detach }, { "dirty", do_dirty }, { "discard", ctl_discard },
 	{ "durable", ctl_write_durable }, { "end", do_end },
 	{ "epoch", do_epoch }, { "event", do_event }, { "expect", do_expect },
 	{ "fails", do_fails }, { "finish", ctl_finish },

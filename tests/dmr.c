@@ -147,6 +147,12 @@ int dmr_mark(struct genl *genl, uint64_t dev, const struct dmr_extent *extent,
 	return genl_talk(genl, &req, NULL, NULL);
 }
 
+int dmr_detach(struct genl *genl, uint64_t dev)
+{
+	begin(genl, DMR_CMD_DETACH, dev);
+	return genl_talk(genl, &req, NULL, NULL);
+}
+
 int dmr_hold(struct genl *genl, uint64_t dev, uint32_t timeout_ms)
 {
 	begin(genl, DMR_CMD_HOLD, dev);

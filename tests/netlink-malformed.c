@@ -76,6 +76,8 @@ static const struct base bases[] = {
 	{ "END", DMR_CMD_END, 0, true, false,
 	  { V(DMR_A_DEV, dev), V(DMR_A_EPOCH, first_epoch),
 	    V(DMR_A_END, abort_epoch) } },
+	{ "DETACH", DMR_CMD_DETACH, 0, false, false,
+	  { V(DMR_A_DEV, dev) } },
 };
 
 /* Well-formed attributes with a content that is refused. */

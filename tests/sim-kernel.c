@@ -342,6 +342,20 @@ static int sim_attach(struct kernel *kernel, uint64_t dev,
 	return 0;
 }
 
+static int sim_detach(struct kernel *kernel, uint64_t dev)
+{
+	LOCKED;
+	struct sim_volume *v;
+	int err = find(kernel, dev, 0, &v);
+
+	if (err)
+		return err;
+	if (v->info.epoch)
+		end(v, DMR_END_ABORT);
+	v->info.owner = 0;
+	return 0;
+}
+
 static int sim_join(struct kernel *kernel, uint64_t dev, uint64_t group)
 {
 	LOCKED;
@@ -511,6 +525,7 @@ const struct kernel_ops sim_kernel_ops = {
 	.next_event = sim_next_event,
 	.get = sim_get,
 	.attach = sim_attach,
+	.detach = sim_detach,
 	.join = sim_join,
 	.cut = sim_cut,
 	.get_frozen = sim_get_frozen,

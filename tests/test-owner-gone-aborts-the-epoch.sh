@@ -58,5 +58,18 @@ wait frozen
 release all
 end commit
 EOF
+ctl "DETACH lets one device go, again and again" vol <<EOF
+attach
+write $v 0 8 1
+cut next
+wait frozen
+run dmr-ctl $v 'fails EPERM detach'
+run dmr-ctl /dev/mapper/other attach 'hold 30000' detach 'expect owner=0'
+detach
+expect owner=0 epoch=0 nr_frozen=0
+detach
+run dmr-ctl $v attach 'expect owner!=0'
+fails EPERM cut next
+EOF
 check_dmesg
 finish

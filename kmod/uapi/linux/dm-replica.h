@@ -26,8 +26,9 @@
  *
  * The owner is the socket that has sent ATTACH last. JOIN, CUT, RELEASE, END,
  * FORGET, SET and HOLD are taken from the owner only, and where they are about
- * a group, from the owner of all its members. When its socket closes, the open
- * epoch is aborted, a hold that it set ends, and DETACHED is sent.
+ * a group, from the owner of all its members. When it sends DETACH or its
+ * socket closes, the open epoch is aborted, a hold that it set ends, and
+ * DETACHED is sent.
  *
  *
  * DMR_CMD_GET (do: one device; dump: all of them)
@@ -188,6 +189,14 @@
  *       DMR_A_DEV                   u64
  *       DMR_A_TIMEOUT_MS            u32     at most 60000
  *
+ * DMR_CMD_DETACH
+ *
+ *   The owner lets this one device go, as if its socket had closed. Said again,
+ *   while nobody owns the device, it succeeds. Refused (-EPERM) while another
+ *   socket does.
+ *   request:
+ *       DMR_A_DEV                   u64
+ *
  * Events (group "events"; messages of the command DMR_CMD_EVENT)
  *
  *   Hints: a socket may overrun. Read GET after ENOBUFS, after ATTACH and now
@@ -237,6 +246,7 @@ enum dmr_cmd {
 	DMR_CMD_SET,
 	DMR_CMD_HOLD,
 	DMR_CMD_EVENT,
+	DMR_CMD_DETACH,
 
 	__DMR_CMD_LAST,
 	DMR_CMD_MAX = __DMR_CMD_LAST - 1
