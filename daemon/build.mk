@@ -3,7 +3,8 @@
 replicad-y += config.o log.o pair.o state-file.o
 replicad-y += main.o options.o daemon.o ops.o control.o methods.o status.o
 replicad-y += request.o
-replicad-y += events.o reactor.o group.o group-members.o pace.o lag.o ship.o volume.o
-replicad-y += target.o judge.o identity.o kernel.o kernel-netlink.o
+replicad-y += events.o reactor.o group.o group-members.o group-beat.o
+replicad-y += pace.o lag.o ship.o volume.o
+replicad-y += target.o probe.o judge.o identity.o kernel.o kernel-netlink.o
 replicad-y += backend.o backend-nbd.o backend-local.o xfer.o limit.o
 replicad-y += batch.o pump.o pump-read.o pump-park.o spool.o window.o

@@ -26,6 +26,7 @@
 
 enum key_type {
 	KEY_TEXT, KEY_SIZE, KEY_DURATION, KEY_NUMBER, KEY_BOOL, KEY_LEVEL,
+	KEY_ONCE,		/* a bool that config_save() leaves out */
 };
 
 struct key {
@@ -60,6 +61,7 @@ static const struct key volume_keys[] = {
 	{ "bandwidth", KEY_SIZE, V(bandwidth), "0", 0, TIB },
 	{ "connections", KEY_NUMBER, V(connections), "4", 1, 16 },
 	{ "unsafe", KEY_BOOL, V(is_unsafe), "no", 0, 0 },
+	{ "overwrite", KEY_ONCE, V(may_overwrite), "no", 0, 0 },
 	{ "stale_wait", KEY_DURATION, V(stale_wait_ms), "30s", 0, HOUR_MS },
 	{ "heartbeat", KEY_DURATION, V(heartbeat_ms), "2s", 100, HOUR_MS },
 	{ "timeout", KEY_DURATION, V(timeout_ms), "30s", 100, HOUR_MS },
@@ -137,6 +139,11 @@ static int parse_word(const char *text, const char *const *words,
 	return -EINVAL;
 }
 
+static bool is_bool(const struct key *key)
+{
+	return key->type == KEY_BOOL || key->type == KEY_ONCE;
+}
+
 static const char *const bool_words[] = { "no", "yes", NULL };
 static const char *const level_words[] = { "err", "warn", "info", "debug",
 					   NULL };
@@ -154,7 +161,7 @@ static int parse_value(const struct key *key, const char *text, uint64_t *value)
 	case KEY_NUMBER:
 		err = parse_number(text, &rest, value);
 		return err ? err : *rest ? -EINVAL : 0;
-	case KEY_BOOL:
+	case KEY_BOOL: case KEY_ONCE:
 		return parse_word(text, bool_words, value);
 	case KEY_LEVEL:
 		return parse_word(text, level_words, value);
@@ -191,7 +198,7 @@ static void print_value(const struct key *key, uint64_t value, char *text,
 		print_scaled(text, size, value, sizes);
 	else if (key->type == KEY_DURATION)
 		print_scaled(text, size, value, times);
-	else if (key->type == KEY_BOOL)
+	else if (is_bool(key))
 		snprintf(text, size, "%s", bool_words[!!value]);
 	else
 		snprintf(text, size, "%" PRIu64, value);
@@ -201,7 +208,7 @@ static uint64_t get_field(const struct key *key, const void *base)
 {
 	const char *field = (const char *)base + key->offset;
 
-	if (key->type == KEY_BOOL)
+	if (is_bool(key))
 		return *(const bool *)field;
 	return *(const uint64_t *)field;
 }
@@ -210,7 +217,7 @@ static void set_field(const struct key *key, void *base, uint64_t value)
 {
 	char *field = (char *)base + key->offset;
 
-	if (key->type == KEY_BOOL)
+	if (is_bool(key))
 		*(bool *)field = value;
 	else
 		*(uint64_t *)field = value;
@@ -283,7 +290,7 @@ static const char *type_hint(enum key_type type)
 		return "a size such as 64MiB (B, KiB, MiB, GiB, TiB)";
 	case KEY_DURATION:
 		return "a time such as 100ms (ms, s, m, h)";
-	case KEY_BOOL:
+	case KEY_BOOL: case KEY_ONCE:
 		return "yes or no";
 	case KEY_LEVEL:
 		return "one of err, warn, info, debug";
@@ -611,7 +618,7 @@ static void print_volume(FILE *file, const struct volume_config *volume)
 			continue;
 		}
 		print_value(key, get_field(key, volume), text, sizeof(text));
-		if (strcmp(text, key->init))
+		if (key->type != KEY_ONCE && strcmp(text, key->init))
 			fprintf(file, "%s=%s\n", key->name, text);
 	}
 }

@@ -33,6 +33,7 @@ struct volume_config {
 	uint64_t heartbeat_ms;
 	uint64_t timeout_ms;	/* for each request to the target */
 	bool is_unsafe;		/* take a target without FLUSH */
+	bool may_overwrite;	/* a target that has other data; not saved */
 	bool is_runtime;	/* enabled at run time: in volumes.conf */
 };
 
@@ -58,7 +59,8 @@ int config_load(struct config *config, const char *path, bool is_runtime,
 
 /*
  * Writes the volumes that were enabled at run time to @path: atomically, and
- * durable when it returns. Only what differs from the defaults is written.
+ * durable when it returns. Only what differs from the defaults is written;
+ * overwrite is not: it was meant for the target that was there then.
  */
 int config_save(const struct config *config, const char *path);
 

@@ -46,6 +46,29 @@ uint64_t group_image_ns(const struct group *g)
 	return oldest;
 }
 
+bool group_is_paused(const struct group *g)
+{
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (v->identity.is_paused)
+			return true;
+	return false;
+}
+
+int group_note_paused(struct group *g, bool is_paused)
+{
+	int first = 0;
+
+	for (struct volume *v = g->volumes; v; v = v->next) {
+		int err = v->identity.is_paused == is_paused ? 0 :
+			  identity_note_paused(&v->identity,
+					       v->reactor->state_dir,
+					       v->config->name, is_paused);
+
+		first = first ? first : err;
+	}
+	return first;
+}
+
 bool group_is_superseded(const struct group *g)
 {
 	for (struct volume *v = g->volumes; v; v = v->next)
@@ -114,4 +137,6 @@ void group_remove(struct group *g, struct volume *v)
 	g->nr_volumes--;
 	if (g->is_named)
 		kernel_join(g->reactor->kernel, v->device.dev, 0);
+	/* It may come back on another reactor, which has another socket. */
+	kernel_detach(g->reactor->kernel, v->device.dev);
 }

@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "events.h"
 #include "log.h"
@@ -29,27 +28,18 @@
 #include "volume.h"
 
 #define NS_PER_MS	1000000ULL
-#define NS_PER_S	1000000000ULL
 #define RETRY_MIN_MS	250
 #define RETRY_MAX_MS	15000
 #define REFUSED_MS	10000
 #define PAUSE_GRACE_MS	10000
 #define ABORT_GRACE_MS	1000
 
-static uint64_t now_realtime(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
-static void kick(struct group *g)
+void group_kick(struct group *g)
 {
 	ring_defer(g->reactor->ring, &g->turn);
 }
 
-static bool is_shipping(const struct group *g)
+bool group_is_shipping(const struct group *g)
 {
 	return g->ship.phase != SHIP_IDLE;
 }
@@ -109,7 +99,7 @@ static void handle(struct group *g, enum pair_event event, const char *reason)
 		events_tell(g->reactor->events, g->name, "alarm", "%s: %s",
 			    pair_state_name(g->pair.state),
 			    pair_reason(&g->pair));
-	kick(g);
+	group_kick(g);
 }
 
 /* An error that is tried again and is the same again is no news. */
@@ -157,27 +147,11 @@ static void on_retry(struct ring_timer *timer)
 
 /* --- the end of an epoch ----------------------------------------------- */
 
-static void note_rate(struct group *g)
-{
-	uint64_t now = ring_now(g->reactor->ring), bytes = 0;
-	double span = (now - g->rate_ns) / (double)NS_PER_S, weight;
-
-	for (struct volume *v = g->volumes; v; v = v->next)
-		bytes += v->bytes_shipped + v->bytes_zero;
-	if (g->rate_ns && span < 0.5)
-		return;
-	weight = span > 10 ? 1 : span / 10;
-	if (g->rate_ns)
-		g->rate += ((bytes - g->rate_bytes) / span - g->rate) * weight;
-	g->rate_ns = now;
-	g->rate_bytes = bytes;
-}
-
 static void on_clean(struct group *g)
 {
 	g->epochs_clean++;
 	g->last_clean_epoch = g->ship.epoch;
-	lag_committed(&g->lag, g->ship.cut_time, now_realtime());
+	lag_committed(&g->lag, g->ship.cut_time, group_realtime());
 	for (struct volume *v = g->volumes; v; v = v->next)
 		v->is_synced = true;
 	events_tell(g->reactor->events, g->name, "commit", "epoch %" PRIu64,
@@ -235,10 +209,10 @@ static void on_shipped(struct ship *ship, enum ship_result result)
 {
 	struct group *g = container_of(ship, struct group, ship);
 
-	note_rate(g);
+	group_note_rate(g);
 	end_epoch(g, result);
 	g->is_dirty = true; /* until GET says otherwise */
-	kick(g);
+	group_kick(g);
 }
 
 /* --- the next epoch ---------------------------------------------------- */
@@ -313,7 +287,7 @@ static void run_clock(struct group *g)
 
 static void on_clock(struct ring_timer *timer)
 {
-	kick(container_of(timer, struct group, clock));
+	group_kick(container_of(timer, struct group, clock));
 }
 
 /* --- targets ----------------------------------------------------------- */
@@ -333,12 +307,12 @@ static void on_farewell(struct target *t, int err, bool maybe)
 
 	g->wants_opening = g->wants_open;
 	target_close(t);
-	kick(g);
+	group_kick(g);
 }
 
 /*
- * The open epoch was aborted with every answer in: say so in the header, or the
- * next daemon has to wait for stale writes that cannot come.
+ * The open epoch was aborted: the header is not to say for ever that it is on
+ * its way.
  */
 static void close_politely(struct volume *v)
 {
@@ -393,7 +367,7 @@ static void on_all_ready(struct group *g)
 
 void group_target_ready(struct group *g, struct volume *volume)
 {
-	kick(g);
+	group_kick(g);
 }
 
 void group_target_failed(struct group *g, struct volume *volume,
@@ -408,7 +382,7 @@ void group_target_failed(struct group *g, struct volume *volume,
 
 void group_target_closed(struct group *g, struct volume *volume)
 {
-	kick(g);
+	group_kick(g);
 }
 
 /* --- the turn ---------------------------------------------------------- */
@@ -467,7 +441,7 @@ static void turn(struct ring_work *work)
 {
 	struct group *g = container_of(work, struct group, turn);
 
-	if (is_shipping(g)) {
+	if (group_is_shipping(g)) {
 		if (!g->wants_ship)
 			ship_abort(&g->ship, pair_reason(&g->pair));
 		return;
@@ -477,74 +451,6 @@ static void turn(struct ring_work *work)
 		turn_open(g);
 	else
 		turn_closing(g);
-}
-
-/* --- the heartbeat ----------------------------------------------------- */
-
-static void on_beat_written(struct target *t, int err, bool maybe)
-{
-	struct volume *v = container_of(t, struct volume, target);
-
-	if (err)
-		group_target_failed(v->group, v, false, t->backend ?
-				    backend_error(t->backend) : "closed");
-	if (err)
-		target_close(t);
-	kick(v->group);
-}
-
-/* @now: a time before the kernel said whether anything is dirty. */
-static void send_beat(struct volume *v, uint64_t now)
-{
-	struct replica_header h = v->target.header;
-
-	if (v->target.state != TARGET_READY || v->target.is_writing ||
-	    h.state != REPLICA_STATE_OK)
-		return;
-	h.kind = REPLICA_KIND_HEARTBEAT;
-	if (!v->group->is_dirty)
-		h.cut_time = now;
-	target_write_header(&v->target, &h, false, on_beat_written);
-}
-
-static unsigned int beat_ms(const struct group *g)
-{
-	uint64_t ms = 2000;
-
-	for (struct volume *v = g->volumes; v; v = v->next)
-		if (v == g->volumes || v->config->heartbeat_ms < ms)
-			ms = v->config->heartbeat_ms;
-	return ms;
-}
-
-/* Also while nothing is shipped: the status shows what has collected. */
-static void look_at_kernel(struct group *g)
-{
-	bool is_dirty = false;
-
-	for (struct volume *v = g->volumes; v; v = v->next)
-		is_dirty |= volume_refresh(v) || v->info.nr_dirty;
-	g->is_dirty = is_dirty;
-}
-
-static void on_beat(struct ring_timer *timer)
-{
-	struct group *g = container_of(timer, struct group, beat);
-	uint64_t now = now_realtime();
-
-	ring_timer_add(g->reactor->ring, timer, beat_ms(g));
-	if (!is_shipping(g))
-		look_at_kernel(g);
-	if (!group_is_behind(g))
-		lag_is_current(&g->lag, now);
-	lag_sample(&g->lag, group_is_behind(g), now);
-	note_rate(g);
-	if (is_shipping(g) || !g->wants_ship)
-		return;
-	for (struct volume *v = g->volumes; v; v = v->next)
-		if (!group_stale_ms(g))
-			send_beat(v, now);
-	kick(g);
 }
 
 /* --- events of the kernel ---------------------------------------------- */
@@ -562,15 +468,15 @@ void group_event(struct group *g, struct volume *v,
 {
 	if (!v) {
 		g->is_dirty = true;
-		kick(g);
+		group_kick(g);
 		return;
 	}
 	switch (ev->type) {
 	case DMR_EVENT_DIRTY:
 		if (!group_is_behind(g))
-			lag_is_current(&g->lag, now_realtime());
+			lag_is_current(&g->lag, group_realtime());
 		g->is_dirty = true;
-		kick(g);
+		group_kick(g);
 		break;
 	case DMR_EVENT_FROZEN:
 	case DMR_EVENT_DEGRADED:
@@ -592,7 +498,7 @@ static void on_grace(struct ring_timer *timer)
 {
 	struct group *g = container_of(timer, struct group, grace);
 
-	if (!is_shipping(g) || !g->has_pending)
+	if (!group_is_shipping(g) || !g->has_pending)
 		return;
 	if (g->wants_ship) {
 		g->wants_ship = false;
@@ -608,7 +514,7 @@ static void put_off(struct group *g, enum pair_event event,
 		    unsigned int grace_ms)
 {
 	g->has_resume = false;
-	if (!is_shipping(g)) {
+	if (!group_is_shipping(g)) {
 		handle(g, event, NULL);
 		return;
 	}
@@ -619,8 +525,10 @@ static void put_off(struct group *g, enum pair_event event,
 
 void group_start(struct group *g)
 {
-	ring_timer_add(g->reactor->ring, &g->beat, beat_ms(g));
+	ring_timer_add(g->reactor->ring, &g->beat, group_beat_ms(g));
 	handle(g, PAIR_EV_ENABLE, NULL);
+	if (group_is_paused(g))
+		handle(g, PAIR_EV_PAUSE, NULL);
 }
 
 void group_stop(struct group *g, unsigned int grace_ms,
@@ -629,16 +537,17 @@ void group_stop(struct group *g, unsigned int grace_ms,
 	g->stopped = stopped;
 	ring_timer_cancel(g->reactor->ring, &g->beat);
 	put_off(g, PAIR_EV_DISABLE, grace_ms);
-	kick(g);
+	group_kick(g);
 }
 
-void group_pause(struct group *g)
+int group_pause(struct group *g)
 {
 	put_off(g, PAIR_EV_PAUSE, PAUSE_GRACE_MS);
+	return group_note_paused(g, true);
 }
 
 /* A pause whose abort has begun is finished first. */
-void group_resume(struct group *g)
+static void end_pause(struct group *g)
 {
 	if (g->has_pending && g->pending == PAIR_EV_PAUSE) {
 		g->has_pending = g->has_resume = !g->wants_ship;
@@ -647,6 +556,12 @@ void group_resume(struct group *g)
 		ring_timer_cancel(g->reactor->ring, &g->grace);
 	}
 	handle(g, PAIR_EV_RESUME, NULL);
+}
+
+int group_resume(struct group *g)
+{
+	end_pause(g);
+	return group_note_paused(g, false);
 }
 
 /* --- life -------------------------------------------------------------- */
@@ -668,7 +583,7 @@ struct group *group_create(struct reactor *reactor, const char *name,
 	g->turn.run = turn;
 	g->clock.fire = on_clock;
 	g->retry.fire = on_retry;
-	g->beat.fire = on_beat;
+	g->beat.fire = group_on_beat;
 	g->grace.fire = on_grace;
 	pair_init(&g->pair);
 	g->pair.changed = on_changed;

@@ -69,6 +69,7 @@ int group_add(struct group *group, struct volume *volume,
 	      char error[CONFIG_ERROR_SIZE]);
 void group_remove(struct group *group, struct volume *volume);
 
+/* Paused where a member says so. */
 void group_start(struct group *group);
 
 /*
@@ -78,13 +79,26 @@ void group_start(struct group *group);
 void group_stop(struct group *group, unsigned int grace_ms,
 		void (*stopped)(struct group *group));
 
-/* The open epoch is finished first, or aborted after a while. */
-void group_pause(struct group *group);
-void group_resume(struct group *group);
+/*
+ * The open epoch is finished first, or aborted after a while. A pause outlives
+ * the daemon: -errno says that it will not, and is in force nevertheless.
+ */
+int group_pause(struct group *group);
+int group_resume(struct group *group);
 
 /* An event of the kernel; @volume NULL: some were lost, look at everything. */
 void group_event(struct group *group, struct volume *volume,
 		 const struct dmr_nl_event *ev);
+
+/* Looks again what is to be done, at the end of the ring's turn. */
+void group_kick(struct group *group);
+bool group_is_shipping(const struct group *group);
+
+/* group-beat.c: group::beat, its period, and what else it takes. */
+void group_on_beat(struct ring_timer *timer);
+unsigned int group_beat_ms(const struct group *group);
+void group_note_rate(struct group *group);
+uint64_t group_realtime(void);		/* ns since 1970 */
 
 /* From volume.c. */
 void group_target_ready(struct group *group, struct volume *volume);
@@ -95,6 +109,9 @@ void group_fill_header(const struct group *group, struct replica_header *h);
 
 /* Something is dirty, or an epoch is open: the lag grows. */
 bool group_is_behind(const struct group *group);
+/* In the members' identities; the first error, after all were tried. */
+bool group_is_paused(const struct group *group);
+int group_note_paused(struct group *group, bool is_paused);
 /* Another session has one of the targets. */
 bool group_is_superseded(const struct group *group);
 /* The cut time of the oldest image of all; 0: one has none. All are ready. */

@@ -60,13 +60,17 @@ static int decode(struct identity *id, const json_t *root)
 {
 	json_int_t version, loads, attaches;
 	const char *pair, *volume, *generation, *incarnation;
+	int is_closed = 0, is_paused = 0;
 
-	if (json_unpack((json_t *)root, "{sI ss ss ss ss sI sI}",
+	if (json_unpack((json_t *)root, "{sI ss ss ss ss sI sI s?b s?b}",
 			"schema_version", &version, "pair_id", &pair,
 			"volume_id", &volume, "generation", &generation,
 			"incarnation", &incarnation, "loads", &loads,
-			"attaches", &attaches) || version != 1)
+			"attaches", &attaches, "closed", &is_closed,
+			"paused", &is_paused) || version != 1)
 		return -EBADMSG;
+	id->is_closed = is_closed;
+	id->is_paused = is_paused;
 	id->session.loads = loads;
 	id->session.attaches = attaches;
 	return scan_id(id->pair_id, pair) || scan_id(id->volume_id, volume) ||
@@ -113,6 +117,11 @@ int identity_load(struct identity *id, const char *state_dir,
 	return err;
 }
 
+static const char *json_bool(bool value)
+{
+	return value ? "true" : "false";
+}
+
 static int save(const struct identity *id, const char *path)
 {
 	char pair[33], volume[33], text[512];
@@ -125,10 +134,44 @@ static int save(const struct identity *id, const char *path)
 		       " \"volume_id\": \"%s\",\n"
 		       " \"generation\": \"%016" PRIx64 "\",\n"
 		       " \"incarnation\": \"%016" PRIx64 "\",\n"
-		       " \"loads\": %" PRIu64 ", \"attaches\": %" PRIu64 "}\n",
+		       " \"loads\": %" PRIu64 ", \"attaches\": %" PRIu64 ",\n"
+		       " \"closed\": %s, \"paused\": %s}\n",
 		       pair, volume, id->generation, id->incarnation,
-		       id->session.loads, id->session.attaches);
+		       id->session.loads, id->session.attaches,
+		       json_bool(id->is_closed), json_bool(id->is_paused));
 	return state_file_write(path, text, len);
+}
+
+/* Replaces *@id by @next once that is on disk. */
+static int change(struct identity *id, const struct identity *next,
+		  const char *state_dir, const char *name)
+{
+	char path[PATH_MAX];
+	int err = path_of(path, state_dir, name);
+
+	if (!err)
+		err = save(next, path);
+	if (!err)
+		*id = *next;
+	return err;
+}
+
+int identity_note_closed(struct identity *id, const char *state_dir,
+			 const char *name)
+{
+	struct identity next = *id;
+
+	next.is_closed = true;
+	return change(id, &next, state_dir, name);
+}
+
+int identity_note_paused(struct identity *id, const char *state_dir,
+			 const char *name, bool is_paused)
+{
+	struct identity next = *id;
+
+	next.is_paused = is_paused;
+	return change(id, &next, state_dir, name);
 }
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
@@ -141,9 +184,8 @@ int identity_begin_session(struct identity *id, const char *state_dir,
 			   uint64_t loads, uint64_t attaches)
 {
 	struct identity next = *id;
-	char path[PATH_MAX];
-	int err = path_of(path, state_dir, name);
 
+	next.is_closed = false;
 	if (id->incarnation != incarnation) {
 		next.incarnation = incarnation;
 		next.session.loads = max_u64(id->session.loads + 1, loads);
@@ -153,9 +195,5 @@ int identity_begin_session(struct identity *id, const char *state_dir,
 		next.session.attaches = max_u64(id->session.attaches + 1,
 						attaches);
 	}
-	if (!err)
-		err = save(&next, path);
-	if (!err)
-		*id = next;
-	return err;
+	return change(id, &next, state_dir, name);
 }

@@ -7,6 +7,7 @@
 #ifndef REPLICAD_IDENTITY_H
 #define REPLICAD_IDENTITY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "header.h"
@@ -17,6 +18,9 @@ struct identity {
 	uint64_t generation;
 	uint64_t incarnation;	/* of the kernel, at the last session */
 	struct replica_session session;
+	bool is_closed;		/* the last session ended in order: no request
+				 * of it can still be under way */
+	bool is_paused;		/* by an operator */
 };
 
 /*
@@ -33,6 +37,15 @@ int identity_load(struct identity *id, const char *state_dir,
 int identity_begin_session(struct identity *id, const char *state_dir,
 			   const char *name, uint64_t incarnation,
 			   uint64_t loads, uint64_t attaches);
+
+/*
+ * Notes one of the two flags, durably when this returns 0. Beginning a session
+ * clears is_closed.
+ */
+int identity_note_closed(struct identity *id, const char *state_dir,
+			 const char *name);
+int identity_note_paused(struct identity *id, const char *state_dir,
+			 const char *name, bool is_paused);
 
 /* Random bytes for ids. */
 void identity_random(void *buf, unsigned int len);

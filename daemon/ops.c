@@ -228,6 +228,9 @@ static void add_on_reactor(struct op *op)
 	else
 		op->err = volume_create(&op->volume, op->reactor, copy,
 					&op->device, op->error);
+	/* Who enables a volume wants it to run, whatever was said before. */
+	if (!op->err && op->config)
+		op->volume->identity.is_paused = false;
 	if (!op->err && !g)
 		g = group_create(op->reactor, copy->group ? copy->group :
 				 copy->name, !!copy->group);
@@ -434,23 +437,27 @@ struct op *op_disable(struct daemon *daemon, const char *name,
 
 /* --- pause, resume ----------------------------------------------------- */
 
-static void with_group(struct op *op, void (*change)(struct group *group))
+static void with_group(struct op *op, int (*change)(struct group *group),
+		       const char *done)
 {
 	struct volume *v = reactor_find(op->reactor, op->name);
+	int err = v ? change(v->group) : 0;
 
-	if (v)
-		change(v->group);
+	if (err)
+		set_error(op, err, "%s: it is %s, but will not be after a "
+			  "restart: %s", op->reactor->state_dir, done,
+			  strerror(-err));
 	finish(op);
 }
 
 static void pause_on_reactor(struct op *op)
 {
-	with_group(op, group_pause);
+	with_group(op, group_pause, "paused");
 }
 
 static void resume_on_reactor(struct op *op)
 {
-	with_group(op, group_resume);
+	with_group(op, group_resume, "resumed");
 }
 
 static void go_to_volume(struct op *op, void (*step)(struct op *op))

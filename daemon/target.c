@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  *	CLOSED -> OPENING	[target_open]
- *	OPENING			connect, read the slots, judge, hello, reread
+ *	OPENING			connect, read the slots, probe what has no
+ *				header, judge, hello, reread
  *	OPENING -> READY	[on_reread]
  *	OPENING, READY -> FAILED [fail]; the owner gets failed() and closes
  *	any but CLOSED -> CLOSING [target_close] -> CLOSED [on_closed]
@@ -10,7 +11,9 @@
  *    becomes ->header.
  * T2 the number of the hello leaves a gap: a header that an older connection
  *    still has under way never gets the number of one of ours.
- * T3 a callback of the backend that comes after target_close() is dropped.
+ * T3 a target without a header is judged only if it is empty (probe.h), or may
+ *    be overwritten.
+ * T4 a callback of the backend that comes after target_close() is dropped.
  */
 #include "target.h"
 
@@ -176,15 +179,18 @@ static bool pick_header(struct target *t, struct replica_header *h,
 			bool *is_new)
 {
 	struct replica_why why;
+	char text[240];
 	int err = replica_header_pick(h, t->slots, REPLICA_HEADERS_BYTES,
 				      &why);
 
-	*is_new = err == -ENODATA;
+	*is_new = err == -ENODATA || (err == -EBADMSG && t->may_overwrite);
 	if (*is_new)
 		memset(h, 0, sizeof(*h));
 	if (!err || *is_new)
 		return true;
-	fail(t, true, "the replica header: ", why.text);
+	snprintf(text, sizeof(text), "%.180s%s", why.text, err == -EBADMSG ?
+		 " (overwrite=yes would replace it)" : "");
+	fail(t, true, "what stands in the place of the header: ", text);
 	return false;
 }
 
@@ -230,37 +236,74 @@ static void say_hello(struct target *t)
 {
 	t->next.seq = t->header.seq + HELLO_GAP;
 	t->done = on_hello_written;
-	t->is_writing = true;
+	t->is_writing = t->had_hello = true;
 	if (send_header(t, true)) {
 		t->is_writing = false;
 		fail_request(t, "hello: ");
 	}
 }
 
-static void on_first_read(void *arg, int err)
+static void judge(struct target *t, const struct replica_header *found,
+		  bool is_new)
 {
-	struct target *t = arg;
 	struct replica_why why = { "" };
-	struct replica_header found;
-	bool is_new;
+	int err;
 
-	if (t->state != TARGET_OPENING)
-		return;
-	if (err) {
-		fail_request(t, "the header cannot be read: ");
-		return;
-	}
-	if (!pick_header(t, &found, &is_new))
-		return;
-	t->next = found;
+	t->next = *found;
 	err = t->events->judge(t, &t->next, is_new, &why);
 	t->is_superseded = err == -EKEYREVOKED;
 	if (err) {
 		fail(t, err != -EBUSY, "", why.text);
 		return;
 	}
-	t->header = found;
+	t->header = *found;
 	say_hello(t);
+}
+
+static void judge_new(struct target *t)
+{
+	static const struct replica_header none;
+
+	judge(t, &none, true);
+}
+
+static void on_probed(struct probe *probe, int err, const char *what)
+{
+	struct target *t = container_of(probe, struct target, probe);
+	char text[160];
+
+	if (t->state != TARGET_OPENING)
+		return;
+	if (err)
+		fail_request(t, "it cannot be read: ");
+	else if (!what)
+		judge_new(t);
+	else {
+		snprintf(text, sizeof(text), "the target has no replica header,"
+			 " but is not empty (%s): take another, clear it, or "
+			 "allow it with overwrite=yes", what);
+		fail(t, true, "", text);
+	}
+}
+
+static void on_first_read(void *arg, int err)
+{
+	struct target *t = arg;
+	struct replica_header found;
+	bool is_new;
+
+	if (t->state != TARGET_OPENING)
+		return;
+	if (err)
+		fail_request(t, "the header cannot be read: ");
+	else if (!pick_header(t, &found, &is_new))
+		return;
+	else if (!is_new)
+		judge(t, &found, false);
+	else if (t->may_overwrite)
+		judge_new(t);
+	else if (probe_start(&t->probe, t->backend, on_probed))
+		fail_request(t, "it cannot be read: ");
 }
 
 static void on_ready(void *arg, int err, const char *text)
@@ -284,13 +327,14 @@ static const struct backend_events backend_events = {
 };
 
 void target_open(struct target *t, const char *uri,
-		 const struct backend_options *opts)
+		 const struct backend_options *opts, bool may_overwrite)
 {
 	char text[256] = "";
 	int err;
 
 	t->state = TARGET_OPENING;
-	t->is_superseded = false;
+	t->is_superseded = t->had_hello = false;
+	t->may_overwrite = may_overwrite;
 	err = backend_open(&t->backend, t->ring, uri, opts, &backend_events, t,
 			   text, sizeof(text));
 	if (err)

@@ -14,6 +14,7 @@
 
 #include "backend.h"
 #include "header.h"
+#include "probe.h"
 #include "ring.h"
 
 enum target_state {
@@ -61,8 +62,11 @@ struct target {
 					 * else what was ours there, last */
 	struct replica_header next;	/* being written */
 	void *slots;			/* REPLICA_HEADERS_BYTES, aligned */
+	struct probe probe;
+	bool may_overwrite;		/* of target_open() */
 	bool is_writing;		/* a header is under way */
 	bool is_sent;
+	bool had_hello;			/* sent since the last open */
 	bool was_unclean;		/* of the last close */
 	target_done_fn *done;
 	struct ring_work report;	/* failed(), outside of any call */
@@ -77,9 +81,12 @@ int target_init(struct target *t, struct ring *ring, const char *name,
 /* Only while CLOSED. */
 void target_clear(struct target *t);
 
-/* Only while CLOSED. ready() or failed() follows. */
+/*
+ * Only while CLOSED. ready() or failed() follows. @may_overwrite: a target that
+ * has no header but other data is taken too.
+ */
 void target_open(struct target *t, const char *uri,
-		 const struct backend_options *opts);
+		 const struct backend_options *opts, bool may_overwrite);
 
 /* closed() follows, later; requests under way are answered before. */
 void target_close(struct target *t);

@@ -129,14 +129,6 @@ static int begin_resync(struct volume *v, struct replica_why *why)
 	return volume_refresh(v);
 }
 
-/* W6: whether a connection that nobody ended may have had writes under way. */
-static bool is_left_open(const struct replica_header *h)
-{
-	return h->kind == REPLICA_KIND_OPEN ||
-	       (h->kind == REPLICA_KIND_HELLO &&
-		h->state == REPLICA_STATE_APPLYING && h->highest_seen);
-}
-
 static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 		    struct replica_why *why)
 {
@@ -151,7 +143,7 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 		return ret;
 	}
 	v->judgement = ret;
-	v->was_left_open = !is_new && is_left_open(h);
+	v->was_left_open = !is_new && !v->identity.is_closed;
 	err = begin_session(v, why);
 	if (!err && ret == JUDGE_RESYNC)
 		err = begin_resync(v, why);
@@ -189,12 +181,28 @@ static void on_failed(struct target *t, bool is_refused, const char *text)
 			    text);
 }
 
+/* Unless an earlier connection may write still. */
+static void note_closed(struct volume *v)
+{
+	int err = 0;
+
+	if (v->stale_until_ns <= ring_now(v->reactor->ring))
+		err = identity_note_closed(&v->identity, v->reactor->state_dir,
+					   v->config->name);
+	if (err)
+		log_warn(v->config->name, "the state folder %s: %s: the next "
+			 "start will wait for stale writes",
+			 v->reactor->state_dir, strerror(-err));
+}
+
 static void on_closed(struct target *t)
 {
 	struct volume *v = volume_of(t);
 
 	if (t->was_unclean)
 		note_stale(v);
+	else if (t->had_hello)
+		note_closed(v);
 	group_target_closed(v->group, v);
 }
 
@@ -214,7 +222,8 @@ void volume_open_target(struct volume *v)
 		.unsafe = v->config->is_unsafe,
 	};
 
-	target_open(&v->target, v->config->target, &opts);
+	target_open(&v->target, v->config->target, &opts,
+		    v->config->may_overwrite);
 }
 
 /* --- life -------------------------------------------------------------- */

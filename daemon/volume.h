@@ -59,8 +59,8 @@ struct volume {
 	enum judgement judgement;	/* of the last opening */
 	bool is_spool_told;		/* that it can't be used */
 	bool was_open;			/* a target was opened before */
-	bool was_left_open;		/* the header that was found: a daemon
-					 * died with an epoch under way */
+	bool was_left_open;		/* it was found so: a daemon died with
+					 * the target open */
 	bool is_synced;			/* has a clean epoch of this load */
 	uint64_t stale_until_ns;	/* no data before (W6) */
 	uint64_t bytes_shipped, bytes_zero;

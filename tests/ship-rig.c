@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "identity.h"
 #include "log.h"
 
 struct reactor reactor;
@@ -192,6 +193,16 @@ void free_daemon(void)
 	group_destroy(group);
 	reactor_clear(&reactor);
 	memset(&reactor, 0, sizeof(reactor));
+}
+
+void forget_clean_end(struct rig *rig)
+{
+	struct identity id;
+
+	if (identity_load(&id, folder, rig->name) || !id.is_closed ||
+	    identity_begin_session(&id, folder, rig->name, id.incarnation, 0,
+				   0))
+		printf("# %s was not closed in order\n", rig->name);
 }
 
 static void make_rig(struct rig *rig, unsigned int i)

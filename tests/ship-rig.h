@@ -53,6 +53,8 @@ bool is_closed(void);
 void on_stopped(struct group *g);
 void start(unsigned int nr, const char *options);
 void free_daemon(void);
+/* What the daemon that ended has noted is as if it had been killed. */
+void forget_clean_end(struct rig *rig);
 void begin(const char *what, unsigned int nr, const char *options);
 struct dmr_info info_of(const struct rig *rig);
 

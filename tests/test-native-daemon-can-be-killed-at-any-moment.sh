@@ -6,15 +6,21 @@
 . "$(dirname "$0")/lib-native.sh"
 
 make_volume a
-start_target a --filter=delay delay-write=2ms
+start_target a
 begin_config
-configure a window=512KiB stale_wait=100ms
+configure a window=512KiB stale_wait=100ms bandwidth=4MiB
 start_daemon
 sim-ctl storm a 4000 5 2000 &
 storm=$!
 cleanup_fn kill_pid $storm
+
+# Every other time with an epoch open, if it does not end meanwhile.
+is_shipping() {
+	[ "$(sim-ctl get a epoch)" != 0 ]
+}
 for i in 1 2 3 4 5 6; do
 	sleep 0.$((RANDOM % 8 + 1))
+	[ $((i % 2)) = 0 ] || wait_until 5 is_shipping
 	kill_daemon
 	start_daemon
 done

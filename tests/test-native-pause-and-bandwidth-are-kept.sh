@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What would be wrong if this failed: a paused volume would go on shipping, or
-# the link would be used more than the operator allowed.
+# the link would be used more than the operator allowed, or a restart would forget
+# either.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
 
@@ -24,7 +25,18 @@ sleep 1
 is "nothing was written meanwhile" "$(sha256sum <"$scratch_dir/a.target")" "$sum"
 is "what is owed is shown" "$(field a dirty_bytes)" 65536
 is "the verdict" "$(rpc-call status | jq -r .verdict)" degraded
+stop_daemon
+start_daemon
+check "a restart keeps the pause" wait_until 15 field_is a state paused
+kill_daemon
+start_daemon
+check "so does a kill" wait_until 15 field_is a state paused
+sleep 1
+is "nothing was written" "$(sha256sum <"$scratch_dir/a.target")" "$sum"
 check "resume" rpc-call resume '{"volume":"a"}'
 check "it catches up" replica_equals a
+stop_daemon
+start_daemon
+check "a restart keeps that, too" replica_equals a
 check "the lag is small" test "$(field a lag_s | cut -d. -f1)" -le 1
 finish

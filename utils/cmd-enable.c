@@ -35,6 +35,8 @@ static int run(const struct args *args)
 		put(more, keys[i].key, args_value(args, keys[i].option));
 	if (args_has(args, "unsafe"))
 		put(more, "unsafe", "yes");
+	if (args_has(args, "overwrite"))
+		put(more, "overwrite", "yes");
 	json_object_set_new(params, "options", more);
 	snprintf(done, sizeof(done),
 		 "%.60s is replicated from now on. The first copy is under way:"
@@ -57,6 +59,7 @@ static const struct option_spec options[] = {
 	{ "heartbeat", "TIME", "sign of life when nothing is written (2s)" },
 	{ "target-timeout", "TIME", "when a silent target counts as lost (30s)" },
 	{ "unsafe", NULL, "accept a target that cannot flush" },
+	{ "overwrite", NULL, "accept a target that has other data" },
 	{ NULL }
 };
 
