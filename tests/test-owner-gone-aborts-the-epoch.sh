@@ -60,6 +60,7 @@ end commit
 EOF
 ctl "DETACH lets one device go, again and again" vol <<EOF
 attach
+join 0
 write $v 0 8 1
 cut next
 wait frozen
