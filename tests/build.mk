@@ -5,10 +5,12 @@
 unit-y += unit-pair unit-config
 unit-y += unit-extents unit-header
 tools-y += bench/nbd-bench
-unit-y += unit-oracle
+unit-y += unit-oracle unit-oracle-target
 unit-oracle-y := tests/oracle-plan.o tests/oracle-sector.o tests/oracle-image.o
+unit-oracle-target-y := $(unit-oracle-y) tests/oracle-state.o \
+			tests/oracle-export.o tests/oracle-fault.o
 tools-y += dm-turn dmr-ctl netlink-malformed
-tools-y += oracle-writer oracle-check oracle-ship
+tools-y += oracle-writer oracle-check oracle-ship oracle-target
 oracle-objs := tests/oracle-plan.o tests/oracle-sector.o tests/oracle-image.o \
 	       tests/oracle-state.o
 dmr-ctl-y := tests/dmr-ctl-io.o tests/dmr.o tests/genl.o
@@ -16,6 +18,8 @@ netlink-malformed-y := tests/dmr.o tests/genl.o
 oracle-writer-y := $(oracle-objs)
 oracle-check-y := $(oracle-objs)
 oracle-ship-y := $(oracle-objs) tests/oracle-epoch.o tests/dmr.o tests/genl.o
+oracle-target-y := $(oracle-objs) tests/oracle-export.o tests/oracle-fault.o \
+		   tests/nbd-script.o
 unit-y += unit-pump unit-pump-faults unit-pump-spool unit-limit
 unit-pump-y := tests/pump-rig.o
 unit-pump-faults-y := tests/pump-rig.o
