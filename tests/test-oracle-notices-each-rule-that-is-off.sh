@@ -3,16 +3,17 @@
 # An oracle that cannot fail proves nothing: if this fails, the consistency test
 # would pass with preservation, the drain, the gate, or the shared pointer of a
 # group missing.
-# lab: soak fault timeout=600
+# lab: fault timeout=600
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module --fault
 
-# try WRITE_DELAY "WRITER OPTIONS" "SHIP OPTIONS" FAULT=VALUE...: the oracle's
-# status
+# try SECONDS WRITE_DELAY "SHIP OPTIONS" FAULT=VALUE...: the oracle's status, at
+# the first violation
 nr=0
 try() {
-	local delay=$1 writer=$2 ship=$3 a=a$((++nr)) b=b$nr f status=0
+	local seconds=$1 delay=$2 ship=$3 a=a$((++nr)) b=b$nr f status=0
+	local seed=$((${DMR_SEED:-0} + nr)) start
 	shift 3
 	make_volume $a 4
 	make_volume $b 4
@@ -22,17 +23,18 @@ try() {
 		set_fault "${f%%=*}" "${f#*=}"
 	done
 	ship_specs $a $b
+	start_writer --seed $seed --chains 4 --max 8192 -- $a $b
+	start=$SECONDS
 	# shellcheck disable=SC2086
-	start_writer --seed $nr --chains 4 --max 8192 $writer -- $a $b
-	# shellcheck disable=SC2086
-	timeout 60 oracle-ship --seed $nr --seconds 20 --group $nr $ship \
-		"$oracle_state" "${specs[@]}" >"$scratch_dir/ship" 2>&1 ||
+	timeout 80 oracle-ship --seed $seed --seconds $seconds --group $nr \
+		$ship "$oracle_state" "${specs[@]}" >"$scratch_dir/ship" 2>&1 ||
 		status=$?
+	start=$((SECONDS - start))
 	for f; do
 		set_fault "${f%%=*}" 0
 	done
 	wait "$writer_pid"
-	note "$(tail -n 3 "$scratch_dir/ship")"
+	note "$start s: $(tail -n 3 "$scratch_dir/ship")"
 	[ $status = 0 ] || return $status
 }
 
@@ -48,12 +50,12 @@ violated() {
 delays="fault_mark_us=200 fault_park_us=500 fault_preserve_us=300"
 delays+=" fault_copied_us=500 fault_wake_us=300 fault_view_us=1000"
 # shellcheck disable=SC2086
-try 2 "" "--delay 1000 --abort 10 --keep 10 --clean 3" $delays
+try 10 2 "--delay 1000 --abort 10 --keep 10 --clean 3" $delays
 is "with every rule, and delays in every window, all is closed" $? 0
-violated "no preservation" 0 "" "--delay 5000" fault_no_preserve=1
-violated "no drain" 10 "" "" fault_no_drain=1
-violated "no gate" 0 "" "--delay 2000" fault_no_gate=1 fault_mark_us=1000
-violated "a group cut one by one" 0 "" "" fault_split_group=1 \
+violated "no preservation" 30 0 "--delay 5000" fault_no_preserve=1
+violated "no drain" 30 10 "" fault_no_drain=1
+violated "no gate" 30 0 "--delay 2000" fault_no_gate=1 fault_mark_us=1000
+violated "a group cut one by one" 30 0 "" fault_split_group=1 \
 	fault_split_us=5000
 check_dmesg
 finish
