@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 . "$(dirname "$0")/lib-target.sh"
-requires_cmd jq rpc-call replicad
+requires_cmd jq rpc-call replicad oracle-target
 load_module --fault
 seconds=${DMR_SOAK_SECONDS:-60}
 
