@@ -6,9 +6,9 @@
 . "$(dirname "$0")/lib-native.sh"
 
 make_volume a
-start_target a --filter=delay delay-write=2ms
+start_target a
 begin_config
-configure a window=512KiB stale_wait=100ms
+configure a window=512KiB stale_wait=100ms bandwidth=4MiB
 start_daemon
 sim-ctl storm a 4000 6 2000 &
 storm=$!
@@ -16,7 +16,7 @@ cleanup_fn kill_pid $storm
 for i in 1 2 3 4 5; do
 	sleep 0.$((RANDOM % 8 + 1))
 	kill_pid $target_pid
-	start_target a --filter=delay delay-write=2ms
+	start_target a
 	check "kill $i: it connects again" wait_until 30 eval \
 		"[ \$(field a reconnects) -ge $i ]"
 done
