@@ -107,11 +107,14 @@ void rig_free(struct rig *r)
 		printf("# %s stays\n", r->dir);
 }
 
+/* What it says must not come into the middle of one of our lines. */
 static pid_t spawn(char *const argv[])
 {
 	pid_t pid = fork();
 
 	if (!pid) {
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(126);
 		execvp(argv[0], argv);
 		_exit(127);
 	}
