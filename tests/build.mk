@@ -58,3 +58,5 @@ unit-args-y := utils/args.o utils/print.o
 tools-y += netlink-epochs
 tools-y += bench/alternate bench/cut-time
 bench/cut-time-y := tests/dmr.o tests/genl.o
+unit-y += unit-format
+build/san/tests/unit-format.o: cppflags += -Ikmod
