@@ -290,8 +290,7 @@ void dmr_map_fill(struct dmr_map *map)
 	}
 }
 
-/* The first region at or after @region with anything in it, or nr_regions. */
-static u64 next_region(const struct dmr_map *map, u64 region)
+u64 dmr_map_next_region(const struct dmr_map *map, u64 region)
 {
 	u64 words = nr_words(map->geo->nr_regions);
 	u64 word, n = map->geo->nr_regions;
@@ -312,9 +311,9 @@ static u64 next_region(const struct dmr_map *map, u64 region)
 }
 
 #define for_each_region(map, region)					\
-	for (region = next_region(map, 0);				\
+	for (region = dmr_map_next_region(map, 0);				\
 	     region < (map)->geo->nr_regions;				\
-	     region = next_region(map, region + 1))
+	     region = dmr_map_next_region(map, region + 1))
 
 /* Only where no marker is: M3. */
 static union block *take_region(struct dmr_map *map, u64 region)
@@ -439,7 +438,7 @@ bool dmr_map_test(const struct dmr_map *map, u64 chunk)
 
 bool dmr_map_is_empty(const struct dmr_map *map)
 {
-	return next_region(map, 0) == map->geo->nr_regions;
+	return dmr_map_next_region(map, 0) == map->geo->nr_regions;
 }
 
 u64 dmr_map_count(const struct dmr_map *map)
@@ -497,7 +496,7 @@ u64 dmr_map_find(const struct dmr_map *map, const struct dmr_map *except,
 			at = span_end(map, &s);
 			continue;
 		}
-		at = next_region(map, s.region + 1) << map->geo->region_shift;
+		at = dmr_map_next_region(map, s.region + 1) << map->geo->region_shift;
 	}
 	return DMR_NO_CHUNK;
 }
