@@ -104,6 +104,7 @@ static int set_range(struct dmr_meta *m, struct bio *bio)
 void dmr_range_work(struct work_struct *work)
 {
 	struct dmr_meta *m = container_of(work, struct dmr_meta, range_work);
+	unsigned int chances = READ_ONCE(m->chances);
 	struct bio_list bios, stay;
 	struct bio *bio;
 	int r;
@@ -125,11 +126,11 @@ void dmr_range_work(struct work_struct *work)
 	}
 	if (bio_list_empty(&stay))
 		return;
-	spin_lock_irq(&m->dev->io_lock);
-	bio_list_merge_head(&m->ranges, &stay);
-	spin_unlock_irq(&m->dev->io_lock);
 	/* A region is closed; it will have cooled, and then we are called. */
-	dmr_cool_kick(m);
+	if (dmr_intent_stay(m, &m->ranges, &stay, chances))
+		queue_work(dmr_intent_wq, work);
+	else
+		dmr_cool_kick(m);
 }
 
 /* Blocks from block @from of the chunk bits on become all ones. */

@@ -341,7 +341,7 @@ static int clear_hot_bits(struct dmr_meta *m, struct step *s)
 	if (!nr)
 		return 0;
 	WRITE_ONCE(m->nr_hot, m->nr_hot - nr);
-	m->nr_cooled += nr;
+	m->chances++;
 	r = dmr_hot_write(m, s->region, nr);
 	/* They may or may not be hot on disk; here they are cold. */
 	for (i = 0; i < nr && r; i++)
@@ -354,6 +354,7 @@ static void give_back(struct dmr_meta *m, struct step *s)
 {
 	unsigned int i, at;
 
+	m->chances++;
 	for (i = 0; i < s->nr_victims; i++)
 		dmr_ring_push(m, s->victim[i]);
 	for (i = 0; i < m->ring_len && m->nr_closed; i++) {
@@ -444,11 +445,12 @@ int dmr_cool_all(struct dmr_meta *m)
 	return r;
 }
 
-/* Who waits for room, or for a region that was closed. */
+/* H8 in intent.c: who waits for room, or for a region that was closed. */
 static void wake_writers(struct dmr_meta *m)
 {
 	bool waiting, ranges;
 
+	smp_mb();	/* pairs with the one in dmr_intent_stay() */
 	spin_lock_irq(&m->dev->io_lock);
 	waiting = !bio_list_empty(&m->waiting);
 	ranges = !bio_list_empty(&m->ranges);
@@ -463,12 +465,12 @@ void dmr_cool_work(struct work_struct *work)
 {
 	struct dmr_meta *m = container_of(to_delayed_work(work),
 					  struct dmr_meta, cool_work);
-	u64 before = m->nr_cooled;
+	unsigned int before = m->chances;
 	int r = run(m, false);
 
 	if (!r || !m->origin_failed)
 		dmr_meta_report(m, r);
-	if (r || m->nr_cooled != before)
+	if (m->chances != before)
 		wake_writers(m);
 	if (r)
 		queue_delayed_work(dmr_cool_wq, &m->cool_work, RETRY);

@@ -32,6 +32,10 @@
  *     once, and lets all of them go. A write that comes meanwhile is in the
  *     next step.
  *  H7 Nothing here sleeps, allocates or takes a lock while the region is hot.
+ *  H8 Who waits for room, or for a region that is closed, is never forgotten: a
+ *     worker puts it back, then looks whether there was a change since it began;
+ *     who makes the change counts it, then looks at the list. One of the two
+ *     sees the other.
  *
  * A write whose hot bit can't be written gets an error; nothing is hot then
  * that was not before. The bit may be on disk all the same: too much is safe.
@@ -350,9 +354,21 @@ static void release(struct dmr_meta *m, struct bio_list *bios, int error)
 	*bios = stay;
 }
 
+/* H8. */
+bool dmr_intent_stay(struct dmr_meta *m, struct bio_list *list,
+		     struct bio_list *bios, unsigned int chances)
+{
+	spin_lock_irq(&m->dev->io_lock);
+	bio_list_merge_head(list, bios);
+	spin_unlock_irq(&m->dev->io_lock);
+	smp_mb();	/* pairs with the one in wake_writers(), cool.c */
+	return READ_ONCE(m->chances) != chances;
+}
+
 void dmr_heat_work(struct work_struct *work)
 {
 	struct dmr_meta *m = container_of(work, struct dmr_meta, heat_work);
+	unsigned int chances = READ_ONCE(m->chances);
 	struct bio_list bios;
 	bool progress;
 	int r;
@@ -366,11 +382,7 @@ void dmr_heat_work(struct work_struct *work)
 	if (r)
 		dmr_meta_report(m, r);
 	if (!bio_list_empty(&bios)) {
-		spin_lock_irq(&m->dev->io_lock);
-		bio_list_merge_head(&m->waiting, &bios);
-		spin_unlock_irq(&m->dev->io_lock);
-		/* Without progress they wait for room: cool.c calls again. */
-		if (progress)
+		if (dmr_intent_stay(m, &m->waiting, &bios, chances) || progress)
 			queue_work(dmr_intent_wq, work);
 		else if (r || READ_ONCE(m->origin_failed))
 			dmr_cool_later(m);

@@ -36,6 +36,14 @@ void dmr_intent_leave(struct dmr_meta *m, struct dmr_io *io);
 /* Where @bio must be cut so that dmr_intent_enter() can take it: sectors. */
 unsigned int dmr_intent_limit(const struct dmr_device *dev, struct bio *bio);
 
+/*
+ * For the workers: @bios could not go; back to @list. True: something has
+ * changed since dmr_meta::chances was @chances, so try again at once; else
+ * cool.c calls when it does.
+ */
+bool dmr_intent_stay(struct dmr_meta *m, struct bio_list *list,
+		     struct bio_list *bios, unsigned int chances);
+
 /* For cool.c: pins whatever the bio covers, hot or not; false if closed. */
 bool dmr_intent_pin_range(struct dmr_meta *m, struct bio *bio);
 

@@ -46,7 +46,8 @@ struct dmr_meta {
 	unsigned int limit;		/* hot_regions of the table */
 	u32 batch[DMR_META_BATCH];	/* regions being heated */
 	unsigned int nr_closed;		/* hot regions that are CLOSED */
-	u64 nr_cooled;			/* since the load; run_lock to write */
+	unsigned int chances;		/* times that a region cooled or was
+					   opened again; see dmr_intent_stay() */
 	bool starved;			/* a write waits for room; a hint */
 
 	struct mutex run_lock;		/* see C6 in cool.c */

@@ -91,7 +91,8 @@ int dmr_blocks_write(struct block_device *bdev, const struct dmr_block *b,
 {
 	int r;
 
-	if (nr == 1)
+	/* Where FUA is a flush for each, one for all is better. */
+	if (nr == 1 || bdev_fua(bdev))
 		return submit_all(bdev, b, nr, REQ_OP_WRITE | REQ_FUA);
 	r = submit_all(bdev, b, nr, REQ_OP_WRITE);
 	return r ?: blkdev_issue_flush(bdev);

@@ -60,3 +60,6 @@ tools-y += bench/alternate bench/cut-time
 bench/cut-time-y := tests/dmr.o tests/genl.o
 unit-y += unit-format
 build/san/tests/unit-format.o: cppflags += -Ikmod
+tools-y += powercut-run powercut-check
+powercut-run-y := tests/dmr.o tests/genl.o
+build/obj/tests/powercut-check.o: cppflags += -Ikmod
