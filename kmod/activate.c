@@ -31,6 +31,7 @@
 #include <linux/blkdev.h>
 #include <linux/sched/mm.h>
 
+#include "epoch.h"
 #include "fault.h"
 #include "group.h"
 #include "intent.h"
@@ -61,7 +62,7 @@ static int write_hot(struct dmr_meta *m, u64 from)
 	return r;
 }
 
-/* One block of hot bits, of which @n are in use; counts what is set. hot_lock. */
+/* One block of hot bits, @n of them in use; counts what is set. hot_lock. */
 static int read_hot_block(struct dmr_meta *m, u64 i, unsigned int n,
 			  unsigned int *nr_hot)
 {
@@ -75,7 +76,7 @@ static int read_hot_block(struct dmr_meta *m, u64 i, unsigned int n,
 		return r;
 	bad = dmr_block_check(b.data, m->now.volume_id, b.nr);
 	if (bad)
-		dmr_warn(m->dev, "metadata: %u sectors of hot bits are damaged: their regions count as hot",
+		dmr_warn(m->dev, "metadata: %u damaged sectors of hot bits: all hot",
 			 bad);
 	dmr_block_clear(b.data, n, DMR_BLOCK_BITS - n);
 	for (at = 0; at < n; at++)
@@ -238,19 +239,44 @@ static int load_bits(struct dmr_meta *m, const struct dmr_config *cfg,
 	return r;
 }
 
-/* What a volume has more than the metadata says. */
-static int add_new_area(struct dmr_meta *m, const struct dmr_layout *old)
+static int mark_from(struct dmr_meta *m, u64 chunk)
 {
-	u64 from = div_u64(old->sectors, old->chunk_sectors), new = 0;
+	struct dmr_group *g = dmr_group_lock(m->dev);
+	u64 new = 0;
+	int r;
 
-	if (old->sectors == m->layout.sectors)
+	r = dmr_map_add(dmr_epoch_dirty(m->dev, g), chunk,
+			m->layout.nr_chunks - 1, &new);
+	dmr_group_unlock(g);
+	return r;
+}
+
+/* What the volume has more than the metadata says. S2: without the superblock. */
+static int add_new_area(struct dmr_meta *m)
+{
+	const struct dmr_super *s = &m->now;
+	u64 from = div_u64(s->sectors, s->chunk_sectors);
+
+	if (s->sectors == m->layout.sectors)
 		return 0;
 	dmr_info(m->dev, "the volume has grown to %llu sectors",
 		 m->layout.sectors);
-	return dmr_map_add(m->dev->slot[0].map, from,
-			   m->layout.nr_chunks - 1, &new) ?:
-	       dmr_bits_fill(m, from) ?:
-	       write_hot(m, div_u64(old->nr_regions - 1, DMR_BLOCK_BITS));
+	return mark_from(m, from) ?: dmr_bits_fill(m, from) ?:
+	       write_hot(m, div_u64(div_u64(s->sectors - 1, s->region_sectors),
+				    DMR_BLOCK_BITS));
+}
+
+/* It is as large as the table says from now on. */
+static int write_size(struct dmr_meta *m)
+{
+	u64 old = m->now.sectors;
+	int r;
+
+	m->now.sectors = m->layout.sectors;
+	r = dmr_super_write(m);
+	if (r)
+		m->now.sectors = old;
+	return r;
 }
 
 static int suspect_all(struct dmr_meta *m, const char *why)
@@ -269,7 +295,7 @@ static int take_over(struct dmr_meta *m, const struct dmr_config *cfg,
 	int r;
 
 	adopt(m);
-	r = load_bits(m, cfg, old) ?: add_new_area(m, old);
+	r = load_bits(m, cfg, old) ?: add_new_area(m);
 	if (r)
 		return r;
 	why = suspicion(m);
@@ -277,10 +303,9 @@ static int take_over(struct dmr_meta *m, const struct dmr_config *cfg,
 	r = r ?: dmr_cool_all(m);
 	if (r)
 		return r;
-	m->now.sectors = m->layout.sectors;
 	dmr_super_flags(m, DMR_SUPER_F_CLEAN | DMR_SUPER_F_TAKEN_OUT,
 			why ? DMR_SUPER_F_SUSPECT : 0);
-	return dmr_fault(no_incarnation) ? 0 : dmr_super_write(m);
+	return dmr_fault(no_incarnation) ? 0 : write_size(m);
 }
 
 /* ---- activation ---- */
@@ -326,14 +351,17 @@ static int load(struct dmr_meta *m, const struct dmr_config *cfg)
 	return r;
 }
 
-/* It has been here before: a reload, a resume. */
+/* It has been here before: a reload, a resume. Growth may be half done. */
 static int reopen(struct dmr_meta *m, const struct dmr_config *cfg)
 {
-	int r = dmr_meta_limit(m, cfg->hot_regions, 0);
+	int r = 0;
 
-	if (!r && m->shut) {
+	if (cfg->sectors > m->layout.sectors)
+		r = dmr_meta_grow(m, cfg);
+	r = r ?: dmr_meta_limit(m, cfg->hot_regions, 0) ?: add_new_area(m);
+	if (!r && (m->shut || m->now.sectors < m->layout.sectors)) {
 		dmr_super_flags(m, DMR_SUPER_F_CLEAN, 0);
-		r = dmr_super_write(m);
+		r = write_size(m);
 	}
 	if (r)
 		dmr_err(m->dev, "metadata: can't go on: error %d", r);

@@ -34,7 +34,8 @@ int dmr_window_read(struct dmr_meta *m, struct dmr_window *w, u64 first,
 		w->bad += dmr_block_check(m->blocks[i].data, m->now.volume_id,
 					  m->blocks[i].nr);
 	if (w->bad)
-		dmr_warn_limit(m->dev, "metadata: %u sectors of chunk bits are damaged: their chunks count as dirty",
+		dmr_warn_limit(m->dev,
+			       "metadata: %u damaged sectors of chunk bits: all dirty",
 			       w->bad);
 	return r;
 }

@@ -77,7 +77,8 @@ struct step {
 static void rewrite_region(struct dmr_meta *m, struct dmr_window *w, u32 region,
 			   struct step *s)
 {
-	u64 first = dmr_first_chunk(m, region), last = dmr_last_chunk(m, region), at;
+	u64 first = dmr_first_chunk(m, region), at;
+	u64 last = dmr_last_chunk(m, region);
 	struct dmr_device *dev = m->dev;
 	struct dmr_group *g = dmr_group_lock(dev);
 	struct dmr_extent e;

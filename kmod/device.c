@@ -186,7 +186,8 @@ static char *misfit(struct dmr_device *dev, struct mapped_device *md,
 		return "A reload can't change the metadata device";
 	dmr_geometry_init(&geo, cfg->sectors, cfg->chunk_sectors,
 			  cfg->region_sectors);
-	if (geo.sectors != dev->geo.sectors)
+	if (geo.sectors < dev->geo.sectors ||
+	    (geo.sectors > dev->geo.sectors && !dev->meta))
 		return "A reload can't change the size";
 	if (geo.chunk_shift != dev->geo.chunk_shift ||
 	    geo.region_shift != dev->geo.region_shift)

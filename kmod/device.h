@@ -122,7 +122,7 @@ struct dmr_device {
 	bool preserving;		/* a clean epoch is open; a hint */
 	bool draining;			/* pairs with dmr_io_put() */
 	u8 role;			/* enum dmr_role; group lock to write */
-	struct dmr_geometry geo;	/* set once */
+	struct dmr_geometry geo;	/* changed by grow.c only */
 	struct block_device *bdev;	/* the origin; of the live instance */
 	struct dmr_meta *meta;		/* set once; NULL = nothing is kept */
 #ifdef DMR_FAULT

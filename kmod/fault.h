@@ -12,7 +12,7 @@
  *   fault_no_recheck	a view read trusts what the device gave it (K2)
  *   fault_no_once	released chunks can be read again (K4)
  *   fault_no_intent	a region is hot before its bit is durable (D1)
- *   fault_early_cool	its hot bit is cleared before its chunk bits are set (D2)
+ *   fault_early_cool	its hot bit is cleared before its chunk bits (D2)
  *   fault_no_flush	the origin is not flushed for it (D2, D3, D5)
  *   fault_no_name	bits are cleared before the superblock is written (D3)
  *   fault_no_spare	bits of a range that comes meanwhile are cleared (C4)

@@ -95,6 +95,16 @@ u64 dmr_layout_chunk_block(const struct dmr_layout *l, u64 chunk)
 	return group_start(l, group) + 1 + in_group;
 }
 
+u64 dmr_layout_nr_hot_blocks(const struct dmr_layout *l)
+{
+	return rounded_up(l->nr_regions, DMR_BLOCK_BITS);
+}
+
+u64 dmr_layout_nr_chunk_blocks(const struct dmr_layout *l)
+{
+	return rounded_up(l->nr_chunks, DMR_BLOCK_BITS);
+}
+
 /* ---- blocks of bits ---- */
 
 static struct dmr_bits_disk *sector_of(void *block, unsigned int bit)
@@ -151,12 +161,9 @@ unsigned int dmr_block_next(const void *block, bool set, unsigned int from,
 
 	while (from < end) {
 		byte = *byte_of((void *)block, from);
-		if (from % 8 == 0 && byte == skip)
-			from += 8;
-		else if ((byte >> from % 8 & 1) == set)
+		if ((byte >> from % 8 & 1) == set)
 			return from;
-		else
-			from++;
+		from += from % 8 == 0 && byte == skip ? 8 : 1;
 	}
 	return end;
 }

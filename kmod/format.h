@@ -34,15 +34,8 @@ bool dmr_layout_init(struct dmr_layout *l, u64 sectors, u32 chunk_sectors,
 u64 dmr_layout_hot_block(const struct dmr_layout *l, u64 region);
 u64 dmr_layout_chunk_block(const struct dmr_layout *l, u64 chunk);
 
-static inline u64 dmr_layout_nr_hot_blocks(const struct dmr_layout *l)
-{
-	return (l->nr_regions + DMR_BLOCK_BITS - 1) / DMR_BLOCK_BITS;
-}
-
-static inline u64 dmr_layout_nr_chunk_blocks(const struct dmr_layout *l)
-{
-	return (l->nr_chunks + DMR_BLOCK_BITS - 1) / DMR_BLOCK_BITS;
-}
+u64 dmr_layout_nr_hot_blocks(const struct dmr_layout *l);
+u64 dmr_layout_nr_chunk_blocks(const struct dmr_layout *l);
 
 /* ---- blocks of bits ---- */
 

@@ -33,7 +33,7 @@
  *     next step.
  *  H7 Nothing here sleeps, allocates or takes a lock while the region is hot.
  *  H8 Who waits for room, or for a region that is closed, is never forgotten: a
- *     worker puts it back, then looks whether there was a change since it began;
+ *     worker puts it back, then looks whether something changed since it began;
  *     who makes the change counts it, then looks at the list. One of the two
  *     sees the other.
  *

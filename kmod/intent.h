@@ -50,6 +50,9 @@ bool dmr_intent_pin_range(struct dmr_meta *m, struct bio *bio);
 /* For cool.c and super.c; hot_lock. */
 void dmr_ring_push(struct dmr_meta *m, u32 region);
 u32 dmr_ring_pop(struct dmr_meta *m);
+/* @nr blocks of hot bits, all zeros; NULL without memory. */
+void **dmr_hot_alloc(u64 nr);
+void dmr_hot_free(void **hot, u64 nr);
 /* Writes the blocks of the hot bits of @nr regions. */
 int dmr_hot_write(struct dmr_meta *m, const u32 *region, unsigned int nr);
 /* Sets or clears a region's bit in what will be written. */

@@ -3,7 +3,7 @@
  * The life of a bio.
  *
  *	read, flush ---------------------------------------------> origin
- *	write, discard, write-zeroes, with metadata: [dmr_intent_enter], intent.c
+ *	write, discard, write-zeroes; with metadata [dmr_intent_enter] first:
  *	  '-> [classify] -- gate closed --> parked --[park_work]--> [classify]
  *	          |
  *	          +-- no held chunk -----------------------------> origin

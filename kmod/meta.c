@@ -19,7 +19,7 @@
 
 /* ---- memory ---- */
 
-static void free_hot(void **hot, u64 nr)
+void dmr_hot_free(void **hot, u64 nr)
 {
 	u64 i;
 
@@ -29,7 +29,7 @@ static void free_hot(void **hot, u64 nr)
 	kvfree(hot);
 }
 
-static void **alloc_hot(u64 nr)
+void **dmr_hot_alloc(u64 nr)
 {
 	void **hot = kvcalloc(nr, sizeof(void *), GFP_KERNEL);
 	u64 i;
@@ -37,16 +37,11 @@ static void **alloc_hot(u64 nr)
 	for (i = 0; hot && i < nr; i++) {
 		hot[i] = dmr_block_alloc(GFP_KERNEL);
 		if (!hot[i]) {
-			free_hot(hot, nr);
+			dmr_hot_free(hot, nr);
 			return NULL;
 		}
 	}
 	return hot;
-}
-
-static unsigned long *alloc_todo(u64 nr)
-{
-	return vzalloc(array_size(BITS_TO_LONGS(nr), sizeof(long)));
 }
 
 static int alloc_memory(struct dmr_meta *m)
@@ -55,8 +50,9 @@ static int alloc_memory(struct dmr_meta *m)
 
 	m->regions = vzalloc(array_size(m->layout.nr_regions,
 					sizeof(atomic_t)));
-	m->todo = alloc_todo(m->layout.nr_regions);
-	m->hot = alloc_hot(dmr_layout_nr_hot_blocks(&m->layout));
+	m->todo = vzalloc(array_size(BITS_TO_LONGS(m->layout.nr_regions),
+				     sizeof(long)));
+	m->hot = dmr_hot_alloc(dmr_layout_nr_hot_blocks(&m->layout));
 	m->page = dmr_block_alloc(GFP_KERNEL);
 	for (i = 0; i < DMR_META_BLOCKS; i++) {
 		m->blocks[i].data = dmr_block_alloc(GFP_KERNEL);
@@ -109,7 +105,7 @@ void dmr_meta_destroy(struct dmr_meta *m)
 			dmr_block_free(m->blocks[i].data);
 	if (m->page)
 		dmr_block_free(m->page);
-	free_hot(m->hot, dmr_layout_nr_hot_blocks(&m->layout));
+	dmr_hot_free(m->hot, dmr_layout_nr_hot_blocks(&m->layout));
 	kvfree(m->ring);
 	vfree(m->regions);
 	vfree(m->todo);

@@ -26,7 +26,7 @@
 struct dmr_meta {
 	struct dmr_device *dev;		/* set once */
 	dev_t devt;			/* set once */
-	struct block_device *bdev;	/* set in preresume; of the live table */
+	struct block_device *bdev;	/* set in preresume */
 	struct dmr_layout layout;	/* grows with all writes stopped */
 
 	/* The hot path: one word for each region, see intent.c. */
@@ -46,8 +46,7 @@ struct dmr_meta {
 	unsigned int limit;		/* hot_regions of the table */
 	u32 batch[DMR_META_BATCH];	/* regions being heated */
 	unsigned int nr_closed;		/* hot regions that are CLOSED */
-	unsigned int chances;		/* times that a region cooled or was
-					   opened again; see dmr_intent_stay() */
+	unsigned int chances;		/* a region cooled or was opened: H8 */
 	bool starved;			/* a write waits for room; a hint */
 
 	struct mutex run_lock;		/* see C6 in cool.c */
@@ -101,6 +100,12 @@ int dmr_meta_limit(struct dmr_meta *m, unsigned int limit, unsigned int hot);
  * writes. -errno: the device can't be resumed; said in the log.
  */
 int dmr_meta_activate(struct dmr_meta *m, const struct dmr_config *cfg);
+
+/*
+ * grow.c, for activate.c: makes room in memory for what @cfg has more. All
+ * writes are stopped; an open epoch is aborted. -ENOMEM, and nothing changed.
+ */
+int dmr_meta_grow(struct dmr_meta *m, const struct dmr_config *cfg);
 
 /* postsuspend: no bio is under way and none will come before preresume. */
 void dmr_meta_quiesce(struct dmr_meta *m);

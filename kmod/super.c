@@ -71,7 +71,7 @@ void dmr_meta_report(struct dmr_meta *m, int error)
 	int old = xchg(&m->error, error);
 
 	if (error && !old) {
-		dmr_err(m->dev, "metadata: error %d: writes to regions that are not hot fail until it works again",
+		dmr_err(m->dev, "metadata: error %d: only hot regions can be written",
 			error);
 		dmr_event_later(m->dev, DMR_SEND_META_FAILED);
 		dmr_cool_later(m);

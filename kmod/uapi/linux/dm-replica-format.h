@@ -90,7 +90,7 @@ struct dmr_super_disk {
 	__le64 generation;
 	__le64 last_committed;		/* or kept */
 	__le64 highest_seen;
-	__le64 suspect_epoch;		/* an epoch above it ends the suspicion */
+	__le64 suspect_epoch;		/* a later one ends the suspicion */
 	__le64 loads;			/* times that it was activated */
 	__le64 last_write;		/* seconds since 1970, coarse */
 	__le64 last_contact;

@@ -353,9 +353,9 @@ enum dmr_event {
 #define DMR_DEV_F_VOLATILE	(1U << 0)	/* no metadata device */
 #define DMR_DEV_F_SUSPENDED	(1U << 1)
 #define DMR_DEV_F_HOLD		(1U << 2)	/* new writes are held */
-#define DMR_DEV_F_SUSPECT	(1U << 3)	/* ship all of it with compare */
-#define DMR_DEV_F_META_FAILED	(1U << 4)	/* cold regions refuse writes */
-#define DMR_DEV_F_META_PENDING	(1U << 5)	/* MARK, SET, FORGET not durable */
+#define DMR_DEV_F_SUSPECT	(1U << 3)	/* ship all with compare */
+#define DMR_DEV_F_META_FAILED	(1U << 4)	/* cold regions: no writes */
+#define DMR_DEV_F_META_PENDING	(1U << 5)	/* MARK, SET not durable */
 
 /* A generation that the volume has left, and its last epoch in it. */
 struct dmr_nl_ancestor {
