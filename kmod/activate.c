@@ -39,11 +39,12 @@
 
 /* ---- bits, read and written as a whole ---- */
 
-static void *hot_block(struct dmr_meta *m, u64 i, struct dmr_block *b)
+static struct dmr_block hot_block(const struct dmr_meta *m, u64 i)
 {
-	b->nr = dmr_layout_hot_block(&m->layout, i * DMR_BLOCK_BITS);
-	b->data = m->hot[i];
-	return b->data;
+	return (struct dmr_block){
+		.nr = dmr_layout_hot_block(&m->layout, i * DMR_BLOCK_BITS),
+		.data = m->hot[i],
+	};
 }
 
 /* From block @from of the hot bits on; as they are in memory. */
@@ -55,7 +56,8 @@ static int write_hot(struct dmr_meta *m, u64 from)
 
 	mutex_lock(&m->hot_lock);
 	for (; from < nr && !r; from++) {
-		dmr_block_seal(hot_block(m, from, &b), m->now.volume_id, b.nr);
+		b = hot_block(m, from);
+		dmr_block_seal(b.data, m->now.volume_id, b.nr);
 		r = dmr_blocks_write(m->bdev, &b, 1);
 	}
 	mutex_unlock(&m->hot_lock);
@@ -66,12 +68,10 @@ static int write_hot(struct dmr_meta *m, u64 from)
 static int read_hot_block(struct dmr_meta *m, u64 i, unsigned int n,
 			  unsigned int *nr_hot)
 {
-	struct dmr_block b;
+	struct dmr_block b = hot_block(m, i);
 	unsigned int at, bad;
-	int r;
+	int r = dmr_blocks_read(m->bdev, &b, 1);
 
-	hot_block(m, i, &b);
-	r = dmr_blocks_read(m->bdev, &b, 1);
 	if (r)
 		return r;
 	bad = dmr_block_check(b.data, m->now.volume_id, b.nr);

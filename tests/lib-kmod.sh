@@ -172,3 +172,26 @@ stop_kept() {
 retire_kept() {
 	dmsetup message "$1" 0 retire && stop_kept "$1"
 }
+
+# field NAME FIELD, flag NAME BIT: what GET says; flags are 8 suspect, 16 failed,
+# 32 pending
+field() {
+	dmr-ctl "/dev/mapper/$1" "get $2" | sed -n "s/.*$2=\([0-9]*\).*/\1/p"
+}
+flag() {
+	[ $(($(field "$1" dev_flags) & $2)) != 0 ]
+}
+is_kept() {
+	! flag "$1" 32
+}
+
+# dump_all NAME, dump NAME FIELD: the same from the metadata device, without the
+# kernel
+dump_all() {
+	blockdev --flushbufs "/dev/$1-meta"
+	replica-dump "/dev/$1-meta"
+}
+dump() {
+	dump_all "$1" | awk -v f="$2" '
+		$1 == f && !n++ { sub(/^[^ ]+ +/, ""); print }'
+}
