@@ -251,7 +251,7 @@ static int mark_from(struct dmr_meta *m, u64 chunk)
 	return r;
 }
 
-/* What the volume has more than the metadata says. S2: without the superblock. */
+/* S2: what the volume has more than the superblock says, but for that. */
 static int add_new_area(struct dmr_meta *m)
 {
 	const struct dmr_super *s = &m->now;

@@ -13,8 +13,8 @@
  *   dm's _hash_lock			(dm_copy_name_and_uuid)
  *   dmr_preserve::lock			irqs off; copies and what is held
  *   dmr_device::io_lock		irqs off; lists of parked/deferred bios
- * The metadata has locks of its own, meta.h, all of them taken before the group
- * lock. The write path takes none of them unless a write is parked or deferred; it
+ * The metadata has locks of its own (meta.h), all taken before the group lock.
+ * The write path takes none of these unless a write is parked or deferred; it
  * reads the gate under RCU with preemption off (io.c).
  */
 #ifndef DMR_DEVICE_H

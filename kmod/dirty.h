@@ -99,7 +99,7 @@ bool dmr_map_test(const struct dmr_map *map, u64 chunk);
 bool dmr_map_is_empty(const struct dmr_map *map);
 u64 dmr_map_count(const struct dmr_map *map);
 
-/* The first region at or after @region with a chunk in the set, or nr_regions. */
+/* First region at or after @region with a chunk in the set, or nr_regions. */
 u64 dmr_map_next_region(const struct dmr_map *map, u64 region);
 
 /* First chunk in @first … @last that is in @map and not in @except, or

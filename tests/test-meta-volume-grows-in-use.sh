@@ -30,7 +30,7 @@ is "the writer notices nothing" $? 0
 ctl "the new part is dirty" vol "expect sectors=100000 nr_dirty>=7500" \
 	"write $v 99992 8 3" "read $v 80 8 1"
 check "  from the chunk that was cut short on" \
-	grep -qx "$((5000 * 4096)) $((7500 * 4096))" \
+	grep -qx "$((4999 * 4096)) $((7501 * 4096))" \
 	<(replicactl kernel dirty vol)
 is "  also on disk" "$(dump vol sectors)" 100000
 refuses "it shrinks by no reload" "" dmsetup reload vol --table \

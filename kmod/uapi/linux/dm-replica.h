@@ -182,8 +182,8 @@
  *
  *   Changes what is given. Refused (-EBUSY) while an epoch is open. With a
  *   metadata device, DMR_DEV_F_META_PENDING is set until it is durable. Where
- *   the generation changes, the old one becomes the newest ancestor, which ended
- *   with DMR_A_LAST_COMMITTED; DMR_A_ANCESTORS replaces the whole list instead.
+ *   the generation changes, the old one becomes the newest ancestor, ended by
+ *   the epoch that was committed last; DMR_A_ANCESTORS replaces the whole list.
  *   request:
  *       DMR_A_DEV                   u64
  *       DMR_A_ROLE                  u32     optional
