@@ -15,7 +15,12 @@
 #include <linux/timekeeping.h>
 #include <linux/vmalloc.h>
 
+#include "group.h"
 #include "intent.h"
+#include "main.h"
+
+/* How coarse the stamp of the last write is. */
+#define STAMP	(60 * HZ)
 
 /* ---- memory ---- */
 
@@ -74,6 +79,7 @@ static void init_fields(struct dmr_meta *m)
 	INIT_WORK(&m->heat_work, dmr_heat_work);
 	INIT_WORK(&m->range_work, dmr_range_work);
 	INIT_DELAYED_WORK(&m->cool_work, dmr_cool_work);
+	INIT_DELAYED_WORK(&m->stamp_work, dmr_meta_stamp_work);
 }
 
 struct dmr_meta *dmr_meta_create(struct dmr_device *dev,
@@ -220,6 +226,24 @@ void dmr_meta_committed(struct dmr_meta *m, u64 epoch)
 		return;
 	m->now.flags &= ~DMR_SUPER_F_SUSPECT;
 	dmr_info(m->dev, "all that was suspect has been shipped");
+}
+
+void dmr_meta_stamp_later(struct dmr_meta *m)
+{
+	queue_delayed_work(dmr_cool_wq, &m->stamp_work, STAMP);
+}
+
+/* Writes to hot regions leave no other trace on disk. */
+void dmr_meta_stamp_work(struct work_struct *work)
+{
+	struct dmr_meta *m = container_of(to_delayed_work(work),
+					  struct dmr_meta, stamp_work);
+	struct dmr_group *g = dmr_group_lock(m->dev);
+
+	if (dmr_device_written(m->dev) != m->written)
+		dmr_meta_changed(m);
+	dmr_group_unlock(g);
+	dmr_meta_stamp_later(m);
 }
 
 bool dmr_meta_is_pending(struct dmr_meta *m)

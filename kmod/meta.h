@@ -37,6 +37,7 @@ struct dmr_meta {
 	struct work_struct heat_work;
 	struct work_struct range_work;
 	struct delayed_work cool_work;
+	struct delayed_work stamp_work;	/* now and then: the last write */
 
 	struct mutex hot_lock;		/* all of this */
 	void **hot;			/* the hot bitmap, as blocks */
@@ -77,7 +78,7 @@ struct dmr_meta {
 
 	int error;			/* atomic; 0 = the device works */
 	bool origin_failed;		/* run_lock; it can't be flushed */
-	u64 written;			/* super_lock; to see new writes */
+	u64 written;			/* group lock; to see new writes */
 };
 
 /* ---- meta.c ---- */
@@ -143,6 +144,9 @@ void dmr_meta_ancestors(struct dmr_meta *m, const struct dmr_nl_ancestor *a,
 			unsigned int nr);
 /* @epoch was committed by the target. */
 void dmr_meta_committed(struct dmr_meta *m, u64 epoch);
+/* dmr_meta::stamp_work, no lock: starts itself again. */
+void dmr_meta_stamp_work(struct work_struct *work);
+void dmr_meta_stamp_later(struct dmr_meta *m);
 /* Marks or settings are not durable yet. */
 bool dmr_meta_is_pending(struct dmr_meta *m);
 

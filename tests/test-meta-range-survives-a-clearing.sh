@@ -23,7 +23,7 @@ run dmsetup message vol 0 hold 30000
 start discard $v 24576 8192
 running 700
 mark 3072
-wait dev_flags=0 10000
+wait dev_flags=4 10000
 run dmsetup message vol 0 unhold
 finish
 EOF
