@@ -57,7 +57,8 @@ static int write_hot(struct dmr_meta *m, u64 from)
 	mutex_lock(&m->hot_lock);
 	for (; from < nr && !r; from++) {
 		b = hot_block(m, from);
-		dmr_block_seal(b.data, m->now.volume_id, b.nr);
+		dmr_block_seal(b.data, m->now.volume_id, b.nr,
+			       DMR_ALL_SECTORS);
 		r = dmr_blocks_write(m->bdev, &b, 1);
 	}
 	mutex_unlock(&m->hot_lock);
@@ -74,11 +75,12 @@ static int read_hot_block(struct dmr_meta *m, u64 i, unsigned int n,
 
 	if (r)
 		return r;
-	bad = dmr_block_check(b.data, m->now.volume_id, b.nr);
+	bad = dmr_block_check(b.data, m->now.volume_id, b.nr, DMR_ALL_SECTORS);
 	if (bad)
 		dmr_warn(m->dev, "metadata: %u damaged sectors of hot bits: all hot",
 			 bad);
 	dmr_block_clear(b.data, n, DMR_BLOCK_BITS - n);
+	dmr_block_seal(b.data, m->now.volume_id, b.nr, DMR_ALL_SECTORS);
 	for (at = 0; at < n; at++)
 		*nr_hot += dmr_block_test(b.data, at);
 	return 0;

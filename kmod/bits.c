@@ -20,24 +20,35 @@ int dmr_window_read(struct dmr_meta *m, struct dmr_window *w, u64 first,
 		       u64 last)
 {
 	unsigned int i;
-	int r;
 
 	lockdep_assert_held(&m->chunk_lock);
 	w->first = first;
 	w->nr = last - first + 1;
 	w->bad = 0;
+	memset(w->touched, 0, sizeof(w->touched));
 	for (i = 0; i < w->nr; i++)
 		m->blocks[i].nr = dmr_layout_chunk_block(&m->layout,
 					(first + i) * DMR_BLOCK_BITS);
-	r = dmr_blocks_read(m->bdev, m->blocks, w->nr);
-	for (i = 0; i < w->nr && !r; i++)
-		w->bad += dmr_block_check(m->blocks[i].data, m->now.volume_id,
-					  m->blocks[i].nr);
-	if (w->bad)
+	return dmr_blocks_read(m->bdev, m->blocks, w->nr);
+}
+
+/* Block @i of the window: @sectors are about to be used. */
+static void touch(struct dmr_meta *m, struct dmr_window *w, unsigned int i,
+		  u8 sectors)
+{
+	unsigned int bad;
+
+	sectors &= ~w->touched[i];
+	if (!sectors)
+		return;
+	w->touched[i] |= sectors;
+	bad = dmr_block_check(m->blocks[i].data, m->now.volume_id,
+			      m->blocks[i].nr, sectors);
+	w->bad += bad;
+	if (bad)
 		dmr_warn_limit(m->dev,
 			       "metadata: %u damaged sectors of chunk bits: all dirty",
-			       w->bad);
-	return r;
+			       bad);
 }
 
 int dmr_window_write(struct dmr_meta *m, struct dmr_window *w)
@@ -46,25 +57,26 @@ int dmr_window_write(struct dmr_meta *m, struct dmr_window *w)
 
 	for (i = 0; i < w->nr; i++)
 		dmr_block_seal(m->blocks[i].data, m->now.volume_id,
-			       m->blocks[i].nr);
+			       m->blocks[i].nr, w->touched[i]);
 	return dmr_blocks_write(m->bdev, m->blocks, w->nr);
 }
 
 void dmr_window_assign(struct dmr_meta *m, struct dmr_window *w, u64 first,
 			  u64 last, bool set)
 {
-	unsigned int at, n;
+	unsigned int i, at, n;
 	void *block;
 
-	while (first <= last) {
-		block = m->blocks[dmr_block_of(first) - w->first].data;
+	for (; first <= last; first += n) {
+		i = dmr_block_of(first) - w->first;
 		at = first - dmr_block_of(first) * DMR_BLOCK_BITS;
 		n = min_t(u64, last - first + 1, DMR_BLOCK_BITS - at);
+		block = m->blocks[i].data;
+		touch(m, w, i, dmr_block_sectors(at, n));
 		if (set)
 			dmr_block_set(block, at, n);
 		else
 			dmr_block_clear(block, at, n);
-		first += n;
 	}
 }
 
@@ -148,6 +160,7 @@ static int fill_blocks(struct dmr_meta *m, u64 from)
 			m->blocks[i].nr = dmr_layout_chunk_block(&m->layout,
 						(from + i) * DMR_BLOCK_BITS);
 			dmr_block_set(m->blocks[i].data, 0, DMR_BLOCK_BITS);
+			w.touched[i] = DMR_ALL_SECTORS;
 		}
 		r = dmr_window_write(m, &w);
 	}
@@ -213,9 +226,11 @@ int dmr_bits_load(struct dmr_meta *m, u64 nr_chunks)
 	for (; w.first < nr && !r; w.first += w.nr) {
 		r = dmr_window_read(m, &w, w.first,
 				    min(w.first + DMR_META_BLOCKS, nr) - 1);
-		for (i = 0; i < w.nr && !r; i++)
+		for (i = 0; i < w.nr && !r; i++) {
+			touch(m, &w, i, DMR_ALL_SECTORS);
 			r = load_block(m, w.first + i, m->blocks[i].data,
 				       nr_chunks);
+		}
 		if (w.bad)
 			repair_later(m, &w, nr_chunks);
 		cond_resched();

@@ -12,6 +12,7 @@ struct dmr_window {
 	u64 first;			/* number of a block of chunk bits */
 	unsigned int nr;		/* blocks, at most DMR_META_BLOCKS */
 	unsigned int bad;		/* sectors that did not match */
+	u8 touched[DMR_META_BLOCKS];	/* sectors that were looked at */
 };
 
 static inline u64 dmr_block_of(u64 chunk)
@@ -30,12 +31,15 @@ static inline u64 dmr_last_chunk(const struct dmr_meta *m, u32 region)
 		   m->layout.nr_chunks) - 1;
 }
 
-/* Reads blocks @first … @last; what is damaged is ones. 0 or -errno. */
+/* Reads blocks @first … @last. 0 or -errno. */
 int dmr_window_read(struct dmr_meta *m, struct dmr_window *w, u64 first,
 		    u64 last);
 /* Durable when it returns 0. */
 int dmr_window_write(struct dmr_meta *m, struct dmr_window *w);
-/* Chunks @first … @last, which are in the window. */
+/*
+ * Chunks @first … @last, which are in the window. A sector that was damaged
+ * becomes ones before.
+ */
 void dmr_window_assign(struct dmr_meta *m, struct dmr_window *w, u64 first,
 		       u64 last, bool set);
 

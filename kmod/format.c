@@ -168,37 +168,44 @@ unsigned int dmr_block_next(const void *block, bool set, unsigned int from,
 	return end;
 }
 
-static u32 bits_crc(const struct dmr_bits_disk *b, const u8 *volume_id,
-		    u64 sector)
+static u32 id_crc(const u8 *volume_id)
 {
-	__le64 place = cpu_to_le64(sector);
-	u32 crc = crc32c(~0U, volume_id, 16);
-
-	crc = crc32c(crc, &place, sizeof(place));
-	return ~crc32c(crc, &b->reserved, sizeof(*b) - sizeof(b->crc));
+	return crc32c(~0U, volume_id, 16);
 }
 
-void dmr_block_seal(void *block, const u8 *volume_id, u64 nr)
+static u32 bits_crc(const struct dmr_bits_disk *b, u32 id, u64 sector)
+{
+	return ~crc32c(id ^ (u32)sector ^ (u32)(sector >> 32), &b->reserved,
+		       sizeof(*b) - sizeof(b->crc));
+}
+
+void dmr_block_seal(void *block, const u8 *volume_id, u64 nr, u8 sectors)
 {
 	struct dmr_bits_disk *b = block;
+	u32 id = id_crc(volume_id);
 	unsigned int i;
 
 	for (i = 0; i < DMR_BLOCK_SECTORS; i++) {
+		if (!(sectors >> i & 1))
+			continue;
 		b[i].reserved = 0;
-		b[i].crc = cpu_to_le32(bits_crc(&b[i], volume_id,
+		b[i].crc = cpu_to_le32(bits_crc(&b[i], id,
 						nr * DMR_BLOCK_SECTORS + i));
 	}
 }
 
 /* F3. */
-unsigned int dmr_block_check(void *block, const u8 *volume_id, u64 nr)
+unsigned int dmr_block_check(void *block, const u8 *volume_id, u64 nr,
+			     u8 sectors)
 {
 	struct dmr_bits_disk *b = block;
+	u32 crc, id = id_crc(volume_id);
 	unsigned int i, bad = 0;
-	u32 crc;
 
 	for (i = 0; i < DMR_BLOCK_SECTORS; i++) {
-		crc = bits_crc(&b[i], volume_id, nr * DMR_BLOCK_SECTORS + i);
+		if (!(sectors >> i & 1))
+			continue;
+		crc = bits_crc(&b[i], id, nr * DMR_BLOCK_SECTORS + i);
 		if (le32_to_cpu(b[i].crc) == crc)
 			continue;
 		memset(b[i].bits, 0xff, sizeof(b[i].bits));

@@ -48,11 +48,26 @@ bool dmr_block_test(const void *block, unsigned int bit);
 unsigned int dmr_block_next(const void *block, bool set, unsigned int from,
 			    unsigned int end);
 
-/* Before it is written as block @nr. */
-void dmr_block_seal(void *block, const u8 *volume_id, u64 nr);
+/* The sectors of a block, as a mask; those that bits @from … are in. */
+#define DMR_ALL_SECTORS	0xff
 
-/* After it was read: how many sectors were bad; they are all ones now. */
-unsigned int dmr_block_check(void *block, const u8 *volume_id, u64 nr);
+static inline u8 dmr_block_sectors(unsigned int from, unsigned int count)
+{
+	unsigned int first = from / DMR_SECTOR_BITS;
+	unsigned int last = (from + count - 1) / DMR_SECTOR_BITS;
+
+	return (2U << last) - (1U << first);
+}
+
+/* Before it is written as block @nr: these @sectors have changed. */
+void dmr_block_seal(void *block, const u8 *volume_id, u64 nr, u8 sectors);
+
+/*
+ * After it was read: how many of @sectors were bad; they are all ones now. What
+ * is not asked for may be written back as it is.
+ */
+unsigned int dmr_block_check(void *block, const u8 *volume_id, u64 nr,
+			     u8 sectors);
 
 /* ---- the superblock ---- */
 

@@ -129,6 +129,14 @@ static bool pin_all(struct dmr_meta *m, struct bio *bio, int mask, int want)
 
 bool dmr_intent_enter(struct dmr_meta *m, struct bio *bio)
 {
+	struct dmr_io *io = dmr_io_of(bio);
+
+	if (likely(bio_op(bio) == REQ_OP_WRITE)) {		/* H4 */
+		io->region = first_region(m, bio);
+		io->nr_pins = pin(&m->regions[io->region],
+				  DMR_R_HOT | DMR_R_CLOSED, DMR_R_HOT);
+		return io->nr_pins;
+	}
 	return pin_all(m, bio, DMR_R_HOT | DMR_R_CLOSED, DMR_R_HOT);
 }
 
@@ -190,6 +198,7 @@ void dmr_hot_assign(struct dmr_meta *m, u32 region, bool hot)
 /* The blocks of hot bits that a step has touched, each once. */
 struct touched {
 	struct dmr_block block[MAX_HOT_BLOCKS];
+	u8 sectors[MAX_HOT_BLOCKS];	/* those that have changed */
 	unsigned int nr;
 };
 
@@ -201,12 +210,16 @@ static bool touch(struct dmr_meta *m, struct touched *t, u32 region)
 
 	for (i = 0; i < t->nr; i++)
 		if (t->block[i].nr == nr)
-			return true;
-	if (t->nr == MAX_HOT_BLOCKS)
+			break;
+	if (i == MAX_HOT_BLOCKS)
 		return false;
-	t->block[t->nr++] = (struct dmr_block){
-		.nr = nr, .data = m->hot[region / DMR_BLOCK_BITS]
-	};
+	if (i == t->nr) {
+		t->block[t->nr++] = (struct dmr_block){
+			.nr = nr, .data = m->hot[region / DMR_BLOCK_BITS]
+		};
+		t->sectors[i] = 0;
+	}
+	t->sectors[i] |= dmr_block_sectors(region % DMR_BLOCK_BITS, 1);
 	return true;
 }
 
@@ -217,7 +230,7 @@ static int write_touched(struct dmr_meta *m, struct touched *t)
 
 	for (i = 0; i < t->nr; i++)
 		dmr_block_seal(t->block[i].data, m->now.volume_id,
-			       t->block[i].nr);
+			       t->block[i].nr, t->sectors[i]);
 	r = dmr_blocks_write(m->bdev, t->block, t->nr);
 	t->nr = 0;
 	return r;

@@ -149,6 +149,7 @@ meta_table() {
 make_kept_volume() {
 	local name=$1 mib=$2 meta=$3
 	shift 3
+	requires_cmd replica-dump
 	make_null "$name-disk" "$mib"
 	make_meta "$name" "$meta"
 	start_kept "$name" "$@"

@@ -11,6 +11,7 @@ shape="chunk_size 8 region_size 512 hot_regions 12"
 # run SEED [SECONDS]: a fresh disk and log; status of the check.
 run() {
 	local seed=$1
+	requires_cmd powercut-run powercut-check
 	make_null both 17 cache_size=4
 	make_null log 400
 	make_dm logged "0 $(sectors_of /dev/both) log-writes /dev/both /dev/log"

@@ -112,7 +112,8 @@ static bool meta_bit(uint64_t block, uint64_t bit)
 
 	if (have != block || have_points != pc.points + 1) {
 		memcpy(copy, meta_block(block), sizeof(copy));
-		dmr_block_check(copy, pc.super.volume_id, block);
+		dmr_block_check(copy, pc.super.volume_id, block,
+				DMR_ALL_SECTORS);
 		have = block;
 		have_points = pc.points + 1;
 	}

@@ -239,22 +239,34 @@ static void test_bits(void)
 		wrong += j < DMR_BLOCK_BITS && !want[j];
 	}
 	is_int(wrong, 0, "  and are found");
-	dmr_block_seal(block, id, 77);
-	is_int(dmr_block_check(block, id, 77), 0, "a sealed block is sound");
+	dmr_block_seal(block, id, 77, DMR_ALL_SECTORS);
+	is_int(dmr_block_check(block, id, 77, DMR_ALL_SECTORS), 0,
+	       "a sealed block is sound");
 	block[700]++;
 	block[4095] ^= 0x80;
-	is_int(dmr_block_check(block, id, 77), 2, "two sectors are damaged");
+	is_int(dmr_block_check(block, id, 77, DMR_ALL_SECTORS), 2,
+	       "two sectors are damaged");
 	ok(dmr_block_next(block, false, 0, DMR_SECTOR_BITS) < DMR_SECTOR_BITS,
 	   "  the first is as it was");
 	ok(dmr_block_next(block, false, DMR_SECTOR_BITS, 2 * DMR_SECTOR_BITS) ==
 	   2 * DMR_SECTOR_BITS, "  the second is all ones");
-	dmr_block_seal(block, id, 77);
-	is_int(dmr_block_check(block, id, 78), 8, "a block of another place");
-	dmr_block_seal(block, id, 77);
+	dmr_block_seal(block, id, 77, DMR_ALL_SECTORS);
+	is_int(dmr_block_check(block, id, 78, DMR_ALL_SECTORS), 8,
+	       "a block of another place");
+	dmr_block_seal(block, id, 77, DMR_ALL_SECTORS);
 	id[15]++;
-	is_int(dmr_block_check(block, id, 77), 8, "a block of another volume");
+	is_int(dmr_block_check(block, id, 77, DMR_ALL_SECTORS), 8,
+	       "a block of another volume");
 	memset(block, 0, BLOCK);
-	is_int(dmr_block_check(block, id, 77), 8, "a block of zeros");
+	is_int(dmr_block_check(block, id, 77, DMR_ALL_SECTORS), 8,
+	       "a block of zeros");
+	memset(block, 0, BLOCK);
+	dmr_block_seal(block, id, 77, dmr_block_sectors(4031, 2));
+	is_int(dmr_block_check(block, id, 77, 3), 0, "two sectors are sealed");
+	is_int(dmr_block_check(block, id, 77, 7), 1, "  and no other");
+	is_int(dmr_block_sectors(0, DMR_BLOCK_BITS), DMR_ALL_SECTORS,
+	       "all bits are in all sectors");
+	is_int(dmr_block_sectors(32255, 1), 0x80, "the last one in the last");
 }
 
 int main(void)

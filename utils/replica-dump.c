@@ -122,7 +122,8 @@ static int read_bits(struct dump *d, uint64_t nr, void *block)
 {
 	if (read_block(d, nr, block))
 		return 1;
-	d->bad_sectors += dmr_block_check(block, d->super.volume_id, nr);
+	d->bad_sectors += dmr_block_check(block, d->super.volume_id, nr,
+					  DMR_ALL_SECTORS);
 	return 0;
 }
 

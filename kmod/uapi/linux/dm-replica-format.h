@@ -111,8 +111,9 @@ struct dmr_super_disk {
 #define DMR_BLOCK_BITS		(DMR_SECTOR_BITS * DMR_BLOCK_SECTORS)
 
 /*
- * crc: crc32c of the volume id, of the sector's number on the device (__le64)
- * and of what follows the field.
+ * crc: crc32c of what follows the field. It begins with the crc32c of the
+ * volume id (not inverted at its end), to which each half of the sector's
+ * number on the device is XORed: one in another's place does not match.
  */
 struct dmr_bits_disk {
 	__le32 crc;
