@@ -39,7 +39,8 @@ tools-y :=
 
 lib-objs := $(addprefix lib/,$(lib-y))
 replicad-objs := $(addprefix daemon/,$(replicad-y))
-replicactl-objs := $(addprefix utils/,$(replicactl-y))
+replicactl-objs := $(addprefix utils/,$(replicactl-y)) \
+		   $(if $(replicactl-y),kmod/format.o)
 testable-objs := $(filter-out daemon/main.o,$(replicad-objs))
 
 # --- libraries ---------------------------------------------------------------
@@ -109,10 +110,18 @@ utils/replicactl: $(addprefix build/obj/,$(replicactl-objs)) lib/libreplica.a
 	$(call say,LD,$@)
 	$(call link)
 
+# The codec of the metadata device is the module's own file.
+format-users := build/obj/utils/replica-dump.o build/obj/utils/cmd-kernel.o
+$(format-users) build/obj/kmod/format.o: cppflags += -Ikmod
+
+utils/replica-dump: build/obj/utils/replica-dump.o build/obj/kmod/format.o
+	$(call say,LD,$@)
+	$(call link)
+
 progs: $(if $(lib-y),lib/libreplica.a \
 	 $(if $(wildcard lib/libreplica.map),lib/libreplica.so)) \
        $(if $(replicad-y),daemon/replicad) \
-       $(if $(replicactl-y),utils/replicactl)
+       $(if $(replicactl-y),utils/replicactl utils/replica-dump)
 
 # --- tests ---------------------------------------------------------------------
 unit-progs := $(addprefix build/san/tests/,$(unit-y))
@@ -205,7 +214,8 @@ bash-completion = $(PREFIX)/share/bash-completion/completions
 install: progs install-files $(if $(SKIP_MODULE),,install-module)
 
 install-files: progs
-	$(Q)install -D -t $(DESTDIR)$(SBINDIR) daemon/replicad utils/replicactl
+	$(Q)install -D -t $(DESTDIR)$(SBINDIR) daemon/replicad \
+		utils/replicactl utils/replica-dump
 	$(Q)install -D -m 644 -t $(DESTDIR)$(LIBDIR) lib/libreplica.a
 	$(Q)install -D -m 755 lib/libreplica.so \
 		$(DESTDIR)$(LIBDIR)/$(LIB_SONAME)
@@ -231,7 +241,7 @@ install-module: modules
 
 clean:
 	$(Q)rm -rf build bench.json daemon/replicad utils/replicactl \
-		lib/libreplica.a lib/libreplica.so
+		utils/replica-dump lib/libreplica.a lib/libreplica.so
 .PHONY: clean
 
 help:

@@ -55,6 +55,7 @@ static void set_defaults(struct dm_target *ti, struct dmr_config *cfg)
 static int parse_role(struct dm_target *ti, const char *value,
 		      struct dmr_config *cfg)
 {
+	cfg->has_role = true;
 	if (!strcmp(value, "primary")) {
 		cfg->role = DMR_ROLE_PRIMARY;
 	} else if (!strcmp(value, "secondary")) {
@@ -94,7 +95,7 @@ static int parse_option(struct dm_target *ti, const char *name,
 	return -EINVAL;
 }
 
-static int check_shape(struct dm_target *ti, const struct dmr_config *cfg)
+static int check_shape(struct dm_target *ti, struct dmr_config *cfg)
 {
 	unsigned int chunks = cfg->region_sectors / cfg->chunk_sectors;
 
@@ -104,6 +105,11 @@ static int check_shape(struct dm_target *ti, const struct dmr_config *cfg)
 	}
 	if (ti->begin) {
 		ti->error = "The target must begin at sector 0";
+		return -EINVAL;
+	}
+	if (!dmr_layout_init(&cfg->layout, cfg->sectors, cfg->chunk_sectors,
+			     cfg->region_sectors)) {
+		ti->error = "Too many regions: use a larger region_size";
 		return -EINVAL;
 	}
 	return 0;
@@ -137,7 +143,7 @@ static int parse_options(struct dm_target *ti, struct dm_arg_set *as,
 }
 
 int dmr_args_parse(struct dm_target *ti, unsigned int argc, char **argv,
-		   struct dmr_config *cfg)
+		   struct dmr_config *cfg, const char **meta)
 {
 	struct dm_arg_set as = { .argc = argc, .argv = argv };
 	int r;
@@ -147,29 +153,30 @@ int dmr_args_parse(struct dm_target *ti, unsigned int argc, char **argv,
 		ti->error = "Needs <origin dev> <metadata dev | -> <#opts>";
 		return -EINVAL;
 	}
-	if (strcmp(dm_shift_arg(&as), "-")) {
-		ti->error = "This version has no metadata device yet: use -";
-		return -EINVAL;
-	}
+	*meta = dm_shift_arg(&as);
+	if (!strcmp(*meta, "-"))
+		*meta = NULL;
 	r = parse_options(ti, &as, cfg);
 	return r ?: check_shape(ti, cfg);
 }
 
-unsigned int dmr_args_print(const struct dmr_config *cfg, char *result,
-			    unsigned int maxlen)
+unsigned int dmr_args_print(const struct dmr_config *cfg, const char *meta,
+			    char *result, unsigned int maxlen)
 {
-	bool secondary = cfg->role == DMR_ROLE_SECONDARY;
-	unsigned int i, sz = 0, nr = secondary ? 2 : 0;
+	bool primary = cfg->role == DMR_ROLE_PRIMARY;
+	/* With metadata "primary" is not the default: it may be refused. */
+	bool show = !primary || (cfg->has_role && meta);
+	unsigned int i, sz = 0, nr = show ? 2 : 0;
 
 	for (i = 0; i < ARRAY_SIZE(options); i++)
 		if (*field(cfg, &options[i]) != options[i].standard)
 			nr += 2;
-	DMEMIT("- %u", nr);
+	DMEMIT("%s %u", meta ?: "-", nr);
 	for (i = 0; i < ARRAY_SIZE(options); i++)
 		if (*field(cfg, &options[i]) != options[i].standard)
 			DMEMIT(" %s %u", options[i].name,
 			       *field(cfg, &options[i]));
-	if (secondary)
-		DMEMIT(" role secondary");
+	if (show)
+		DMEMIT(" role %s", primary ? "primary" : "secondary");
 	return sz;
 }

@@ -26,6 +26,7 @@
 #include "group.h"
 #include "io.h"
 #include "main.h"
+#include "meta.h"
 #include "preserve.h"
 
 DEFINE_MUTEX(dmr_registry_lock);
@@ -50,6 +51,7 @@ void dmr_registry_leave(void)
 
 static void free_memory(struct dmr_device *dev)
 {
+	dmr_meta_destroy(dev->meta);
 	dmr_map_destroy(dev->slot[0].map);
 	dmr_map_destroy(dev->slot[1].map);
 	dmr_map_destroy(dev->released);
@@ -57,7 +59,7 @@ static void free_memory(struct dmr_device *dev)
 	kfree(dev);
 }
 
-static int alloc_memory(struct dmr_device *dev)
+static int alloc_memory(struct dmr_device *dev, const struct dmr_config *cfg)
 {
 	dev->pcpu = alloc_percpu(struct dmr_percpu);
 	dev->slot[0].map = dmr_map_create(&dev->geo);
@@ -66,7 +68,9 @@ static int alloc_memory(struct dmr_device *dev)
 	if (!dev->pcpu || IS_ERR(dev->slot[0].map) ||
 	    IS_ERR(dev->slot[1].map) || IS_ERR(dev->released))
 		return -ENOMEM;
-	return 0;
+	if (cfg->meta_bdev)
+		dev->meta = dmr_meta_create(dev, cfg);
+	return PTR_ERR_OR_ZERO(dev->meta);
 }
 
 static void set_identity(struct dmr_device *dev)
@@ -74,7 +78,7 @@ static void set_identity(struct dmr_device *dev)
 	uuid_gen(&dev->volume_id);
 	dev->incarnation = get_random_u64();
 	dev->generation = get_random_u64();
-	/* No superblock keeps a count; a clock that only grows serves. */
+	/* Where no superblock keeps a count, a clock that only grows serves. */
 	dev->loads = ktime_get_real_seconds();
 }
 
@@ -109,7 +113,7 @@ static struct dmr_device *create(struct mapped_device *md,
 	dev->bdev = bdev;
 	dev->number = dmr_number(disk_devt(dm_disk(md)));
 	dev->origin = bdev->bd_dev;
-	if (alloc_memory(dev) || dmr_group_start(dev)) {
+	if (alloc_memory(dev, cfg) || dmr_group_start(dev)) {
 		free_memory(dev);
 		return NULL;
 	}
@@ -126,6 +130,35 @@ static struct dmr_device *find_by_origin(dev_t origin)
 	list_for_each_entry(dev, &dmr_devices, node)
 		if (dev->origin == origin)
 			return dev;
+	return NULL;
+}
+
+static dev_t meta_of(const struct dmr_device *dev)
+{
+	return dev->meta ? dev->meta->devt : 0;
+}
+
+static dev_t meta_asked(const struct dmr_config *cfg)
+{
+	return cfg->meta_bdev ? cfg->meta_bdev->bd_dev : 0;
+}
+
+/*
+ * device-mapper opens for all its tables under one name, so nobody but us
+ * keeps two volumes off one metadata device.
+ */
+static char *meta_misfit(struct block_device *origin,
+			 const struct dmr_config *cfg)
+{
+	dev_t meta = meta_asked(cfg);
+	struct dmr_device *dev;
+
+	list_for_each_entry(dev, &dmr_devices, node) {
+		if (meta && (meta_of(dev) == meta || dev->origin == meta))
+			return "Another replica device uses this metadata device";
+		if (meta_of(dev) == origin->bd_dev)
+			return "The origin is a metadata device in use";
+	}
 	return NULL;
 }
 
@@ -147,14 +180,19 @@ static char *misfit(struct dmr_device *dev, struct mapped_device *md,
 
 	if (dev->md != md)
 		return "Another replica device uses this origin";
+	if (dev->closing)
+		return "The device is being removed";
+	if (meta_asked(cfg) != meta_of(dev))
+		return "A reload can't change the metadata device";
 	dmr_geometry_init(&geo, cfg->sectors, cfg->chunk_sectors,
 			  cfg->region_sectors);
-	if (geo.sectors != dev->geo.sectors)
+	if (geo.sectors < dev->geo.sectors ||
+	    (geo.sectors > dev->geo.sectors && !dev->meta))
 		return "A reload can't change the size";
 	if (geo.chunk_shift != dev->geo.chunk_shift ||
 	    geo.region_shift != dev->geo.region_shift)
 		return "A reload can't change chunk_size or region_size";
-	if (cfg->role != dev->role)
+	if (cfg->role != dev->role && (cfg->has_role || !dev->meta))
 		return "A reload can't change the role";
 	return NULL;
 }
@@ -177,6 +215,9 @@ static struct dmr_device *open_locked(struct mapped_device *md,
 		*error = "A reload can't change the origin";
 		return ERR_PTR(-EBUSY);
 	}
+	*error = meta_misfit(bdev, cfg);
+	if (*error)
+		return ERR_PTR(-EBUSY);
 	dev = create(md, bdev, cfg);
 	if (!dev) {
 		*error = "Not enough memory for the maps";
@@ -211,34 +252,63 @@ void dmr_device_put(struct dmr_device *dev)
 		destroy(dev);
 }
 
-/* V4. The device is off the list. */
+/* V4. The device takes no instance any more. */
 static void stop(struct dmr_device *dev)
 {
 	dmr_assert(bio_list_empty(&dev->parked));		/* V4 */
 	dmr_assert(bio_list_empty(&dev->deferred));		/* V4 */
 	cancel_work_sync(&dev->park_work);
+	if (dev->meta)
+		dmr_meta_stop(dev->meta);
 	dmr_preserve_teardown(dev);
 	cancel_work_sync(&dev->drain_work);
 	cancel_work_sync(&dev->event_work);
 }
 
+/* True: it was the last one, and nobody can find the device as a live one. */
+static bool close_instance(struct dmr_device *dev)
+{
+	lockdep_assert_held(&dmr_registry_lock);
+	if (--dev->nr_instances)
+		return false;
+	dev->closing = true;
+	if (dev->active)
+		dmr_event_send(dev, DMR_EVENT_REMOVED);
+	dev->active = false;
+	dmr_group_leave(dev);
+	return true;
+}
+
+/* V1: it is on the list until its metadata is at rest. */
 void dmr_device_close(struct dmr_device *dev)
 {
 	bool last;
 
 	dmr_registry_enter();
-	last = !--dev->nr_instances;
-	if (last) {
-		if (dev->active)
-			dmr_event_send(dev, DMR_EVENT_REMOVED);
-		list_del_init(&dev->node);
-		dmr_group_leave(dev);
-	}
+	last = close_instance(dev);
 	dmr_registry_leave();
 	if (!last)
 		return;
 	stop(dev);
+	dmr_registry_enter();
+	list_del_init(&dev->node);
+	dmr_registry_leave();
 	dmr_device_put(dev);
+}
+
+static void take_name(struct dmr_device *dev)
+{
+	struct dmr_group *g = dmr_group_lock(dev);
+
+	if (dm_copy_name_and_uuid(dev->md, dev->name, NULL))
+		strscpy(dev->name, dm_device_name(dev->md), DM_NAME_LEN);
+	dmr_group_unlock(g);
+}
+
+int dmr_device_preresume(struct dmr_device *dev, const struct dmr_config *cfg)
+{
+	take_name(dev);
+	return dev->meta ? dmr_meta_activate(dev->meta, cfg) : 0;
 }
 
 void dmr_device_resume(struct dmr_device *dev, struct block_device *bdev,
@@ -254,8 +324,6 @@ void dmr_device_resume(struct dmr_device *dev, struct block_device *bdev,
 	dev->bdev = bdev;
 	WRITE_ONCE(dev->preserve_pages, cfg->preserve_pages);
 	dev->suspended = false;
-	if (dm_copy_name_and_uuid(dev->md, dev->name, NULL))
-		strscpy(dev->name, dm_device_name(dev->md), DM_NAME_LEN);
 	dmr_group_unlock(g);
 	if (first)
 		dmr_event_send(dev, DMR_EVENT_ADDED);

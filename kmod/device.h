@@ -13,7 +13,8 @@
  *   dm's _hash_lock			(dm_copy_name_and_uuid)
  *   dmr_preserve::lock			irqs off; copies and what is held
  *   dmr_device::io_lock		irqs off; lists of parked/deferred bios
- * The write path takes none of them unless a write is parked or deferred; it
+ * The metadata has locks of its own (meta.h), all taken before the group lock.
+ * The write path takes none of these unless a write is parked or deferred; it
  * reads the gate under RCU with preemption off (io.c).
  */
 #ifndef DMR_DEVICE_H
@@ -31,10 +32,13 @@
 #include <linux/dm-replica.h>
 
 #include "dirty.h"
+#include "format.h"
 
 #define DM_MSG_PREFIX "replica"
 
 /* The messages of one device carry its name. */
+#define dmr_err(dev, fmt, ...) DMERR("%s: " fmt, (dev)->name, ##__VA_ARGS__)
+#define dmr_info(dev, fmt, ...) DMINFO("%s: " fmt, (dev)->name, ##__VA_ARGS__)
 #define dmr_warn(dev, fmt, ...) DMWARN("%s: " fmt, (dev)->name, ##__VA_ARGS__)
 #define dmr_warn_limit(dev, fmt, ...)					\
 	DMWARN_LIMIT("%s: " fmt, (dev)->name, ##__VA_ARGS__)
@@ -101,7 +105,7 @@ struct dmr_preserve {
 };
 
 /* Deferred events, bits of dmr_device::events. */
-enum { DMR_SEND_DIRTY, DMR_SEND_DEGRADED };
+enum { DMR_SEND_DIRTY, DMR_SEND_DEGRADED, DMR_SEND_META_FAILED };
 
 struct dmr_stats {
 	u64 cuts, commits, aborts, keeps;	/* group lock */
@@ -118,8 +122,9 @@ struct dmr_device {
 	bool preserving;		/* a clean epoch is open; a hint */
 	bool draining;			/* pairs with dmr_io_put() */
 	u8 role;			/* enum dmr_role; group lock to write */
-	struct dmr_geometry geo;	/* set once */
+	struct dmr_geometry geo;	/* changed by grow.c only */
 	struct block_device *bdev;	/* the origin; of the live instance */
+	struct dmr_meta *meta;		/* set once; NULL = nothing is kept */
 #ifdef DMR_FAULT
 	struct dmr_gate __rcu *own_gate;
 #endif
@@ -142,6 +147,7 @@ struct dmr_device {
 	dev_t origin;
 	unsigned int nr_instances;
 	bool active;			/* has been resumed: ADDED was sent */
+	bool closing;			/* takes no instance any more */
 
 	/* group lock */
 	struct list_head member;
@@ -157,7 +163,8 @@ struct dmr_device {
 
 	/* Set once. */
 	u64 number;			/* of the replica device: DMR_A_DEV */
-	u64 incarnation, loads;
+	u64 incarnation;
+	u64 loads;			/* these two: before the first resume */
 	uuid_t volume_id;
 };
 
@@ -169,6 +176,9 @@ struct dmr_config {
 	unsigned int hot_regions;
 	unsigned int preserve_pages;
 	enum dmr_role role;
+	bool has_role;			/* it was given */
+	struct dmr_layout layout;	/* the metadata device must have it */
+	struct block_device *meta_bdev;	/* NULL = "-" */
 };
 
 extern struct mutex dmr_registry_lock;
@@ -196,6 +206,10 @@ struct dmr_device *dmr_device_open(struct mapped_device *md,
 
 /* An instance goes away; with the last one the device does. May sleep. */
 void dmr_device_close(struct dmr_device *dev);
+
+/* Before that, while writes are stopped: -errno refuses. May do I/O. */
+int dmr_device_preresume(struct dmr_device *dev,
+			 const struct dmr_config *cfg);
 
 /* An instance on @bdev resumes. May sleep (no reclaim). */
 void dmr_device_resume(struct dmr_device *dev, struct block_device *bdev,

@@ -92,35 +92,63 @@ static u64 nr_words(u64 bits)
 	return DIV_ROUND_UP_ULL(bits, BITS_PER_LONG);
 }
 
-struct dmr_map *dmr_map_create(const struct dmr_geometry *geo)
+static struct dmr_map *create(const struct dmr_geometry *geo, u64 nr_regions)
 {
-	u64 words = nr_words(geo->nr_regions);
+	u64 words = nr_words(nr_regions);
 	struct dmr_map *map;
 
 	map = kzalloc(sizeof(*map), GFP_KERNEL);
 	if (!map)
 		return ERR_PTR(-ENOMEM);
 	map->geo = geo;
-	map->blocks = vzalloc(array_size(geo->nr_regions, sizeof(void *)));
+	map->blocks = vzalloc(array_size(nr_regions, sizeof(void *)));
 	map->any = vzalloc(array_size(words, sizeof(long)));
 	map->top = vzalloc(array_size(nr_words(words), sizeof(long)));
-	if (!map->blocks || !map->any || !map->top) {
-		dmr_map_destroy(map);
-		return ERR_PTR(-ENOMEM);
-	}
-	return map;
+	if (map->blocks && map->any && map->top)
+		return map;
+	dmr_map_free_grown(map);
+	return ERR_PTR(-ENOMEM);
+}
+
+struct dmr_map *dmr_map_create(const struct dmr_geometry *geo)
+{
+	return create(geo, geo->nr_regions);
+}
+
+struct dmr_map *dmr_map_prepare(const struct dmr_map *map, u64 nr_regions)
+{
+	return create(map->geo, nr_regions);
+}
+
+void dmr_map_grow(struct dmr_map *map, struct dmr_map *larger)
+{
+	u64 nr = map->geo->nr_regions;
+	u64 words = nr_words(nr);
+
+	memcpy(larger->blocks, map->blocks, nr * sizeof(void *));
+	memcpy(larger->any, map->any, words * sizeof(long));
+	memcpy(larger->top, map->top, nr_words(words) * sizeof(long));
+	swap(map->blocks, larger->blocks);
+	swap(map->any, larger->any);
+	swap(map->top, larger->top);
+}
+
+void dmr_map_free_grown(struct dmr_map *map)
+{
+	if (IS_ERR_OR_NULL(map))
+		return;
+	vfree(map->blocks);
+	vfree(map->any);
+	vfree(map->top);
+	kfree(map);
 }
 
 void dmr_map_destroy(struct dmr_map *map)
 {
 	if (IS_ERR_OR_NULL(map))
 		return;
-	if (map->blocks && map->any && map->top)
-		dmr_map_clear(map);
-	vfree(map->blocks);
-	vfree(map->any);
-	vfree(map->top);
-	kfree(map);
+	dmr_map_clear(map);
+	dmr_map_free_grown(map);
 }
 
 /* M1: after the chunk's bit. */
@@ -290,8 +318,7 @@ void dmr_map_fill(struct dmr_map *map)
 	}
 }
 
-/* The first region at or after @region with anything in it, or nr_regions. */
-static u64 next_region(const struct dmr_map *map, u64 region)
+u64 dmr_map_next_region(const struct dmr_map *map, u64 region)
 {
 	u64 words = nr_words(map->geo->nr_regions);
 	u64 word, n = map->geo->nr_regions;
@@ -312,9 +339,9 @@ static u64 next_region(const struct dmr_map *map, u64 region)
 }
 
 #define for_each_region(map, region)					\
-	for (region = next_region(map, 0);				\
+	for (region = dmr_map_next_region(map, 0);			\
 	     region < (map)->geo->nr_regions;				\
-	     region = next_region(map, region + 1))
+	     region = dmr_map_next_region(map, region + 1))
 
 /* Only where no marker is: M3. */
 static union block *take_region(struct dmr_map *map, u64 region)
@@ -439,7 +466,7 @@ bool dmr_map_test(const struct dmr_map *map, u64 chunk)
 
 bool dmr_map_is_empty(const struct dmr_map *map)
 {
-	return next_region(map, 0) == map->geo->nr_regions;
+	return dmr_map_next_region(map, 0) == map->geo->nr_regions;
 }
 
 u64 dmr_map_count(const struct dmr_map *map)
@@ -497,7 +524,8 @@ u64 dmr_map_find(const struct dmr_map *map, const struct dmr_map *except,
 			at = span_end(map, &s);
 			continue;
 		}
-		at = next_region(map, s.region + 1) << map->geo->region_shift;
+		at = dmr_map_next_region(map, s.region + 1)
+		     << map->geo->region_shift;
 	}
 	return DMR_NO_CHUNK;
 }

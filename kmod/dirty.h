@@ -54,6 +54,16 @@ struct dmr_map *dmr_map_create(const struct dmr_geometry *geo);
 void dmr_map_destroy(struct dmr_map *map);
 
 /*
+ * Growth, in steps, with all markers and other writers excluded from the second
+ * on: tables for @nr_regions, which may be more than the geometry says
+ * (ERR_PTR(-ENOMEM)); @map gets them and @larger the old ones; after a grace
+ * period the geometry may change, and the old ones go.
+ */
+struct dmr_map *dmr_map_prepare(const struct dmr_map *map, u64 nr_regions);
+void dmr_map_grow(struct dmr_map *map, struct dmr_map *larger);
+void dmr_map_free_grown(struct dmr_map *map);
+
+/*
  * The write path: puts the chunks from @first to @last into the set. Any
  * context that has preemption off or rcu_read_lock(); never sleeps, never
  * fails: where memory lacks, the whole region goes in.
@@ -88,6 +98,9 @@ void dmr_map_clear(struct dmr_map *map);
 bool dmr_map_test(const struct dmr_map *map, u64 chunk);
 bool dmr_map_is_empty(const struct dmr_map *map);
 u64 dmr_map_count(const struct dmr_map *map);
+
+/* First region at or after @region with a chunk in the set, or nr_regions. */
+u64 dmr_map_next_region(const struct dmr_map *map, u64 region);
 
 /* First chunk in @first … @last that is in @map and not in @except, or
  * DMR_NO_CHUNK.

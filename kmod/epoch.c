@@ -50,6 +50,7 @@
 #include "group.h"
 #include "io.h"
 #include "main.h"
+#include "meta.h"
 #include "preserve.h"
 
 #define CREATE_TRACE_POINTS
@@ -427,11 +428,15 @@ static void end_device(struct dmr_device *dev, struct dmr_group *g, u64 epoch,
 	struct dmr_map *dirty = dmr_epoch_dirty(dev, g);
 	struct dmr_map *frozen = dmr_epoch_frozen(dev, g);
 
+	if (dev->meta && how != DMR_END_ABORT)
+		dmr_meta_dropping(dev->meta, frozen);
 	switch (how) {
 	case DMR_END_COMMIT:
 		dmr_map_clear(frozen);
 		dev->last_committed = epoch;
 		dev->stats.commits++;
+		if (dev->meta)
+			dmr_meta_committed(dev->meta, epoch);
 		break;
 	case DMR_END_KEEP:
 		dmr_map_move(dirty, frozen, dev->released);
@@ -531,8 +536,21 @@ int dmr_epoch_mark(struct dmr_device *dev, struct dmr_group *g,
 		dmr_map_fill(dirty);
 	for (i = 0; ext && i < nr; i++)
 		mark_extent(dev, dirty, &ext[i]);
+	if (dev->meta)
+		dmr_meta_marked(dev->meta, ext, nr);
 	announce_dirty(dev, g);
 	return 0;
+}
+
+/* The old one becomes an ancestor, which ended with what it committed last. */
+static void set_generation(struct dmr_device *dev, u64 generation)
+{
+	if (dev->generation == generation)
+		return;
+	if (dev->meta)
+		dmr_meta_generation(dev->meta, dev->generation,
+				    dev->last_committed);
+	dev->generation = generation;
 }
 
 int dmr_epoch_forget(struct dmr_device *dev, struct dmr_group *g,
@@ -559,10 +577,14 @@ int dmr_epoch_forget(struct dmr_device *dev, struct dmr_group *g,
 		*why = "epoch number is too far ahead";
 		return -ERANGE;
 	}
+	if (dev->meta) {
+		dmr_meta_dropping(dev->meta, dmr_epoch_dirty(dev, g));
+		dmr_meta_changed(dev->meta);
+	}
 	/* No marker: the role refuses every write, see dmr_epoch_set(). */
 	dmr_map_clear(dmr_epoch_dirty(dev, g));
 	WRITE_ONCE(dev->slot[running_slot(dev, g)].seen, false);
-	dev->generation = generation;
+	set_generation(dev, generation);
 	dev->last_committed = epoch;
 	dev->highest_seen = max(dev->highest_seen, epoch);
 	return 0;
@@ -584,6 +606,10 @@ static int check_set(struct dmr_device *dev, struct dmr_group *g,
 		*why = "that epoch was never cut";
 		return -ERANGE;
 	}
+	if (set->ancestors && !dev->meta) {
+		*why = "a volume without metadata has no ancestors";
+		return -EOPNOTSUPP;
+	}
 	return 0;
 }
 
@@ -596,7 +622,10 @@ int dmr_epoch_set(struct dmr_device *dev, struct dmr_group *g,
 	if (r)
 		return r;
 	if (set->generation)
-		dev->generation = *set->generation;
+		set_generation(dev, *set->generation);
+	if (set->ancestors)
+		dmr_meta_ancestors(dev->meta, set->ancestors,
+				   set->nr_ancestors);
 	if (set->last_committed)
 		dev->last_committed = *set->last_committed;
 	if (set->role && *set->role != dev->role) {
@@ -604,5 +633,7 @@ int dmr_epoch_set(struct dmr_device *dev, struct dmr_group *g,
 		/* After this no marker works with the old role. */
 		synchronize_rcu_expedited();
 	}
+	if (dev->meta)
+		dmr_meta_changed(dev->meta);
 	return 0;
 }

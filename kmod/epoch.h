@@ -30,6 +30,8 @@ struct dmr_settings {
 	const u32 *role;
 	const u64 *generation;
 	const u64 *last_committed;
+	const struct dmr_nl_ancestor *ancestors;
+	unsigned int nr_ancestors;
 };
 
 int dmr_epoch_set(struct dmr_device *dev, struct dmr_group *g,

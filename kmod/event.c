@@ -9,6 +9,7 @@
 #include <net/genetlink.h>
 
 #include "group.h"
+#include "meta.h"
 #include "netlink.h"
 
 struct event {
@@ -93,6 +94,19 @@ static void send_dirty(struct dmr_device *dev, u32 owner)
 	genlmsg_unicast(&init_net, e.skb, owner);
 }
 
+static void send_meta_failed(struct dmr_device *dev)
+{
+	int error = READ_ONCE(dev->meta->error);
+	struct event e;
+
+	if (!error || start_event(&e, dev, DMR_EVENT_META_FAILED))
+		return;
+	if (nla_put_u32(e.skb, DMR_A_ERROR, -error))
+		nlmsg_free(e.skb);
+	else
+		broadcast(&e);
+}
+
 void dmr_event_work(struct work_struct *work)
 {
 	struct dmr_device *dev = container_of(work, struct dmr_device,
@@ -107,4 +121,6 @@ void dmr_event_work(struct work_struct *work)
 			   DMR_EPOCH_F_FUZZY, 0);
 	if (test_and_clear_bit(DMR_SEND_DIRTY, &dev->events))
 		send_dirty(dev, owner);
+	if (test_and_clear_bit(DMR_SEND_META_FAILED, &dev->events))
+		send_meta_failed(dev);
 }

@@ -21,6 +21,17 @@ SWITCH(fault_split_group);
 SWITCH(fault_no_own);
 SWITCH(fault_no_recheck);
 SWITCH(fault_no_once);
+SWITCH(fault_no_intent);
+SWITCH(fault_no_flush);
+SWITCH(fault_no_name);
+SWITCH(fault_no_spare);
+SWITCH(fault_no_range);
+SWITCH(fault_early_cool);
+SWITCH(fault_no_incarnation);
+NUMBER(fault_heat_us);
+NUMBER(fault_rewrite_us);
+NUMBER(fault_cool_us);
+NUMBER(fault_super_us);
 NUMBER(fault_mark_us);
 NUMBER(fault_park_us);
 NUMBER(fault_preserve_us);
@@ -57,5 +68,7 @@ bool dmr_fault_any(void)
 {
 	return fault_no_preserve || fault_no_drain || fault_no_gate ||
 	       fault_split_group || fault_no_own || fault_no_recheck ||
-	       fault_no_once;
+	       fault_no_once || fault_no_intent || fault_no_flush ||
+	       fault_no_name || fault_no_spare || fault_no_range ||
+	       fault_early_cool || fault_no_incarnation;
 }

@@ -11,6 +11,13 @@
  *   fault_no_own	a deferred write preserves for any open epoch (K1)
  *   fault_no_recheck	a view read trusts what the device gave it (K2)
  *   fault_no_once	released chunks can be read again (K4)
+ *   fault_no_intent	a region is hot before its bit is durable (D1)
+ *   fault_early_cool	its hot bit is cleared before its chunk bits (D2)
+ *   fault_no_flush	the origin is not flushed for it (D2, D3, D5)
+ *   fault_no_name	bits are cleared before the superblock is written (D3)
+ *   fault_no_spare	bits of a range that comes meanwhile are cleared (C4)
+ *   fault_no_range	a range is issued without its chunk bits
+ *   fault_no_incarnation	activation does not write the superblock (D6)
  * Delays, in microseconds, make windows wide enough to be hit:
  *   fault_mark_us	marker: between reading the state and setting bits
  *   fault_park_us	a parked write: before it is classified again
@@ -19,6 +26,10 @@
  *   fault_wake_us	a deferred write: before it looks again
  *   fault_view_us	a view read has come back, before it looks again
  *   fault_split_us	between two devices of a split cut
+ *   fault_heat_us	before hot bits are written
+ *   fault_rewrite_us	chunk bits were taken from the sets, not yet written
+ *   fault_cool_us	chunk bits are durable, the hot bits not yet cleared
+ *   fault_super_us	before the superblock is written
  * fault_no_mem n: every n-th allocation for a copy fails.
  */
 #ifndef DMR_FAULT_H
@@ -31,6 +42,10 @@
 
 extern bool fault_no_preserve, fault_no_drain, fault_no_gate;
 extern bool fault_split_group, fault_no_own, fault_no_recheck, fault_no_once;
+extern bool fault_no_intent, fault_no_flush, fault_no_name, fault_no_spare;
+extern bool fault_no_range, fault_early_cool, fault_no_incarnation;
+extern unsigned int fault_heat_us, fault_rewrite_us, fault_cool_us;
+extern unsigned int fault_super_us;
 extern unsigned int fault_mark_us, fault_park_us, fault_preserve_us;
 extern unsigned int fault_copied_us, fault_wake_us, fault_view_us;
 extern unsigned int fault_split_us, fault_no_mem;

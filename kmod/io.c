@@ -3,12 +3,12 @@
  * The life of a bio.
  *
  *	read, flush ---------------------------------------------> origin
- *	write, discard, write-zeroes:
- *	  [classify] -- gate closed --> parked --[park_work]--> [classify]
- *	      |
- *	      +-- no held chunk ---------------------------------> origin
- *	      +-- a held chunk ------> deferred --[preserve.c]---> origin
- *	[dmr_io_end]: the epoch's count goes down
+ *	write, discard, write-zeroes; with metadata [dmr_intent_enter] first:
+ *	  '-> [classify] -- gate closed --> parked --[park_work]--> [classify]
+ *	          |
+ *	          +-- no held chunk -----------------------------> origin
+ *	          +-- a held chunk --> deferred --[preserve.c]---> origin
+ *	[dmr_io_end]: the epoch's count and the region's pins go down
  *
  * Invariants:
  *  I1 A marker (classify) reads the gate and does all that follows from it
@@ -22,12 +22,12 @@
  *     gate again; who opens the gate publishes it, then looks at the list.
  *     One of the two sees the other (smp_mb() pairs with smp_mb()).
  *  I5 Nothing here sleeps, allocates (but see M4 in dirty.c) or takes a lock,
- *     unless the gate is closed or a chunk is held.
+ *     unless the gate is closed, a chunk is held or a region is not hot.
  *  I6 K1: the tag of a deferred write is the epoch that was open when it was
  *     classified, never a later one.
  *
- * The wait for the write-intent bit of a region, once there is one, comes
- * before classify: a drain must never wait for metadata.
+ *  I7 The wait for the write-intent bit of a region comes before classify: a
+ *     drain never waits for metadata.
  */
 #include "io.h"
 
@@ -36,6 +36,7 @@
 
 #include "event.h"
 #include "fault.h"
+#include "intent.h"
 #include "main.h"
 #include "preserve.h"
 
@@ -164,7 +165,7 @@ static void defer_one(struct dmr_device *dev, struct bio *bio)
 	dmr_io_defer(dev, &one);
 }
 
-static void take(struct dmr_device *dev, struct bio_list *from,
+void dmr_io_take(struct dmr_device *dev, struct bio_list *from,
 		 struct bio_list *to)
 {
 	bio_list_init(to);
@@ -172,11 +173,6 @@ static void take(struct dmr_device *dev, struct bio_list *from,
 	bio_list_merge(to, from);
 	bio_list_init(from);
 	spin_unlock_irq(&dev->io_lock);
-}
-
-void dmr_io_take_deferred(struct dmr_device *dev, struct bio_list *bios)
-{
-	take(dev, &dev->deferred, bios);
 }
 
 void dmr_io_issue(struct dmr_device *dev, struct bio *bio)
@@ -188,7 +184,7 @@ void dmr_io_issue(struct dmr_device *dev, struct bio *bio)
 	dm_submit_bio_remap(bio, NULL);
 }
 
-static void classify_again(struct dmr_device *dev, struct bio *bio)
+void dmr_io_classify(struct dmr_device *dev, struct bio *bio)
 {
 	switch (classify(dev, bio)) {
 	case GO:
@@ -215,10 +211,10 @@ void dmr_io_park_work(struct work_struct *work)
 	struct bio *bio;
 
 	dmr_fault_delay(park);
-	take(dev, &dev->parked, &bios);
+	dmr_io_take(dev, &dev->parked, &bios);
 	blk_start_plug(&plug);
 	while ((bio = bio_list_pop(&bios)))
-		classify_again(dev, bio);
+		dmr_io_classify(dev, bio);
 	blk_finish_plug(&plug);
 }
 
@@ -235,38 +231,74 @@ static int park_or_refuse(struct dmr_device *dev, struct bio *bio)
 /* Not counted yet, so that every early return of the map method is safe. */
 static void limit_range(struct dmr_device *dev, struct bio *bio)
 {
-	unsigned int shift = dev->geo.region_shift + dev->geo.chunk_shift;
+	unsigned int shift = dmr_region_shift(&dev->geo);
 	sector_t region = bio->bi_iter.bi_sector >> shift;
 	sector_t end = (region + MAX_REGIONS) << shift;
+	unsigned int n = bio_sectors(bio);
 
 	if (unlikely(bio_end_sector(bio) > end))
-		dm_accept_partial_bio(bio, end - bio->bi_iter.bi_sector);
+		n = end - bio->bi_iter.bi_sector;
+	if (dev->meta)
+		n = min(n, dmr_intent_limit(dev, bio));
+	if (unlikely(n < bio_sectors(bio)))
+		dm_accept_partial_bio(bio, n);
 }
 
-int dmr_io_map(struct dmr_device *dev, struct bio *bio)
+static int defer_intent(struct dmr_device *dev, struct bio *bio)
 {
-	struct dmr_io *io = dmr_io_of(bio);
-	enum verdict v;
+	if (bio->bi_opf & REQ_NOWAIT)
+		bio_wouldblock_error(bio);
+	else
+		dmr_intent_defer(dev->meta, bio);
+	return DM_MAPIO_SUBMITTED;
+}
 
-	io->counted = 0;
-	if (!op_is_write(bio_op(bio)) || !bio_sectors(bio)) {
-		if (unlikely(READ_ONCE(dev->role) != DMR_ROLE_PRIMARY))
-			return DM_MAPIO_KILL;
-		bio_set_dev(bio, dev->bdev);
-		return DM_MAPIO_REMAPPED;
-	}
-	limit_range(dev, bio);
-	v = classify(dev, bio);
+/* Its regions are pinned. */
+static int map_write(struct dmr_device *dev, struct bio *bio)
+{
+	enum verdict v = classify(dev, bio);
+
 	if (likely(v == GO)) {
 		bio_set_dev(bio, dev->bdev);
 		return DM_MAPIO_REMAPPED;
 	}
 	if (v == PARK)
 		return park_or_refuse(dev, bio);
-	if (v == REFUSE)
+	if (v == REFUSE) {
+		/* No end_io follows. */
+		if (dev->meta)
+			dmr_intent_leave(dev->meta, dmr_io_of(bio));
 		return DM_MAPIO_KILL;
+	}
 	defer_one(dev, bio);
 	return DM_MAPIO_SUBMITTED;
+}
+
+int dmr_io_map(struct dmr_device *dev, struct bio *bio)
+{
+	struct dmr_io *io = dmr_io_of(bio);
+
+	io->counted = 0;
+	io->nr_pins = 0;
+	if (unlikely(READ_ONCE(dev->role) != DMR_ROLE_PRIMARY))
+		return DM_MAPIO_KILL;
+	if (!op_is_write(bio_op(bio)) || !bio_sectors(bio)) {
+		bio_set_dev(bio, dev->bdev);
+		return DM_MAPIO_REMAPPED;
+	}
+	limit_range(dev, bio);
+	if (dev->meta && !dmr_intent_enter(dev->meta, bio))
+		return defer_intent(dev, bio);
+	return map_write(dev, bio);
+}
+
+static void end_count(struct dmr_device *dev, struct dmr_io *io)
+{
+	this_cpu_dec(dev->pcpu->inflight[io->counted - 1]);
+	io->counted = 0;
+	smp_mb();	/* pairs with the one in start_drain(), epoch.c */
+	if (unlikely(READ_ONCE(dev->draining)))
+		queue_work(dmr_ctl_wq, &dev->drain_work);
 }
 
 /* Any context. */
@@ -274,13 +306,10 @@ void dmr_io_end(struct dmr_device *dev, struct bio *bio)
 {
 	struct dmr_io *io = dmr_io_of(bio);
 
-	if (!io->counted)
-		return;
-	this_cpu_dec(dev->pcpu->inflight[io->counted - 1]);
-	io->counted = 0;
-	smp_mb();	/* pairs with the one in start_drain(), epoch.c */
-	if (unlikely(READ_ONCE(dev->draining)))
-		queue_work(dmr_ctl_wq, &dev->drain_work);
+	if (io->counted)
+		end_count(dev, io);
+	if (io->nr_pins)
+		dmr_intent_leave(dev->meta, io);
 }
 
 long dmr_io_inflight(struct dmr_device *dev, unsigned int slot)

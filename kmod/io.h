@@ -8,6 +8,8 @@
 /* Per-bio data of the replica target. */
 struct dmr_io {
 	u64 tag;	/* epoch that was open when it met a held chunk */
+	u32 region;	/* first one that it has pinned, see intent.c */
+	u16 nr_pins;
 	u8 counted;	/* 1 + slot whose inflight count it has, 0 = none */
 };
 
@@ -34,11 +36,18 @@ static inline u64 dmr_io_last(struct dmr_device *dev, struct bio *bio)
 /* Sends a bio that had been taken (DM_MAPIO_SUBMITTED) to the origin. */
 void dmr_io_issue(struct dmr_device *dev, struct bio *bio);
 
+/*
+ * A bio that had been taken before it was classified; its regions are pinned.
+ * Process context.
+ */
+void dmr_io_classify(struct dmr_device *dev, struct bio *bio);
+
 /* Puts @bios before the preserve worker. Any context; @bios ends empty. */
 void dmr_io_defer(struct dmr_device *dev, struct bio_list *bios);
 
-/* The deferred bios; the caller has them then. */
-void dmr_io_take_deferred(struct dmr_device *dev, struct bio_list *bios);
+/* Moves what is in @from, a list under io_lock, to @to. Process context. */
+void dmr_io_take(struct dmr_device *dev, struct bio_list *from,
+		 struct bio_list *to);
 
 /* The gate has been opened: parked bios are classified again. */
 void dmr_io_unpark(struct dmr_device *dev);

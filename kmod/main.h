@@ -6,10 +6,12 @@
 struct workqueue_struct;
 
 /*
- * Each of the two that writes wait for can make progress under reclaim, and
- * none of them waits for another.
+ * Each of those that writes wait for can make progress under reclaim, and none
+ * of them waits for another.
  */
 extern struct workqueue_struct *dmr_park_wq;	 /* parked writes go on */
+extern struct workqueue_struct *dmr_intent_wq;	 /* writes get their intent */
+extern struct workqueue_struct *dmr_cool_wq;	 /* regions cool */
 extern struct workqueue_struct *dmr_preserve_wq; /* deferred writes, views */
 extern struct workqueue_struct *dmr_ctl_wq;	 /* drain, events, hold */
 

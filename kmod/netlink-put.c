@@ -9,6 +9,7 @@
 
 #include "epoch.h"
 #include "group.h"
+#include "meta.h"
 #include "netlink.h"
 #include "preserve.h"
 
@@ -41,9 +42,19 @@ u32 dmr_epoch_flags(struct dmr_device *dev)
 	return c.fuzzy ? DMR_EPOCH_F_FUZZY : 0;
 }
 
+/* Group lock. */
+static u32 meta_flags(struct dmr_meta *m)
+{
+	if (!m)
+		return DMR_DEV_F_VOLATILE;
+	return (m->now.flags & DMR_SUPER_F_SUSPECT ? DMR_DEV_F_SUSPECT : 0) |
+	       (READ_ONCE(m->error) ? DMR_DEV_F_META_FAILED : 0) |
+	       (dmr_meta_is_pending(m) ? DMR_DEV_F_META_PENDING : 0);
+}
+
 static u32 device_flags(struct dmr_device *dev, struct dmr_group *g)
 {
-	return DMR_DEV_F_VOLATILE |
+	return meta_flags(dev->meta) |
 	       (dev->suspended ? DMR_DEV_F_SUSPENDED : 0) |
 	       (g->held ? DMR_DEV_F_HOLD : 0);
 }
@@ -111,7 +122,7 @@ static int put_counts(struct sk_buff *skb, struct dmr_device *dev,
 		{ DMR_A_NR_FROZEN, dmr_map_count(dmr_epoch_frozen(dev, g)) },
 		{ DMR_A_NR_HELD, 0 },
 		{ DMR_A_NR_PRESERVED, 0 },
-		{ DMR_A_NR_HOT, 0 },
+		{ DMR_A_NR_HOT, dev->meta ? READ_ONCE(dev->meta->nr_hot) : 0 },
 		{ DMR_A_NR_REGIONS, dev->geo.nr_regions },
 		{ DMR_A_NR_CUTS, dev->stats.cuts },
 		{ DMR_A_NR_COMMITS, dev->stats.commits },
@@ -131,6 +142,41 @@ static int put_counts(struct sk_buff *skb, struct dmr_device *dev,
 	return put_numbers(skb, n, ARRAY_SIZE(n));
 }
 
+static int put_ancestors(struct sk_buff *skb, const struct dmr_super *s)
+{
+	struct dmr_nl_ancestor *a;
+	struct nlattr *nla;
+	unsigned int i;
+
+	nla = nla_reserve(skb, DMR_A_ANCESTORS, s->nr_ancestors * sizeof(*a));
+	if (!nla)
+		return -EMSGSIZE;
+	a = nla_data(nla);
+	for (i = 0; i < s->nr_ancestors; i++) {
+		a[i].generation = s->ancestors[i].generation;
+		a[i].end_epoch = s->ancestors[i].end_epoch;
+	}
+	return 0;
+}
+
+static int put_meta(struct sk_buff *skb, struct dmr_meta *m)
+{
+	const struct number n[] = {
+		{ DMR_A_META_DEV, m ? dmr_number(m->devt) : 0 },
+		{ DMR_A_HOT_LIMIT, m ? READ_ONCE(m->limit) : 0 },
+		{ DMR_A_LAST_WRITE, m ? m->now.last_write : 0 },
+		{ DMR_A_LAST_CONTACT, m ? m->now.last_contact : 0 },
+	};
+
+	if (!m)
+		return 0;
+	return put_numbers(skb, n, ARRAY_SIZE(n)) ?:
+	       put_ancestors(skb, &m->now) ?:
+	       nla_put(skb, DMR_A_INCARNATIONS,
+		       m->now.nr_incarnations * sizeof(u64),
+		       m->now.incarnations);
+}
+
 /* Registry lock, for the name. -EMSGSIZE: @skb is full and as it was. */
 int dmr_put_info(struct sk_buff *skb, struct dmr_device *dev, u32 portid,
 		    u32 seq, int flags)
@@ -145,7 +191,8 @@ int dmr_put_info(struct sk_buff *skb, struct dmr_device *dev, u32 portid,
 		return -EMSGSIZE;
 	g = dmr_group_lock(dev);
 	r = put_identity(skb, dev) ?: put_small(skb, dev, g) ?:
-	    put_state(skb, dev, g) ?: put_counts(skb, dev, g);
+	    put_state(skb, dev, g) ?: put_counts(skb, dev, g) ?:
+	    put_meta(skb, dev->meta);
 	dmr_group_unlock(g);
 	if (r)
 		genlmsg_cancel(skb, hdr);

@@ -354,13 +354,28 @@ static int cmd_forget(struct sk_buff *skb, struct genl_info *info)
 	return leave_with(info, &c, r);
 }
 
+static int get_ancestors(struct genl_info *info, struct dmr_settings *set)
+{
+	const struct nlattr *nla = info->attrs[DMR_A_ANCESTORS];
+
+	if (!nla)
+		return 0;
+	if (nla_len(nla) % sizeof(*set->ancestors))
+		return refuse(info, -EINVAL,
+			      "ancestors must be whole records of 16 bytes");
+	set->ancestors = nla_data(nla);
+	set->nr_ancestors = nla_len(nla) / sizeof(*set->ancestors);
+	return 0;
+}
+
 static int cmd_set(struct sk_buff *skb, struct genl_info *info)
 {
 	u64 generation = 0, last = 0;
 	struct dmr_settings set = { };
 	struct call c;
 	u32 role = 0;
-	int r = enter_owner(skb, info, &c, DMR_NEEDS());
+	int r = get_ancestors(info, &set) ?:
+		enter_owner(skb, info, &c, DMR_NEEDS());
 
 	if (r)
 		return r;
@@ -418,7 +433,10 @@ POLICY(end, U64(DMR_A_EPOCH),
 POLICY(mark, EXTENTS);
 POLICY(forget, U64(DMR_A_GENERATION), U64(DMR_A_EPOCH));
 POLICY(set, U32(DMR_A_ROLE), U64(DMR_A_GENERATION),
-	U64(DMR_A_LAST_COMMITTED));
+	U64(DMR_A_LAST_COMMITTED),
+	[DMR_A_ANCESTORS] = { .type = NLA_BINARY,
+			      .len = DMR_MAX_NL_ANCESTORS *
+				     sizeof(struct dmr_nl_ancestor) });
 POLICY(hold, U32(DMR_A_TIMEOUT_MS));
 
 #define DO(which, NAME)							\

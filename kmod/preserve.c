@@ -292,7 +292,7 @@ static void preserve_work(struct work_struct *work)
 	struct bio *bio;
 
 	dmr_fault_delay(wake);
-	dmr_io_take_deferred(dev, &bios);
+	dmr_io_take(dev, &dev->deferred, &bios);
 	blk_start_plug(&plug);
 	while ((bio = bio_list_pop(&bios))) {
 		if (!admit(dev, bio, &reads))

@@ -5,7 +5,8 @@
  * status: <role> <state> <epoch> <dirty> <frozen> <held> <preserved>
  *	   <hot regions>/<regions> <persistence>
  * Counts are of chunks, epoch is the open one or 0, persistence is "volatile"
- * without a metadata device. Fields are only ever appended.
+ * without a metadata device, else "durable", or "failed" while it can't be
+ * written. Fields are only ever appended.
  */
 #include "status.h"
 
@@ -15,12 +16,20 @@
 #include "epoch.h"
 #include "event.h"
 #include "group.h"
+#include "meta.h"
 #include "preserve.h"
 #include "target.h"
 
 static const char *role_name(u8 role)
 {
 	return role == DMR_ROLE_PRIMARY ? "primary" : "secondary";
+}
+
+static const char *persistence(const struct dmr_device *dev)
+{
+	if (!dev->meta)
+		return "volatile";
+	return READ_ONCE(dev->meta->error) ? "failed" : "durable";
 }
 
 static unsigned int print_info(struct dmr_device *dev, char *result,
@@ -31,11 +40,13 @@ static unsigned int print_info(struct dmr_device *dev, char *result,
 	unsigned int sz = 0;
 
 	dmr_preserve_count(dev, &c);
-	DMEMIT("%s %s %llu %llu %llu %llu %llu 0/%llu volatile",
+	DMEMIT("%s %s %llu %llu %llu %llu %llu %u/%llu %s",
 	       role_name(dev->role), dmr_state_name(g->state), g->epoch,
 	       dmr_map_count(dmr_epoch_dirty(dev, g)),
 	       dmr_map_count(dmr_epoch_frozen(dev, g)),
-	       c.fuzzy ? 0 : c.held, c.preserved, dev->geo.nr_regions);
+	       c.fuzzy ? 0 : c.held, c.preserved,
+	       dev->meta ? READ_ONCE(dev->meta->nr_hot) : 0,
+	       dev->geo.nr_regions, persistence(dev));
 	dmr_group_unlock(g);
 	return sz;
 }
@@ -52,7 +63,8 @@ void dmr_status(struct dm_target *ti, status_type_t type, unsigned int flags,
 		break;
 	case STATUSTYPE_TABLE:
 		DMEMIT("%s ", t->origin->name);
-		sz += dmr_args_print(&t->cfg, result + sz, maxlen - sz);
+		sz += dmr_args_print(&t->cfg, t->meta ? t->meta->name : NULL,
+				     result + sz, maxlen - sz);
 		break;
 	case STATUSTYPE_IMA:
 		DMEMIT_TARGET_NAME_VERSION(ti->type);
@@ -106,11 +118,15 @@ static int unhold(struct dmr_device *dev, unsigned int argc, char **argv,
 	return hold_ms(dev, 0, why);
 }
 
-/* Without metadata there is nowhere to record that the removal is planned. */
+/* Without metadata there is nowhere to record it. */
 static int retire(struct dmr_device *dev, unsigned int argc, char **argv,
 		  const char **why)
 {
-	return 0;
+	int r = dev->meta ? dmr_meta_retire(dev->meta) : 0;
+
+	if (r)
+		*why = "the metadata can't be written";
+	return r;
 }
 
 static int request(struct dmr_device *dev, unsigned int argc, char **argv,

@@ -13,6 +13,7 @@
 #include "args.h"
 #include "group.h"
 #include "io.h"
+#include "meta.h"
 #include "status.h"
 
 static int check_origin(struct dm_target *ti, struct block_device *bdev)
@@ -28,6 +29,45 @@ static int check_origin(struct dm_target *ti, struct block_device *bdev)
 	return 0;
 }
 
+static int check_meta(struct dm_target *ti, struct dmr_target *t)
+{
+	struct block_device *bdev = t->meta->bdev;
+
+	if (bdev == t->origin->bdev) {
+		ti->error = "The metadata device is the origin";
+		return -EINVAL;
+	}
+	if (bdev_is_zoned(bdev)) {
+		ti->error = "Zoned devices are not supported";
+		return -EOPNOTSUPP;
+	}
+	if (bdev_nr_sectors(bdev) < t->cfg.layout.nr_blocks *
+				    (DMR_BLOCK_SIZE / SECTOR_SIZE)) {
+		DMERR("The metadata device needs %llu sectors",
+		      t->cfg.layout.nr_blocks * (DMR_BLOCK_SIZE / SECTOR_SIZE));
+		ti->error = "The metadata device is too small";
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+static int open_meta(struct dm_target *ti, struct dmr_target *t,
+		     const char *path)
+{
+	int r;
+
+	if (!path)
+		return 0;
+	r = dm_get_device(ti, path, BLK_OPEN_READ | BLK_OPEN_WRITE, &t->meta);
+	if (r) {
+		ti->error = "Can't open the metadata device";
+		t->meta = NULL;
+		return r;
+	}
+	t->cfg.meta_bdev = t->meta->bdev;
+	return check_meta(ti, t);
+}
+
 static int open_origin(struct dm_target *ti, struct dmr_target *t,
 		       const char *path)
 {
@@ -36,17 +76,31 @@ static int open_origin(struct dm_target *ti, struct dmr_target *t,
 	r = dm_get_device(ti, path, dm_table_get_mode(ti->table), &t->origin);
 	if (r) {
 		ti->error = "Can't open the origin device";
+		t->origin = NULL;
 		return r;
 	}
-	r = check_origin(ti, t->origin->bdev);
-	if (!r) {
-		t->dev = dmr_device_open(dm_table_get_md(ti->table),
-					 t->origin->bdev, &t->cfg, &ti->error);
-		r = PTR_ERR_OR_ZERO(t->dev);
-	}
+	return check_origin(ti, t->origin->bdev);
+}
+
+static int open_devices(struct dm_target *ti, struct dmr_target *t,
+			const char *origin, const char *meta)
+{
+	int r = open_origin(ti, t, origin) ?: open_meta(ti, t, meta);
+
 	if (r)
+		return r;
+	t->dev = dmr_device_open(dm_table_get_md(ti->table), t->origin->bdev,
+				 &t->cfg, &ti->error);
+	return PTR_ERR_OR_ZERO(t->dev);
+}
+
+static void close_devices(struct dm_target *ti, struct dmr_target *t)
+{
+	if (t->meta)
+		dm_put_device(ti, t->meta);
+	if (t->origin)
 		dm_put_device(ti, t->origin);
-	return r;
+	kfree(t);
 }
 
 static void set_features(struct dm_target *ti)
@@ -63,6 +117,7 @@ static void set_features(struct dm_target *ti)
 static int replica_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 {
 	struct dmr_target *t;
+	const char *meta;
 	int r;
 
 	if (!argc) {
@@ -74,11 +129,11 @@ static int replica_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		ti->error = "Not enough memory";
 		return -ENOMEM;
 	}
-	r = dmr_args_parse(ti, argc - 1, argv + 1, &t->cfg);
+	r = dmr_args_parse(ti, argc - 1, argv + 1, &t->cfg, &meta);
 	if (!r)
-		r = open_origin(ti, t, argv[0]);
+		r = open_devices(ti, t, argv[0], meta);
 	if (r) {
-		kfree(t);
+		close_devices(ti, t);
 		return r;
 	}
 	ti->private = t;
@@ -91,8 +146,7 @@ static void replica_dtr(struct dm_target *ti)
 	struct dmr_target *t = ti->private;
 
 	dmr_device_close(t->dev);
-	dm_put_device(ti, t->origin);
-	kfree(t);
+	close_devices(ti, t);
 }
 
 static int replica_map(struct dm_target *ti, struct bio *bio)
@@ -118,6 +172,21 @@ static void replica_presuspend(struct dm_target *ti)
 	dmr_device_presuspend(t->dev);
 }
 
+static void replica_postsuspend(struct dm_target *ti)
+{
+	struct dmr_target *t = ti->private;
+
+	if (t->dev->meta)
+		dmr_meta_quiesce(t->dev->meta);
+}
+
+static int replica_preresume(struct dm_target *ti)
+{
+	struct dmr_target *t = ti->private;
+
+	return dmr_device_preresume(t->dev, &t->cfg);
+}
+
 static void replica_resume(struct dm_target *ti)
 {
 	struct dmr_target *t = ti->private;
@@ -140,7 +209,7 @@ static int replica_iterate_devices(struct dm_target *ti,
 
 static struct target_type replica_target = {
 	.name = "replica",
-	.version = {1, 0, 0},
+	.version = {1, 1, 0},
 	.features = DM_TARGET_SINGLETON | DM_TARGET_NOWAIT |
 		    DM_TARGET_PASSES_INTEGRITY,
 	.module = THIS_MODULE,
@@ -150,6 +219,8 @@ static struct target_type replica_target = {
 	.end_io = replica_end_io,
 	.presuspend = replica_presuspend,
 	.presuspend_undo = replica_presuspend_undo,
+	.postsuspend = replica_postsuspend,
+	.preresume = replica_preresume,
 	.resume = replica_resume,
 	.status = dmr_status,
 	.message = dmr_message,

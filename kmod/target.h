@@ -8,6 +8,7 @@
 /* A table instance, ti->private. */
 struct dmr_target {
 	struct dm_dev *origin;
+	struct dm_dev *meta;		/* NULL = "-" */
 	struct dmr_device *dev;		/* one of its instances */
 	struct dmr_config cfg;
 };

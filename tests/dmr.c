@@ -298,6 +298,10 @@ static const char *const field_words[] = {
 	[DMR_A_GATE_MAX_NS] = "gate_max_ns",
 	[DMR_A_GATE_SUM_NS] = "gate_sum_ns",
 	[DMR_A_WRITTEN_SECTORS] = "written_sectors",
+	[DMR_A_META_DEV] = "meta_dev",
+	[DMR_A_HOT_LIMIT] = "hot_limit",
+	[DMR_A_LAST_WRITE] = "last_write",
+	[DMR_A_LAST_CONTACT] = "last_contact",
 };
 
 static int find_word(const char *const *words, size_t nr, const char *word)

@@ -135,3 +135,70 @@ ship_specs() {
 		specs+=("$(ship_spec "$name")")
 	done
 }
+
+# --- volumes with a metadata device ------------------------------------------------
+# make_meta NAME META_MIB: /dev/NAME-meta, of zeros
+make_meta() {
+	make_null "$1-meta" "$2"
+}
+
+# meta_table NAME [OPTION...]: the table line of NAME with /dev/NAME-meta
+meta_table() {
+	local name=$1 origin
+	shift
+	origin=$(origin_of "$name")
+	echo "0 $(sectors_of "$origin") replica $origin" \
+		"/dev/$name-meta $# $*"
+}
+
+# make_kept_volume NAME MIB META_MIB [OPTION...]: what it knows is kept.
+make_kept_volume() {
+	local name=$1 mib=$2 meta=$3
+	shift 3
+	requires_cmd replica-dump
+	make_null "$name-disk" "$mib"
+	make_meta "$name" "$meta"
+	start_kept "$name" "$@"
+	cleanup_fn stop_kept "$name"
+}
+
+# start_kept NAME [OPTION...], stop_kept NAME: its devices come and go; retire
+# says that it is planned.
+start_kept() {
+	local name=$1
+	shift
+	dmsetup create "$name" --table "$(meta_table "$name" "$@")" || return
+	dmsetup create -r --noudevrules "$name-dmr-view" --table \
+		"0 $(sectors_of "/dev/mapper/$name") replica-view $(origin_of \
+		"$name")" || return
+}
+stop_kept() {
+	dm_remove "$1-dmr-view"
+	dm_remove "$1"
+}
+retire_kept() {
+	dmsetup message "$1" 0 retire && stop_kept "$1"
+}
+
+# field NAME FIELD, flag NAME BIT: what GET says; flags are 8 suspect, 16 failed,
+# 32 pending
+field() {
+	dmr-ctl "/dev/mapper/$1" "get $2" | sed -n "s/.*$2=\([0-9]*\).*/\1/p"
+}
+flag() {
+	[ $(($(field "$1" dev_flags) & $2)) != 0 ]
+}
+is_kept() {
+	! flag "$1" 32
+}
+
+# dump_all NAME, dump NAME FIELD: the same from the metadata device, without the
+# kernel
+dump_all() {
+	blockdev --flushbufs "/dev/$1-meta"
+	replica-dump "/dev/$1-meta"
+}
+dump() {
+	dump_all "$1" | awk -v f="$2" '
+		$1 == f && !n++ { sub(/^[^ ]+ +/, ""); print }'
+}

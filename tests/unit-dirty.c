@@ -239,6 +239,34 @@ static void test_move_no_memory(void)
 	is_int(kshim_live, 0, "no memory is lost");
 }
 
+/* A set that grows keeps what it has, and takes what is new. */
+static void test_growth(void)
+{
+	struct dmr_geometry before = geo;
+	struct pair p = pair_new();
+	struct dmr_map *larger;
+	u64 old = geo.nr_chunks, i, wrong = 0, nr = 0;
+
+	for (i = 0; i < old; i += 1 + below(50)) {
+		dmr_map_mark(p.map, i, i);
+		p.want[i] = true;
+	}
+	larger = dmr_map_prepare(p.map, 5000);
+	dmr_map_grow(p.map, larger);
+	dmr_geometry_init(&geo, (sector_t)REGION * 4999 + 7, 8, REGION);
+	dmr_map_free_grown(larger);
+	for (i = 0; i < geo.nr_chunks; i++)
+		wrong += dmr_map_test(p.map, i) != (i < old && p.want[i]);
+	is_int(wrong, 0, "a set that has grown is what it was");
+	dmr_map_add(p.map, old, geo.nr_chunks - 1, &nr);
+	is_int(nr, geo.nr_chunks - old, "… and takes the new part");
+	ok(dmr_map_find_missing(p.map, old, geo.nr_chunks - 1) == DMR_NO_CHUNK,
+	   "… to its end");
+	pair_free(&p);
+	geo = before;
+	is_int(kshim_live, 0, "no memory is lost");
+}
+
 int main(void)
 {
 	srandom(7);
@@ -247,5 +275,6 @@ int main(void)
 	test_random();
 	test_no_memory();
 	test_move_no_memory();
+	test_growth();
 	return tap_done();
 }

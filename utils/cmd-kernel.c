@@ -16,6 +16,7 @@
 
 #include "cmd.h"
 #include "device.h"
+#include "format.h"
 #include "kernel-print.h"
 #include "netlink.h"
 #include "print.h"
@@ -280,23 +281,64 @@ static int do_events(const struct session *s)
 	}
 }
 
+/* --- meta-size ------------------------------------------------------------ */
+
+/* A word that is a number of sectors, or the standard where there is none. */
+static bool get_sectors(const struct args *args, unsigned int i,
+			unsigned long long standard, unsigned long long *n)
+{
+	char *end;
+
+	*n = standard;
+	if (i >= (unsigned int)args->nr_words)
+		return true;
+	errno = 0;
+	*n = strtoull(args->words[i], &end, 10);
+	return !errno && !*end && args->words[i][0] >= '0' &&
+	       args->words[i][0] <= '9';
+}
+
+static int do_meta_size(const struct session *s)
+{
+	unsigned long long sectors, chunk, region;
+	struct dmr_layout l;
+
+	if (!get_sectors(s->args, 1, 0, &sectors) ||
+	    !get_sectors(s->args, 2, 8, &chunk) || chunk > UINT32_MAX ||
+	    !get_sectors(s->args, 3, 8192, &region) || region > UINT32_MAX)
+		return ctl_fail(s->args, STATUS_USAGE, "meta-size: SECTORS, "
+				"chunk_size and region_size are numbers of "
+				"sectors");
+	if (!dmr_layout_init(&l, sectors, chunk, region))
+		return ctl_fail(s->args, STATUS_REFUSED, "meta-size: the target "
+				"takes no volume of that shape");
+	kernel_meta_size_print(l.nr_blocks * DMR_BLOCK_SIZE,
+			       args_has(s->args, "json"));
+	return STATUS_OK;
+}
+
 /* --- the verb ------------------------------------------------------------- */
 
-static const struct {
+static const struct action {
 	const char *name;
-	bool has_volume;
+	int min, max;			/* words after it */
+	bool is_offline;		/* asks nobody */
 	int (*run)(const struct session *s);
 } actions[] = {
-	{ "list", false, do_list }, { "status", true, do_status },
-	{ "dirty", true, do_dirty }, { "mark", true, do_mark },
-	{ "hold", true, do_hold }, { "events", false, do_events },
+	{ "list", 0, 0, false, do_list },
+	{ "status", 1, 1, false, do_status },
+	{ "dirty", 1, 1, false, do_dirty },
+	{ "mark", 1, 1, false, do_mark },
+	{ "hold", 1, 1, false, do_hold },
+	{ "events", 0, 0, false, do_events },
+	{ "meta-size", 1, 3, true, do_meta_size },
 };
 
 static int run(const struct args *args)
 {
 	struct session s = { .args = args };
 	size_t i, nr = sizeof(actions) / sizeof(actions[0]);
-	int status;
+	int status = STATUS_OK;
 
 	for (i = 0; i < nr; i++)
 		if (!strcmp(args->words[0], actions[i].name))
@@ -304,13 +346,17 @@ static int run(const struct args *args)
 	if (i == nr)
 		return ctl_fail(args, STATUS_USAGE,
 				"kernel: '%.30s' is none of list, status, "
-				"dirty, mark, hold, events",
+				"dirty, mark, hold, events, meta-size",
 				args->words[0]);
-	if (args->nr_words != 1 + actions[i].has_volume)
+	if (args->nr_words < 1 + actions[i].min ||
+	    args->nr_words > 1 + actions[i].max)
 		return ctl_fail(args, STATUS_USAGE, "kernel %s %s",
-				actions[i].name, actions[i].has_volume ?
-				"needs one volume" : "takes no volume");
-	status = open_kernel(&s);
+				actions[i].name, actions[i].is_offline ?
+				"needs SECTORS [chunk_size [region_size]]" :
+				actions[i].max ? "needs one volume" :
+				"takes no volume");
+	if (!actions[i].is_offline)
+		status = open_kernel(&s);
 	if (!status)
 		status = actions[i].run(&s);
 	dmr_nl_close(s.nl);
@@ -329,13 +375,14 @@ const struct command cmd_kernel = {
 	.name = "kernel",
 	.words = "ACTION [VOLUME]",
 	.min_words = 1,
-	.max_words = 2,
+	.max_words = 4,
 	.summary = "ask the kernel module, without replicad",
 	.examples = "    replicactl kernel list\n"
 		    "    replicactl kernel status vol --json\n"
 		    "    replicactl kernel dirty vol\n"
 		    "    replicactl kernel mark vol --offset 1GiB --length 64MiB\n"
-		    "    replicactl kernel hold vol --time 5s\n",
+		    "    replicactl kernel hold vol --time 5s\n"
+		    "    replicactl kernel meta-size 2147483648\n",
 	.text =
 	"list            all replica devices\n"
 	"status VOLUME   everything that the kernel knows of one\n"
@@ -343,6 +390,8 @@ const struct command cmd_kernel = {
 	"mark VOLUME     makes --all of it, or a range, dirty: it is shipped again\n"
 	"hold VOLUME     lets new writes to its group wait, while this runs\n"
 	"events          what the kernel tells, as it happens\n"
+	"meta-size SECTORS [chunk_size [region_size]]\n"
+	"                how large the metadata device of such a volume must be\n"
 	"\n"
 	"Needs root. VOLUME is a device-mapper name, a path or MAJOR:MINOR.\n",
 	.options = options,

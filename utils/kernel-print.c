@@ -205,6 +205,19 @@ void kernel_held_print(const struct dmr_info *info, bool is_json)
 	print_and_free(o);
 }
 
+void kernel_meta_size_print(uint64_t bytes, bool is_json)
+{
+	json_t *o;
+
+	if (!is_json) {
+		printf("%" PRIu64 " sectors\n", bytes / 512);
+		return;
+	}
+	o = new_object();
+	put(o, "meta_bytes", bytes);
+	print_and_free(o);
+}
+
 /* --- the list ------------------------------------------------------------- */
 
 struct kernel_list {

@@ -16,6 +16,7 @@ void kernel_event_print(const struct dmr_nl_event *ev, bool is_json);
 void kernel_marked_print(const struct dmr_info *info,
 			 const struct dmr_extent *e, bool is_json);
 void kernel_held_print(const struct dmr_info *info, bool is_json);
+void kernel_meta_size_print(uint64_t bytes, bool is_json);
 
 /* Collects devices; kernel_list_add is a dmr_info_fn. */
 struct kernel_list;

@@ -44,6 +44,8 @@ typedef unsigned int gfp_t;
 #define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
 #define cmpxchg(p, old, new)	__sync_val_compare_and_swap(p, old, new)
 #define cond_resched()		((void)0)
+#define swap(a, b) \
+	do { __typeof__(a) _tmp = (a); (a) = (b); (b) = _tmp; } while (0)
 #define ERR_PTR(e)		((void *)(long)(e))
 #define IS_ERR_OR_NULL(p)	(!(p) || (unsigned long)(p) >= -4095UL)
 

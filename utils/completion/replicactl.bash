@@ -49,7 +49,7 @@ _replicactl() {
 	elif [ "$verb" = help ]; then
 		candidates=$(replicactl help --words)
 	elif [ "$verb $words" = "kernel 0" ]; then
-		candidates="list status dirty mark hold events"
+		candidates="list status dirty mark hold events meta-size"
 	else
 		candidates=$(_replicactl_volumes "$verb")
 	fi

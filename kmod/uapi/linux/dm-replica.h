@@ -75,6 +75,13 @@
  *       DMR_A_GATE_MAX_NS           u64     longest pause since this load
  *       DMR_A_GATE_SUM_NS           u64     sum of the pauses
  *       DMR_A_WRITTEN_SECTORS       u64     written by users since this load
+ *     and, where there is a metadata device:
+ *       DMR_A_META_DEV              u64     its number
+ *       DMR_A_HOT_LIMIT             u64     regions that may be hot
+ *       DMR_A_LAST_WRITE            u64     seconds since 1970, coarse
+ *       DMR_A_LAST_CONTACT          u64     the same, of the last END
+ *       DMR_A_ANCESTORS             struct dmr_nl_ancestor[], newest first
+ *       DMR_A_INCARNATIONS          u64[]   the last 8, newest first
  *
  * DMR_CMD_ATTACH
  *
@@ -157,7 +164,8 @@
  * DMR_CMD_MARK
  *
  *   These chunks (or, without DMR_A_EXTENTS, all of them) become dirty.
- *   Needs no ownership: it can only make more to be shipped.
+ *   Needs no ownership: it can only make more to be shipped. With a metadata
+ *   device, DMR_DEV_F_META_PENDING is set until they are durable.
  *   request:
  *       DMR_A_DEV                   u64
  *       DMR_A_EXTENTS               packed struct dmr_extent[]; optional
@@ -173,12 +181,17 @@
  *
  * DMR_CMD_SET
  *
- *   Changes what is given. Refused (-EBUSY) while an epoch is open.
+ *   Changes what is given. Refused (-EBUSY) while an epoch is open. With a
+ *   metadata device, DMR_DEV_F_META_PENDING is set until it is durable. Where
+ *   the generation changes, the old one becomes the newest ancestor, ended by
+ *   the epoch that was committed last; DMR_A_ANCESTORS replaces the whole list.
  *   request:
  *       DMR_A_DEV                   u64
  *       DMR_A_ROLE                  u32     optional
  *       DMR_A_GENERATION            u64     optional
  *       DMR_A_LAST_COMMITTED u64    optional; never above what was cut
+ *       DMR_A_ANCESTORS             struct dmr_nl_ancestor[], at most 64;
+ *                                   optional; needs a metadata device
  *
  * DMR_CMD_HOLD
  *
@@ -302,6 +315,12 @@ enum dmr_attr {
 	DMR_A_EVENT,
 	DMR_A_ERROR,
 	DMR_A_REQUEST,
+	DMR_A_META_DEV,
+	DMR_A_HOT_LIMIT,
+	DMR_A_LAST_WRITE,
+	DMR_A_LAST_CONTACT,
+	DMR_A_ANCESTORS,
+	DMR_A_INCARNATIONS,
 
 	__DMR_A_LAST,
 	DMR_A_MAX = __DMR_A_LAST - 1
@@ -344,6 +363,17 @@ enum dmr_event {
 #define DMR_DEV_F_VOLATILE	(1U << 0)	/* no metadata device */
 #define DMR_DEV_F_SUSPENDED	(1U << 1)
 #define DMR_DEV_F_HOLD		(1U << 2)	/* new writes are held */
+#define DMR_DEV_F_SUSPECT	(1U << 3)	/* ship all with compare */
+#define DMR_DEV_F_META_FAILED	(1U << 4)	/* cold regions: no writes */
+#define DMR_DEV_F_META_PENDING	(1U << 5)	/* MARK, SET not durable */
+
+/* A generation that the volume has left, and its last epoch in it. */
+struct dmr_nl_ancestor {
+	__u64 generation;
+	__u64 end_epoch;
+};
+
+#define DMR_MAX_NL_ANCESTORS	64
 
 /* A run of chunks. */
 struct dmr_extent {

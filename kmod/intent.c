@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hot regions: a write is issued only when its region's hot bit is durable.
+ *
+ *	write -[dmr_intent_enter]- all regions hot: pinned -> classify (io.c)
+ *	           '-- not hot --> waiting -[dmr_heat_work]-> pinned -> classify
+ *	           '-- covers whole regions --> ranges -[dmr_range_work]-> same
+ *
+ * One word for each region: the number of pins, and
+ *	HOT	its hot bit is durable, so writes may go on
+ *	USED	it was pinned since the cooler looked last
+ *	CLOSED	it is hot, but takes no new pin: the cooler waits for the last
+ *	HEATING	its hot bit is being written (hot_lock)
+ *
+ *	cold -[heat]-> HOT -[cool.c]-> cold
+ *	               HOT -[close]-> HOT, CLOSED -[cool.c]-> cold
+ *
+ * Invariants:
+ *  H1 (D1) HOT is set only after the region's bit is durable on disk, and goes
+ *     away before that bit is written as 0; both under hot_lock, which is held
+ *     over the write. So a pinned region that is HOT is hot on disk.
+ *  H2 A bio pins its region before it is classified and until it has completed.
+ *     So who sees no pin, and no USED later, knows that no write to the region
+ *     was under way in between, and that the bits of all earlier ones are set.
+ *  H3 A bio that waits here is unclassified and has no pin: a cut's drain never
+ *     waits for metadata, and no pin for another.
+ *  H4 An ordinary write is inside one region, so that one hot region is enough
+ *     for any write to go on, and hot_regions 1 works.
+ *  H5 A region that is pinned without being HOT belongs to a range: its chunk
+ *     bits are all set on disk before the range is classified (cool.c).
+ *  H6 Group commit: one step takes all that wait, writes each block of hot bits
+ *     once, and lets all of them go. A write that comes meanwhile is in the
+ *     next step.
+ *  H7 Nothing here sleeps, allocates or takes a lock while the region is hot.
+ *  H8 Who waits for room, or for a region that is closed, is never forgotten: a
+ *     worker puts it back, then looks whether something changed since it began;
+ *     who makes the change counts it, then looks at the list. One of the two
+ *     sees the other.
+ *
+ * A write whose hot bit can't be written gets an error; nothing is hot then
+ * that was not before. The bit may be on disk all the same: too much is safe.
+ */
+#include "intent.h"
+
+#include <linux/blkdev.h>
+
+#include "fault.h"
+#include "main.h"
+
+/* Regions heated ahead of a sequential writer. */
+#define LOOK_AHEAD	8
+/* Blocks of hot bits in one step. */
+#define MAX_HOT_BLOCKS	16
+
+static u32 region_of(const struct dmr_meta *m, sector_t sector)
+{
+	return sector >> dmr_region_shift(&m->dev->geo);
+}
+
+static u32 first_region(const struct dmr_meta *m, struct bio *bio)
+{
+	return region_of(m, bio->bi_iter.bi_sector);
+}
+
+static u32 last_region(const struct dmr_meta *m, struct bio *bio)
+{
+	return region_of(m, bio_end_sector(bio) - 1);
+}
+
+/* Covers at least one region as a whole: the last one may be short. */
+static bool is_range(const struct dmr_device *dev, struct bio *bio)
+{
+	sector_t region = 1ULL << dmr_region_shift(&dev->geo);
+	sector_t start = bio->bi_iter.bi_sector, end = bio_end_sector(bio);
+
+	if (bio_op(bio) == REQ_OP_WRITE || start & (region - 1))
+		return false;
+	return end - start >= region || end == dev->geo.sectors;
+}
+
+/* H4. */
+unsigned int dmr_intent_limit(const struct dmr_device *dev, struct bio *bio)
+{
+	sector_t region = 1ULL << dmr_region_shift(&dev->geo);
+	sector_t start = bio->bi_iter.bi_sector, end = bio_end_sector(bio);
+	sector_t to = (start | (region - 1)) + 1;
+
+	if (is_range(dev, bio) && end > to)
+		to = end == dev->geo.sectors ? end : end & ~(region - 1);
+	return min(to, end) - start;
+}
+
+/* ---- pins ---- */
+
+/* H1, H2: the flags of @mask must be what @want says. */
+static bool pin(atomic_t *word, int mask, int want)
+{
+	int v = atomic_read(word);
+
+	do {
+		if ((v & mask) != want)
+			return false;
+	} while (!atomic_try_cmpxchg(word, &v, (v + 1) | DMR_R_USED));
+	return true;
+}
+
+static void unpin(struct dmr_meta *m, u32 region)
+{
+	int v = atomic_dec_return(&m->regions[region]);
+
+	if (unlikely((v & DMR_R_CLOSED) && !(v & DMR_R_PINS)))
+		dmr_cool_kick(m);
+}
+
+static bool pin_all(struct dmr_meta *m, struct bio *bio, int mask, int want)
+{
+	struct dmr_io *io = dmr_io_of(bio);
+	u32 last = last_region(m, bio);
+
+	io->region = first_region(m, bio);
+	for (; io->region + io->nr_pins <= last; io->nr_pins++) {
+		if (!pin(&m->regions[io->region + io->nr_pins], mask, want)) {
+			dmr_intent_leave(m, io);
+			return false;
+		}
+	}
+	return true;
+}
+
+bool dmr_intent_enter(struct dmr_meta *m, struct bio *bio)
+{
+	struct dmr_io *io = dmr_io_of(bio);
+
+	if (likely(bio_op(bio) == REQ_OP_WRITE)) {		/* H4 */
+		io->region = first_region(m, bio);
+		io->nr_pins = pin(&m->regions[io->region],
+				  DMR_R_HOT | DMR_R_CLOSED, DMR_R_HOT);
+		return io->nr_pins;
+	}
+	return pin_all(m, bio, DMR_R_HOT | DMR_R_CLOSED, DMR_R_HOT);
+}
+
+bool dmr_intent_pin_range(struct dmr_meta *m, struct bio *bio)
+{
+	return pin_all(m, bio, DMR_R_CLOSED, 0);
+}
+
+void dmr_intent_leave(struct dmr_meta *m, struct dmr_io *io)
+{
+	while (io->nr_pins)
+		unpin(m, io->region + --io->nr_pins);
+}
+
+void dmr_intent_defer(struct dmr_meta *m, struct bio *bio)
+{
+	bool range = is_range(m->dev, bio);
+	unsigned long flags;
+
+	spin_lock_irqsave(&m->dev->io_lock, flags);
+	bio_list_add(range ? &m->ranges : &m->waiting, bio);
+	spin_unlock_irqrestore(&m->dev->io_lock, flags);
+	queue_work(dmr_intent_wq, range ? &m->range_work : &m->heat_work);
+}
+
+/* ---- the hot bitmap and the ring; hot_lock ---- */
+
+void dmr_ring_push(struct dmr_meta *m, u32 region)
+{
+	unsigned int at = m->ring_head + m->ring_len;
+
+	lockdep_assert_held(&m->hot_lock);
+	m->ring[at < m->ring_size ? at : at - m->ring_size] = region;
+	m->ring_len++;
+}
+
+u32 dmr_ring_pop(struct dmr_meta *m)
+{
+	u32 region = m->ring[m->ring_head];
+
+	lockdep_assert_held(&m->hot_lock);
+	m->ring_len--;
+	if (++m->ring_head == m->ring_size)
+		m->ring_head = 0;
+	return region;
+}
+
+void dmr_hot_assign(struct dmr_meta *m, u32 region, bool hot)
+{
+	void *block = m->hot[region / DMR_BLOCK_BITS];
+
+	lockdep_assert_held(&m->hot_lock);
+	if (hot)
+		dmr_block_set(block, region % DMR_BLOCK_BITS, 1);
+	else
+		dmr_block_clear(block, region % DMR_BLOCK_BITS, 1);
+}
+
+/* The blocks of hot bits that a step has touched, each once. */
+struct touched {
+	struct dmr_block block[MAX_HOT_BLOCKS];
+	u8 sectors[MAX_HOT_BLOCKS];	/* those that have changed */
+	unsigned int nr;
+};
+
+/* False: no room for one more. */
+static bool touch(struct dmr_meta *m, struct touched *t, u32 region)
+{
+	u64 nr = dmr_layout_hot_block(&m->layout, region);
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++)
+		if (t->block[i].nr == nr)
+			break;
+	if (i == MAX_HOT_BLOCKS)
+		return false;
+	if (i == t->nr) {
+		t->block[t->nr++] = (struct dmr_block){
+			.nr = nr, .data = m->hot[region / DMR_BLOCK_BITS]
+		};
+		t->sectors[i] = 0;
+	}
+	t->sectors[i] |= dmr_block_sectors(region % DMR_BLOCK_BITS, 1);
+	return true;
+}
+
+static int write_touched(struct dmr_meta *m, struct touched *t)
+{
+	unsigned int i;
+	int r;
+
+	for (i = 0; i < t->nr; i++)
+		dmr_block_seal(t->block[i].data, m->now.volume_id,
+			       t->block[i].nr, t->sectors[i]);
+	r = dmr_blocks_write(m->bdev, t->block, t->nr);
+	t->nr = 0;
+	return r;
+}
+
+int dmr_hot_write(struct dmr_meta *m, const u32 *region, unsigned int nr)
+{
+	struct touched t = { };
+	unsigned int i;
+	int r = 0;
+
+	lockdep_assert_held(&m->hot_lock);
+	for (i = 0; i < nr && !r; i++) {
+		if (touch(m, &t, region[i]))
+			continue;
+		r = write_touched(m, &t);
+		touch(m, &t, region[i]);
+	}
+	return r ?: write_touched(m, &t);
+}
+
+/* ---- heating ---- */
+
+/* One step. */
+struct heat {
+	unsigned int nr, room;		/* regions: taken, still free */
+	struct touched touched;
+};
+
+/* False: it has to wait for the next step. */
+static bool add_region(struct dmr_meta *m, struct heat *h, u32 region)
+{
+	int v = atomic_read(&m->regions[region]);
+
+	if (v & (DMR_R_HOT | DMR_R_HEATING))
+		return true;
+	if (!h->room || h->nr == DMR_META_BATCH ||
+	    !touch(m, &h->touched, region))
+		return false;
+	atomic_or(DMR_R_HEATING, &m->regions[region]);
+	dmr_hot_assign(m, region, true);
+	m->batch[h->nr++] = region;
+	h->room--;
+	return true;
+}
+
+/* A write to the start of a region next to a hot one: more will follow. */
+static void look_ahead(struct dmr_meta *m, struct heat *h, struct bio *bio)
+{
+	u32 region = first_region(m, bio), i;
+	sector_t in = bio->bi_iter.bi_sector &
+		      ((1ULL << dmr_region_shift(&m->dev->geo)) - 1);
+
+	if (in || !region || !(atomic_read(&m->regions[region - 1]) &
+			       (DMR_R_HOT | DMR_R_HEATING)))
+		return;
+	for (i = 1; i <= LOOK_AHEAD; i++) {
+		if (region + i >= m->layout.nr_regions ||
+		    m->nr_hot + h->nr >= dmr_hot_high(m))
+			break;
+		add_region(m, h, region + i);
+	}
+}
+
+/* H1. */
+static void settle(struct dmr_meta *m, struct heat *h, bool durable)
+{
+	unsigned int i;
+	atomic_t *word;
+
+	for (i = 0; i < h->nr; i++) {
+		word = &m->regions[m->batch[i]];
+		if (durable) {
+			atomic_or(DMR_R_HOT, word);
+			dmr_ring_push(m, m->batch[i]);
+		}
+		atomic_andnot(DMR_R_HEATING, word);
+	}
+	if (durable)
+		WRITE_ONCE(m->nr_hot, m->nr_hot + h->nr);
+}
+
+/* H6: heats what @bios need, as far as there is room. */
+static int heat(struct dmr_meta *m, struct bio_list *bios, bool *progress)
+{
+	struct heat h = { };
+	struct bio *bio;
+	bool starved = false;
+	int r = 0;
+
+	mutex_lock(&m->hot_lock);
+	h.room = m->limit > m->nr_hot ? m->limit - m->nr_hot : 0;
+	bio_list_for_each(bio, bios) {
+		if (!add_region(m, &h, first_region(m, bio)))
+			starved = true;
+		else
+			look_ahead(m, &h, bio);
+	}
+	WRITE_ONCE(m->starved, starved);
+	if (h.nr) {
+		dmr_fault_delay(heat);
+		if (!dmr_fault(no_intent))
+			r = write_touched(m, &h.touched);
+		settle(m, &h, !r);
+	} else if (starved) {
+		/* There won't be room while nothing can be cooled. */
+		r = READ_ONCE(m->error);
+	}
+	mutex_unlock(&m->hot_lock);
+	*progress = h.nr && !r;
+	return r;
+}
+
+/* What can go goes; what its bit failed gets an error; the rest stays. */
+static void release(struct dmr_meta *m, struct bio_list *bios, int error)
+{
+	struct bio_list stay;
+	struct blk_plug plug;
+	struct bio *bio;
+	int v;
+
+	bio_list_init(&stay);
+	blk_start_plug(&plug);
+	while ((bio = bio_list_pop(bios))) {
+		v = atomic_read(&m->regions[first_region(m, bio)]);
+		if (dmr_intent_enter(m, bio))
+			dmr_io_classify(m->dev, bio);
+		else if (error && !(v & DMR_R_HOT))
+			bio_io_error(bio);
+		else
+			bio_list_add(&stay, bio);
+	}
+	blk_finish_plug(&plug);
+	*bios = stay;
+}
+
+/* H8. */
+bool dmr_intent_stay(struct dmr_meta *m, struct bio_list *list,
+		     struct bio_list *bios, unsigned int chances)
+{
+	spin_lock_irq(&m->dev->io_lock);
+	bio_list_merge_head(list, bios);
+	spin_unlock_irq(&m->dev->io_lock);
+	smp_mb();	/* pairs with the one in wake_writers(), cool.c */
+	return READ_ONCE(m->chances) != chances;
+}
+
+void dmr_heat_work(struct work_struct *work)
+{
+	struct dmr_meta *m = container_of(work, struct dmr_meta, heat_work);
+	unsigned int chances = READ_ONCE(m->chances);
+	struct bio_list bios;
+	bool progress;
+	int r;
+
+	dmr_io_take(m->dev, &m->waiting, &bios);
+	release(m, &bios, 0);
+	if (bio_list_empty(&bios))
+		return;
+	r = heat(m, &bios, &progress);
+	release(m, &bios, r);
+	if (r)
+		dmr_meta_report(m, r);
+	if (!bio_list_empty(&bios)) {
+		if (dmr_intent_stay(m, &m->waiting, &bios, chances) || progress)
+			queue_work(dmr_intent_wq, work);
+		else if (r || READ_ONCE(m->origin_failed))
+			dmr_cool_later(m);
+		else
+			dmr_cool_kick(m);
+	}
+	if (READ_ONCE(m->nr_hot) > dmr_hot_high(m))
+		dmr_cool_kick(m);
+}

@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# If this fails, more regions are hot than was asked for, a crash ships too much;
+# or writers wait for ever for room.
+# lab: fault timeout=400
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-kmod.sh"
+load_module --fault
+requires_cmd fio
+make_kept_volume vol 64 4 hot_regions 8 region_size 1024
+settle_volume vol
+
+# write_all MODE SECONDS: all over the volume, in the background
+write_all() {
+	timeout -s KILL 100 fio --name=load --filename=/dev/mapper/vol \
+		--rw="$1" --bs=4k --direct=1 --ioengine=io_uring \
+		--iodepth=16 --runtime="$2" --time_based \
+		>"$scratch_dir/fio" 2>&1 &
+	writer=$!
+}
+# sample: the highest figure while it writes
+sample() {
+	local hot
+	most=0
+	while kill -0 $writer 2>/dev/null; do
+		hot=$(status_of vol hot)
+		[ "${hot%/*}" -le $most ] || most=${hot%/*}
+		sleep 0.1
+	done
+	wait $writer
+}
+
+is_below() {
+	[ "$(field vol nr_hot)" -le "$1" ]
+}
+
+for limit in 8 1; do
+	check "hot_regions $limit" dmsetup reload vol --table \
+		"$(meta_table vol hot_regions $limit region_size 1024)"
+	dmsetup resume vol
+	for mode in randwrite write; do
+		write_all $mode 4
+		sample
+		is "  $mode goes on" $? 0
+		check "  $most were hot" test "$most" -le 8
+		note "$(grep -i iops "$scratch_dir/fio" | head -n 1)"
+	done
+	check "  at the end not more than $limit" \
+		wait_until 10 is_below $limit
+done
+
+check "hot_regions 4" dmsetup reload vol --table \
+	"$(meta_table vol hot_regions 4 region_size 1024)"
+dmsetup resume vol
+ctl "a cold write with NOWAIT does not wait" vol \
+	"fails EAGAIN nowait /dev/mapper/vol 70000 8 1" \
+	"write /dev/mapper/vol 70000 8 1" \
+	"nowait /dev/mapper/vol 70008 8 1"
+
+# A write waits for its bit, and for nothing else: another region is hot.
+set_fault fault_heat_us 1500000
+ctl "while a bit is written, other writes go on" vol <<EOF
+start write /dev/mapper/vol 120000 8 1
+running 200
+write /dev/mapper/vol 70016 8 1
+running 200
+finish
+EOF
+set_fault fault_heat_us 0
+check_dmesg
+finish
