@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The only way in which a stage touches its files: a table of calls, so that a
+ * test can count them, fail them, or play a disk that loses power.
+ *
+ * Like the system calls of their names, but they return -errno.
+ */
+#ifndef REPLICA_STAGE_IO_H
+#define REPLICA_STAGE_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct stage_io {
+	void *arg;		/* the first argument of each */
+	/* Files are named by a path; flags as for open(2), mode 0600. */
+	int (*open)(void *arg, const char *path, int flags);
+	int (*close)(void *arg, int fd);
+	/* All of it or an error; the vector may be changed. */
+	int (*pwritev)(void *arg, int fd, struct iovec *iov, int nr,
+		       uint64_t off);
+	/* Bytes read: fewer only at the end of the file. */
+	ssize_t (*pread)(void *arg, int fd, void *buf, size_t len,
+			 uint64_t off);
+	/* Makes a range read as zeros. */
+	int (*zero)(void *arg, int fd, uint64_t off, uint64_t len);
+	/* Reserves space, so that writing there does not fail for want of it. */
+	int (*allocate)(void *arg, int fd, uint64_t len);
+	int (*truncate)(void *arg, int fd, uint64_t len);
+	int (*sync)(void *arg, int fd);		/* fdatasync */
+	/* What was read after this comes from the disk. */
+	int (*drop_cache)(void *arg, int fd);
+	int (*unlink)(void *arg, const char *path);
+	int (*rename)(void *arg, const char *from, const char *to);
+	int (*sync_dir)(void *arg, const char *path);
+	uint64_t (*now)(void *arg);		/* ns since 1970 */
+};
+
+/* The system's. */
+extern const struct stage_io stage_system_io;
+
+#endif
