@@ -26,7 +26,7 @@ struct stage_io {
 			 uint64_t off);
 	/* Makes a range read as zeros. */
 	int (*zero)(void *arg, int fd, uint64_t off, uint64_t len);
-	/* Reserves space, so that writing there does not fail for want of it. */
+	/* Reserves space: writing there does not fail for want of it. */
 	int (*allocate)(void *arg, int fd, uint64_t len);
 	int (*truncate)(void *arg, int fd, uint64_t len);
 	int (*sync)(void *arg, int fd);		/* fdatasync */

@@ -106,8 +106,8 @@ int stage_image_extents(struct stage_image *i, uint64_t off, uint64_t len,
 	return not_yet(err);
 }
 
-int stage_sum(struct stage_volume *v, uint64_t first, uint32_t nr,
-	      uint8_t (*sums)[STAGE_SUM_BYTES], struct error *err)
+int stage_get_sums(struct stage_volume *v, uint64_t first, uint32_t nr,
+		   struct stage_sum *sums, struct error *err)
 {
 	return not_yet(err);
 }

@@ -16,7 +16,7 @@
  *	-ESHUTDOWN	a newer session has taken over (W1)
  *	-EPERM		wrong pair, volume, generation or merge id
  *	-ENOSPC		the log is full (S6): the epoch is dropped
- *	-EIO		the log or the base failed; the epoch, if any, is dropped
+ *	-EIO		the log or the base failed; an open epoch is dropped
  *	-ENOENT		no such volume or epoch
  *	-ESTALE		an image whose pin was broken (S10)
  */
@@ -51,10 +51,10 @@ struct stage_options {
 				 * 0 = 64 MiB. At most log_bytes / 4 is used */
 	uint64_t index_bytes;	/* budget for the index in memory: history pays
 				 * first, then the epoch is refused; 0 = 1 GiB */
-	uint64_t history_ms;	/* epochs younger than this are kept … */
-	uint64_t history_bytes;	/* … as long as they take no more than this;
+	uint64_t history_ms;	/* epochs younger than this are kept, */
+	uint64_t history_bytes;	/* while they take no more than this;
 				 * 0 = half of log_bytes */
-	uint64_t history_min_ms; /* not even a full log costs younger ones */
+	uint64_t history_min_ms; /* a full log does not cost younger ones */
 	bool is_readonly;	/* no applier, no connections: for a look */
 	const struct stage_io *io;	/* NULL = the system's */
 };
@@ -170,7 +170,7 @@ int stage_conn_write(struct stage_conn *c, const void *buf, size_t len,
 int stage_conn_zero(struct stage_conn *c, uint64_t len, uint64_t off,
 		    struct error *err);
 
-/* --- images: VOL@EPOCH, VOL@latest, VOL@sum --------------------------------- */
+/* --- images: VOL@EPOCH, VOL@latest, VOL@sum ------------------------------ */
 
 /*
  * The image as of the newest epoch at or below @epoch that is still there, so
@@ -196,15 +196,17 @@ int stage_image_extents(struct stage_image *i, uint64_t off, uint64_t len,
 				  enum stage_extent type),
 			void *arg, struct error *err);
 
-#define STAGE_SUM_BYTES	16
+struct stage_sum {
+	uint8_t bytes[16];
+};
 
 /*
  * VOL@sum: XXH3-128 (canonical) of @nr chunks from chunk @first on, as the next
  * commit would leave them: committed and partial data, not the open epoch (W4).
  * Seeded with the random number of the newest session.
  */
-int stage_sum(struct stage_volume *v, uint64_t first, uint32_t nr,
-	      uint8_t (*sums)[STAGE_SUM_BYTES], struct error *err);
+int stage_get_sums(struct stage_volume *v, uint64_t first, uint32_t nr,
+		   struct stage_sum *sums, struct error *err);
 
 struct stage_epoch {
 	uint64_t epoch;
