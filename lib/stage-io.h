@@ -8,6 +8,7 @@
 #ifndef REPLICA_STAGE_IO_H
 #define REPLICA_STAGE_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -17,7 +18,11 @@ struct stage_io {
 	void *arg;		/* the first argument of each */
 	/* Files are named by a path; flags as for open(2), mode 0600. */
 	int (*open)(void *arg, const char *path, int flags);
-	int (*close)(void *arg, int fd);
+	void (*close)(void *arg, int fd);
+	/* Nobody else may have it: -EBUSY. Ends with close. */
+	int (*lock)(void *arg, int fd);
+	/* Bytes of a file or a block device. */
+	int (*size)(void *arg, int fd, uint64_t *size);
 	/* All of it or an error; the vector may be changed. */
 	int (*pwritev)(void *arg, int fd, struct iovec *iov, int nr,
 		       uint64_t off);
@@ -26,15 +31,21 @@ struct stage_io {
 			 uint64_t off);
 	/* Makes a range read as zeros. */
 	int (*zero)(void *arg, int fd, uint64_t off, uint64_t len);
+	/* Is [off, off + *len) a hole? Cuts *len to where that changes. */
+	bool (*is_hole)(void *arg, int fd, uint64_t off, uint64_t *len);
 	/* Reserves space: writing there does not fail for want of it. */
 	int (*allocate)(void *arg, int fd, uint64_t len);
 	int (*truncate)(void *arg, int fd, uint64_t len);
 	int (*sync)(void *arg, int fd);		/* fdatasync */
-	/* What was read after this comes from the disk. */
-	int (*drop_cache)(void *arg, int fd);
+	/* What is read after this comes from the disk. */
+	void (*drop_cache)(void *arg, int fd);
 	int (*unlink)(void *arg, const char *path);
 	int (*rename)(void *arg, const char *from, const char *to);
+	int (*mkdir)(void *arg, const char *path);	/* it may be there */
 	int (*sync_dir)(void *arg, const char *path);
+	/* fn for each name in a directory, until it returns an error. */
+	int (*list)(void *arg, const char *path,
+		    int (*fn)(void *fn_arg, const char *name), void *fn_arg);
 	uint64_t (*now)(void *arg);		/* ns since 1970 */
 };
 

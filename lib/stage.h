@@ -42,20 +42,19 @@ struct stage_conn;
 struct stage_image;
 struct stage_io;	/* stage-io.h */
 
-/* --- directories -------------------------------------------------------- */
+/* --- directories ---------------------------------------------------------- */
 
 /* All zero is a good default. They hold for each group of the directory. */
 struct stage_options {
 	uint64_t log_bytes;	/* most that the log may take; 0 = 16 GiB */
-	uint64_t segment_bytes;	/* of one file of the log, 1 MiB … 2 GiB;
+	uint64_t segment_bytes;	/* of one file of the log, 64 KiB to 2 GiB;
 				 * 0 = 64 MiB. At most log_bytes / 4 is used */
 	uint64_t index_bytes;	/* budget for the index in memory: history pays
-				 * first, then the epoch is refused; 0 = 1 GiB */
+				 * first, then the epoch; 0 = 1 GiB */
 	uint64_t history_ms;	/* epochs younger than this are kept, */
 	uint64_t history_bytes;	/* while they take no more than this;
 				 * 0 = half of log_bytes */
 	uint64_t history_min_ms; /* a full log does not cost younger ones */
-	bool is_readonly;	/* no applier, no connections: for a look */
 	const struct stage_io *io;	/* NULL = the system's */
 };
 
@@ -170,7 +169,7 @@ int stage_conn_write(struct stage_conn *c, const void *buf, size_t len,
 int stage_conn_zero(struct stage_conn *c, uint64_t len, uint64_t off,
 		    struct error *err);
 
-/* --- images: VOL@EPOCH, VOL@latest, VOL@sum ------------------------------ */
+/* --- images: VOL@EPOCH, VOL@latest, VOL@sum ------------------------------- */
 
 /*
  * The image as of the newest epoch at or below @epoch that is still there, so

@@ -58,3 +58,6 @@ unit-args-y := utils/args.o utils/print.o
 tools-y += netlink-epochs
 tools-y += bench/alternate bench/cut-time
 bench/cut-time-y := tests/dmr.o tests/genl.o
+unit-y += unit-stage
+stage-rig-objs := tests/stage-disk.o tests/stage-disk-cut.o tests/stage-rig.o
+unit-stage-y := $(stage-rig-objs)
