@@ -127,7 +127,8 @@ static int find_segments(struct recovery *rec, struct error *err)
 	if (ret)
 		return error_set(err, ret, "%s: %s", rec->g->dir,
 				 strerror(-ret));
-	qsort(rec->found, rec->nr, sizeof(*rec->found), compare_found);
+	if (rec->nr)
+		qsort(rec->found, rec->nr, sizeof(*rec->found), compare_found);
 	rec->g->next_number = rec->g->checkpoint.first + 1;
 	for (unsigned int i = 0; !ret && i < rec->nr; i++) {
 		struct found *f = &rec->found[i];

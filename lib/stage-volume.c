@@ -130,10 +130,31 @@ static int fit_base(struct stage_volume *v, struct error *err)
 		return error_set(err, ret, "%s: another process has it",
 				 v->meta.base);
 	ret = io->size(io->arg, v->base_fd, &size);
-	if (!ret && size < v->meta.bytes)
+	if (!ret && size < v->meta.bytes) {
 		ret = io->truncate(io->arg, v->base_fd, v->meta.bytes);
+		if (!ret)
+			ret = io->sync(io->arg, v->base_fd);
+	}
 	return ret ? error_set(err, ret, "%s: is smaller than the volume, and "
 			       "cannot be grown: %s", v->meta.base,
+			       strerror(-ret)) : 0;
+}
+
+/* A new one, if there is none: its name is on the disk before the volume's. */
+static int make_base(struct stage_volume *v, struct error *err)
+{
+	const struct stage_io *io = v->stage->io;
+	int fd = io->open(io->arg, v->meta.base, O_RDWR | O_CREAT), ret;
+	char dir[STAGE_PATH_LEN];
+
+	if (fd < 0)
+		return error_set(err, fd, "%s: %s", v->meta.base,
+				 strerror(-fd));
+	io->close(io->arg, fd);
+	memcpy(dir, v->meta.base, sizeof(dir));
+	*strrchr(dir, '/') = 0;
+	ret = io->sync_dir(io->arg, dir[0] ? dir : "/");
+	return ret ? error_set(err, ret, "%s: %s", v->meta.base,
 			       strerror(-ret)) : 0;
 }
 
@@ -144,8 +165,6 @@ int stage_volume_open_base(struct stage_volume *v, struct error *err)
 	int flags = stage_fault(S9) ? O_RDWR : O_RDWR | O_EXCL;
 	int fd = io->open(io->arg, v->meta.base, flags), ret;
 
-	if (fd == -ENOENT && !v->header.seq)
-		fd = io->open(io->arg, v->meta.base, O_RDWR | O_CREAT);
 	if (fd < 0)
 		return error_set(err, fd, "%s: %s", v->meta.base,
 				 strerror(-fd));
@@ -422,7 +441,9 @@ static struct stage_volume *make_volume(struct stage_group *g,
 		error_set(err, -ENOMEM, "no memory");
 		return NULL;
 	}
-	ret = stage_volume_open_base(v, err);
+	ret = make_base(v, err);
+	if (!ret)
+		ret = stage_volume_open_base(v, err);
 	if (!ret && !g->nr_members)
 		ret = make_log(g, err);
 	if (!ret)

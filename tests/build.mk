@@ -61,3 +61,5 @@ bench/cut-time-y := tests/dmr.o tests/genl.o
 unit-y += unit-stage
 stage-rig-objs := tests/stage-disk.o tests/stage-disk-cut.o tests/stage-rig.o
 unit-stage-y := $(stage-rig-objs)
+unit-y += unit-stage-crash
+unit-stage-crash-y := $(stage-rig-objs)

@@ -140,7 +140,7 @@ struct disk *disk_cut(const struct disk *d, uint64_t moment, uint64_t seed)
 	enum fate *fates = disk_find_fates(d, moment);
 
 	new->tracing = false;
-	new->now = d->now;
+	new->now = moment ? d->ops[moment - 1].now : d->now;
 	for (int i = 0; i < d->nr_files; i++)
 		disk_add_file(new);
 	for (uint64_t i = 0; i < moment; i++) {
@@ -173,7 +173,7 @@ struct disk *disk_kill(const struct disk *d, uint64_t moment)
 {
 	struct disk *new = disk_create();
 
-	new->now = d->now;
+	new->now = moment ? d->ops[moment - 1].now : d->now;
 	for (int i = 0; i < d->nr_files; i++)
 		disk_add_file(new);
 	for (uint64_t i = 0; i < moment; i++) {

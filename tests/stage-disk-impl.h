@@ -29,6 +29,7 @@ struct op {
 	char path[256];
 	uint64_t off, len;
 	char *data;
+	uint64_t now;
 };
 
 struct disk {

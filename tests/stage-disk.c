@@ -32,6 +32,8 @@ void disk_file_write(struct file *f, const char *data, uint64_t off,
 {
 	if (off + len > f->size)
 		disk_file_resize(f, off + len);
+	if (!len)
+		return;
 	if (data)
 		memcpy(f->data + off, data, len);
 	else
@@ -85,7 +87,7 @@ void disk_trace(struct disk *d, enum op_type type, int file, const char *path,
 		d->ops = realloc(d->ops, d->max_ops * sizeof(*d->ops));
 	}
 	op = &d->ops[d->nr_ops++];
-	*op = (struct op) { type, file, -1, "", off, len, NULL };
+	*op = (struct op) { type, file, -1, "", off, len, NULL, d->now };
 	snprintf(op->path, sizeof(op->path), "%s", path ? path : "");
 	if (data) {
 		op->data = malloc(len);

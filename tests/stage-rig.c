@@ -254,6 +254,16 @@ bool shows(struct client *c, const char *image)
 	return !memcmp(buf, image, sizeof(buf));
 }
 
+static int is_that(void *arg, const struct stage_epoch *e)
+{
+	return e->epoch == *(uint64_t *)arg;
+}
+
+static bool is_listed(struct stage_volume *v, uint64_t epoch)
+{
+	return stage_history(v, is_that, &epoch);
+}
+
 bool shows_epoch(struct stage_volume *v, uint64_t epoch, const char *image)
 {
 	char buf[RIG_BYTES];
@@ -262,14 +272,16 @@ bool shows_epoch(struct stage_volume *v, uint64_t epoch, const char *image)
 	bool is_same;
 
 	if (stage_image_open(&i, v, epoch, &err)) {
-		printf("# %s\n", err.text);
-		return false;
+		if (is_listed(v, epoch))
+			printf("# %s\n", err.text);
+		return !is_listed(v, epoch);	/* it has left the history */
 	}
 	is_same = stage_image_epoch(i) == epoch &&
 		  !stage_image_read(i, buf, sizeof(buf), 0, &err) &&
 		  !memcmp(buf, image, sizeof(buf));
 	if (!is_same)
-		printf("# epoch %llu: %s\n", (unsigned long long)epoch,
+		printf("# epoch %llu: %llu, %s\n", (unsigned long long)epoch,
+		       (unsigned long long)stage_image_epoch(i),
 		       err.code ? err.text : "other data");
 	stage_image_close(i);
 	return is_same;

@@ -27,7 +27,7 @@ struct client {
 
 /* What each epoch must look like; index: the epoch's number. */
 struct model {
-	char now[RIG_BYTES];		/* with all that was committed or kept */
+	char now[RIG_BYTES];		/* all that was committed or kept */
 	char next[RIG_BYTES];		/* and with the open epoch */
 	char image[RIG_EPOCHS][RIG_BYTES];
 	bool is_there[RIG_EPOCHS];	/* a clean one */
