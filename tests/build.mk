@@ -63,3 +63,5 @@ stage-rig-objs := tests/stage-disk.o tests/stage-disk-cut.o tests/stage-rig.o
 unit-stage-y := $(stage-rig-objs)
 unit-y += unit-stage-crash
 unit-stage-crash-y := $(stage-rig-objs)
+unit-y += unit-stage-rules
+unit-stage-rules-y := $(stage-rig-objs)
