@@ -194,15 +194,15 @@ static int log_header(struct stage_volume *v, struct error *err)
 		return error_set(err, ret, "header: %s", why.text);
 	r.crc = stage_crc(slot, sizeof(slot));
 	ret = stage_log_append(v->g, &r, slot, &lsn, &full);
-	if (ret == -ENOSPC)
-		return 0;	/* it costs no more than being told again */
 	if (!ret)
 		ret = stage_log_sync(v->g, &full);
 	if (!ret)
 		stage_log_accept(v->g);
 	else
 		stage_log_rewind(v->g);
-	return ret ? error_set(err, ret, "%s", full.text) : 0;
+	if (!ret || ret == -ENOSPC)
+		return 0;	/* it costs no more than being told again */
+	return error_set(err, ret, "%s", full.text);
 }
 
 static bool is_same_session(const struct replica_session *a,

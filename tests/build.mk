@@ -65,3 +65,5 @@ unit-y += unit-stage-crash
 unit-stage-crash-y := $(stage-rig-objs)
 unit-y += unit-stage-rules
 unit-stage-rules-y := $(stage-rig-objs)
+unit-y += unit-stage-bad
+unit-stage-bad-y := $(stage-rig-objs)

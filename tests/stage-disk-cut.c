@@ -191,5 +191,17 @@ struct disk *disk_kill(const struct disk *d, uint64_t moment)
 
 struct disk *disk_copy(const struct disk *d)
 {
-	return disk_cut(d, d->nr_ops, 1);
+	struct disk *new = disk_create();
+
+	new->tracing = false;
+	new->now = d->now;
+	for (int i = 0; i < d->nr_files; i++) {
+		int file = disk_add_file(new);
+
+		disk_file_write(&new->files[file], d->files[i].data, 0,
+				d->files[i].size);
+	}
+	for (unsigned int i = 0; i < d->nr_names; i++)
+		disk_set_name(new, d->names[i].path, d->names[i].file);
+	return new;
 }

@@ -52,6 +52,7 @@ void disk_remove(struct disk *d, const char *path);
 void disk_resize(struct disk *d, const char *path, uint64_t size);
 /* The nth file, in the order of their making; NULL at the end. */
 const char *disk_name(struct disk *d, unsigned int nth);
+/* The files as they are, without a past: no cuts. */
 struct disk *disk_copy(const struct disk *d);
 
 #endif
