@@ -144,8 +144,9 @@ static void data_end(struct stage_conn *c, int ret, const struct error *why)
 	if (ret)
 		stage_epoch_fail(g, why);
 	v->in_flight--;
-	if (--g->open.in_flight == 0 || !v->in_flight)
-		pthread_cond_broadcast(&g->changed);
+	g->open.in_flight--;
+	if (g->nr_draining)
+		pthread_cond_broadcast(&g->drained);
 	if (!g->open.in_flight && g->open.failed &&
 	    g->open.state == EPOCH_OPEN && !g->is_header_busy)
 		stage_epoch_drop(g);
@@ -189,7 +190,7 @@ static int put_record(struct stage_volume *v, struct stage_record *r,
 		ret = index_add(v, r, lsn, err);
 	g->open.records++;
 	g->open.digest += r->crc;
-	g->open.bytes += stage_record_len(r);
+	g->open.bytes += STAGE_RECORD_BYTES + r->payload;
 	return ret;
 }
 

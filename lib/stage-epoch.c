@@ -57,7 +57,7 @@ int stage_epoch_open(struct stage_group *g, uint64_t nr, struct error *err)
 		return ret;
 	}
 	g->open.nr = nr;
-	g->open.bytes = stage_record_len(&r);
+	g->open.bytes = STAGE_RECORD_BYTES;
 	g->open.state = EPOCH_OPEN;
 	return 0;
 }
@@ -79,6 +79,13 @@ static void forget_records(struct stage_group *g, uint64_t after)
 	pthread_rwlock_unlock(&g->index_lock);
 }
 
+void stage_drain(struct stage_group *g)
+{
+	g->nr_draining++;
+	pthread_cond_wait(&g->drained, &g->lock);
+	g->nr_draining--;
+}
+
 void stage_epoch_drop(struct stage_group *g)
 {
 	if (g->open.state == EPOCH_NONE)
@@ -86,7 +93,7 @@ void stage_epoch_drop(struct stage_group *g)
 	g->open.state = EPOCH_DROPPING;
 	pthread_cond_broadcast(&g->changed);
 	while (g->open.in_flight && !stage_fault(W1_WAIT))	/* O3 */
-		pthread_cond_wait(&g->changed, &g->lock);
+		stage_drain(g);
 	if (g->open.state != EPOCH_DROPPING)
 		return;					/* by another */
 	forget_records(g, stage_fault(S2) ? g->clean_lsn : g->kept_lsn);

@@ -19,6 +19,8 @@
 #define STAGE_BLOCK_BYTES	4096	/* of each header block */
 #define STAGE_RECORD_BYTES	64	/* of a record's header */
 #define STAGE_ALIGN		64	/* of records */
+#define STAGE_BIG		65536	/* such a payload begins at a page: */
+#define STAGE_PAGE		4096
 #define STAGE_COMMIT_BYTES	64
 #define STAGE_MEMBER_BYTES	64
 
@@ -120,12 +122,19 @@ void stage_record_encode(const struct stage_record *r, uint64_t salt,
 int stage_record_decode(struct stage_record *r, uint64_t salt, uint64_t lsn,
 			const void *block);
 
-/* Bytes of a record with its payload. */
-static inline uint64_t stage_record_len(const struct stage_record *r)
+/* Where the payload of a record at @pos is: of a big one at a whole page. */
+static inline uint64_t stage_payload_pos(uint64_t pos, uint64_t payload)
 {
-	return STAGE_RECORD_BYTES +
-	       (((uint64_t)r->payload + STAGE_ALIGN - 1) &
-		~(uint64_t)(STAGE_ALIGN - 1));
+	uint64_t align = payload < STAGE_BIG ? STAGE_ALIGN : STAGE_PAGE;
+
+	return (pos + STAGE_RECORD_BYTES + align - 1) & ~(align - 1);
+}
+
+/* Where the next record is. */
+static inline uint64_t stage_record_end(uint64_t pos, uint64_t payload)
+{
+	return (stage_payload_pos(pos, payload) + payload + STAGE_ALIGN - 1) &
+	       ~(uint64_t)(STAGE_ALIGN - 1);
 }
 
 static inline uint32_t stage_commit_len(uint32_t nr_members)

@@ -63,15 +63,19 @@ static int read_base(struct stage_volume *v, void *buf, size_t len,
 			v->meta.base, err);
 }
 
-static int check_payload(const struct stage_piece *p, const char *record,
-			 uint64_t salt)
+static uint64_t payload_pos(const struct stage_piece *p)
+{
+	return stage_payload_pos(stage_lsn_pos(p->lsn),
+				 (uint64_t)p->record_len * STAGE_BLOCK);
+}
+
+static bool is_payload_good(const struct stage_piece *p, const char *head,
+			    const char *payload, uint64_t salt)
 {
 	struct stage_record r;
 
-	if (stage_record_decode(&r, salt, p->lsn, record))
-		return -EIO;
-	return stage_digest(r.off, record + STAGE_RECORD_BYTES, r.len) ==
-	       r.crc ? 0 : -EIO;
+	return !stage_record_decode(&r, salt, p->lsn, head) &&
+	       stage_digest(r.off, payload, r.len) == r.crc;
 }
 
 /* R3: the whole record, and of it what is asked for. */
@@ -79,22 +83,23 @@ static int read_verified(struct stage_group *g, const struct stage_segment *s,
 			 const struct stage_piece *p, void *buf,
 			 struct error *err)
 {
-	size_t len = STAGE_RECORD_BYTES + (size_t)p->record_len * STAGE_BLOCK;
-	char *record = malloc(len);
+	uint64_t pos = stage_lsn_pos(p->lsn);
+	size_t len = (size_t)p->record_len * STAGE_BLOCK;
+	size_t head = payload_pos(p) - pos;
+	char *record = malloc(head + len);
 	int ret;
 
 	if (!record)
 		return error_set(err, -ENOMEM, "no memory");
-	ret = read_all(g->stage->io, s->fd, record, len,
-		       stage_lsn_pos(p->lsn), "the log", err);
-	if (!ret && check_payload(p, record, s->salt))
+	ret = read_all(g->stage->io, s->fd, record, head + len, pos,
+		       "the log", err);
+	if (!ret && !is_payload_good(p, record, record + head, s->salt))
 		ret = error_set(err, -EIO, "%s: the log is damaged: segment %"
-				PRIu64 ", record at %u", g->name, s->number,
-				stage_lsn_pos(p->lsn));
+				PRIu64 ", record at %" PRIu64, g->name,
+				s->number, pos);
 	if (!ret)
-		memcpy(buf, record + STAGE_RECORD_BYTES +
-		       (p->off - p->record_off) * STAGE_BLOCK,
-		       p->len * STAGE_BLOCK);
+		memcpy(buf, record + head + (p->off - p->record_off) *
+		       STAGE_BLOCK, p->len * STAGE_BLOCK);
 	free(record);
 	return ret;
 }
@@ -119,8 +124,7 @@ static int read_record(struct stage_volume *v, const struct stage_segment *s,
 
 	if (p->is_verified)
 		return read_all(v->stage->io, s->fd, buf,
-				p->len * STAGE_BLOCK, stage_lsn_pos(p->lsn) +
-				STAGE_RECORD_BYTES +
+				p->len * STAGE_BLOCK, payload_pos(p) +
 				(p->off - p->record_off) * STAGE_BLOCK,
 				"the log", err);
 	ret = read_verified(v->g, s, p, buf, err);

@@ -125,7 +125,9 @@ struct stage_group {
 	uint8_t log_id[16];
 	pthread_rwlock_t files;
 	pthread_mutex_t lock;
-	pthread_cond_t changed;		/* whatever somebody may wait for */
+	pthread_cond_t changed;		/* whatever somebody may wait for … */
+	pthread_cond_t drained;		/* … and data requests that end */
+	unsigned int nr_draining;	/* who wait for that */
 	pthread_rwlock_t index_lock;
 	struct stage_index *index;	/* index */
 	struct stage_volume **members;	/* by number */

@@ -148,16 +148,6 @@ static bool sys_is_hole(void *arg, int fd, uint64_t off, uint64_t *len)
 	return false;
 }
 
-/* Where the file system can't, running full shows when writing. */
-static int sys_allocate(void *arg, int fd, uint64_t len)
-{
-	if (!fallocate(fd, 0, 0, len))
-		return 0;
-	if (errno != EOPNOTSUPP)
-		return -errno;
-	return ftruncate(fd, len) ? -errno : 0;
-}
-
 static int sys_truncate(void *arg, int fd, uint64_t len)
 {
 	return ftruncate(fd, len) ? -errno : 0;
@@ -232,7 +222,6 @@ const struct stage_io stage_system_io = {
 	.pread = sys_pread,
 	.zero = sys_zero,
 	.is_hole = sys_is_hole,
-	.allocate = sys_allocate,
 	.truncate = sys_truncate,
 	.sync = sys_sync,
 	.drop_cache = sys_drop_cache,

@@ -33,8 +33,6 @@ struct stage_io {
 	int (*zero)(void *arg, int fd, uint64_t off, uint64_t len);
 	/* Is [off, off + *len) a hole? Cuts *len to where that changes. */
 	bool (*is_hole)(void *arg, int fd, uint64_t off, uint64_t *len);
-	/* Reserves space: writing there does not fail for want of it. */
-	int (*allocate)(void *arg, int fd, uint64_t len);
 	int (*truncate)(void *arg, int fd, uint64_t len);
 	int (*sync)(void *arg, int fd);		/* fdatasync */
 	/* What is read after this comes from the disk. */

@@ -96,52 +96,65 @@ static int log_roll(struct stage_group *g, bool is_data, struct error *err)
 }
 
 /* Locked, dropped. */
-static int log_reserve(struct stage_group *g, uint64_t len, bool is_data,
+static int log_reserve(struct stage_group *g, const struct stage_record *r,
 		       struct stage_segment **s, uint64_t *pos,
 		       struct error *err)
 {
+	bool is_data = r->type == STAGE_REC_DATA || r->type == STAGE_REC_ZERO;
 	int ret;
 
-	assert(len <= g->stage->opts.segment_bytes / 2);
-	while (!g->current || g->current->tail + len > g->current->bytes) {
+	assert(r->payload <= g->stage->opts.segment_bytes / 2);
+	while (!g->current || stage_record_end(g->current->tail, r->payload) >
+			      g->current->bytes) {
 		ret = log_roll(g, is_data, err);
 		if (ret)
 			return ret;
 	}
 	*s = g->current;
 	*pos = g->current->tail;
-	g->current->tail += len;		/* A1 */
+	g->current->tail = stage_record_end(*pos, r->payload);	/* A1 */
 	g->current->is_dirty = true;
 	return 0;
+}
+
+/* Head, gap and payload in one write, so that whole pages are whole. */
+static int write_record(struct stage_group *g, const struct stage_segment *s,
+			uint64_t pos, const struct stage_record *r,
+			const void *payload)
+{
+	static const char zeros[STAGE_PAGE];
+	const struct stage_io *io = g->stage->io;
+	char head[STAGE_RECORD_BYTES];
+	struct iovec iov[3] = {
+		{ head, sizeof(head) },
+		{ (void *)zeros, stage_payload_pos(pos, r->payload) - pos -
+				 sizeof(head) },
+		{ (void *)payload, r->payload },
+	};
+
+	stage_record_encode(r, s->salt, stage_lsn(s->number, pos), head);
+	return io->pwritev(io->arg, s->fd, iov, r->payload ? 3 : 1, pos);
 }
 
 int stage_log_append(struct stage_group *g, struct stage_record *r,
 		     const void *payload, uint64_t *lsn, struct error *err)
 {
-	bool is_data = r->type == STAGE_REC_DATA || r->type == STAGE_REC_ZERO;
-	const struct stage_io *io = g->stage->io;
-	char head[STAGE_RECORD_BYTES];
-	struct iovec iov[2] = {
-		{ head, sizeof(head) },
-		{ (void *)payload, r->payload },
-	};
 	struct stage_segment *s;
 	uint64_t pos;
 	int ret;
 
 	assert(!(r->payload % STAGE_ALIGN));
-	ret = log_reserve(g, stage_record_len(r), is_data, &s, &pos, err);
+	ret = log_reserve(g, r, &s, &pos, err);
 	if (ret)
 		return ret;
 	*lsn = stage_lsn(s->number, pos);
 	pthread_mutex_unlock(&g->lock);
-	stage_record_encode(r, s->salt, *lsn, head);
-	ret = io->pwritev(io->arg, s->fd, iov, r->payload ? 2 : 1, pos);
+	ret = write_record(g, s, pos, r, payload);
 	pthread_mutex_lock(&g->lock);
-	g->bytes_logged += stage_record_len(r);
+	g->bytes_logged += STAGE_RECORD_BYTES + r->payload;
 	if (!ret)
 		return 0;
-	g->full = ret == -ENOSPC ? stage_record_len(r) : g->full;
+	g->full = ret == -ENOSPC ? r->payload + STAGE_RECORD_BYTES : g->full;
 	return error_set(err, ret == -ENOSPC ? ret : -EIO,
 			 "writing to the log: %s", strerror(-ret));
 }

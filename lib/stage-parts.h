@@ -42,6 +42,8 @@ uint32_t stage_log_max_payload(const struct stage_group *g);
 int stage_epoch_open(struct stage_group *g, uint64_t nr, struct error *err);
 /* Notes why it must go; the first reason counts. */
 void stage_epoch_fail(struct stage_group *g, const struct error *why);
+/* Locked. Waits until one more data request has ended, or may have. */
+void stage_drain(struct stage_group *g);
 /* Waits for what is under way and forgets it (S2). None open: a no-op. */
 void stage_epoch_drop(struct stage_group *g);
 /* All members are prepared. */

@@ -121,7 +121,7 @@ static size_t put_member(struct stage_volume *v, uint64_t salt, uint64_t lsn,
 		return 0;
 	r.crc = stage_crc(buf + STAGE_RECORD_BYTES, REPLICA_SLOT_BYTES);
 	stage_record_encode(&r, salt, lsn, buf);
-	return stage_record_len(&r);
+	return STAGE_RECORD_BYTES + REPLICA_SLOT_BYTES;
 }
 
 /* G2, G3: what a new segment begins with. Returns its length. */
@@ -183,7 +183,7 @@ static int segment_create(struct stage_group *g, struct stage_segment *s,
 	if (s->fd < 0)
 		return s->fd;
 	g->is_dir_dirty = true;
-	err = io->allocate(io->arg, s->fd, s->bytes);
+	err = io->truncate(io->arg, s->fd, s->bytes);
 	if (!err)
 		err = write_front(g, s);
 	return err;

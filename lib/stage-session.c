@@ -293,7 +293,7 @@ static int take_open(struct stage_conn *c, const struct replica_header *h,
 static void wait_for_data(struct stage_volume *v)
 {
 	while (v->in_flight)
-		pthread_cond_wait(&v->g->changed, &v->g->lock);
+		stage_drain(v->g);
 }
 
 static int check_count(const struct stage_volume *v,

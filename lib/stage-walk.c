@@ -104,15 +104,15 @@ int stage_walk_next(struct walker *w, struct error *err)
 		return -EIO;
 	w->lsn = stage_lsn(w->s->number, w->pos);
 	if (stage_record_decode(&w->r, w->s->salt, w->lsn, head) ||
-	    stage_record_len(&w->r) > w->s->bytes - w->pos)
+	    stage_record_end(w->pos, w->r.payload) > w->s->bytes)
 		return 0;
-	w->pos += stage_record_len(&w->r);
+	w->pos = stage_record_end(w->pos, w->r.payload);
 	return 1;
 }
 
 const char *stage_walk_payload(struct walker *w, struct error *err)
 {
-	return look(w, stage_lsn_pos(w->lsn) + STAGE_RECORD_BYTES,
+	return look(w, stage_payload_pos(stage_lsn_pos(w->lsn), w->r.payload),
 		    w->r.payload, READ_AHEAD, err);
 }
 

@@ -275,29 +275,20 @@ static bool disk_is_hole(void *arg, int fd, uint64_t off, uint64_t *len)
 	return false;
 }
 
-static int set_size(struct disk *d, int fd, uint64_t len, bool only_grow)
+static int disk_truncate(void *arg, int fd, uint64_t len)
 {
+	struct disk *d = arg;
 	int ret = enter(d, true), file = fd_file(d, fd);
 
 	if (!ret)
 		ret = grow(d, file, len);
-	if (ret || (only_grow && d->files[file].size >= len))
+	if (ret)
 		return leave(d, ret);
 	if (len < d->files[file].size)
 		d->used -= d->files[file].size - len;
 	disk_file_resize(&d->files[file], len);
 	disk_trace(d, OP_SIZE, file, NULL, 0, len, NULL);
 	return leave(d, 0);
-}
-
-static int disk_allocate(void *arg, int fd, uint64_t len)
-{
-	return set_size(arg, fd, len, true);
-}
-
-static int disk_truncate(void *arg, int fd, uint64_t len)
-{
-	return set_size(arg, fd, len, false);
 }
 
 static int disk_sync(void *arg, int fd)
@@ -421,8 +412,8 @@ struct disk *disk_create(void)
 	d->now = 1000000000000ULL;
 	d->io = (struct stage_io) {
 		d, disk_open, disk_close, disk_lock, disk_size, disk_pwritev,
-		disk_pread, disk_zero, disk_is_hole, disk_allocate,
-		disk_truncate, disk_sync, disk_drop_cache, disk_unlink,
+		disk_pread, disk_zero, disk_is_hole, disk_truncate,
+		disk_sync, disk_drop_cache, disk_unlink,
 		disk_rename, disk_mkdir, disk_sync_dir, disk_list, disk_now,
 	};
 	return d;

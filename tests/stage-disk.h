@@ -21,9 +21,11 @@ const struct stage_io *disk_io(struct disk *d);
 /* The clock of the disk, ns. It moves by itself a little with each look. */
 void disk_set_now(struct disk *d, uint64_t now);
 
-/* The call with this number from now on (1 = the next write, zero, allocate,
- * truncate, sync, unlink, rename or create) fails with @err, and the @more that
- * follow. 0: none. */
+/*
+ * The call with this number from now on (1 = the next write, zero, truncate,
+ * sync, unlink, rename or create) fails with @err, and the @more that follow.
+ * 0: none.
+ */
 void disk_fail(struct disk *d, uint64_t nth, int err, uint64_t more);
 uint64_t disk_calls(const struct disk *d);
 /* Only syncs of files whose name has @part in it fail, @nr times. A failed one

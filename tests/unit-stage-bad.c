@@ -206,13 +206,13 @@ static void test_foreign(void)
 	disk_destroy(other);
 }
 
-/* --- failing calls --------------------------------------------------------- */
+/* --- failing calls -------------------------------------------------------- */
 
 struct doubt {
 	uint64_t acked;		/* newest clean one, answered or read back */
 };
 
-/* As a primary does it: after an error a new session, a new epoch. */
+/* As a primary does it: after an error, a new session. */
 static void stubborn_client(struct stage *s, const struct stage_options *o,
 			    uint64_t epochs, struct doubt *doubt)
 {

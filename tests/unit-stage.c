@@ -211,6 +211,38 @@ static void test_shapes(void)
 	end(s, &c, d);
 }
 
+/* Payloads that begin at a page: written, read back, recovered, applied. */
+static void test_big(void)
+{
+	struct stage_options o = { .history_ms = 1000000,
+				   .segment_bytes = 512 << 10,
+				   .log_bytes = 4 << 20 };
+	struct error err = { 0 };
+	struct client c;
+	struct disk *d;
+	struct stage *s = begin(&d, &c, &o);
+	uint64_t size;
+
+	client_hello(&c, 1, 1);
+	for (uint64_t e = 1; e <= 9; e++) {
+		client_open(&c, e);
+		client_write(&c, &m, 0, 17 + e % 7, e);
+		client_write(&c, &m, e, 1, 100 + e);
+		client_commit(&c, &m, e, true);
+	}
+	ok(shows_all(c.v, &m), "nine epochs of large writes");
+	client_close(&c);
+	stage_close(s);
+	s = rig_open(d, &o, &err);
+	client_connect(&c, s, "a");
+	is_int(c.h.last_clean, 9, "recovered");
+	ok(shows_all(c.v, &m), "all of them");
+	is_int(stage_settle(c.v, true, NULL), 0, "applied");
+	ok(!memcmp(disk_data(d, "/base/a", &size), m.image[9], RIG_BYTES),
+	   "the base has it");
+	end(s, &c, d);
+}
+
 static void test_group(void)
 {
 	static struct model mb;
@@ -257,6 +289,7 @@ int main(void)
 	test_refusals();
 	test_identity();
 	test_shapes();
+	test_big();
 	test_group();
 	return tap_done();
 }
