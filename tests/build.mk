@@ -67,3 +67,6 @@ unit-y += unit-stage-rules
 unit-stage-rules-y := $(stage-rig-objs)
 unit-y += unit-stage-bad
 unit-stage-bad-y := $(stage-rig-objs)
+tools-y += bench/stage-bench
+unit-y += unit-stage-index unit-stage-format unit-stage-kill
+unit-stage-kill-y := $(stage-rig-objs)
