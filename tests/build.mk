@@ -70,3 +70,5 @@ unit-stage-bad-y := $(stage-rig-objs)
 tools-y += bench/stage-bench
 unit-y += unit-stage-index unit-stage-format unit-stage-kill
 unit-stage-kill-y := $(stage-rig-objs)
+tools-y += stage-dump
+stage-dump-y := utils/dump-stage.o
