@@ -179,7 +179,7 @@ static int apply_record(struct walker *w, struct error *err)
 		ret = apply_data(w, v, err);
 	else
 		ret = io->zero(io->arg, v->base_fd, w->r.off, w->r.len);
-	w->g->bytes_applied += w->r.len;
+	__atomic_add_fetch(&w->g->bytes_applied, w->r.len, __ATOMIC_RELAXED);
 	return ret ? error_set(err, ret, "writing %s: %s", v->meta.base,
 			       strerror(-ret)) : 0;
 }
@@ -233,8 +233,10 @@ static int announce(struct stage_group *g, const struct epoch_entry *e,
 	c.floor_lsn = e->lsn;
 	c.seq++;
 	ret = stage_checkpoint_write(g, &c, err);
+	pthread_mutex_lock(&g->lock);
 	if (!ret)
 		g->checkpoint = c;
+	pthread_mutex_unlock(&g->lock);
 	return ret;
 }
 
@@ -284,7 +286,9 @@ static void clear_way(struct stage_group *g, uint64_t lsn)
 				break;
 		if (!i)
 			return;
+		g->is_clearing = true;
 		pthread_cond_wait(&g->changed, &g->lock);
+		g->is_clearing = false;
 	}
 }
 

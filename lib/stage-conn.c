@@ -15,8 +15,6 @@
 
 #include "stage-parts.h"
 
-#define ZERO_MAX	(1ULL << 40)	/* of one record */
-
 int stage_conn_create(struct stage_conn **c, struct stage_volume *v,
 		      struct error *err)
 {
@@ -230,7 +228,7 @@ static int put_zeros(struct stage_volume *v, uint64_t len, uint64_t off,
 		struct stage_record r = {
 			.type = STAGE_REC_ZERO,
 			.off = off,
-			.len = len < ZERO_MAX ? len : ZERO_MAX,
+			.len = len < STAGE_ZERO_MAX ? len : STAGE_ZERO_MAX,
 		};
 
 		r.crc = stage_digest(off, NULL, r.len);

@@ -293,7 +293,7 @@ static bool is_record_sane(const struct stage_record *r)
 		       !(r->off % 512) && !(r->len % 512);
 	case STAGE_REC_ZERO:
 		return !r->payload && r->len && !(r->off % 512) &&
-		       !(r->len % 512);
+		       !(r->len % 512) && r->len <= STAGE_ZERO_MAX;
 	case STAGE_REC_OPEN:
 		return !r->payload;
 	case STAGE_REC_HEADER:

@@ -21,6 +21,7 @@
 #define STAGE_ALIGN		64	/* of records */
 #define STAGE_BIG		65536	/* such a payload begins at a page: */
 #define STAGE_PAGE		4096
+#define STAGE_ZERO_MAX		(1ULL << 40)	/* bytes of one record */
 #define STAGE_COMMIT_BYTES	64
 #define STAGE_MEMBER_BYTES	64
 

@@ -40,7 +40,8 @@ void stage_image_unpin(struct stage_image *i)
 	while (*at != i)
 		at = &(*at)->next;
 	*at = i->next;
-	pthread_cond_broadcast(&g->changed);
+	if (!i->is_read || g->is_clearing)
+		pthread_cond_broadcast(&g->changed);
 }
 
 /* --- reading -------------------------------------------------------------- */
@@ -217,7 +218,7 @@ int stage_image_read_at(struct stage_volume *v, uint64_t lsn, void *buf,
 static int find_epoch(const struct stage_group *g, uint64_t epoch,
 		      uint64_t *lsn, uint64_t *found)
 {
-	if (epoch > g->seen)
+	if (epoch > g->clean_epoch)
 		return -ENOENT;
 	*lsn = g->checkpoint.applied_lsn;
 	*found = g->checkpoint.applied_epoch;

@@ -55,11 +55,22 @@ extern unsigned int stage_faults;
 struct stage_segment {
 	uint64_t number, salt;
 	int fd;
-	uint64_t bytes;		/* capacity; what it counts in the budget */
+	/* Capacity, which counts in the budget; the applier looks: atomic. */
+	uint64_t bytes;
 	uint64_t tail;		/* the next record goes there */
-	uint64_t end;		/* where the log leaves it, once it has */
+	uint64_t end;		/* where the log leaves it; 0 = open; atomic */
 	bool is_dirty;		/* written since its last sync */
 };
+
+static inline uint64_t stage_load(const uint64_t *value)
+{
+	return __atomic_load_n(value, __ATOMIC_ACQUIRE);
+}
+
+static inline void stage_store(uint64_t *value, uint64_t new)
+{
+	__atomic_store_n(value, new, __ATOMIC_RELEASE);
+}
 
 struct epoch_entry {
 	uint64_t epoch, lsn;	/* of its commit record */
@@ -159,6 +170,7 @@ struct stage_group {
 	/* the applier */
 	pthread_t applier;
 	bool has_applier, is_stopping, is_applying;
+	bool is_clearing;		/* waits for reads to end */
 	struct stage_checkpoint checkpoint;	/* as it is on disk */
 	uint64_t floor_lsn;		/* older images are gone, or going */
 	uint64_t room_wanted;		/* by writers, S6 */

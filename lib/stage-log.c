@@ -214,12 +214,13 @@ static void segment_cut(struct stage_group *g, struct stage_segment *s,
 {
 	const struct stage_io *io = g->stage->io;
 
-	s->tail = s->end = pos;
+	s->tail = pos;
+	stage_store(&s->end, pos);
 	s->is_dirty = false;
 	if (io->truncate(io->arg, s->fd, pos))
 		return;
 	g->log_bytes -= s->bytes - pos;
-	s->bytes = pos;
+	stage_store(&s->bytes, pos);
 }
 
 void stage_log_rewind(struct stage_group *g)

@@ -192,7 +192,7 @@ static int segment_create(struct stage_group *g, struct stage_segment *s,
 static void segment_publish(struct stage_group *g, struct stage_segment *s)
 {
 	if (g->current)
-		g->current->end = g->current->tail;
+		stage_store(&g->current->end, g->current->tail);
 	g->current = s;
 }
 

@@ -76,10 +76,10 @@ int stage_walk_begin(struct walker *w, struct stage_group *g, uint64_t lsn,
 	s = stage_segment_find(g, stage_lsn_segment(lsn));
 	step_to(w, s ? s : segment_after(g, stage_lsn_segment(lsn)));
 	pthread_rwlock_unlock(&g->index_lock);
-	if (!s || !lsn)
+	if (!lsn)
 		return 0;
 	w->pos = stage_lsn_pos(lsn);
-	ret = stage_walk_next(w, err);
+	ret = s ? stage_walk_next(w, err) : 0;
 	if (ret == 1)
 		return 0;
 	return ret ? ret : error_set(err, -EIO, "%s: the log is damaged: no "
@@ -91,20 +91,24 @@ int stage_walk_begin(struct walker *w, struct stage_group *g, uint64_t lsn,
 int stage_walk_next(struct walker *w, struct error *err)
 {
 	const char *head;
+	uint64_t end;
 
-	while (w->s && w->s->end && w->pos >= w->s->end) {
+	while (w->s && (end = stage_load(&w->s->end)) && w->pos >= end) {
 		pthread_rwlock_rdlock(&w->g->index_lock);
 		step_to(w, segment_after(w->g, w->s->number));
 		pthread_rwlock_unlock(&w->g->index_lock);
 	}
-	if (!w->s || w->pos + STAGE_RECORD_BYTES > w->s->bytes)
+	if (!w->s)
+		return 0;
+	end = stage_load(&w->s->bytes);
+	if (w->pos + STAGE_RECORD_BYTES > end)
 		return 0;
 	head = look(w, w->pos, STAGE_RECORD_BYTES, 4096, err);
 	if (!head)
 		return -EIO;
 	w->lsn = stage_lsn(w->s->number, w->pos);
 	if (stage_record_decode(&w->r, w->s->salt, w->lsn, head) ||
-	    stage_record_end(w->pos, w->r.payload) > w->s->bytes)
+	    stage_record_end(w->pos, w->r.payload) > end)
 		return 0;
 	w->pos = stage_record_end(w->pos, w->r.payload);
 	return 1;

@@ -192,7 +192,7 @@ static void fill_info(const struct stage_volume *v, struct stage_info *info)
 	info->log_needed = g->full;
 	info->index_bytes = stage_index_bytes(g->index);
 	info->bytes_logged = g->bytes_logged;
-	info->bytes_applied = g->bytes_applied;
+	info->bytes_applied = stage_load(&g->bytes_applied);
 	info->nr_syncs = g->nr_syncs;
 }
 

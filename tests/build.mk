@@ -72,3 +72,5 @@ unit-y += unit-stage-index unit-stage-format unit-stage-kill
 unit-stage-kill-y := $(stage-rig-objs)
 tools-y += stage-dump
 stage-dump-y := utils/dump-stage.o
+unit-y += fuzz-stage-recover
+fuzz-stage-recover-y := $(stage-rig-objs)

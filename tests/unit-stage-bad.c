@@ -3,7 +3,7 @@
  * Damaged logs and failing disks. If this fails, a stage crashes, shows what
  * never was, or forgets what it has acknowledged without a word.
  *
- * STAGE_STEP=1 flips every byte, not each 41st or so.
+ * STAGE_STEP=1 flips every byte, not each 97th or so.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -108,7 +108,7 @@ static bool is_log(const char *name)
 static void test_flips(const struct stage_options *o, const char *what)
 {
 	const char *all = getenv("STAGE_STEP");
-	unsigned int step = all ? atoi(all) : 41;
+	unsigned int step = all ? atoi(all) : 97;
 	struct disk *d = good_disk(o);
 	struct seen seen = { 0 };
 	const char *name;
@@ -149,7 +149,7 @@ static void test_truncation(const struct stage_options *o)
 		if (!is_log(name))
 			continue;
 		disk_data(d, name, &size);
-		for (uint64_t at = 0; at < size; at += 1021) {
+		for (uint64_t at = 0; at < size; at += 2039) {
 			struct disk *bad = disk_copy(d);
 
 			disk_resize(bad, name, at);

@@ -20,7 +20,7 @@ static void complain(const char *path, const char *what)
 	is_bad = 1;
 }
 
-/* --- reading --------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 /* False: fewer bytes than that, which was said. */
 static bool read_at(FILE *f, uint64_t pos, void *buf, size_t len)
@@ -57,7 +57,7 @@ static void print_time(const char *name, uint64_t ns)
 	       (unsigned int)(ns / 1000000 % 1000));
 }
 
-/* --- a volume, a checkpoint ------------------------------------------------- */
+/* --- a volume, a checkpoint ----------------------------------------------- */
 
 static void dump_volume(FILE *f, const char *path)
 {
@@ -103,7 +103,7 @@ static void dump_checkpoint(FILE *f, const char *path)
 	}
 }
 
-/* --- a segment ----------------------------------------------------------------- */
+/* --- a segment ------------------------------------------------------------ */
 
 static const char *const type_names[] = {
 	[STAGE_REC_DATA] = "data",
@@ -231,7 +231,7 @@ static void dump_segment(FILE *f, const char *path)
 	printf("  %10" PRIu64 " no record\n", pos);
 }
 
-/* --- the directory --------------------------------------------------------------- */
+/* --- the directory -------------------------------------------------------- */
 
 static bool has_suffix(const char *name, const char *suffix)
 {
