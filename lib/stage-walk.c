@@ -13,7 +13,9 @@
 
 #include "stage-parts.h"
 
-#define READ_AHEAD	(1 << 20)
+#define READ_AHEAD	(1 << 20)	/* with a payload */
+#define READ_SOME	4096		/* with a head, after a payload that */
+#define SMALL		1024		/* was smaller than this */
 
 /* Bytes [pos, pos + len) of the segment, and what follows. NULL: an error. */
 static const char *look(struct walker *w, uint64_t pos, size_t len,
@@ -103,7 +105,8 @@ int stage_walk_next(struct walker *w, struct error *err)
 	end = stage_load(&w->s->bytes);
 	if (w->pos + STAGE_RECORD_BYTES > end)
 		return 0;
-	head = look(w, w->pos, STAGE_RECORD_BYTES, 4096, err);
+	head = look(w, w->pos, STAGE_RECORD_BYTES, w->r.payload < SMALL ?
+		    READ_SOME : STAGE_RECORD_BYTES, err);
 	if (!head)
 		return -EIO;
 	w->lsn = stage_lsn(w->s->number, w->pos);

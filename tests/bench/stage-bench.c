@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * stage-bench DIR [bulk|scattered|recover|file-bulk|file-scattered] [MiB]
+ * stage-bench DIR [bulk|scattered|apply|recover|file-bulk|file-scattered] [MiB]
  *		[threads]
  *
  * What the stage itself takes in, without a network: epochs of a quarter of the
  * whole, written by parallel threads, each with a commit. file-* is the measure
- * for it: the same writes to a plain file. "recover" is the time to open what
+ * for it: the same writes to a plain file. "apply" is bulk, and then how fast
+ * that goes to the base, and how often each byte was written. "recover" is the time to open what
  * "scattered" has left.
  */
 #include <errno.h>
@@ -217,6 +218,20 @@ static int recover(struct bench *b, const char *dir)
 	return 0;
 }
 
+static void apply(struct bench *b, uint64_t mib)
+{
+	struct error err = { 0 };
+	struct stage_info info;
+	double start = seconds();
+
+	if (stage_settle(b->v, true, &err))
+		die("apply", &err);
+	stage_get_info(b->v, &info);
+	printf("apply: %.0f MiB/s, amplification %.3f\n",
+	       mib / (seconds() - start), (info.bytes_logged +
+	       info.bytes_applied) / (double)(mib * MIB));
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 2 ? argv[2] : "bulk";
@@ -228,8 +243,8 @@ int main(int argc, char **argv)
 
 	if (argc < 2 || !b.threads || b.threads > 64)
 		return fprintf(stderr, "usage: stage-bench DIR [bulk|scattered"
-			       "|recover|file-bulk|file-scattered] [MiB] "
-			       "[threads]\n"), 2;
+			       "|apply|recover|file-bulk|file-scattered] [MiB]"
+			       " [threads]\n"), 2;
 	if (!strcmp(mode, "recover"))
 		return recover(&b, argv[1]);
 	b.is_file = !strncmp(mode, "file", 4);
@@ -249,6 +264,8 @@ int main(int argc, char **argv)
 	}
 	took = measure(&b, w);
 	printf("%s: %.0f MiB/s\n", mode, mib / took);
+	if (!strcmp(mode, "apply"))
+		apply(&b, mib);
 	for (unsigned int i = 0; i < b.threads; i++)
 		stage_conn_destroy(w[i].conn);
 	stage_close(b.s);
