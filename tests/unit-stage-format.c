@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "pump.h"
 #include "tap.h"
 
 static char block[STAGE_BLOCK_BYTES];
@@ -136,6 +137,9 @@ static void test_digest(void)
 	   "a digest depends on the place");
 	ok(stage_digest(0, NULL, 512) != stage_digest(0, NULL, 1024),
 	   "of zeros on the length");
+	ok(stage_digest(4096, data, 512) == pump_digest(4096, data, 512) &&
+	   stage_digest(0, NULL, 512) == pump_digest(0, NULL, 512),
+	   "the sender makes the same (W2)");
 	is_int(stage_crc("123456789", 9), 0xe3069283, "crc32c, as known");
 }
 

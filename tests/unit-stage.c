@@ -243,6 +243,61 @@ static void test_big(void)
 	end(s, &c, d);
 }
 
+struct ranges {
+	uint64_t off[32], len[32];
+	unsigned int nr, type[32];
+};
+
+static int note_extent(void *arg, uint64_t off, uint64_t len,
+		       enum stage_extent type)
+{
+	struct ranges *r = arg;
+
+	r->off[r->nr] = off;
+	r->type[r->nr] = type;
+	r->len[r->nr++] = len;
+	return 0;
+}
+
+static int note_range(void *arg, uint64_t off, uint64_t len)
+{
+	return note_extent(arg, off, len, STAGE_DATA);
+}
+
+/* VOL@above (L2, C1): clean, partial and open records above the fork. */
+static void test_above(void)
+{
+	struct stage_options o = { .history_ms = 1000000 };
+	struct ranges r = { .nr = 0 };
+	struct stage_image *i;
+	struct client c;
+	struct disk *d;
+	struct stage *s = begin(&d, &c, &o);
+
+	client_hello(&c, 1, 1);
+	for (uint64_t e = 1; e <= 3; e++) {
+		client_open(&c, e);
+		client_write(&c, &m, e * 4, 1, e);
+		client_commit(&c, &m, e, e != 3);
+	}
+	client_open(&c, 4);
+	client_zero(&c, NULL, 20, 2);
+	is_int(stage_above(c.v, 1, note_range, &r, NULL), 0, "above 1");
+	ok(r.nr == 3 && r.off[0] == 8 * 4096 && r.off[1] == 12 * 4096 &&
+	   r.off[2] == 20 * 4096 && r.len[2] == 8192,
+	   "are 2, the partial 3 and the open 4");
+	r.nr = 0;
+	is_int(stage_image_open(&i, c.v, 2, NULL), 0, "VOL@2");
+	is_int(stage_image_extents(i, 4096, RIG_BYTES - 4096, note_extent, &r,
+				   NULL), 0, "its extents");
+	ok(r.nr == 1 && r.off[0] == 4096 && r.len[0] == RIG_BYTES - 4096,
+	   "are merged (the base has no holes here)");
+	stage_image_close(i);
+	is_int(stage_image_open(&i, c.v, 3, NULL), -ENOENT,
+	       "3 is not an image yet");
+	end(s, &c, d);
+}
+
 static void test_group(void)
 {
 	static struct model mb;
@@ -290,6 +345,7 @@ int main(void)
 	test_identity();
 	test_shapes();
 	test_big();
+	test_above();
 	test_group();
 	return tap_done();
 }
