@@ -567,8 +567,11 @@ static void settle_end(struct scan *sc, struct recovery *rec)
 	       g->segments[g->nr_segments - 1]->number > number)
 		untake_segment(g, rec);
 	s = stage_segment_find(g, number);
-	if (s)
+	if (s) {
 		s->end = s->tail = stage_lsn_pos(sc->end_lsn);
+		g->log_bytes -= s->bytes - s->end;	/* a hole, mostly */
+		s->bytes = s->end;
+	}
 	g->end_lsn = sc->end_lsn;
 	g->end_salt = sc->end_salt;
 	g->durable_lsn = g->kept_lsn;
