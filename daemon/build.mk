@@ -7,3 +7,7 @@ replicad-y += events.o reactor.o group.o group-members.o pace.o lag.o ship.o vol
 replicad-y += target.o judge.o identity.o kernel.o kernel-netlink.o
 replicad-y += backend.o backend-nbd.o backend-local.o xfer.o limit.o
 replicad-y += batch.o pump.o pump-read.o pump-park.o spool.o window.o
+# Objects of nbdkit's plugin.
+plugin-y += nbdkit-replica-plugin.o plugin-options.o plugin-export.o
+plugin-y += plugin-names.o plugin-list.o plugin-quota.o plugin-log.o
+plugin-y += config.o state-file.o
