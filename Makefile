@@ -3,7 +3,8 @@
 # One make for everything outside the kernel module; the module goes through
 # kbuild (Kbuild, kmod/Kbuild). Each folder lists its objects in its build.mk.
 #
-#   make            the library, replicad, replicactl, and the module
+#   make            the library, replicad, replicactl, nbdkit's plugin, the
+#                   module
 #   make help       all targets and variables
 #
 # Two trees of objects: build/obj (what ships) and build/san (ASan, UBSan; the
@@ -33,6 +34,7 @@ progs:
 lib-y :=
 replicad-y :=
 replicactl-y :=
+plugin-y :=
 unit-y :=
 tools-y :=
 -include lib/build.mk daemon/build.mk utils/build.mk tests/build.mk
@@ -41,11 +43,12 @@ lib-objs := $(addprefix lib/,$(lib-y))
 replicad-objs := $(addprefix daemon/,$(replicad-y))
 replicactl-objs := $(addprefix utils/,$(replicactl-y)) \
 		   $(if $(replicactl-y),kmod/format.o)
+plugin-objs := $(addprefix daemon/,$(plugin-y))
 testable-objs := $(filter-out daemon/main.o,$(replicad-objs))
 
 # --- libraries ---------------------------------------------------------------
 PACKAGES := libnl-3.0 libnl-genl-3.0 liburing devmapper jansson inih libisal \
-	    libxxhash
+	    libxxhash nbdkit
 no-libs-goals := clean help deps style check demo bench modules list-unit
 ifneq ($(filter-out $(no-libs-goals),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(shell command -v pkg-config),)
@@ -114,14 +117,25 @@ utils/replicactl: $(addprefix build/obj/,$(replicactl-objs)) lib/libreplica.a
 format-users := build/obj/utils/replica-dump.o build/obj/utils/cmd-kernel.o
 $(format-users) build/obj/kmod/format.o: cppflags += -Ikmod
 
-utils/replica-dump: build/obj/utils/replica-dump.o build/obj/kmod/format.o
+utils/replica-dump: build/obj/utils/replica-dump.o build/obj/kmod/format.o \
+		build/obj/utils/dump-stage.o lib/libreplica.a
 	$(call say,LD,$@)
 	$(call link)
+
+# nbdkit finds what it provides in itself: no -z defs here.
+PLUGIN := nbdkit-replica-plugin.so
+daemon/$(PLUGIN): $(addprefix build/obj/,$(plugin-objs)) lib/libreplica.a \
+		daemon/nbdkit-replica-plugin.map
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,--version-script=$(filter %.map,$^) \
+		-Wl,--as-needed $(cflags) $(LDFLAGS) -o $@ \
+		$(filter %.o %.a,$^) $(LIB_LIBS)
 
 progs: $(if $(lib-y),lib/libreplica.a \
 	 $(if $(wildcard lib/libreplica.map),lib/libreplica.so)) \
        $(if $(replicad-y),daemon/replicad) \
-       $(if $(replicactl-y),utils/replicactl utils/replica-dump)
+       $(if $(replicactl-y),utils/replicactl utils/replica-dump) \
+       $(if $(plugin-y),daemon/$(PLUGIN))
 
 # --- tests ---------------------------------------------------------------------
 unit-progs := $(addprefix build/san/tests/,$(unit-y))
@@ -209,6 +223,7 @@ endif
 # The module is installed for KVER; the public header is what replica.h includes.
 public-headers = lib/replica.h $(addprefix lib/,\
 	$(shell sed -n 's/^\#include "\(.*\)"/\1/p' lib/replica.h))
+plugin-dir = $(shell nbdkit --dump-config | sed -n 's/^plugindir=//p')
 bash-completion = $(PREFIX)/share/bash-completion/completions
 
 install: progs install-files $(if $(SKIP_MODULE),,install-module)
@@ -226,11 +241,15 @@ install-files: progs
 		kmod/uapi/linux/*.h
 	$(Q)install -D -m 644 utils/completion/replicactl.bash \
 		$(DESTDIR)$(bash-completion)/replicactl
-	$(Q)install -d $(DESTDIR)$(PREFIX)/share/man/man8
-	$(Q)for pod in Documentation/man/*.8.pod; do \
-		name=$${pod##*/}; name=$${name%.pod}; \
-		pod2man -s 8 -c dm-replica -r "" -n "$${name%.8}" $$pod \
-			>$(DESTDIR)$(PREFIX)/share/man/man8/$$name || exit 1; \
+	$(Q)dir="$(plugin-dir)"; test -n "$$dir" || { \
+		echo "nbdkit is missing: where do its plugins go?" >&2; \
+		exit 1; }; \
+		install -D -t "$(DESTDIR)$$dir" daemon/$(PLUGIN)
+	$(Q)for pod in Documentation/man/*.[18].pod; do \
+		name=$${pod##*/}; name=$${name%.pod}; sect=$${name##*.}; \
+		dir=$(DESTDIR)$(PREFIX)/share/man/man$$sect; \
+		install -d $$dir && pod2man -s $$sect -c dm-replica -r "" \
+			-n "$${name%.*}" $$pod >$$dir/$$name || exit 1; \
 	done
 
 install-module: modules
@@ -240,15 +259,17 @@ install-module: modules
 .PHONY: install install-files install-module
 
 clean:
-	$(Q)rm -rf build bench.json daemon/replicad utils/replicactl \
-		utils/replica-dump lib/libreplica.a lib/libreplica.so
+	$(Q)rm -rf build bench.json daemon/replicad daemon/$(PLUGIN) \
+		utils/replicactl utils/replica-dump \
+		lib/libreplica.a lib/libreplica.so
 .PHONY: clean
 
 help:
 	@sed -n 's/^#? \{0,1\}//p' Makefile
 .PHONY: help
 #? Targets
-#?   all       library, replicad, replicactl, and the module (the default)
+#?   all       library, replicad, replicactl, nbdkit's plugin, and the module
+#?             (the default)
 #?   progs     all but the module          modules   the module only
 #?   demo      two virtual machines, one replicated filesystem, under 5 minutes
 #?   check     every test                  unit      only the unit tests

@@ -8,3 +8,7 @@ replicad-y += pace.o lag.o ship.o volume.o
 replicad-y += target.o probe.o judge.o identity.o kernel.o kernel-netlink.o
 replicad-y += backend.o backend-nbd.o backend-local.o xfer.o limit.o
 replicad-y += batch.o pump.o pump-read.o pump-park.o spool.o window.o
+# Objects of nbdkit's plugin.
+plugin-y += nbdkit-replica-plugin.o plugin-options.o plugin-export.o
+plugin-y += plugin-names.o plugin-list.o plugin-quota.o plugin-log.o
+plugin-y += config.o state-file.o

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * replica-dump [--extents] DEVICE: what the metadata device of a replica volume
- * says, without the kernel. For looking at a volume that does not come up, and
- * for tests.
+ * says, without the kernel; replica-dump DIRECTORY: what a secondary's stage
+ * holds (dump-stage.c). For looking at a volume that does not come up, and for
+ * tests.
  *
  * It prints a field in each line, words that scripts can split; with --extents
  * also the runs of chunks that are dirty ("extent FIRST COUNT"), as the kernel
@@ -15,10 +16,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <linux/dm-replica.h>
 
+#include "dump-stage.h"
 #include "format.h"
 
 struct dump {
@@ -203,25 +206,40 @@ static int print_bits(struct dump *d)
 	return status;
 }
 
+static bool is_folder(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
+static int dump_metadata(struct dump *d)
+{
+	int status;
+
+	d->fd = open(d->path, O_RDONLY | O_CLOEXEC);
+	if (d->fd < 0)
+		return fail(d, strerror(errno));
+	status = read_super(d);
+	if (!status) {
+		print_super(&d->super);
+		status = print_bits(d);
+	}
+	close(d->fd);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct dump d = { .path = argv[argc - 1] };
-	int status;
 
 	d.extents = argc == 3 && !strcmp(argv[1], "--extents");
 	if (argc != 2 + d.extents || d.path[0] == '-') {
-		fputs("usage: replica-dump [--extents] METADATA-DEVICE\n",
-		      stderr);
+		fputs("usage: replica-dump [--extents] METADATA-DEVICE\n"
+		      "       replica-dump STAGE-DIRECTORY\n", stderr);
 		return 2;
 	}
-	d.fd = open(d.path, O_RDONLY | O_CLOEXEC);
-	if (d.fd < 0)
-		return fail(&d, strerror(errno));
-	status = read_super(&d);
-	if (!status) {
-		print_super(&d.super);
-		status = print_bits(&d);
-	}
-	close(d.fd);
-	return status;
+	if (!d.extents && is_folder(d.path))
+		return dump_stage(d.path);
+	return dump_metadata(&d);
 }

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "plugin-export.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SUMS_AT_ONCE	256
+
+static uint64_t min64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t newest_commit(const struct replica_header *h)
+{
+	return h->last_clean > h->last_partial ? h->last_clean :
+						 h->last_partial;
+}
+
+/* --- NAME ----------------------------------------------------------------- */
+
+static int volume_open(struct export *e, const char *arg, struct error *err)
+{
+	e->bytes = stage_size(e->v);
+	return 0;
+}
+
+static int volume_read(struct export *e, void *buf, size_t len, uint64_t off,
+		       struct error *err)
+{
+	return stage_conn_read(e->conn, buf, len, off, err);
+}
+
+/* An accepted hello shuts others out, see Q1. */
+static void note_header(struct export *e, const void *buf)
+{
+	struct replica_header h;
+
+	if (!replica_header_decode(&h, buf, REPLICA_SLOT_BYTES, NULL) &&
+	    h.kind == REPLICA_KIND_HELLO)
+		quota_hello(e->quota, &e->user, &h.session);
+}
+
+static int volume_write(struct export *e, const void *buf, size_t len,
+			uint64_t off, struct error *err)
+{
+	int ret = stage_conn_write(e->conn, buf, len, off, err);
+
+	if (!ret && len == REPLICA_SLOT_BYTES &&
+	    off >= replica_tail_offset(e->volume_bytes))
+		note_header(e, buf);
+	return ret;
+}
+
+static int volume_zero(struct export *e, uint64_t len, uint64_t off,
+		       struct error *err)
+{
+	return stage_conn_zero(e->conn, len, off, err);
+}
+
+/* Of the newest image, which may be another one a moment later. */
+static int image_now(struct export *e, uint64_t off, uint64_t len,
+		     export_extent_fn *fn, void *arg, struct error *err)
+{
+	struct stage_image *i;
+	int ret = stage_image_open(&i, e->v, STAGE_LATEST, NULL);
+
+	if (ret == -ENOENT)
+		return fn(arg, off, len, STAGE_DATA);	/* nothing is known */
+	if (ret)
+		return error_set(err, ret, "the image cannot be opened");
+	ret = stage_image_extents(i, off, len, fn, arg, err);
+	stage_image_close(i);
+	return ret;
+}
+
+static int volume_extents(struct export *e, uint64_t off, uint64_t len,
+			  export_extent_fn *fn, void *arg, struct error *err)
+{
+	uint64_t tail = replica_tail_offset(e->volume_bytes), part;
+	int ret = 0;
+
+	if (off < e->volume_bytes) {
+		part = min64(len, e->volume_bytes - off);
+		ret = image_now(e, off, part, fn, arg, err);
+		off += part;
+		len -= part;
+	}
+	if (!ret && len && off < tail) {
+		part = min64(len, tail - off);
+		ret = fn(arg, off, part, STAGE_ZERO);
+		off += part;
+		len -= part;
+	}
+	return ret || !len ? ret : fn(arg, off, len, STAGE_DATA);
+}
+
+/* --- NAME@latest, NAME@EPOCH ---------------------------------------------- */
+
+static int latest_open(struct export *e, const char *arg, struct error *err)
+{
+	e->bytes = e->volume_bytes;
+	return stage_image_open(&e->image, e->v, STAGE_LATEST, err);
+}
+
+/* Digits only. Too large for an epoch is an epoch that is not there. */
+static uint64_t epoch_of(const char *text)
+{
+	uint64_t epoch;
+
+	errno = 0;
+	epoch = strtoull(text, NULL, 10);
+	return errno ? UINT64_MAX : epoch;
+}
+
+/* X2. Zero is no epoch (to the stage it is the newest). */
+static int epoch_open(struct export *e, const char *arg, struct error *err)
+{
+	uint64_t epoch = epoch_of(arg), newest;
+	struct stage_info info;
+
+	stage_get_info(e->v, &info);
+	newest = newest_commit(&info.header);
+	if (!epoch || epoch > newest)
+		return error_set(err, -ENOENT, "no such epoch: the newest that "
+				 "is committed is %" PRIu64, newest);
+	e->bytes = e->volume_bytes;
+	return stage_image_open(&e->image, e->v, epoch, err);
+}
+
+static int image_read(struct export *e, void *buf, size_t len, uint64_t off,
+		      struct error *err)
+{
+	return stage_image_read(e->image, buf, len, off, err);
+}
+
+static int image_extents(struct export *e, uint64_t off, uint64_t len,
+			 export_extent_fn *fn, void *arg, struct error *err)
+{
+	return stage_image_extents(e->image, off, len, fn, arg, err);
+}
+
+/* --- NAME@sum ------------------------------------------------------------- */
+
+static int sum_open(struct export *e, const char *arg, struct error *err)
+{
+	uint64_t chunks = (e->volume_bytes + e->chunk_bytes - 1) /
+			  e->chunk_bytes;
+
+	e->bytes = chunks * EXPORT_SUM_BYTES;
+	return 0;
+}
+
+static int sum_read(struct export *e, void *buf, size_t len, uint64_t off,
+		    struct error *err)
+{
+	struct stage_sum sums[SUMS_AT_ONCE];
+	char *at = buf;
+	int ret = 0;
+
+	if (len > EXPORT_SUM_MAX)
+		return error_set(err, -EINVAL, "a read of %zu bytes, at most "
+				 "%u go at once", len, EXPORT_SUM_MAX);
+	while (!ret && len) {
+		uint64_t first = off / EXPORT_SUM_BYTES;
+		size_t skip = off % EXPORT_SUM_BYTES;
+		size_t part = min64(len, sizeof(sums) - skip);
+		uint32_t nr = (skip + part + EXPORT_SUM_BYTES - 1) /
+			      EXPORT_SUM_BYTES;
+
+		quota_sum(e->quota, (uint64_t)nr * e->chunk_bytes);
+		ret = stage_get_sums(e->v, first, nr, sums, err);
+		memcpy(at, (char *)sums + skip, part);
+		at += part;
+		off += part;
+		len -= part;
+	}
+	return ret;
+}
+
+/* --- NAME@above, NAME@dirty ----------------------------------------------- */
+
+static int add_to_list(void *arg, uint64_t off, uint64_t len)
+{
+	return extent_list_add(arg, off, len);
+}
+
+/* A snapshot: as of opening. */
+static int above_open(struct export *e, const char *arg, struct error *err)
+{
+	struct stage_info info;
+	uint64_t epoch;
+	int ret;
+
+	stage_get_info(e->v, &info);
+	epoch = arg ? epoch_of(arg) : info.header.last_clean;
+	if (epoch > info.header.highest_seen)
+		return error_set(err, -ENOENT, "no such epoch: the highest "
+				 "seen is %" PRIu64, info.header.highest_seen);
+	ret = stage_above(e->v, epoch, add_to_list, &e->list, err);
+	if (!ret)
+		ret = extent_list_finish(&e->list, e->volume_bytes, epoch);
+	e->bytes = e->list.len;
+	return ret ? error_set(err, ret, "the list cannot be made: %s",
+			       strerror(-ret)) : 0;
+}
+
+static int list_read(struct export *e, void *buf, size_t len, uint64_t off,
+		     struct error *err)
+{
+	memcpy(buf, e->list.bytes + off, len);
+	return 0;
+}
+
+static int dirty_open(struct export *e, const char *arg, struct error *err)
+{
+	return error_set(err, -EOPNOTSUPP, "there is no dirty map here: this "
+			 "site has not been the primary of the volume");
+}
+
+/* --- names ---------------------------------------------------------------- */
+
+static const struct export_ops volume_ops = {
+	.what = "", .help = "data and replica header",
+	.open = volume_open, .read = volume_read, .write = volume_write,
+	.zero = volume_zero, .extents = volume_extents,
+	.is_same_for_all = true,
+	.block_min = STAGE_BLOCK, .block_max = EXPORT_BLOCK_MAX,
+};
+
+static const struct export_ops epoch_ops = {
+	.what = "EPOCH", .help = "the image as of an epoch",
+	.open = epoch_open, .read = image_read, .extents = image_extents,
+	.is_same_for_all = true,
+	.block_min = STAGE_BLOCK, .block_max = EXPORT_BLOCK_MAX,
+};
+
+static const struct export_ops word_ops[] = {
+	{
+		.what = "latest", .help = "the newest image",
+		.open = latest_open, .read = image_read,
+		.extents = image_extents,
+		.block_min = STAGE_BLOCK, .block_max = EXPORT_BLOCK_MAX,
+	}, {
+		.what = "sum", .help = "digests of the chunks, as the next "
+				       "commit would leave them",
+		.open = sum_open, .read = sum_read,
+		.is_same_for_all = true,
+		.block_min = 16, .block_max = EXPORT_SUM_MAX,
+	}, {
+		.what = "above", .help = "a list of what is above the image",
+		.open = above_open, .read = list_read,
+		.block_min = LIST_ALIGN, .block_max = EXPORT_BLOCK_MAX,
+	}, {
+		.what = "dirty", .help = "a list of what is dirty",
+		.open = dirty_open,
+	},
+};
+
+#define NR_WORDS	(sizeof(word_ops) / sizeof(word_ops[0]))
+
+static bool is_number(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len && strspn(text, "0123456789") == len;
+}
+
+/* What stands behind "NAME@"; *arg is what stands behind one more "@". */
+static const struct export_ops *find_ops(const char *what, const char **arg)
+{
+	size_t len = strcspn(what, "@");
+
+	*arg = what[len] ? what + len + 1 : NULL;
+	for (size_t i = 0; i < NR_WORDS; i++)
+		if (strlen(word_ops[i].what) == len &&
+		    !strncmp(word_ops[i].what, what, len))
+			return *arg && (!is_number(*arg) ||
+					word_ops[i].open != above_open) ?
+			       NULL : &word_ops[i];
+	if (*arg || !is_number(what))
+		return NULL;
+	*arg = what;
+	return &epoch_ops;
+}
+
+static struct stage_volume *find_volume(struct stage *s, const char *name,
+					size_t len)
+{
+	char volume[STAGE_NAME_LEN];
+
+	if (len >= sizeof(volume))
+		return NULL;
+	memcpy(volume, name, len);
+	volume[len] = 0;
+	return stage_find(s, volume);
+}
+
+void export_escape(const char *name, char *text, size_t size)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t at = 0;
+
+	for (; *name && at + 8 < size; name++) {
+		unsigned char c = *name;
+
+		if (isprint(c) && c < 127 && c != '\\') {
+			text[at++] = c;
+			continue;
+		}
+		text[at++] = '\\';
+		text[at++] = 'x';
+		text[at++] = hex[c >> 4];
+		text[at++] = hex[c & 15];
+	}
+	strcpy(text + at, *name ? "..." : "");
+}
+
+/* --- opening -------------------------------------------------------------- */
+
+static int open_as(struct export *e, const char *arg, struct error *err)
+{
+	struct stage_info info;
+	int ret;
+
+	stage_get_info(e->v, &info);
+	e->volume_bytes = info.bytes;
+	e->chunk_bytes = info.chunk_bytes;
+	ret = stage_conn_create(&e->conn, e->v, err);	/* it was recovered */
+	return ret ? ret : e->ops->open(e, arg, err);
+}
+
+int export_open(struct export **out, struct stage *s, struct quota *q,
+		const char *name, struct error *err)
+{
+	size_t len = strcspn(name, "@");
+	const struct export_ops *ops = &volume_ops;
+	struct stage_volume *v = find_volume(s, name, len);
+	const char *arg = NULL;
+	struct export *e;
+	int ret;
+
+	if (!v)
+		return error_set(err, -ENOENT, "there is no such volume");
+	if (name[len])
+		ops = find_ops(name + len + 1, &arg);
+	if (!ops || strlen(name) >= EXPORT_NAME_LEN)
+		return error_set(err, -ENOENT, "the volume has no such export: "
+				 "there are @EPOCH, @latest, @sum and @above");
+	e = calloc(1, sizeof(*e));
+	if (!e)
+		return error_set(err, -ENOMEM, "no memory");
+	strcpy(e->name, name);
+	e->ops = ops;
+	e->v = v;
+	e->quota = q;
+	ret = quota_join(q, &e->user, v, err);
+	if (ret) {
+		free(e);
+		return ret;
+	}
+	ret = open_as(e, arg, err);
+	if (!ret)
+		*out = e;
+	else
+		export_close(e);
+	return ret;
+}
+
+void export_close(struct export *e)
+{
+	quota_leave(e->quota, &e->user);
+	if (e->image)
+		stage_image_close(e->image);
+	stage_conn_destroy(e->conn);
+	extent_list_clear(&e->list);
+	free(e);
+}

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The applier: a thread for each group, which brings epochs to the bases when
+ * they leave the history, in the order of the log.
+ *
+ * P1 only up to a clean commit (S1). The order of the log is that of the
+ *    epochs, so what a later record overwrites is overwritten here too, and
+ *    doing all of it again changes nothing (S4).
+ * P2 before it touches a base it makes durable how far it is going: from then
+ *    on, also after a power cut, older images are gone [floor_lsn].
+ * P3 base written, base synced, checkpoint durable, and only then are records
+ *    forgotten and segments dropped. A sync that fails is not repeated by
+ *    itself: everything since the last checkpoint is applied again (S3).
+ * P4 it never goes past the image of somebody who reads or has it open, unless
+ *    the log is full: then it breaks the pin first (S6, S10).
+ * P5 an epoch younger than history_min_ms is not taken for want of room.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "stage-parts.h"
+
+#define NS_PER_MS	1000000ULL
+#define ROUND_NS	(1000 * NS_PER_MS)	/* not more often, if idle */
+
+/* --- how far to go -------------------------------------------------------- */
+
+static uint64_t now(const struct stage_group *g)
+{
+	return g->stage->io->now(g->stage->io->arg);
+}
+
+static bool is_older(const struct epoch_entry *e, uint64_t now_ns, uint64_t ms)
+{
+	return !ms || (now_ns > e->commit_time &&
+		       now_ns - e->commit_time >= ms * NS_PER_MS);
+}
+
+static bool is_index_full(const struct stage_group *g)
+{
+	return stage_index_bytes(g->index) > g->stage->opts.index_bytes;
+}
+
+static bool is_pressed(const struct stage_group *g)
+{
+	const struct stage_options *o = &g->stage->opts;
+
+	return g->room_wanted || is_index_full(g) ||
+	       g->log_bytes + o->segment_bytes > o->log_bytes / 4 * 3;
+}
+
+/* May history go this far for want of room? P5 */
+static bool may_take(const struct stage_group *g, const struct epoch_entry *e,
+		     uint64_t now_ns)
+{
+	return is_older(e, now_ns, g->stage->opts.history_min_ms) ||
+	       stage_fault(S6);
+}
+
+/* The commit to go to, by age and by size; 0 = stay. */
+static uint64_t wanted_lsn(const struct stage_group *g, bool is_pressing)
+{
+	const struct stage_options *o = &g->stage->opts;
+	uint64_t now_ns = now(g), lsn = 0, above = 0, freed = 0;
+	uint64_t enough = g->room_wanted > o->log_bytes / 8 ?
+			  g->room_wanted : o->log_bytes / 8;
+
+	for (unsigned int i = 0; i < g->nr_epochs; i++)
+		above += g->epochs[i].bytes;
+	for (unsigned int i = 0; i < g->nr_epochs; i++) {
+		const struct epoch_entry *e = &g->epochs[i];
+		bool is_over = above > o->history_bytes;
+
+		above -= e->bytes;
+		if (!e->is_clean) {
+			freed += e->bytes;
+			continue;
+		}
+		if (g->settle_all || is_older(e, now_ns, o->history_ms) ||
+		    (is_over && may_take(g, e, now_ns)) ||
+		    (is_pressing && freed < enough && may_take(g, e, now_ns)))
+			lsn = e->lsn;
+		freed += e->bytes;
+	}
+	return lsn > g->floor_lsn ? lsn : g->floor_lsn;
+}
+
+/* The oldest image that is in use; UINT64_MAX if none is. */
+static uint64_t oldest_pin(const struct stage_group *g, bool is_breaking)
+{
+	uint64_t lsn = UINT64_MAX;
+
+	for (struct stage_image *i = g->images; i; i = i->next)
+		if (!i->is_broken && (i->is_read || !is_breaking) &&
+		    i->lsn < lsn)
+			lsn = i->lsn;
+	return stage_fault(S10) ? UINT64_MAX : lsn;
+}
+
+/* The newest clean commit that is not after @lsn; NULL if it is applied. */
+static const struct epoch_entry *entry_at(const struct stage_group *g,
+					  uint64_t lsn)
+{
+	const struct epoch_entry *found = NULL;
+
+	for (unsigned int i = 0; i < g->nr_epochs; i++)
+		if (g->epochs[i].is_clean && g->epochs[i].lsn <= lsn)
+			found = &g->epochs[i];
+	return found;
+}
+
+static const struct epoch_entry *choose(const struct stage_group *g,
+					bool is_pressing, bool is_breaking)
+{
+	uint64_t lsn = wanted_lsn(g, is_pressing);
+	uint64_t pin = oldest_pin(g, is_breaking);
+
+	return entry_at(g, pin < lsn ? pin : lsn);	/* P4 */
+}
+
+bool stage_apply_can_free(struct stage_group *g)
+{
+	return g->has_applier && !g->apply_error.code &&
+	       (g->is_applying || choose(g, true, true));
+}
+
+/* Now, or is there time to gather more? */
+static bool is_due(const struct stage_group *g)
+{
+	uint64_t now_ns = now(g);
+
+	return g->settle || is_pressed(g) || now_ns < g->applied_at ||
+	       now_ns - g->applied_at >= ROUND_NS;
+}
+
+static const struct epoch_entry *next_target(struct stage_group *g)
+{
+	const struct epoch_entry *e = NULL;
+
+	if (is_due(g))
+		e = choose(g, is_pressed(g), false);
+	if (!e && g->room_wanted)
+		e = choose(g, true, true);
+	return e;
+}
+
+/* --- applying ------------------------------------------------------------- */
+
+static int apply_data(struct walker *w, struct stage_volume *v,
+		      struct error *err)
+{
+	const struct stage_io *io = v->stage->io;
+	const char *data = stage_walk_payload(w, err);
+	struct iovec iov = { (void *)data, w->r.payload };
+
+	if (!data)
+		return -EIO;
+	if (stage_digest(w->r.off, data, w->r.len) != w->r.crc)
+		return error_set(err, -EIO, "%s: the log is damaged: segment %"
+				 PRIu64 ", record at %u", w->g->name,
+				 w->s->number, stage_lsn_pos(w->lsn));
+	return io->pwritev(io->arg, v->base_fd, &iov, 1, w->r.off);
+}
+
+static int apply_record(struct walker *w, struct error *err)
+{
+	const struct stage_io *io = w->g->stage->io;
+	struct stage_volume *v;
+	int ret;
+
+	if (w->r.type != STAGE_REC_DATA && w->r.type != STAGE_REC_ZERO)
+		return 0;
+	v = w->g->members[w->r.member];
+	if (w->r.type == STAGE_REC_DATA)
+		ret = apply_data(w, v, err);
+	else
+		ret = io->zero(io->arg, v->base_fd, w->r.off, w->r.len);
+	__atomic_add_fetch(&w->g->bytes_applied, w->r.len, __ATOMIC_RELAXED);
+	return ret ? error_set(err, ret, "writing %s: %s", v->meta.base,
+			       strerror(-ret)) : 0;
+}
+
+static int apply_records(struct stage_group *g, uint64_t from, uint64_t to,
+			 struct error *err)
+{
+	struct walker w;
+	int ret = stage_walk_begin(&w, g, from, err);
+
+	while (!ret) {
+		ret = stage_walk_next(&w, err);
+		if (!ret)
+			ret = error_set(err, -EIO, "%s: the log is damaged: "
+					"it ends before epochs that were "
+					"committed", g->name);
+		if (ret < 0)
+			break;
+		ret = apply_record(&w, err);
+		if (w.lsn >= to)
+			break;
+	}
+	stage_walk_end(&w);
+	return ret;
+}
+
+static int sync_bases(struct stage_group *g, struct error *err)
+{
+	const struct stage_io *io = g->stage->io;
+
+	for (unsigned int i = 0; i < g->nr_members; i++) {
+		struct stage_volume *v = g->members[i];
+		int ret = io->sync(io->arg, v->base_fd);
+
+		if (ret)
+			return error_set(err, ret, "syncing %s: %s",
+					 v->meta.base, strerror(-ret));
+	}
+	return 0;
+}
+
+/* P2 */
+static int announce(struct stage_group *g, const struct epoch_entry *e,
+		    struct error *err)
+{
+	struct stage_checkpoint c = g->checkpoint;
+	int ret;
+
+	if (c.floor_lsn >= e->lsn)
+		return 0;
+	c.floor_lsn = e->lsn;
+	c.seq++;
+	ret = stage_checkpoint_write(g, &c, err);
+	pthread_mutex_lock(&g->lock);
+	if (!ret)
+		g->checkpoint = c;
+	pthread_mutex_unlock(&g->lock);
+	return ret;
+}
+
+static void next_checkpoint(const struct stage_group *g,
+			    const struct epoch_entry *e,
+			    struct stage_checkpoint *c)
+{
+	*c = g->checkpoint;
+	c->seq++;
+	c->first = stage_lsn_segment(e->lsn);
+	c->applied_lsn = e->lsn;
+	c->applied_epoch = e->epoch;
+	c->commit_time = e->commit_time;
+	c->cut_time = e->cut_time;
+}
+
+/* Without the lock. P3 */
+static int apply_to(struct stage_group *g, const struct epoch_entry *e,
+		    struct stage_checkpoint *c, struct error *err)
+{
+	int ret = announce(g, e, err);
+
+	next_checkpoint(g, e, c);
+	if (!ret)
+		ret = apply_records(g, g->checkpoint.applied_lsn, e->lsn, err);
+	if (!ret && !stage_fault(S4))
+		ret = sync_bases(g, err);
+	if (!ret)
+		ret = stage_checkpoint_write(g, c, err);
+	return ret;
+}
+
+/* --- before and after ----------------------------------------------------- */
+
+/* Locked. Images that cannot stay are told, readers are waited for. P4 */
+static void clear_way(struct stage_group *g, uint64_t lsn)
+{
+	struct stage_image *i;
+
+	g->floor_lsn = lsn;
+	for (i = g->images; i; i = i->next)
+		if (!i->is_read && i->lsn < lsn && !stage_fault(S10))
+			i->is_broken = true;
+	while (!stage_fault(S10)) {
+		for (i = g->images; i; i = i->next)
+			if (i->is_read && i->lsn < lsn)
+				break;
+		if (!i)
+			return;
+		g->is_clearing = true;
+		pthread_cond_wait(&g->changed, &g->lock);
+		g->is_clearing = false;
+	}
+}
+
+static void forget_applied(struct stage_group *g, uint64_t lsn)
+{
+	unsigned int nr = 0;
+
+	pthread_rwlock_wrlock(&g->index_lock);
+	for (unsigned int i = 0; i < g->nr_members; i++)
+		stage_index_erase(g->index, &g->members[i]->tree, 0, lsn);
+	pthread_rwlock_unlock(&g->index_lock);
+	while (nr < g->nr_epochs && g->epochs[nr].lsn <= lsn)
+		nr++;
+	g->nr_epochs -= nr;
+	memmove(g->epochs, g->epochs + nr, g->nr_epochs * sizeof(*g->epochs));
+}
+
+/* With `files`. */
+static void drop_segments(struct stage_group *g)
+{
+	while (g->nr_segments) {
+		struct stage_segment *s = g->segments[0];
+
+		if (s == g->current || s->is_dirty ||
+		    s->number >= g->checkpoint.first)
+			break;
+		stage_segment_drop(g, s);
+	}
+}
+
+/* Locked, dropped. */
+static void finish_round(struct stage_group *g,
+			 const struct stage_checkpoint *c)
+{
+	g->checkpoint = *c;
+	forget_applied(g, c->applied_lsn);
+	pthread_mutex_unlock(&g->lock);
+	pthread_rwlock_wrlock(&g->files);
+	pthread_mutex_lock(&g->lock);
+	drop_segments(g);
+	pthread_rwlock_unlock(&g->files);
+	g->room_wanted = 0;
+	error_clear(&g->apply_error);
+}
+
+/* Locked, dropped. */
+static void round_to(struct stage_group *g, struct epoch_entry e)
+{
+	struct stage_checkpoint c;
+	struct error err = { 0 };
+	int ret;
+
+	g->is_applying = true;
+	clear_way(g, e.lsn);
+	pthread_mutex_unlock(&g->lock);
+	ret = apply_to(g, &e, &c, &err);
+	pthread_mutex_lock(&g->lock);
+	if (ret)
+		g->apply_error = err;
+	else
+		finish_round(g, &c);
+	g->is_applying = false;
+	g->applied_at = now(g);
+	pthread_cond_broadcast(&g->changed);
+}
+
+/* Locked, dropped. */
+static void wait_for_work(struct stage_group *g)
+{
+	struct timespec ts;
+
+	g->apply_turns++;
+	g->room_wanted = 0;
+	pthread_cond_broadcast(&g->changed);
+	clock_gettime(CLOCK_REALTIME, &ts);
+	ts.tv_sec++;
+	pthread_cond_timedwait(&g->changed, &g->lock, &ts);
+}
+
+static void *applier(void *arg)
+{
+	struct stage_group *g = arg;
+	const struct epoch_entry *e;
+
+	pthread_mutex_lock(&g->lock);
+	while (!g->is_stopping) {
+		e = next_target(g);
+		if (e)
+			round_to(g, *e);
+		if (!e || g->apply_error.code)
+			wait_for_work(g);
+	}
+	pthread_mutex_unlock(&g->lock);
+	return NULL;
+}
+
+int stage_apply_start(struct stage_group *g, struct error *err)
+{
+	int ret = pthread_create(&g->applier, NULL, applier, g);
+
+	g->has_applier = !ret;
+	return ret ? error_set(err, -ret, "no thread for the applier") : 0;
+}
+
+void stage_apply_stop(struct stage_group *g)
+{
+	if (!g->has_applier)
+		return;
+	pthread_mutex_lock(&g->lock);
+	g->is_stopping = true;
+	pthread_cond_broadcast(&g->changed);
+	pthread_mutex_unlock(&g->lock);
+	pthread_join(g->applier, NULL);
+	g->has_applier = false;
+}
+
+int stage_settle(struct stage_volume *v, bool is_all, struct error *err)
+{
+	struct stage_group *g = v->g;
+	uint64_t turns;
+	int ret;
+
+	if (!g->has_applier)
+		return error_set(err, -EIO, "%s: %s", v->meta.name,
+				 g->error.text);
+	pthread_mutex_lock(&g->lock);
+	g->settle++;
+	g->settle_all += is_all;
+	turns = g->apply_turns;
+	pthread_cond_broadcast(&g->changed);
+	while (g->apply_turns == turns)
+		pthread_cond_wait(&g->changed, &g->lock);
+	ret = g->apply_error.code;
+	if (ret)
+		error_set(err, ret, "%s", g->apply_error.text);
+	g->settle--;
+	g->settle_all -= is_all;
+	pthread_mutex_unlock(&g->lock);
+	return ret;
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The checkpoint: how far the base is. Two copies, one after the other, each
+ * synced before the next is begun: one is whole at any moment, and what may be
+ * done after a checkpoint is done when both have it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "stage-parts.h"
+
+#define COPIES	2
+
+static int checkpoint_open(struct stage_group *g, int flags, struct error *err)
+{
+	const struct stage_io *io = g->stage->io;
+	char path[sizeof(g->dir) + 16];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/checkpoint", g->dir);
+	fd = io->open(io->arg, path, flags);
+	if (fd < 0)
+		error_set(err, fd, "%s: %s", path, strerror(-fd));
+	return fd;
+}
+
+int stage_checkpoint_write(struct stage_group *g,
+			   const struct stage_checkpoint *c, struct error *err)
+{
+	const struct stage_io *io = g->stage->io;
+	char block[STAGE_BLOCK_BYTES];
+	int fd = checkpoint_open(g, O_RDWR | O_CREAT, err);
+	int ret = 0;
+
+	if (fd < 0)
+		return fd;
+	stage_checkpoint_encode(c, block);
+	for (int i = 0; !ret && i < COPIES; i++) {
+		struct iovec iov = { block, sizeof(block) };
+
+		ret = io->pwritev(io->arg, fd, &iov, 1, i * sizeof(block));
+		if (!ret)
+			ret = io->sync(io->arg, fd);
+	}
+	io->close(io->arg, fd);
+	return ret ? error_set(err, ret, "%s: writing the checkpoint: %s",
+			       g->name, strerror(-ret)) : 0;
+}
+
+static int pick(struct stage_group *g, const char *blocks, ssize_t len,
+		struct stage_checkpoint *c, struct error *err)
+{
+	struct stage_checkpoint copy;
+	bool is_found = false;
+	int ret = -EBADMSG;
+
+	for (int i = 0; i < COPIES; i++) {
+		if (len < (i + 1) * STAGE_BLOCK_BYTES)
+			break;
+		ret = stage_checkpoint_decode(&copy, blocks +
+					      i * STAGE_BLOCK_BYTES);
+		if (ret == -EPROTONOSUPPORT)
+			break;
+		if (ret || memcmp(copy.log_id, g->log_id, 16))
+			continue;
+		if (!is_found || copy.seq > c->seq)
+			*c = copy;
+		is_found = true;
+	}
+	if (ret == -EPROTONOSUPPORT)
+		return error_set(err, ret, "%s: the checkpoint is of a newer "
+				 "format", g->name);
+	return is_found ? 0 : error_set(err, -EIO, "%s: neither copy of the "
+					"checkpoint is good", g->name);
+}
+
+int stage_checkpoint_read(struct stage_group *g, struct stage_checkpoint *c,
+			  struct error *err)
+{
+	const struct stage_io *io = g->stage->io;
+	char blocks[COPIES * STAGE_BLOCK_BYTES];
+	int fd = checkpoint_open(g, O_RDONLY, err);
+	ssize_t len;
+
+	if (fd < 0)
+		return fd;
+	len = io->pread(io->arg, fd, blocks, sizeof(blocks), 0);
+	io->close(io->arg, fd);
+	if (len < 0)
+		return error_set(err, len, "%s: reading the checkpoint: %s",
+				 g->name, strerror(-len));
+	return pick(g, blocks, len, c, err);
+}

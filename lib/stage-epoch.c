@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The open epoch of a group.
+ *
+ *	NONE -> OPEN		[stage_epoch_open]
+ *	OPEN -> COMMITTING	[stage_epoch_commit] all members are prepared
+ *	COMMITTING -> NONE	[stage_epoch_commit] durable, and so visible
+ *	OPEN, COMMITTING -> DROPPING -> NONE [stage_epoch_drop]
+ *
+ * O1 a number is above all that was ever seen, and less than 2^32 above (C5).
+ * O2 one epoch is open at a time, so the records of an epoch are those between
+ *    two commits in the log, and "at or below E" is "not after E's commit".
+ * O3 from COMMITTING or DROPPING on, no data request begins; the commit record
+ *    is written, and the epoch forgotten, when none is under way.
+ * O4 a commit is entered into the table, becomes the image and is answered only
+ *    after its sync; if that fails the epoch is dropped and the log goes on in
+ *    another segment (S3).
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stage-parts.h"
+
+#define JUMP_MAX	(1ULL << 32)
+
+static void reset_members(struct stage_group *g)
+{
+	for (unsigned int i = 0; i < g->nr_members; i++) {
+		struct stage_volume *v = g->members[i];
+
+		v->is_open = v->is_prepared = false;
+		v->records = v->digest = 0;
+	}
+	memset(&g->open, 0, sizeof(g->open));
+}
+
+int stage_epoch_open(struct stage_group *g, uint64_t nr, struct error *err)
+{
+	struct stage_record r = { .type = STAGE_REC_OPEN, .epoch = nr };
+	uint64_t lsn;
+	int ret;
+
+	assert(g->open.state == EPOCH_NONE && !g->open.in_flight);
+	if (!stage_fault(NUMBER) &&
+	    (nr <= g->seen || nr - g->seen >= JUMP_MAX))	/* O1 */
+		return error_set(err, -EINVAL, "epoch %" PRIu64 " is not "
+				 "above %" PRIu64 ", the highest seen, by "
+				 "less than 2^32", nr, g->seen);
+	g->seen = nr > g->seen ? nr : g->seen;
+	reset_members(g);
+	ret = stage_log_append(g, &r, NULL, &lsn, err);
+	if (ret) {
+		stage_log_rewind(g);
+		return ret;
+	}
+	g->open.nr = nr;
+	g->open.bytes = STAGE_RECORD_BYTES;
+	g->open.state = EPOCH_OPEN;
+	return 0;
+}
+
+void stage_epoch_fail(struct stage_group *g, const struct error *why)
+{
+	if (g->open.failed)
+		return;
+	g->open.failed = why->code ? why->code : -EIO;
+	g->open.why = *why;
+}
+
+static void forget_records(struct stage_group *g, uint64_t after)
+{
+	pthread_rwlock_wrlock(&g->index_lock);
+	for (unsigned int i = 0; i < g->nr_members; i++)
+		stage_index_erase(g->index, &g->members[i]->tree, after + 1,
+				  UINT64_MAX);
+	pthread_rwlock_unlock(&g->index_lock);
+}
+
+void stage_drain(struct stage_group *g)
+{
+	g->nr_draining++;
+	pthread_cond_wait(&g->drained, &g->lock);
+	g->nr_draining--;
+}
+
+void stage_epoch_drop(struct stage_group *g)
+{
+	if (g->open.state == EPOCH_NONE)
+		return;
+	g->open.state = EPOCH_DROPPING;
+	pthread_cond_broadcast(&g->changed);
+	while (g->open.in_flight && !stage_fault(W1_WAIT))	/* O3 */
+		stage_drain(g);
+	if (g->open.state != EPOCH_DROPPING)
+		return;					/* by another */
+	forget_records(g, stage_fault(S2) ? g->clean_lsn : g->kept_lsn);
+	if (!stage_fault(W1_WAIT))
+		stage_log_rewind(g);
+	reset_members(g);
+	pthread_cond_broadcast(&g->changed);
+}
+
+/* --- commit --------------------------------------------------------------- */
+
+int stage_epoch_add(struct stage_group *g, const struct epoch_entry *e)
+{
+	unsigned int max = g->max_epochs ? g->max_epochs * 2 : 64;
+	struct epoch_entry *more;
+
+	if (g->nr_epochs == g->max_epochs) {
+		more = realloc(g->epochs, max * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		g->epochs = more;
+		g->max_epochs = max;
+	}
+	g->epochs[g->nr_epochs++] = *e;
+	return 0;
+}
+
+/* The members' headers as they are after the commit. */
+static int put_members(struct stage_group *g, char *payload, struct error *err)
+{
+	bool is_partial = g->open.kind == REPLICA_KIND_PARTIAL;
+	uint64_t clean = is_partial ? g->clean_epoch : g->open.nr;
+	uint64_t partial = is_partial ? g->open.nr : g->partial_epoch;
+	struct replica_header served;
+	struct replica_why why;
+
+	for (unsigned int i = 0; i < g->nr_members; i++) {
+		struct stage_volume *v = g->members[i];
+
+		stage_session_serve(v, &v->commit, clean, partial, &served);
+		stage_commit_put_member(payload, i, v->meta.member);
+		if (replica_header_encode(&served, payload +
+					  stage_commit_slot(i), &why))
+			return error_set(err, -EINVAL, "header: %s", why.text);
+		v->commit = served;
+	}
+	return 0;
+}
+
+static int write_commit(struct stage_group *g, const struct stage_commit *c,
+			uint64_t *lsn, struct error *err)
+{
+	struct stage_record r = {
+		.type = g->open.kind == REPLICA_KIND_PARTIAL ?
+			STAGE_REC_PARTIAL : STAGE_REC_CLEAN,
+		.epoch = g->open.nr,
+		.payload = stage_commit_len(g->nr_members),
+	};
+	char *payload = calloc(1, r.payload);
+	int ret;
+
+	if (!payload)
+		return error_set(err, -ENOMEM, "no memory");
+	stage_commit_encode(c, payload);
+	ret = put_members(g, payload, err);
+	r.crc = stage_crc(payload, r.payload);
+	if (!ret)
+		ret = stage_log_append(g, &r, payload, lsn, err);
+	if (!ret)
+		ret = stage_log_sync(g, err);
+	if (ret && stage_fault(S3_CLOSE))
+		ret = stage_log_sync(g, err);
+	free(payload);
+	return ret;
+}
+
+/* O4: from here on it is what the image is made of. */
+static void publish(struct stage_group *g, const struct epoch_entry *e)
+{
+	int ret = stage_epoch_add(g, e);
+
+	assert(!ret);				/* room was made before */
+	for (unsigned int i = 0; i < g->nr_members; i++)
+		g->members[i]->header = g->members[i]->commit;
+	stage_log_accept(g);
+	g->kept_lsn = g->durable_lsn = e->lsn;
+	if (g->open.kind == REPLICA_KIND_PARTIAL)
+		g->partial_epoch = e->epoch;
+	else
+		g->clean_epoch = e->epoch;
+	if (e->is_clean)
+		g->clean_lsn = e->lsn;
+	g->full = 0;
+	reset_members(g);
+	pthread_cond_broadcast(&g->changed);
+}
+
+static uint64_t cut_time(const struct stage_group *g)
+{
+	uint64_t oldest = UINT64_MAX;
+
+	for (unsigned int i = 0; i < g->nr_members; i++)
+		if (g->members[i]->commit.cut_time < oldest)
+			oldest = g->members[i]->commit.cut_time;
+	return oldest;
+}
+
+int stage_epoch_commit(struct stage_group *g, struct error *err)
+{
+	const struct stage_io *io = g->stage->io;
+	bool is_clean = g->open.kind != REPLICA_KIND_PARTIAL;
+	struct epoch_entry e = {
+		.epoch = g->open.nr,
+		.commit_time = io->now(io->arg),
+		.cut_time = cut_time(g),
+		.bytes = g->open.bytes,
+		.is_clean = is_clean || stage_fault(S1),
+	};
+	struct stage_commit c = {
+		.records = g->open.records,
+		.digest = g->open.digest,
+		.commit_time = e.commit_time,
+		.cut_time = e.cut_time,
+		.bytes = e.bytes,
+		.nr_members = g->nr_members,
+	};
+	int ret = stage_epoch_add(g, &e);
+
+	assert(g->open.state == EPOCH_COMMITTING && !g->open.in_flight);
+	g->nr_epochs -= !ret;			/* it was for the room only */
+	if (!ret)
+		ret = write_commit(g, &c, &e.lsn, err);
+	if (ret)
+		stage_epoch_drop(g);
+	else
+		publish(g, &e);
+	return ret;
+}

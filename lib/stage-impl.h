@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The inside of a stage. stage.c tells what must hold, stage-parts.h who does
+ * what.
+ *
+ * Locks, in this order:
+ *	files	read: who uses a segment's file without `lock`. Write: who drops
+ *		segments that were applied
+ *	lock	all of a group and its volumes that is not said to be otherwise
+ *	index	the trees and the list of segments; read while looking up, write
+ *		while changing (then with `lock` too)
+ * A function whose comment says "locked" is called with `lock` and may drop it
+ * while it does I/O; "may not drop" says so.
+ */
+#ifndef REPLICA_STAGE_IMPL_H
+#define REPLICA_STAGE_IMPL_H
+
+#include <pthread.h>
+
+#include "stage-format.h"
+#include "stage-index.h"
+#include "stage-io.h"
+#include "stage.h"
+
+struct stage_group;
+
+/* Rules that a test may switch off, to see that it notices. */
+enum stage_fault {
+	STAGE_FAULT_S1 = 1 << 0,	/* partial epochs are visible */
+	STAGE_FAULT_S2 = 1 << 1,	/* an abort drops partial data too */
+	STAGE_FAULT_S3_SYNC = 1 << 2,	/* recovery does not sync */
+	STAGE_FAULT_S3_VERIFY = 1 << 3, /* nor look at payloads */
+	STAGE_FAULT_S3_COUNT = 1 << 4,	/* nor at count and digest */
+	STAGE_FAULT_S3_CLOSE = 1 << 5,	/* a failed sync is tried again */
+	STAGE_FAULT_S4 = 1 << 6,   /* segments go before the base is synced */
+	STAGE_FAULT_S5 = 1 << 7,   /* VOL shows the open epoch */
+	STAGE_FAULT_S6 = 1 << 8,   /* history_min does not count */
+	STAGE_FAULT_S7 = 1 << 9,   /* the first member commits its group */
+	STAGE_FAULT_S8 = 1 << 10,  /* old sessions may write */
+	STAGE_FAULT_S9 = 1 << 11,  /* no lock */
+	STAGE_FAULT_S10 = 1 << 12, /* nothing pins the applier */
+	STAGE_FAULT_W1_WAIT = 1 << 13, /* hello does not wait */
+	STAGE_FAULT_W2 = 1 << 14,      /* count and digest are not compared */
+	STAGE_FAULT_W4 = 1 << 15,      /* digests of the committed image */
+	STAGE_FAULT_NUMBER = 1 << 16,  /* any number may be opened */
+};
+
+#ifdef STAGE_FAULTS
+extern unsigned int stage_faults;
+#define stage_fault(x)	(stage_faults & STAGE_FAULT_##x)
+#else
+#define stage_fault(x)	0
+#endif
+
+struct stage_segment {
+	uint64_t number, salt;
+	int fd;
+	/* Capacity, which counts in the budget; the applier looks: atomic. */
+	uint64_t bytes;
+	uint64_t tail;		/* the next record goes there */
+	uint64_t end;		/* where the log leaves it; 0 = open; atomic */
+	bool is_dirty;		/* written since its last sync */
+};
+
+static inline uint64_t stage_load(const uint64_t *value)
+{
+	return __atomic_load_n(value, __ATOMIC_ACQUIRE);
+}
+
+static inline void stage_store(uint64_t *value, uint64_t new)
+{
+	__atomic_store_n(value, new, __ATOMIC_RELEASE);
+}
+
+struct epoch_entry {
+	uint64_t epoch, lsn;	/* of its commit record */
+	uint64_t commit_time, cut_time;
+	uint64_t bytes;
+	bool is_clean;
+};
+
+enum epoch_state {
+	EPOCH_NONE,
+	EPOCH_OPEN,
+	EPOCH_COMMITTING,
+	EPOCH_DROPPING,
+};
+
+struct open_epoch {
+	enum epoch_state state;
+	uint64_t nr;
+	uint64_t records, digest;	/* in the log */
+	uint64_t bytes;
+	unsigned int in_flight;		/* data requests, of all members */
+	unsigned int nr_prepared;
+	uint32_t kind;			/* that the prepared ones want */
+	int failed;			/* -errno: will be dropped, because: */
+	struct error why;
+};
+
+struct stage_image {
+	struct stage_image *next;	/* in group->images */
+	struct stage_volume *v;
+	uint64_t lsn, epoch;
+	bool is_broken;			/* S10 */
+	bool is_read;			/* of VOL, for the time of one read */
+};
+
+struct stage_volume {
+	struct stage *stage;
+	struct stage_volume *next;	/* by name */
+	struct stage_group *g;		/* set once */
+	struct stage_volume_block meta;	/* set once */
+	int base_fd;			/* set once; -1: not usable */
+	struct stage_tree tree;		/* index */
+	struct replica_header header;	/* as served; seq 0: none */
+	struct replica_header writer;	/* the newest session's hello */
+	uint64_t token;			/* of that session, in this process */
+	bool is_open;			/* part of the open epoch … */
+	bool is_prepared;		/* … and it has sent its commit */
+	unsigned int in_flight;		/* its data requests */
+	uint64_t records, digest;	/* W2 */
+	struct replica_header commit;	/* if prepared */
+};
+
+struct stage_conn {
+	struct stage_volume *v;
+	uint64_t token;			/* 0 = no hello yet */
+};
+
+struct stage_group {
+	struct stage_group *next;
+	struct stage *stage;
+	char name[STAGE_NAME_LEN];
+	char dir[STAGE_PATH_LEN + STAGE_NAME_LEN + 8];
+	uint8_t log_id[16];
+	pthread_rwlock_t files;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;		/* whatever somebody may wait for … */
+	pthread_cond_t drained;		/* … and data requests that end */
+	unsigned int nr_draining;	/* who wait for that */
+	pthread_rwlock_t index_lock;
+	struct stage_index *index;	/* index */
+	struct stage_volume **members;	/* by number */
+	unsigned int nr_members;
+	struct error error;		/* code 0: it works */
+
+	/* the log */
+	struct stage_segment **segments;	/* index; ascending */
+	unsigned int nr_segments, max_segments;
+	struct stage_segment *current;	/* NULL: the next record begins one */
+	uint64_t next_number;
+	uint64_t end_lsn;		/* the log is good up to here … */
+	uint64_t end_salt;		/* … in a segment of this salt */
+	uint64_t durable_lsn;		/* newest commit that was synced */
+	uint64_t log_bytes;
+	bool is_dir_dirty;
+	bool is_header_busy;		/* one header at a time */
+	uint64_t tokens;
+	uint64_t full;			/* S6: bytes that were wanting */
+
+	/* epochs */
+	struct open_epoch open;
+	uint64_t seen, clean_epoch, partial_epoch;
+	uint64_t clean_lsn, kept_lsn;	/* commits: clean; clean or partial */
+	struct epoch_entry *epochs;	/* above applied, ascending */
+	unsigned int nr_epochs, max_epochs;
+	struct stage_image *images;
+
+	/* the applier */
+	pthread_t applier;
+	bool has_applier, is_stopping, is_applying;
+	bool is_clearing;		/* waits for reads to end */
+	struct stage_checkpoint checkpoint;	/* as it is on disk */
+	uint64_t floor_lsn;		/* older images are gone, or going */
+	uint64_t room_wanted;		/* by writers, S6 */
+	unsigned int settle;		/* waiting in stage_settle … */
+	unsigned int settle_all;	/* … for everything */
+	uint64_t apply_turns;		/* it had nothing to do so often */
+	uint64_t applied_at;		/* when it did, last */
+	struct error apply_error;
+	uint64_t bytes_logged, bytes_applied, nr_syncs;
+};
+
+struct stage {
+	char dir[STAGE_PATH_LEN];
+	struct stage_options opts;	/* defaults filled in */
+	const struct stage_io *io;
+	int lock_fd;
+	pthread_mutex_t lock;		/* the lists; before a group's locks */
+	struct stage_group *groups;
+	struct stage_volume *volumes;
+};
+
+#endif

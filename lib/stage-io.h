@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The only way in which a stage touches its files: a table of calls, so that a
+ * test can count them, fail them, or play a disk that loses power.
+ *
+ * Like the system calls of their names, but they return -errno.
+ */
+#ifndef REPLICA_STAGE_IO_H
+#define REPLICA_STAGE_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct stage_io {
+	void *arg;		/* the first argument of each */
+	/* Files are named by a path; flags as for open(2), mode 0600. */
+	int (*open)(void *arg, const char *path, int flags);
+	void (*close)(void *arg, int fd);
+	/* Nobody else may have it: -EBUSY. Ends with close. */
+	int (*lock)(void *arg, int fd);
+	/* Bytes of a file or a block device. */
+	int (*size)(void *arg, int fd, uint64_t *size);
+	/* All of it or an error; the vector may be changed. */
+	int (*pwritev)(void *arg, int fd, struct iovec *iov, int nr,
+		       uint64_t off);
+	/* Bytes read: fewer only at the end of the file. */
+	ssize_t (*pread)(void *arg, int fd, void *buf, size_t len,
+			 uint64_t off);
+	/* Makes a range read as zeros. */
+	int (*zero)(void *arg, int fd, uint64_t off, uint64_t len);
+	/* Is [off, off + *len) a hole? Cuts *len to where that changes. */
+	bool (*is_hole)(void *arg, int fd, uint64_t off, uint64_t *len);
+	int (*truncate)(void *arg, int fd, uint64_t len);
+	int (*sync)(void *arg, int fd);		/* fdatasync */
+	/* What is read after this comes from the disk. */
+	void (*drop_cache)(void *arg, int fd);
+	int (*unlink)(void *arg, const char *path);
+	int (*rename)(void *arg, const char *from, const char *to);
+	int (*mkdir)(void *arg, const char *path);	/* it may be there */
+	int (*sync_dir)(void *arg, const char *path);
+	/* fn for each name in a directory, until it returns an error. */
+	int (*list)(void *arg, const char *path,
+		    int (*fn)(void *fn_arg, const char *name), void *fn_arg);
+	uint64_t (*now)(void *arg);		/* ns since 1970 */
+};
+
+/* The system's. */
+extern const struct stage_io stage_system_io;
+
+#endif

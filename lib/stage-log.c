@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Appending to a group's log.
+ *
+ * A writer reserves its place under the lock and writes there without it, by
+ * itself: many writers, many writes under way, no copy of the data. The system
+ * gathers them in its cache, so that the sync of a commit finds large pieces.
+ *
+ * A1 places are given out in order and without gaps; a write that fails leaves
+ *    a hole, and then the log goes back to end_lsn and on in a new segment.
+ * A2 end_lsn only moves on when nothing is under way, over records that are
+ *    whole [stage_log_accept]: so what is before it can be walked from record
+ *    to record.
+ * A3 data leaves one segment's worth of the budget for commits and headers.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "stage-parts.h"
+
+#define PATIENCE_S	60	/* for an applier that makes room */
+
+uint32_t stage_log_max_payload(const struct stage_group *g)
+{
+	uint64_t most = g->stage->opts.segment_bytes / 4;
+
+	return most < STAGE_IO_MAX ? most : STAGE_IO_MAX;
+}
+
+/* --- room ----------------------------------------------------------------- */
+
+static uint64_t monotonic_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+static void wait_a_second(struct stage_group *g)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	ts.tv_sec++;
+	pthread_cond_timedwait(&g->changed, &g->lock, &ts);
+}
+
+/* A3 */
+static bool is_in_budget(const struct stage_group *g, bool is_data)
+{
+	const struct stage_options *o = &g->stage->opts;
+
+	return g->log_bytes + (is_data ? 2 : 1) * o->segment_bytes <=
+	       o->log_bytes;
+}
+
+static int refuse_full(struct stage_group *g, struct error *err)
+{
+	g->full = g->stage->opts.segment_bytes;
+	return error_set(err, -ENOSPC, "the log is full: %llu bytes are in "
+			 "use, and no more history can go",
+			 (unsigned long long)g->log_bytes);
+}
+
+/* Locked, dropped. The next segment, by us or by somebody else. */
+static int log_roll(struct stage_group *g, bool is_data, struct error *err)
+{
+	uint64_t until = monotonic_s() + PATIENCE_S;
+	struct stage_segment *before = g->current;
+	struct error e = { 0 };
+	int ret;
+
+	for (;;) {
+		if (is_in_budget(g, is_data)) {
+			error_clear(&e);
+			ret = stage_segment_begin(g, &e);
+			if (ret != -ENOSPC)
+				return ret ? error_set(err, ret, "%s",
+						       e.text) : 0;
+		}
+		if (!stage_apply_can_free(g) || monotonic_s() >= until)
+			return refuse_full(g, err);
+		g->room_wanted = g->stage->opts.segment_bytes;
+		pthread_cond_broadcast(&g->changed);
+		wait_a_second(g);
+		if (is_data && g->open.state != EPOCH_OPEN)
+			return error_set(err, -ESHUTDOWN,
+					 "the epoch was dropped");
+		if (g->current != before)
+			return 0;
+	}
+}
+
+/* Locked, dropped. */
+static int log_reserve(struct stage_group *g, const struct stage_record *r,
+		       struct stage_segment **s, uint64_t *pos,
+		       struct error *err)
+{
+	bool is_data = r->type == STAGE_REC_DATA || r->type == STAGE_REC_ZERO;
+	int ret;
+
+	assert(r->payload <= g->stage->opts.segment_bytes / 2);
+	while (!g->current || stage_record_end(g->current->tail, r->payload) >
+			      g->current->bytes) {
+		ret = log_roll(g, is_data, err);
+		if (ret)
+			return ret;
+	}
+	*s = g->current;
+	*pos = g->current->tail;
+	g->current->tail = stage_record_end(*pos, r->payload);	/* A1 */
+	g->current->is_dirty = true;
+	return 0;
+}
+
+/* Head, gap and payload in one write, so that whole pages are whole. */
+static int write_record(struct stage_group *g, const struct stage_segment *s,
+			uint64_t pos, const struct stage_record *r,
+			const void *payload)
+{
+	static const char zeros[STAGE_PAGE];
+	const struct stage_io *io = g->stage->io;
+	char head[STAGE_RECORD_BYTES];
+	struct iovec iov[3] = {
+		{ head, sizeof(head) },
+		{ (void *)zeros, stage_payload_pos(pos, r->payload) - pos -
+				 sizeof(head) },
+		{ (void *)payload, r->payload },
+	};
+
+	stage_record_encode(r, s->salt, stage_lsn(s->number, pos), head);
+	return io->pwritev(io->arg, s->fd, iov, r->payload ? 3 : 1, pos);
+}
+
+int stage_log_append(struct stage_group *g, struct stage_record *r,
+		     const void *payload, uint64_t *lsn, struct error *err)
+{
+	struct stage_segment *s;
+	uint64_t pos;
+	int ret;
+
+	assert(!(r->payload % STAGE_ALIGN));
+	ret = log_reserve(g, r, &s, &pos, err);
+	if (ret)
+		return ret;
+	*lsn = stage_lsn(s->number, pos);
+	pthread_mutex_unlock(&g->lock);
+	ret = write_record(g, s, pos, r, payload);
+	pthread_mutex_lock(&g->lock);
+	g->bytes_logged += STAGE_RECORD_BYTES + r->payload;
+	if (!ret)
+		return 0;
+	g->full = ret == -ENOSPC ? r->payload + STAGE_RECORD_BYTES : g->full;
+	return error_set(err, ret == -ENOSPC ? ret : -EIO,
+			 "writing to the log: %s", strerror(-ret));
+}
+
+/* --- durability ----------------------------------------------------------- */
+
+static unsigned int take_dirty(struct stage_group *g,
+			       struct stage_segment **dirty)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < g->nr_segments; i++) {
+		if (!g->segments[i]->is_dirty)
+			continue;
+		g->segments[i]->is_dirty = false;
+		dirty[nr++] = g->segments[i];
+	}
+	return nr;
+}
+
+int stage_log_sync(struct stage_group *g, struct error *err)
+{
+	const struct stage_io *io = g->stage->io;
+	struct stage_segment **dirty =
+		malloc((g->nr_segments + 1) * sizeof(*dirty));
+	bool is_dir_dirty = g->is_dir_dirty;
+	unsigned int nr;
+	int ret = 0;
+
+	if (!dirty)
+		return error_set(err, -ENOMEM, "no memory");
+	nr = take_dirty(g, dirty);
+	g->is_dir_dirty = false;
+	pthread_mutex_unlock(&g->lock);
+	for (unsigned int i = 0; !ret && i < nr; i++)
+		ret = io->sync(io->arg, dirty[i]->fd);
+	if (!ret && is_dir_dirty)
+		ret = io->sync_dir(io->arg, g->dir);
+	pthread_mutex_lock(&g->lock);
+	free(dirty);
+	g->nr_syncs += nr;
+	g->is_dir_dirty |= ret && is_dir_dirty;
+	return ret ? error_set(err, -EIO, "syncing the log: %s",
+			       strerror(-ret)) : 0;
+}
+
+void stage_log_accept(struct stage_group *g)
+{
+	assert(!g->open.in_flight);
+	g->end_lsn = stage_lsn(g->current->number, g->current->tail);
+	g->end_salt = g->current->salt;
+}
+
+/* What it had behind @pos is of no use any more. */
+static void segment_cut(struct stage_group *g, struct stage_segment *s,
+			uint64_t pos)
+{
+	const struct stage_io *io = g->stage->io;
+
+	s->tail = pos;
+	stage_store(&s->end, pos);
+	s->is_dirty = false;
+	if (io->truncate(io->arg, s->fd, pos))
+		return;
+	g->log_bytes -= s->bytes - pos;
+	stage_store(&s->bytes, pos);
+}
+
+void stage_log_rewind(struct stage_group *g)
+{
+	uint64_t number = stage_lsn_segment(g->end_lsn);
+	uint64_t pos = stage_lsn_pos(g->end_lsn);
+	struct stage_segment *s;
+
+	assert(!g->open.in_flight);
+	if (g->current && g->current->number == number &&
+	    g->current->tail == pos)
+		return;
+	while (g->nr_segments) {
+		s = g->segments[g->nr_segments - 1];
+		if (s->number <= number)
+			break;
+		stage_segment_drop(g, s);
+	}
+	s = stage_segment_find(g, number);
+	if (s)
+		segment_cut(g, s, pos);
+	g->current = NULL;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the parts of a stage do for each other. Those that return int return 0
+ * or -errno with the sentence in *err.
+ */
+#ifndef REPLICA_STAGE_PARTS_H
+#define REPLICA_STAGE_PARTS_H
+
+#include "stage-impl.h"
+
+/* --- stage-segment.c: files of the log ------------------------------------ */
+
+struct stage_segment *stage_segment_find(const struct stage_group *g,
+					 uint64_t number);
+void stage_segment_path(const struct stage_group *g, uint64_t number,
+			const char *suffix, char *path, size_t size);
+/* Locked; neither drops it. Begins a new one, which becomes ->current. */
+int stage_segment_begin(struct stage_group *g, struct error *err);
+/* Adds one that is there; 0 or -ENOMEM. */
+int stage_segment_add(struct stage_group *g, struct stage_segment *s);
+/* Removes it from the list and from the disk. Locked, not dropped. */
+void stage_segment_drop(struct stage_group *g, struct stage_segment *s);
+/* Frees all, keeping the files. */
+void stage_segment_close_all(struct stage_group *g);
+
+/* --- stage-log.c: appending, making durable ------------------------------- */
+
+/* Locked, dropped. Appends; *lsn tells where. */
+int stage_log_append(struct stage_group *g, struct stage_record *r,
+		     const void *payload, uint64_t *lsn, struct error *err);
+/* Locked, dropped. All that was appended is on disk. */
+int stage_log_sync(struct stage_group *g, struct error *err);
+/* Locked, not dropped. Forgets what is after end_lsn; nothing is under way. */
+void stage_log_rewind(struct stage_group *g);
+/* Locked. What was appended so far is good: the log goes on from there. */
+void stage_log_accept(struct stage_group *g);
+/* The largest payload of a record. */
+uint32_t stage_log_max_payload(const struct stage_group *g);
+
+/* --- stage-epoch.c: open, commit, drop; all locked ------------------------ */
+
+int stage_epoch_open(struct stage_group *g, uint64_t nr, struct error *err);
+/* Notes why it must go; the first reason counts. */
+void stage_epoch_fail(struct stage_group *g, const struct error *why);
+/* Locked. Waits until one more data request has ended, or may have. */
+void stage_drain(struct stage_group *g);
+/* Waits for what is under way and forgets it (S2). None open: a no-op. */
+void stage_epoch_drop(struct stage_group *g);
+/* All members are prepared. */
+int stage_epoch_commit(struct stage_group *g, struct error *err);
+/* Enters a committed epoch into the table; 0 or -ENOMEM. Not dropped. */
+int stage_epoch_add(struct stage_group *g, const struct epoch_entry *e);
+
+/* --- stage-session.c: headers --------------------------------------------- */
+
+int stage_session_write_header(struct stage_conn *c, const void *slot,
+			       uint64_t off, struct error *err);
+void stage_session_read_tail(struct stage_volume *v, void *buf, size_t len,
+			     uint64_t off);
+/* The header as it is served now. */
+void stage_session_header(struct stage_volume *v, struct replica_header *h);
+/* Locked, not dropped. May c write data now? (S8) */
+int stage_session_check(struct stage_conn *c, struct error *err);
+/* Locked, not dropped. The header as it is to be served, with these epochs. */
+void stage_session_serve(struct stage_volume *v, const struct replica_header *h,
+			 uint64_t clean, uint64_t partial,
+			 struct replica_header *served);
+
+/* --- stage-image.c -------------------------------------------------------- */
+
+int stage_image_read_at(struct stage_volume *v, uint64_t lsn, void *buf,
+			size_t len, uint64_t off, struct error *err);
+/* Locked, not dropped. */
+void stage_image_pin(struct stage_image *i, struct stage_volume *v,
+		     uint64_t lsn);
+void stage_image_unpin(struct stage_image *i);
+
+/* --- stage-walk.c: reading the log from record to record ------------------ */
+
+struct walker {
+	struct stage_group *g;
+	struct stage_segment *s;		/* NULL: at the end */
+	uint64_t pos;			/* of the next record */
+	uint64_t lsn;			/* of this one */
+	struct stage_record r;
+	char *buf;
+	size_t size;			/* of buf */
+	uint64_t from, len;		/* what it has of s */
+};
+
+/* Begins after the record at @lsn (0: with the first one). */
+int stage_walk_begin(struct walker *w, struct stage_group *g, uint64_t lsn,
+		     struct error *err);
+/* 1: w->r is the next record. 0: the log ends here. Or -EIO. */
+int stage_walk_next(struct walker *w, struct error *err);
+/* The payload of w->r, until the next call; NULL with -EIO or -ENOMEM. */
+const char *stage_walk_payload(struct walker *w, struct error *err);
+void stage_walk_end(struct walker *w);
+
+/* --- stage-apply.c, stage-checkpoint.c ------------------------------------ */
+
+int stage_apply_start(struct stage_group *g, struct error *err);
+void stage_apply_stop(struct stage_group *g);
+/* Locked, not dropped. Can the applier make room in a full log? (S6) */
+bool stage_apply_can_free(struct stage_group *g);
+int stage_checkpoint_write(struct stage_group *g,
+			   const struct stage_checkpoint *c, struct error *err);
+int stage_checkpoint_read(struct stage_group *g, struct stage_checkpoint *c,
+			  struct error *err);
+
+/* --- stage-recover.c, stage-volume.c -------------------------------------- */
+
+/* Alone with the group. Reads its log; ->error where that cannot be. */
+int stage_group_recover(struct stage_group *g, struct error *err);
+int stage_volumes_load(struct stage *s, struct error *err);
+struct stage_group *stage_group_create(struct stage *s, const char *name,
+				       const uint8_t *log_id,
+				       struct error *err);
+int stage_group_add_member(struct stage_group *g, struct stage_volume *v);
+int stage_volume_open_base(struct stage_volume *v, struct error *err);
+void stage_volume_destroy(struct stage_volume *v);
+void stage_group_destroy(struct stage_group *g);
+/* ->dir and a name; false if that is too long. */
+bool stage_path(const struct stage *s, const char *name, const char *suffix,
+		char *path, size_t size);
+
+#endif

@@ -1,0 +1,625 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What a log says after whatever has happened.
+ *
+ *	chain	the newest segment whose predecessors are all there, by number
+ *		and salt, down to the oldest that is needed [choose_chain]
+ *	scan	record by record, into the index; an epoch counts when its
+ *		commit has the right count and digest [scan_log]
+ *	tail	the last epoch, unless something later shows that its sync had
+ *		ended: synced now, and read back from the disk [confirm_tail]
+ *
+ * Z1 nothing is reported that a power cut could still take: the log is synced
+ *    before (S3). What a failed sync has left in the system's cache as clean is
+ *    not believed either: the cache is dropped before the payloads are read.
+ * Z2 the log ends where the first record is not good; all that counts is before
+ *    that, what is behind is never looked at again: the next record goes to a
+ *    new segment.
+ * Z3 a file that is damaged, or has a commit that doesn't count, is kept, as
+ *    NUMBER.seg.lost.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stage-parts.h"
+
+struct found {
+	struct stage_segment_block b;
+	uint64_t size;
+	int fd;				/* -1: taken, or closed */
+	bool is_good;
+	bool is_blank;			/* begun, and never written */
+	bool is_chosen;
+};
+
+struct recovery {
+	struct stage_group *g;
+	struct found *found;		/* by number */
+	unsigned int nr, max;
+	int ret;
+};
+
+struct scan {
+	struct stage_group *g;
+	struct walker w;
+	uint64_t limit;			/* lsn at which to end */
+	uint64_t partial;		/* epoch, before all that is scanned */
+	bool is_open;
+	uint64_t epoch, open_lsn, records, digest;
+	uint64_t end_lsn, end_salt;	/* the good part */
+	uint64_t tail_open, tail_commit; /* not confirmed yet; 0 = none */
+};
+
+/* --- finding the segments ------------------------------------------------- */
+
+static int add_found(struct recovery *rec, uint64_t number)
+{
+	struct found *more;
+
+	if (rec->nr == rec->max) {
+		rec->max = rec->max ? rec->max * 2 : 64;
+		more = realloc(rec->found, rec->max * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		rec->found = more;
+	}
+	rec->found[rec->nr] = (struct found) { .fd = -1 };
+	rec->found[rec->nr++].b.number = number;
+	return 0;
+}
+
+static int note_name(void *arg, const char *name)
+{
+	unsigned long long number;
+	int len = 0;
+
+	if (sscanf(name, "%10llu.seg%n", &number, &len) != 1 || !len ||
+	    name[len] || !number || number > UINT32_MAX)
+		return 0;
+	return add_found(arg, number);
+}
+
+static int compare_found(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	return x->b.number < y->b.number ? -1 : x->b.number > y->b.number;
+}
+
+/* A bad one is as one that is not there. */
+static int read_front(struct stage_group *g, struct found *f, struct error *err)
+{
+	const struct stage_io *io = g->stage->io;
+	struct stage_segment_block b;
+	char block[STAGE_BLOCK_BYTES], path[sizeof(g->dir) + 32];
+	ssize_t n;
+	int ret;
+
+	stage_segment_path(g, f->b.number, "", path, sizeof(path));
+	f->fd = io->open(io->arg, path, O_RDWR);
+	if (f->fd < 0)
+		return error_set(err, f->fd, "%s: %s", path,
+				 strerror(-f->fd));
+	n = io->pread(io->arg, f->fd, block, sizeof(block), 0);
+	if (n < 0 || io->size(io->arg, f->fd, &f->size))
+		return error_set(err, -EIO, "%s: cannot be read", path);
+	ret = n < (ssize_t)sizeof(block) ? -EBADMSG :
+					   stage_segment_decode(&b, block);
+	if (ret == -EPROTONOSUPPORT)
+		return error_set(err, ret, "%s: of a newer format", path);
+	f->is_blank = ret == -ENODATA || n < (ssize_t)sizeof(block);
+	f->is_good = !ret && b.number == f->b.number &&
+		     !memcmp(b.log_id, g->log_id, sizeof(b.log_id));
+	if (f->is_good)
+		f->b = b;
+	return 0;
+}
+
+static int find_segments(struct recovery *rec, struct error *err)
+{
+	const struct stage_io *io = rec->g->stage->io;
+	int ret = io->list(io->arg, rec->g->dir, note_name, rec);
+
+	if (ret)
+		return error_set(err, ret, "%s: %s", rec->g->dir,
+				 strerror(-ret));
+	if (rec->nr)
+		qsort(rec->found, rec->nr, sizeof(*rec->found), compare_found);
+	rec->g->next_number = rec->g->checkpoint.first + 1;
+	for (unsigned int i = 0; !ret && i < rec->nr; i++) {
+		struct found *f = &rec->found[i];
+
+		ret = read_front(rec->g, f, err);
+		if (f->b.number >= rec->g->next_number)
+			rec->g->next_number = f->b.number + 1;
+		if (f->is_good && f->b.seen > rec->g->seen)
+			rec->g->seen = f->b.seen;
+	}
+	return ret;
+}
+
+/* --- chain ---------------------------------------------------------------- */
+
+static struct found *find_before(struct recovery *rec, const struct found *f)
+{
+	for (unsigned int i = 0; i < rec->nr; i++)
+		if (rec->found[i].is_good &&
+		    rec->found[i].b.number == f->b.prev &&
+		    rec->found[i].b.salt == f->b.prev_salt)
+			return &rec->found[i];
+	return NULL;
+}
+
+static bool is_chain(struct recovery *rec, struct found *f)
+{
+	uint64_t first = rec->g->checkpoint.first;
+
+	if (f->b.number < first)
+		return false;
+	while (f && f->b.prev && f->b.prev >= first)
+		f = find_before(rec, f);
+	return f;
+}
+
+static void choose_chain(struct recovery *rec)
+{
+	uint64_t first = rec->g->checkpoint.first;
+	struct found *f = NULL;
+
+	for (unsigned int i = rec->nr; i-- > 0 && !f;)
+		if (rec->found[i].is_good && is_chain(rec, &rec->found[i]))
+			f = &rec->found[i];
+	while (f) {
+		f->is_chosen = true;
+		f = f->b.prev && f->b.prev >= first ? find_before(rec, f) :
+						      NULL;
+	}
+}
+
+static int take_segment(struct stage_group *g, struct found *f)
+{
+	struct stage_segment *s = calloc(1, sizeof(*s)), *before;
+
+	if (!s)
+		return -ENOMEM;
+	s->number = f->b.number;
+	s->salt = f->b.salt;
+	s->bytes = f->size < f->b.bytes ? f->size : f->b.bytes;
+	s->tail = s->bytes;
+	s->fd = f->fd;
+	before = g->nr_segments ? g->segments[g->nr_segments - 1] : NULL;
+	if (before)
+		before->end = before->tail = f->b.prev_end;
+	if (stage_segment_add(g, s)) {
+		free(s);
+		return -ENOMEM;
+	}
+	f->fd = -1;
+	if (f->b.durable_lsn > g->durable_lsn)
+		g->durable_lsn = f->b.durable_lsn;
+	return 0;
+}
+
+static int build_chain(struct recovery *rec, struct error *err)
+{
+	struct stage_group *g = rec->g;
+	int ret = 0;
+
+	choose_chain(rec);
+	for (unsigned int i = 0; !ret && i < rec->nr; i++) {
+		struct found *f = &rec->found[i];
+
+		if (!f->is_chosen)
+			continue;
+		if (!g->nr_segments && f->b.partial > g->partial_epoch)
+			g->partial_epoch = f->b.partial;
+		ret = take_segment(g, f);
+	}
+	if (ret)
+		return error_set(err, ret, "no memory");
+	if (g->nr_segments || !g->checkpoint.applied_lsn)
+		return 0;
+	return error_set(err, -EIO, "%s: segment %" PRIu64 " of the log is "
+			 "missing or damaged", g->name, g->checkpoint.first);
+}
+
+/* --- scan ----------------------------------------------------------------- */
+
+static bool is_in_range(const struct stage_group *g,
+			const struct stage_record *r)
+{
+	return r->member < g->nr_members &&
+	       r->off < g->members[r->member]->meta.bytes &&
+	       r->len <= g->members[r->member]->meta.bytes - r->off;
+}
+
+static void mark_good(struct scan *sc)
+{
+	sc->end_lsn = stage_lsn(sc->w.s->number, sc->w.pos);
+	sc->end_salt = sc->w.s->salt;
+}
+
+static bool scan_open(struct scan *sc)
+{
+	if (sc->is_open || (!stage_fault(NUMBER) &&
+			    (sc->w.r.epoch <= sc->g->clean_epoch ||
+			     sc->w.r.epoch <= sc->g->partial_epoch)))
+		return false;
+	sc->is_open = true;
+	sc->epoch = sc->w.r.epoch;
+	sc->open_lsn = sc->w.lsn;
+	sc->records = sc->digest = 0;
+	sc->tail_open = sc->tail_commit = 0;	/* its sync had ended */
+	if (sc->epoch > sc->g->seen)
+		sc->g->seen = sc->epoch;
+	return true;
+}
+
+static bool scan_data(struct scan *sc, int *ret)
+{
+	const struct stage_record *r = &sc->w.r;
+
+	if (!sc->is_open || r->epoch != sc->epoch || !is_in_range(sc->g, r))
+		return false;
+	sc->records++;
+	sc->digest += r->crc;
+	*ret = stage_index_insert(sc->g->index,
+				  &sc->g->members[r->member]->tree,
+				  r->off / STAGE_BLOCK, r->len / STAGE_BLOCK,
+				  sc->w.lsn, r->type == STAGE_REC_ZERO, false);
+	return !*ret;
+}
+
+static bool take_header(struct stage_group *g, uint32_t member,
+			const void *slot)
+{
+	struct replica_header h;
+
+	if (member >= g->nr_members ||
+	    replica_header_decode(&h, slot, REPLICA_SLOT_BYTES, NULL))
+		return false;
+	if (h.seq >= g->members[member]->header.seq)
+		g->members[member]->header = h;
+	if (h.highest_seen > g->seen)
+		g->seen = h.highest_seen;
+	return true;
+}
+
+static bool scan_header(struct scan *sc, const char *payload)
+{
+	if (!take_header(sc->g, sc->w.r.member, payload))
+		return false;
+	if (!sc->is_open) {
+		sc->tail_open = sc->tail_commit = 0;
+		mark_good(sc);
+	}
+	return true;
+}
+
+static bool is_whole(const struct scan *sc, const struct stage_commit *c)
+{
+	return stage_fault(S3_COUNT) || (sc->records == c->records &&
+					 sc->digest == c->digest);
+}
+
+static void note_commit(struct scan *sc, bool is_clean)
+{
+	struct stage_group *g = sc->g;
+
+	g->kept_lsn = sc->w.lsn;
+	if (is_clean) {
+		g->clean_lsn = sc->w.lsn;
+		g->clean_epoch = sc->epoch;
+	} else {
+		g->partial_epoch = sc->epoch;
+	}
+	if (sc->w.lsn > g->durable_lsn) {
+		sc->tail_open = sc->open_lsn;
+		sc->tail_commit = sc->w.lsn;
+	}
+	sc->is_open = false;
+	mark_good(sc);
+}
+
+static bool scan_commit(struct scan *sc, const char *payload, int *ret)
+{
+	const struct stage_record *r = &sc->w.r;
+	struct stage_commit c;
+	struct epoch_entry e = {
+		.epoch = r->epoch,
+		.lsn = sc->w.lsn,
+		.is_clean = r->type == STAGE_REC_CLEAN || stage_fault(S1),
+	};
+
+	if (stage_commit_decode(&c, payload, r->payload) || !sc->is_open ||
+	    r->epoch != sc->epoch || !is_whole(sc, &c) ||
+	    c.nr_members > sc->g->nr_members)
+		return false;
+	e.commit_time = c.commit_time;
+	e.cut_time = c.cut_time;
+	e.bytes = c.bytes;
+	*ret = stage_epoch_add(sc->g, &e);
+	for (uint32_t i = 0; !*ret && i < c.nr_members; i++)
+		take_header(sc->g, stage_commit_get_member(payload, i),
+			    payload + stage_commit_slot(i));
+	note_commit(sc, r->type == STAGE_REC_CLEAN);
+	return !*ret;
+}
+
+/* False: the log ends before this record (or *ret is an error). Z2 */
+static bool scan_record(struct scan *sc, int *ret, struct error *err)
+{
+	const struct stage_record *r = &sc->w.r;
+	const char *payload;
+
+	if (sc->w.lsn >= sc->limit)
+		return false;
+	switch (r->type) {
+	case STAGE_REC_DATA:
+	case STAGE_REC_ZERO:
+		return scan_data(sc, ret);
+	case STAGE_REC_OPEN:
+		return scan_open(sc);
+	}
+	payload = stage_walk_payload(&sc->w, err);
+	if (!payload)
+		*ret = -EIO;
+	if (!payload || stage_crc(payload, r->payload) != r->crc)
+		return false;
+	return r->type == STAGE_REC_HEADER ? scan_header(sc, payload) :
+					     scan_commit(sc, payload, ret);
+}
+
+/* As if there were nothing above the base. */
+static void reset(struct stage_group *g)
+{
+	for (unsigned int i = 0; i < g->nr_members; i++) {
+		stage_index_erase(g->index, &g->members[i]->tree, 0,
+				  UINT64_MAX);
+		memset(&g->members[i]->header, 0,
+		       sizeof(g->members[i]->header));
+	}
+	g->nr_epochs = 0;
+	g->clean_epoch = g->checkpoint.applied_epoch;
+	g->clean_lsn = g->kept_lsn = g->checkpoint.applied_lsn;
+	g->floor_lsn = g->checkpoint.floor_lsn;
+}
+
+/* The headers that stand before the first record that is scanned. */
+static int scan_fronts(struct stage_group *g, uint64_t upto, struct error *err)
+{
+	struct walker w;
+	const char *payload;
+	int ret = stage_walk_begin(&w, g, 0, err);
+
+	while (!ret && w.s && (ret = stage_walk_next(&w, err)) == 1) {
+		ret = 0;
+		if (w.lsn > upto)
+			break;
+		if (w.r.type != STAGE_REC_HEADER &&
+		    w.r.type != STAGE_REC_CLEAN &&
+		    w.r.type != STAGE_REC_PARTIAL)
+			continue;
+		payload = stage_walk_payload(&w, err);
+		if (!payload || stage_crc(payload, w.r.payload) != w.r.crc)
+			break;
+		if (w.r.type == STAGE_REC_HEADER) {
+			take_header(g, w.r.member, payload);
+			continue;
+		}
+		for (uint32_t i = 0; i < g->nr_members && w.r.payload >=
+		     stage_commit_len(i + 1); i++)
+			take_header(g, stage_commit_get_member(payload, i),
+				    payload + stage_commit_slot(i));
+	}
+	stage_walk_end(&w);
+	return ret;
+}
+
+static int scan_log(struct scan *sc, struct error *err)
+{
+	struct stage_group *g = sc->g;
+	int ret, more = 0;
+
+	reset(g);
+	g->partial_epoch = sc->partial;
+	ret = scan_fronts(g, g->checkpoint.applied_lsn, err);
+	if (!ret)
+		ret = stage_walk_begin(&sc->w, g, g->checkpoint.applied_lsn,
+				       err);
+	if (!ret && g->checkpoint.applied_lsn)
+		mark_good(sc);
+	while (!ret && (more = stage_walk_next(&sc->w, err)) == 1)
+		if (!scan_record(sc, &ret, err))
+			break;
+	stage_walk_end(&sc->w);
+	if (more < 0)
+		ret = more;
+	for (unsigned int i = 0; i < g->nr_members; i++)
+		stage_index_erase(g->index, &g->members[i]->tree,
+				  g->kept_lsn + 1, UINT64_MAX);
+	return ret ? error_set(err, ret, "no memory for the index") : 0;
+}
+
+/* --- tail ----------------------------------------------------------------- */
+
+static int sync_all(struct stage_group *g, struct error *err)
+{
+	const struct stage_io *io = g->stage->io;
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < g->nr_segments; i++)
+		ret = io->sync(io->arg, g->segments[i]->fd);
+	if (!ret)
+		ret = io->sync_dir(io->arg, g->dir);
+	for (unsigned int i = 0; !ret && i < g->nr_segments; i++)
+		io->drop_cache(io->arg, g->segments[i]->fd);
+	return ret ? error_set(err, -EIO, "%s: syncing the log: %s", g->name,
+			       strerror(-ret)) : 0;
+}
+
+/* Is all that the last epoch has on the disk, and good? */
+static bool verify_tail(struct scan *sc)
+{
+	struct walker w;
+	const char *payload;
+	bool ret = false;
+
+	if (stage_walk_begin(&w, sc->g, sc->tail_open, NULL))
+		w.lsn = UINT64_MAX;	/* it was there a moment ago */
+	while (!ret && w.lsn < sc->tail_commit) {
+		if (stage_walk_next(&w, NULL) != 1)
+			break;
+		payload = stage_walk_payload(&w, NULL);
+		if (!payload)
+			break;
+		if (w.r.type == STAGE_REC_DATA &&
+		    stage_digest(w.r.off, payload, w.r.len) != w.r.crc)
+			break;
+		if (w.lsn == sc->tail_commit &&
+		    stage_crc(payload, w.r.payload) == w.r.crc)
+			ret = true;
+	}
+	stage_walk_end(&w);
+	return ret;
+}
+
+/* Z1 */
+static int confirm_tail(struct scan *sc, struct error *err)
+{
+	struct stage_group *g = sc->g;
+	uint64_t tail = sc->tail_open;
+	int ret = 0;
+
+	if (!stage_fault(S3_SYNC))
+		ret = sync_all(g, err);
+	if (ret || !tail || stage_fault(S3_VERIFY) || verify_tail(sc))
+		return ret;
+	*sc = (struct scan) {
+		.g = g,
+		.limit = tail,
+		.partial = sc->partial,
+	};
+	return scan_log(sc, err);
+}
+
+/* --- the rest ------------------------------------------------------------- */
+
+static bool has_commit(struct stage_group *g, const struct found *f)
+{
+	struct stage_segment s = {
+		.number = f->b.number,
+		.salt = f->b.salt,
+		.fd = f->fd,
+		.bytes = f->size,
+	};
+	struct walker w = { .g = g, .s = &s, .pos = STAGE_BLOCK_BYTES };
+	bool has = false;
+
+	while (f->is_good && !has && stage_walk_next(&w, NULL) == 1)
+		has = w.r.type == STAGE_REC_CLEAN ||
+		      w.r.type == STAGE_REC_PARTIAL;
+	stage_walk_end(&w);
+	return has;
+}
+
+/* Z3. A predecessor of what counts was dropped before: it goes for good. */
+static void discard(struct stage_group *g, struct found *f)
+{
+	const struct stage_io *io = g->stage->io;
+	char path[sizeof(g->dir) + 32], lost[sizeof(path) + 8];
+
+	stage_segment_path(g, f->b.number, "", path, sizeof(path));
+	stage_segment_path(g, f->b.number, ".lost", lost, sizeof(lost));
+	if (f->b.number >= g->checkpoint.first && !f->is_blank &&
+	    (!f->is_good || has_commit(g, f)))
+		io->rename(io->arg, path, lost);
+	else
+		io->unlink(io->arg, path);
+	io->close(io->arg, f->fd);
+	f->fd = -1;
+	g->is_dir_dirty = true;
+}
+
+/* Out of the list, into @f again. */
+static void untake_segment(struct stage_group *g, struct recovery *rec)
+{
+	struct stage_segment *s = g->segments[--g->nr_segments];
+
+	g->log_bytes -= s->bytes;
+	for (unsigned int i = 0; i < rec->nr; i++)
+		if (rec->found[i].b.number == s->number)
+			rec->found[i].fd = s->fd;
+	free(s);
+}
+
+static void settle_end(struct scan *sc, struct recovery *rec)
+{
+	uint64_t number = stage_lsn_segment(sc->end_lsn);
+	struct stage_group *g = sc->g;
+	struct stage_segment *s;
+
+	while (g->nr_segments &&
+	       g->segments[g->nr_segments - 1]->number > number)
+		untake_segment(g, rec);
+	s = stage_segment_find(g, number);
+	if (s) {
+		s->end = s->tail = stage_lsn_pos(sc->end_lsn);
+		g->log_bytes -= s->bytes - s->end;	/* a hole, mostly */
+		s->bytes = s->end;
+	}
+	g->end_lsn = sc->end_lsn;
+	g->end_salt = sc->end_salt;
+	g->durable_lsn = g->kept_lsn;
+	for (unsigned int i = 0; i < rec->nr; i++)
+		if (rec->found[i].fd >= 0)
+			discard(g, &rec->found[i]);
+}
+
+static int check_floor(const struct stage_group *g, struct error *err)
+{
+	for (unsigned int i = 0; i < g->nr_epochs; i++)
+		if (g->epochs[i].is_clean && g->epochs[i].lsn == g->floor_lsn)
+			return 0;
+	return g->floor_lsn == g->checkpoint.applied_lsn ? 0 :
+	       error_set(err, -EIO, "%s: the log is damaged: an epoch is "
+			 "missing that the base has a part of", g->name);
+}
+
+static int recover(struct recovery *rec, struct error *err)
+{
+	struct scan sc = { .g = rec->g, .limit = UINT64_MAX };
+	int ret = find_segments(rec, err);
+
+	if (!ret)
+		ret = build_chain(rec, err);
+	sc.partial = rec->g->partial_epoch;
+	if (!ret)
+		ret = scan_log(&sc, err);
+	if (!ret)
+		ret = confirm_tail(&sc, err);
+	if (!ret)
+		ret = check_floor(rec->g, err);
+	if (!ret)
+		settle_end(&sc, rec);
+	return ret;
+}
+
+int stage_group_recover(struct stage_group *g, struct error *err)
+{
+	const struct stage_io *io = g->stage->io;
+	struct recovery rec = { .g = g };
+	int ret = stage_checkpoint_read(g, &g->checkpoint, err);
+
+	if (!ret)
+		ret = recover(&rec, err);
+	for (unsigned int i = 0; i < rec.nr; i++)
+		if (rec.found[i].fd >= 0)
+			io->close(io->arg, rec.found[i].fd);
+	free(rec.found);
+	return ret;
+}

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Headers: who may write, and what a header does.
+ *
+ * Y1 data and commits are taken from the newest session only. A hello of a
+ *    newer one first shuts out all others, then waits for what they have under
+ *    way, drops the open epoch, and only then is answered (W1, S8).
+ * Y2 one header is handled at a time in a group, but for heartbeats.
+ * Y3 what is served is what the stage knows: the epochs that are committed, the
+ *    generation that was adopted with a clean one (L3), the cut time of the
+ *    image. Kind, epoch and session are of the last write.
+ * Y4 a commit is refused, and its epoch dropped, when count or digest are not
+ *    those of the data that came (W2).
+ * Y5 a group's epoch is committed by the last member's header; until then those
+ *    of the others are promises (S7).
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "stage-parts.h"
+
+/* A number may have been seen since, with another member or in the log. */
+void stage_session_header(struct stage_volume *v, struct replica_header *h)
+{
+	pthread_mutex_lock(&v->g->lock);
+	*h = v->header;
+	if (h->seq)
+		h->highest_seen = v->g->seen;
+	pthread_mutex_unlock(&v->g->lock);
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+void stage_session_read_tail(struct stage_volume *v, void *buf, size_t len,
+			     uint64_t off)
+{
+	uint64_t tail = replica_tail_offset(v->meta.bytes);
+	char slots[REPLICA_HEADERS_BYTES] = { 0 };
+	struct replica_header h;
+	uint64_t from = off - tail;
+
+	assert(off >= tail);
+	stage_session_header(v, &h);
+	if (h.seq)
+		replica_header_encode(&h, slots + h.seq % REPLICA_SLOTS *
+				      REPLICA_SLOT_BYTES, NULL);
+	memset(buf, 0, len);
+	if (from < sizeof(slots))
+		memcpy(buf, slots + from, len < sizeof(slots) - from ? len :
+		       sizeof(slots) - from);
+}
+
+/* Y3 */
+void stage_session_serve(struct stage_volume *v, const struct replica_header *h,
+			 uint64_t clean, uint64_t partial,
+			 struct replica_header *served)
+{
+	bool is_adopted = !v->header.seq || h->kind == REPLICA_KIND_CLEAN;
+	const struct replica_header *of = is_adopted ? &v->writer : &v->header;
+
+	*served = *h;
+	served->generation = of->generation;
+	served->nr_ancestors = of->nr_ancestors;
+	memcpy(served->ancestors, of->ancestors, sizeof(of->ancestors));
+	memcpy(served->pair_id, v->writer.pair_id, sizeof(served->pair_id));
+	memcpy(served->volume_id, v->writer.volume_id,
+	       sizeof(served->volume_id));
+	served->session = v->writer.session;
+	served->volume_bytes = v->meta.bytes;
+	served->chunk_bytes = v->meta.chunk_bytes;
+	served->last_clean = clean;
+	served->last_partial = partial;
+	served->highest_seen = v->g->seen;
+	if (h->epoch > v->g->seen)
+		served->epoch = 0;
+	served->state = clean ? REPLICA_STATE_OK : REPLICA_STATE_APPLYING;
+	if (h->kind != REPLICA_KIND_CLEAN && h->kind != REPLICA_KIND_HEARTBEAT)
+		served->cut_time = v->header.cut_time;
+}
+
+static void serve(struct stage_volume *v, const struct replica_header *h)
+{
+	struct replica_header served;
+
+	stage_session_serve(v, h, v->g->clean_epoch, v->g->partial_epoch,
+			    &served);
+	v->header = served;
+}
+
+/* --- who ------------------------------------------------------------------ */
+
+static int refuse_superseded(struct stage_volume *v, struct error *err)
+{
+	return error_set(err, -ESHUTDOWN, "%s: superseded by session %" PRIu64
+			 ".%" PRIu64, v->meta.name, v->writer.session.loads,
+			 v->writer.session.attaches);
+}
+
+int stage_session_check(struct stage_conn *c, struct error *err)
+{
+	struct stage_volume *v = c->v;
+
+	if (v->g->error.code)
+		return error_set(err, v->g->error.code, "%s",
+				 v->g->error.text);
+	if (!c->token)
+		return error_set(err, -EINVAL, "%s: no hello on this "
+				 "connection yet", v->meta.name);
+	if (c->token != v->token && !stage_fault(S8))
+		return refuse_superseded(v, err);
+	return 0;
+}
+
+static bool is_zero_id(const uint8_t *id)
+{
+	static const uint8_t zero[16];
+
+	return !memcmp(id, zero, sizeof(zero));
+}
+
+/* The ids that a hello must have; the first one on the spot. */
+static int check_ids(const struct stage_volume *v,
+		     const struct replica_header *h, struct error *err)
+{
+	const uint8_t *pair = v->header.seq ? v->header.pair_id :
+					      v->meta.pair_id;
+	const uint8_t *volume = v->header.seq ? v->header.volume_id :
+						v->meta.volume_id;
+
+	if (!is_zero_id(pair) && memcmp(pair, h->pair_id, 16))
+		return error_set(err, -EPERM, "%s: belongs to another pair",
+				 v->meta.name);
+	if (!is_zero_id(volume) && memcmp(volume, h->volume_id, 16))
+		return error_set(err, -EPERM, "%s: is of another volume of "
+				 "this pair", v->meta.name);
+	return 0;
+}
+
+static bool is_ancestor(const struct replica_header *h, uint64_t generation)
+{
+	for (uint32_t i = 0; i < h->nr_ancestors; i++)
+		if (h->ancestors[i].generation == generation)
+			return true;
+	return false;
+}
+
+static int check_generation(const struct stage_volume *v,
+			    const struct replica_header *h, struct error *err)
+{
+	if (!v->header.seq || h->generation == v->header.generation ||
+	    is_ancestor(h, v->header.generation))
+		return 0;
+	return error_set(err, -EPERM, "%s: the writer is of %s generation",
+			 v->meta.name, is_ancestor(&v->header, h->generation) ?
+			 "an older" : "an unrelated");
+}
+
+static int check_shape(const struct stage_volume *v,
+		       const struct replica_header *h, struct error *err)
+{
+	if (h->volume_bytes != v->meta.bytes)
+		return error_set(err, -EINVAL, "%s: %" PRIu64 " bytes here, %"
+				 PRIu64 " there", v->meta.name, v->meta.bytes,
+				 h->volume_bytes);
+	if (h->chunk_bytes != v->meta.chunk_bytes)
+		return error_set(err, -EINVAL, "%s: chunks of %u bytes here, "
+				 "of %u there", v->meta.name,
+				 v->meta.chunk_bytes, h->chunk_bytes);
+	if (h->members != v->g->nr_members)
+		return error_set(err, -EINVAL, "%s: a group of %u here, of %u "
+				 "there", v->meta.name, v->g->nr_members,
+				 h->members);
+	return 0;
+}
+
+/* --- hello ---------------------------------------------------------------- */
+
+static int log_header(struct stage_volume *v, struct error *err)
+{
+	struct stage_record r = {
+		.type = STAGE_REC_HEADER,
+		.member = v->meta.member,
+		.payload = REPLICA_SLOT_BYTES,
+	};
+	char slot[REPLICA_SLOT_BYTES];
+	struct replica_why why;
+	struct error full = { 0 };
+	uint64_t lsn;
+	int ret = replica_header_encode(&v->header, slot, &why);
+
+	if (ret)
+		return error_set(err, ret, "header: %s", why.text);
+	r.crc = stage_crc(slot, sizeof(slot));
+	ret = stage_log_append(v->g, &r, slot, &lsn, &full);
+	if (!ret)
+		ret = stage_log_sync(v->g, &full);
+	if (!ret)
+		stage_log_accept(v->g);
+	else
+		stage_log_rewind(v->g);
+	if (!ret || ret == -ENOSPC)
+		return 0;	/* it costs no more than being told again */
+	return error_set(err, ret, "%s", full.text);
+}
+
+static bool is_same_session(const struct replica_session *a,
+			    const struct replica_session *b)
+{
+	return !replica_session_compare(a, b) && a->random == b->random;
+}
+
+/* One more connection of the newest session. */
+static int join_session(struct stage_conn *c, const struct replica_header *h)
+{
+	struct stage_volume *v = c->v;
+
+	if (!v->token) {		/* it is from before we were opened */
+		v->token = ++v->g->tokens;
+		v->writer = *h;
+	}
+	c->token = v->token;
+	if (h->seq > v->header.seq && v->g->open.state == EPOCH_NONE)
+		serve(v, h);
+	return 0;
+}
+
+static int begin_session(struct stage_conn *c, const struct replica_header *h,
+			 struct error *err)
+{
+	struct stage_volume *v = c->v;
+
+	if (v->header.seq && h->seq <= v->header.seq)
+		return error_set(err, -EINVAL, "%s: header %" PRIu64 " after %"
+				 PRIu64, v->meta.name, h->seq, v->header.seq);
+	v->writer = *h;
+	v->token = ++v->g->tokens;		/* Y1: the others are out */
+	c->token = v->token;
+	stage_epoch_drop(v->g);
+	serve(v, h);
+	return log_header(v, err);
+}
+
+static int take_hello(struct stage_conn *c, const struct replica_header *h,
+		      struct error *err)
+{
+	struct stage_volume *v = c->v;
+	const struct replica_session *newest = v->token ? &v->writer.session :
+							  &v->header.session;
+	int ret = check_ids(v, h, err);
+
+	if (!ret)
+		ret = check_shape(v, h, err);
+	if (!ret)
+		ret = check_generation(v, h, err);
+	if (ret)
+		return ret;
+	if ((v->token || v->header.seq) &&
+	    replica_session_compare(&h->session, newest) <= 0) {
+		if (is_same_session(&h->session, newest))
+			return join_session(c, h);
+		return error_set(err, -ESHUTDOWN, "%s: superseded by session %"
+				 PRIu64 ".%" PRIu64, v->meta.name,
+				 newest->loads, newest->attaches);
+	}
+	return begin_session(c, h, err);
+}
+
+/* --- open, partial, clean ------------------------------------------------- */
+
+static int take_open(struct stage_conn *c, const struct replica_header *h,
+		     struct error *err)
+{
+	struct stage_volume *v = c->v;
+	struct stage_group *g = v->g;
+	int ret = 0;
+
+	/* The client has given up what was open, or is a member of it. */
+	if (g->open.state != EPOCH_NONE &&
+	    (g->open.nr != h->epoch || v->is_open || g->open.failed))
+		stage_epoch_drop(g);
+	if (g->open.state == EPOCH_NONE)
+		ret = stage_epoch_open(g, h->epoch, err);
+	if (ret)
+		return ret;
+	v->is_open = true;
+	serve(v, h);
+	return 0;
+}
+
+/* Nothing of this member is under way any more, or its epoch is gone. */
+static void wait_for_data(struct stage_volume *v)
+{
+	while (v->in_flight)
+		stage_drain(v->g);
+}
+
+static int check_count(const struct stage_volume *v,
+		       const struct replica_header *h, struct error *err)
+{
+	if ((h->records == v->records && h->digest == v->digest) ||
+	    stage_fault(W2))
+		return 0;
+	return error_set(err, -EINVAL, "%s: epoch %" PRIu64 " has %" PRIu64
+			 " records of digest %" PRIx64 ", the header says %"
+			 PRIu64 " of %" PRIx64, v->meta.name, h->epoch,
+			 v->records, v->digest, h->records, h->digest);
+}
+
+/* Is the open epoch what this commit is about? */
+static int check_commit(struct stage_volume *v, const struct replica_header *h,
+			struct error *err)
+{
+	struct stage_group *g = v->g;
+
+	if (g->open.state != EPOCH_OPEN || g->open.nr != h->epoch)
+		return error_set(err, -EINVAL, "%s: epoch %" PRIu64
+				 " is not open", v->meta.name, h->epoch);
+	if (g->open.failed)
+		return error_set(err, g->open.failed, "%s: epoch %" PRIu64
+				 " is dropped: %s", v->meta.name, h->epoch,
+				 g->open.why.text);
+	if (v->is_prepared)
+		return error_set(err, -EINVAL, "%s: epoch %" PRIu64
+				 " is committed twice", v->meta.name,
+				 h->epoch);
+	if (g->open.nr_prepared && g->open.kind != h->kind)
+		return error_set(err, -EINVAL, "%s: the members of a group "
+				 "commit in different ways", v->meta.name);
+	return check_count(v, h, err);
+}
+
+/* Y5 */
+static int prepare(struct stage_volume *v, const struct replica_header *h,
+		   struct error *err)
+{
+	struct stage_group *g = v->g;
+
+	v->is_prepared = true;
+	v->commit = *h;
+	g->open.kind = h->kind;
+	if (++g->open.nr_prepared < g->nr_members && !stage_fault(S7))
+		return 0;
+	for (unsigned int i = 0; i < g->nr_members; i++)
+		if (!g->members[i]->is_prepared) /* only with the fault */
+			g->members[i]->commit = *h;
+	g->open.state = EPOCH_COMMITTING;
+	return stage_epoch_commit(g, err);
+}
+
+static int take_commit(struct stage_conn *c, const struct replica_header *h,
+		       struct error *err)
+{
+	struct stage_volume *v = c->v;
+	struct stage_group *g = v->g;
+	int ret = 0;
+
+	if (g->open.state == EPOCH_NONE && !h->records)
+		ret = stage_epoch_open(g, h->epoch, err);
+	if (ret)
+		return ret;
+	wait_for_data(v);
+	ret = check_commit(v, h, err);
+	if (ret) {
+		if (g->open.nr == h->epoch)
+			stage_epoch_drop(g);		/* Y4 */
+		return ret;
+	}
+	return prepare(v, h, err);
+}
+
+static int take_handover(struct stage_conn *c, const struct replica_header *h,
+			 struct error *err)
+{
+	struct stage_volume *v = c->v;
+
+	if (v->g->open.state != EPOCH_NONE ||
+	    h->epoch != v->g->clean_epoch ||
+	    v->g->partial_epoch > v->g->clean_epoch)
+		return error_set(err, -EINVAL, "%s: handed over in the middle "
+				 "of an epoch", v->meta.name);
+	serve(v, h);
+	return log_header(v, err);
+}
+
+/* Not in line with the others: a commit may take its time. */
+static int take_heartbeat(struct stage_conn *c,
+			  const struct replica_header *h)
+{
+	if (h->epoch <= c->v->g->seen && h->cut_time >= c->v->header.cut_time)
+		serve(c->v, h);
+	return 0;
+}
+
+/* --- all kinds ------------------------------------------------------------ */
+
+static int take_header(struct stage_conn *c, const struct replica_header *h,
+		       struct error *err)
+{
+	struct stage_volume *v = c->v;
+	int ret;
+
+	if (h->kind == REPLICA_KIND_HELLO)
+		return take_hello(c, h, err);
+	ret = stage_session_check(c, err);
+	if (ret)
+		return ret;
+	if (!is_same_session(&h->session, &v->writer.session))
+		return error_set(err, -EPERM, "%s: a header of another "
+				 "session than its connection", v->meta.name);
+	if (h->seq <= v->header.seq)
+		return error_set(err, -EINVAL, "%s: header %" PRIu64 " after %"
+				 PRIu64, v->meta.name, h->seq, v->header.seq);
+	switch (h->kind) {
+	case REPLICA_KIND_OPEN:
+		return take_open(c, h, err);
+	case REPLICA_KIND_PARTIAL:
+	case REPLICA_KIND_CLEAN:
+		return take_commit(c, h, err);
+	case REPLICA_KIND_HANDOVER:
+		return take_handover(c, h, err);
+	default:
+		return take_heartbeat(c, h);
+	}
+}
+
+/* Y2 */
+static int handle(struct stage_conn *c, const struct replica_header *h,
+		  struct error *err)
+{
+	struct stage_group *g = c->v->g;
+	int ret;
+
+	if (g->error.code)
+		return error_set(err, g->error.code, "%s", g->error.text);
+	if (h->kind == REPLICA_KIND_HEARTBEAT)
+		return take_header(c, h, err);
+	while (g->is_header_busy)
+		pthread_cond_wait(&g->changed, &g->lock);
+	g->is_header_busy = true;
+	ret = take_header(c, h, err);
+	g->is_header_busy = false;
+	pthread_cond_broadcast(&g->changed);
+	return ret;
+}
+
+int stage_session_write_header(struct stage_conn *c, const void *slot,
+			       uint64_t off, struct error *err)
+{
+	struct stage_volume *v = c->v;
+	struct replica_header h;
+	struct replica_why why;
+	int ret = replica_header_decode(&h, slot, REPLICA_SLOT_BYTES, &why);
+
+	if (ret)
+		return error_set(err, -EINVAL, "%s: header: %s", v->meta.name,
+				 why.text);
+	if (off != replica_slot_offset(v->meta.bytes, h.seq))
+		return error_set(err, -EINVAL, "%s: header %" PRIu64
+				 " is not in its slot", v->meta.name, h.seq);
+	pthread_mutex_lock(&v->g->lock);
+	ret = handle(c, &h, err);
+	pthread_mutex_unlock(&v->g->lock);
+	return ret;
+}

@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The table of volumes: NAME.volume in the stage's directory, one block each,
+ * and GROUP.log/ with the log. A volume is there from the moment at which its
+ * block has its name; all that it needs is made before.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "stage-parts.h"
+
+#define SUFFIX		".volume"
+
+bool stage_path(const struct stage *s, const char *name, const char *suffix,
+		char *path, size_t size)
+{
+	int n = snprintf(path, size, "%s/%s%s", s->dir, name, suffix);
+
+	return n > 0 && (size_t)n < size;
+}
+
+/* --- groups --------------------------------------------------------------- */
+
+static int init_locks(struct stage_group *g)
+{
+	pthread_rwlockattr_t attr;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr,
+			PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&g->files, &attr);
+	pthread_rwlock_init(&g->index_lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_cond_init(&g->changed, NULL);
+	pthread_cond_init(&g->drained, NULL);
+	return 0;
+}
+
+struct stage_group *stage_group_create(struct stage *s, const char *name,
+				       const uint8_t *log_id, struct error *err)
+{
+	struct stage_group *g = calloc(1, sizeof(*g));
+
+	if (g)
+		g->index = stage_index_create();
+	if (!g || !g->index) {
+		free(g);
+		error_set(err, -ENOMEM, "no memory");
+		return NULL;
+	}
+	g->stage = s;
+	g->next_number = 1;
+	snprintf(g->name, sizeof(g->name), "%s", name);
+	stage_path(s, name, ".log", g->dir, sizeof(g->dir));
+	memcpy(g->log_id, log_id, sizeof(g->log_id));
+	init_locks(g);
+	return g;
+}
+
+void stage_group_destroy(struct stage_group *g)
+{
+	stage_segment_close_all(g);
+	stage_index_destroy(g->index);
+	pthread_rwlock_destroy(&g->files);
+	pthread_rwlock_destroy(&g->index_lock);
+	pthread_mutex_destroy(&g->lock);
+	pthread_cond_destroy(&g->changed);
+	pthread_cond_destroy(&g->drained);
+	free(g->members);
+	free(g->epochs);
+	free(g);
+}
+
+int stage_group_add_member(struct stage_group *g, struct stage_volume *v)
+{
+	unsigned int nr = v->meta.member + 1;
+	struct stage_volume **more;
+
+	if (nr > g->nr_members) {
+		more = realloc(g->members, nr * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		g->members = more;
+		while (g->nr_members < nr)
+			g->members[g->nr_members++] = NULL;
+	}
+	if (g->members[v->meta.member])
+		return -EEXIST;
+	g->members[v->meta.member] = v;
+	v->g = g;
+	return 0;
+}
+
+static struct stage_group *find_group(struct stage *s, const char *name)
+{
+	struct stage_group *g = s->groups;
+
+	while (g && strcmp(g->name, name))
+		g = g->next;
+	return g;
+}
+
+static struct stage_group *get_group(struct stage *s, const char *name,
+				     const uint8_t *log_id, struct error *err)
+{
+	struct stage_group *g = find_group(s, name);
+
+	if (g)
+		return g;
+	g = stage_group_create(s, name, log_id, err);
+	if (!g)
+		return NULL;
+	g->next = s->groups;
+	s->groups = g;
+	return g;
+}
+
+/* --- bases ---------------------------------------------------------------- */
+
+static int fit_base(struct stage_volume *v, struct error *err)
+{
+	const struct stage_io *io = v->stage->io;
+	uint64_t size;
+	int ret = stage_fault(S9) ? 0 : io->lock(io->arg, v->base_fd);
+
+	if (ret)
+		return error_set(err, ret, "%s: another process has it",
+				 v->meta.base);
+	ret = io->size(io->arg, v->base_fd, &size);
+	if (!ret && size < v->meta.bytes) {
+		ret = io->truncate(io->arg, v->base_fd, v->meta.bytes);
+		if (!ret)
+			ret = io->sync(io->arg, v->base_fd);
+	}
+	return ret ? error_set(err, ret, "%s: is smaller than the volume, and "
+			       "cannot be grown: %s", v->meta.base,
+			       strerror(-ret)) : 0;
+}
+
+/* A new one, if there is none: its name is on the disk before the volume's. */
+static int make_base(struct stage_volume *v, struct error *err)
+{
+	const struct stage_io *io = v->stage->io;
+	int fd = io->open(io->arg, v->meta.base, O_RDWR | O_CREAT), ret;
+	char dir[STAGE_PATH_LEN];
+
+	if (fd < 0)
+		return error_set(err, fd, "%s: %s", v->meta.base,
+				 strerror(-fd));
+	io->close(io->arg, fd);
+	memcpy(dir, v->meta.base, sizeof(dir));
+	*strrchr(dir, '/') = 0;
+	ret = io->sync_dir(io->arg, dir[0] ? dir : "/");
+	return ret ? error_set(err, ret, "%s: %s", v->meta.base,
+			       strerror(-ret)) : 0;
+}
+
+/* O_EXCL: nobody else may have a block device (S9). */
+int stage_volume_open_base(struct stage_volume *v, struct error *err)
+{
+	const struct stage_io *io = v->stage->io;
+	int flags = stage_fault(S9) ? O_RDWR : O_RDWR | O_EXCL;
+	int fd = io->open(io->arg, v->meta.base, flags), ret;
+
+	if (fd < 0)
+		return error_set(err, fd, "%s: %s", v->meta.base,
+				 strerror(-fd));
+	v->base_fd = fd;
+	ret = fit_base(v, err);
+	if (ret) {
+		io->close(io->arg, fd);
+		v->base_fd = -1;
+	}
+	return ret;
+}
+
+/* --- volumes -------------------------------------------------------------- */
+
+static struct stage_volume *volume_create(struct stage *s,
+					  const struct stage_volume_block *b)
+{
+	struct stage_volume *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return NULL;
+	v->stage = s;
+	v->base_fd = -1;
+	v->meta = *b;
+	return v;
+}
+
+void stage_volume_destroy(struct stage_volume *v)
+{
+	const struct stage_io *io = v->stage->io;
+
+	if (v->base_fd >= 0)
+		io->close(io->arg, v->base_fd);
+	free(v);
+}
+
+static void add_volume(struct stage *s, struct stage_volume *v)
+{
+	struct stage_volume **at = &s->volumes;
+
+	while (*at && strcmp((*at)->meta.name, v->meta.name) < 0)
+		at = &(*at)->next;
+	v->next = *at;
+	*at = v;
+}
+
+static int read_block(struct stage *s, const char *file, char *block)
+{
+	const struct stage_io *io = s->io;
+	char path[STAGE_PATH_LEN + 128];
+	ssize_t n;
+	int fd;
+
+	if (!stage_path(s, file, "", path, sizeof(path)))
+		return -ENAMETOOLONG;
+	fd = io->open(io->arg, path, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	n = io->pread(io->arg, fd, block, STAGE_BLOCK_BYTES, 0);
+	io->close(io->arg, fd);
+	return n < 0 ? n : n < STAGE_BLOCK_BYTES ? -EBADMSG : 0;
+}
+
+/* A block that is no good makes a volume that tells so. */
+static void make_unreadable(struct stage_volume_block *b, const char *name)
+{
+	static unsigned int nr;
+
+	memset(b, 0, sizeof(*b));
+	memccpy(b->name, name, 0, sizeof(b->name) - 1);
+	snprintf(b->group, sizeof(b->group), "?%u", nr++);
+	b->bytes = STAGE_BLOCK;
+	b->chunk_bytes = STAGE_BLOCK;
+}
+
+static int load_volume(struct stage *s, const char *file, const char *name,
+		       struct error *err)
+{
+	char block[STAGE_BLOCK_BYTES];
+	struct stage_volume_block b;
+	struct stage_volume *v;
+	struct stage_group *g;
+	int bad = read_block(s, file, block), ret;
+
+	if (!bad)
+		bad = stage_volume_decode(&b, block);
+	if (!bad && strcmp(b.name, name))
+		bad = -EBADMSG;
+	if (bad)
+		make_unreadable(&b, name);
+	g = get_group(s, b.group, b.log_id, err);
+	v = g ? volume_create(s, &b) : NULL;
+	if (!v)
+		return error_set(err, -ENOMEM, "no memory");
+	if (bad)
+		error_set(&g->error, -EIO, "%s: not the description of a "
+			  "volume, or damaged: %s", file, strerror(-bad));
+	add_volume(s, v);
+	ret = stage_group_add_member(g, v);
+	if (ret) {
+		v->g = g;
+		error_set(&g->error, -EIO, "%s: two members have its number",
+			  name);
+	}
+	return 0;
+}
+
+struct load {
+	struct stage *s;
+	struct error *err;
+};
+
+static int load_file(void *arg, const char *file)
+{
+	struct load *load = arg;
+	size_t len = strlen(file), tail = strlen(SUFFIX);
+	char name[STAGE_NAME_LEN];
+
+	if (len <= tail || len - tail >= sizeof(name) ||
+	    strcmp(file + len - tail, SUFFIX))
+		return 0;
+	memcpy(name, file, len - tail);
+	name[len - tail] = 0;
+	return stage_name_ok(name) ? load_volume(load->s, file, name,
+						 load->err) : 0;
+}
+
+static void start_group(struct stage_group *g)
+{
+	int ret = g->error.code;
+
+	for (unsigned int i = 0; !ret && i < g->nr_members; i++) {
+		if (g->members[i])
+			ret = stage_volume_open_base(g->members[i], &g->error);
+		else
+			ret = error_set(&g->error, -EIO, "%s: member %u is "
+					"missing", g->name, i);
+	}
+	if (!ret)
+		ret = stage_group_recover(g, &g->error);
+	if (!ret)
+		stage_apply_start(g, &g->error);
+}
+
+int stage_volumes_load(struct stage *s, struct error *err)
+{
+	struct load load = { s, err };
+	int ret = s->io->list(s->io->arg, s->dir, load_file, &load);
+
+	if (ret)
+		return error_set(err, ret, "%s: %s", s->dir, strerror(-ret));
+	for (struct stage_group *g = s->groups; g; g = g->next)
+		start_group(g);
+	return 0;
+}
+
+/* --- a new one ------------------------------------------------------------ */
+
+static int check_config(const struct stage *s,
+			const struct stage_volume_config *c,
+			struct error *err)
+{
+	if (!c->name || !stage_name_ok(c->name) ||
+	    (c->group && !stage_name_ok(c->group)))
+		return error_set(err, -EINVAL, "'%s' is no name: letters, "
+				 "digits, '.', '_' and '-', at most %d",
+				 c->name ? c->name : "", STAGE_NAME_LEN - 1);
+	if (!c->base || c->base[0] != '/' ||
+	    strlen(c->base) >= STAGE_PATH_LEN)
+		return error_set(err, -EINVAL, "%s: the base must be an "
+				 "absolute path", c->name);
+	if (!c->bytes || c->bytes % STAGE_BLOCK ||
+	    c->bytes > REPLICA_VOLUME_MAX)
+		return error_set(err, -EINVAL, "%s: a volume of %llu bytes "
+				 "cannot be", c->name,
+				 (unsigned long long)c->bytes);
+	if (c->chunk_bytes & (c->chunk_bytes - 1) ||
+	    (c->chunk_bytes && c->chunk_bytes < STAGE_BLOCK))
+		return error_set(err, -EINVAL, "%s: a chunk of %u bytes "
+				 "cannot be", c->name, c->chunk_bytes);
+	for (struct stage_volume *v = s->volumes; v; v = v->next)
+		if (!strcmp(v->meta.name, c->name))
+			return error_set(err, -EEXIST, "%s: is there already",
+					 c->name);
+	return 0;
+}
+
+static int make_log(struct stage_group *g, struct error *err)
+{
+	const struct stage_io *io = g->stage->io;
+	int ret = io->mkdir(io->arg, g->dir);
+
+	if (ret)
+		return error_set(err, ret, "%s: %s", g->dir, strerror(-ret));
+	memcpy(g->checkpoint.log_id, g->log_id, sizeof(g->log_id));
+	g->checkpoint.seq = 1;
+	ret = stage_checkpoint_write(g, &g->checkpoint, err);
+	if (!ret)
+		ret = io->sync_dir(io->arg, g->dir);
+	return ret ? error_set(err, ret, "%s: %s", g->dir, strerror(-ret)) : 0;
+}
+
+static int write_meta(struct stage_volume *v, struct error *err)
+{
+	const struct stage_io *io = v->stage->io;
+	char path[STAGE_PATH_LEN + 128], tmp[STAGE_PATH_LEN + 136];
+	char block[STAGE_BLOCK_BYTES];
+	struct iovec iov = { block, sizeof(block) };
+	int fd, ret;
+
+	stage_path(v->stage, v->meta.name, SUFFIX, path, sizeof(path));
+	stage_path(v->stage, v->meta.name, SUFFIX ".new", tmp, sizeof(tmp));
+	stage_volume_encode(&v->meta, block);
+	fd = io->open(io->arg, tmp, O_RDWR | O_CREAT | O_TRUNC);
+	if (fd < 0)
+		return error_set(err, fd, "%s: %s", tmp, strerror(-fd));
+	ret = io->pwritev(io->arg, fd, &iov, 1, 0);
+	if (!ret)
+		ret = io->sync(io->arg, fd);
+	io->close(io->arg, fd);
+	if (!ret)
+		ret = io->rename(io->arg, tmp, path);
+	if (!ret)
+		ret = io->sync_dir(io->arg, v->stage->dir);
+	return ret ? error_set(err, ret, "%s: %s", path, strerror(-ret)) : 0;
+}
+
+static void fill_meta(const struct stage_volume_config *c,
+		      const struct stage_group *g, struct stage_volume_block *b)
+{
+	memset(b, 0, sizeof(*b));
+	snprintf(b->name, sizeof(b->name), "%s", c->name);
+	snprintf(b->group, sizeof(b->group), "%s", g->name);
+	snprintf(b->base, sizeof(b->base), "%s", c->base);
+	memcpy(b->log_id, g->log_id, sizeof(b->log_id));
+	memcpy(b->pair_id, c->pair_id, sizeof(b->pair_id));
+	memcpy(b->volume_id, c->volume_id, sizeof(b->volume_id));
+	b->bytes = c->bytes;
+	b->chunk_bytes = c->chunk_bytes ? c->chunk_bytes : 4096;
+	b->member = g->nr_members;
+}
+
+/* May it still take members? */
+static int check_group(struct stage_group *g, struct error *err)
+{
+	uint64_t most = g->stage->opts.segment_bytes / 4 /
+			(STAGE_RECORD_BYTES + REPLICA_SLOT_BYTES);
+
+	if (g->error.code)
+		return error_set(err, g->error.code, "%s", g->error.text);
+	if (g->seen || g->nr_segments)
+		return error_set(err, -EBUSY, "%s: the group has epochs: it "
+				 "takes no more members", g->name);
+	if (g->nr_members >= most || g->nr_members == REPLICA_MEMBERS_MAX)
+		return error_set(err, -EINVAL, "%s: no more than %u members "
+				 "with segments of %llu bytes", g->name,
+				 g->nr_members, (unsigned long long)
+				 g->stage->opts.segment_bytes);
+	return 0;
+}
+
+/* The volume for @c in @g, complete on disk; NULL with the error in *err. */
+static struct stage_volume *make_volume(struct stage_group *g,
+					const struct stage_volume_config *c,
+					struct error *err)
+{
+	struct stage_volume_block b;
+	struct stage_volume *v;
+	int ret;
+
+	fill_meta(c, g, &b);
+	v = volume_create(g->stage, &b);
+	if (!v) {
+		error_set(err, -ENOMEM, "no memory");
+		return NULL;
+	}
+	ret = make_base(v, err);
+	if (!ret)
+		ret = stage_volume_open_base(v, err);
+	if (!ret && !g->nr_members)
+		ret = make_log(g, err);
+	if (!ret)
+		ret = write_meta(v, err);
+	if (!ret)
+		return v;
+	stage_volume_destroy(v);
+	return NULL;
+}
+
+static int create_locked(struct stage *s, const struct stage_volume_config *c,
+			 struct stage_volume **out, struct error *err)
+{
+	const char *group = c->group ? c->group : c->name;
+	struct stage_volume *v;
+	uint8_t log_id[16];
+	struct stage_group *g;
+	int ret = check_config(s, c, err);
+
+	if (ret)
+		return ret;
+	if (getrandom(log_id, sizeof(log_id), 0) != sizeof(log_id))
+		return error_set(err, -EIO, "no random numbers");
+	g = get_group(s, group, log_id, err);
+	ret = g ? check_group(g, err) : -ENOMEM;
+	if (ret)
+		return ret;
+	v = make_volume(g, c, err);
+	if (!v)
+		return err && err->code ? err->code : -EIO;
+	pthread_mutex_lock(&g->lock);
+	ret = stage_group_add_member(g, v);
+	pthread_mutex_unlock(&g->lock);
+	if (ret) {
+		stage_volume_destroy(v);
+		return error_set(err, ret, "no memory");
+	}
+	add_volume(s, v);
+	if (out)
+		*out = v;
+	return g->has_applier ? 0 : stage_apply_start(g, err);
+}
+
+int stage_create_volume(struct stage *s, const struct stage_volume_config *c,
+			struct stage_volume **v, struct error *err)
+{
+	struct error mine = { 0 };
+	int ret;
+
+	pthread_mutex_lock(&s->lock);
+	ret = create_locked(s, c, v, &mine);
+	pthread_mutex_unlock(&s->lock);
+	return ret ? error_set(err, ret, "%s", mine.text) : 0;
+}

@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The trace has every change with its data. A file is its changes in their
+ * order; which of them are safe at a moment follows from the syncs before it.
+ * Names are the same: made, removed and renamed in the trace, safe with the
+ * sync of their directory.
+ */
+#include "stage-disk-impl.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- files and names ------------------------------------------------------ */
+
+void disk_file_resize(struct file *f, uint64_t size)
+{
+	if (size > f->size) {
+		f->data = realloc(f->data, size);
+		memset(f->data + f->size, 0, size - f->size);
+	}
+	f->size = size;
+}
+
+void disk_file_write(struct file *f, const char *data, uint64_t off,
+		     uint64_t len)
+{
+	if (off + len > f->size)
+		disk_file_resize(f, off + len);
+	if (!len)
+		return;
+	if (data)
+		memcpy(f->data + off, data, len);
+	else
+		memset(f->data + off, 0, len);
+}
+
+int disk_add_file(struct disk *d)
+{
+	d->files = realloc(d->files, (d->nr_files + 1) * sizeof(*d->files));
+	d->files[d->nr_files] = (struct file) { 0 };
+	return d->nr_files++;
+}
+
+static struct name *find_name(struct disk *d, const char *path)
+{
+	for (unsigned int i = 0; i < d->nr_names; i++)
+		if (!strcmp(d->names[i].path, path))
+			return &d->names[i];
+	return NULL;
+}
+
+void disk_set_name(struct disk *d, const char *path, int file)
+{
+	struct name *n = find_name(d, path);
+
+	if (!n) {
+		d->names = realloc(d->names, (d->nr_names + 1) *
+				   sizeof(*d->names));
+		n = &d->names[d->nr_names++];
+		snprintf(n->path, sizeof(n->path), "%s", path);
+	}
+	n->file = file;
+}
+
+static int file_of(struct disk *d, const char *path)
+{
+	struct name *n = find_name(d, path);
+
+	return n ? n->file : -1;
+}
+
+void disk_trace(struct disk *d, enum op_type type, int file, const char *path,
+		uint64_t off, uint64_t len, const char *data)
+{
+	struct op *op;
+
+	if (!d->tracing)
+		return;
+	if (d->nr_ops == d->max_ops) {
+		d->max_ops = d->max_ops ? d->max_ops * 2 : 1024;
+		d->ops = realloc(d->ops, d->max_ops * sizeof(*d->ops));
+	}
+	op = &d->ops[d->nr_ops++];
+	*op = (struct op) { type, file, -1, "", off, len, NULL, d->now };
+	snprintf(op->path, sizeof(op->path), "%s", path ? path : "");
+	if (data) {
+		op->data = malloc(len);
+		memcpy(op->data, data, len);
+	}
+}
+
+/* --- calls ---------------------------------------------------------------- */
+
+static int enter(struct disk *d, bool can_fail)
+{
+	pthread_mutex_lock(&d->lock);
+	if (!can_fail)
+		return 0;
+	d->calls++;
+	if (d->fail_at && d->calls >= d->fail_at &&
+	    d->calls <= d->fail_at + d->fail_more)
+		return d->fail_err;
+	return 0;
+}
+
+static int leave(struct disk *d, int ret)
+{
+	pthread_mutex_unlock(&d->lock);
+	return ret;
+}
+
+static int fd_file(struct disk *d, int fd)
+{
+	int file = d->fds[fd - FD_BASE] - 1;
+
+	assert(fd >= FD_BASE && file >= 0);
+	return file;
+}
+
+static const char *path_of(struct disk *d, int file)
+{
+	for (unsigned int i = 0; i < d->nr_names; i++)
+		if (d->names[i].file == file)
+			return d->names[i].path;
+	return "";
+}
+
+static int take_fd(struct disk *d, int file)
+{
+	for (int i = 0; i < FDS; i++) {
+		if (d->fds[i])
+			continue;
+		d->fds[i] = file + 1;
+		d->locked[i] = false;
+		return FD_BASE + i;
+	}
+	return -EMFILE;
+}
+
+static int disk_open(void *arg, const char *path, int flags)
+{
+	struct disk *d = arg;
+	int file, ret = enter(d, flags & O_CREAT);
+
+	if (ret)
+		return leave(d, ret);
+	file = file_of(d, path);
+	if (file < 0 && !(flags & O_CREAT))
+		return leave(d, -ENOENT);
+	if (file < 0) {
+		file = disk_add_file(d);
+		disk_set_name(d, path, file);
+		disk_trace(d, OP_CREATE, file, path, 0, 0, NULL);
+	} else if (flags & O_TRUNC && d->files[file].size) {
+		disk_file_resize(&d->files[file], 0);
+		disk_trace(d, OP_SIZE, file, NULL, 0, 0, NULL);
+	}
+	return leave(d, take_fd(d, file));
+}
+
+static void disk_close(void *arg, int fd)
+{
+	struct disk *d = arg;
+
+	enter(d, false);
+	fd_file(d, fd);
+	d->fds[fd - FD_BASE] = 0;
+	leave(d, 0);
+}
+
+static int disk_lock(void *arg, int fd)
+{
+	struct disk *d = arg;
+	int ret = enter(d, false), file = fd_file(d, fd);
+
+	for (int i = 0; i < FDS; i++)
+		if (d->fds[i] == file + 1 && d->locked[i] && i != fd - FD_BASE)
+			ret = -EBUSY;
+	d->locked[fd - FD_BASE] = !ret;
+	return leave(d, ret);
+}
+
+static int disk_size(void *arg, int fd, uint64_t *size)
+{
+	struct disk *d = arg;
+
+	enter(d, false);
+	*size = d->files[fd_file(d, fd)].size;
+	return leave(d, 0);
+}
+
+static bool is_part(const char *part, const char *path)
+{
+	return part[0] && strstr(path, part);
+}
+
+static int grow(struct disk *d, int file, uint64_t size)
+{
+	uint64_t more = size > d->files[file].size ?
+			size - d->files[file].size : 0;
+
+	if (d->space && d->used + more > d->space)
+		return -ENOSPC;
+	d->used += more;
+	return 0;
+}
+
+static int disk_pwritev(void *arg, int fd, struct iovec *iov, int nr,
+			uint64_t off)
+{
+	struct disk *d = arg;
+	uint64_t at = off, len = 0;
+	int file, ret = enter(d, true);
+	char *all;
+
+	file = fd_file(d, fd);
+	if (is_part(d->slow_part, path_of(d, file))) {
+		leave(d, 0);
+		usleep(d->slow_ms * 1000);
+		pthread_mutex_lock(&d->lock);
+	}
+	for (int i = 0; i < nr; i++)
+		len += iov[i].iov_len;
+	if (!ret)
+		ret = grow(d, file, off + len);
+	if (ret)
+		return leave(d, ret);
+	all = malloc(len);
+	for (int i = 0; i < nr; at += iov[i].iov_len, i++)
+		memcpy(all + (at - off), iov[i].iov_base, iov[i].iov_len);
+	disk_file_write(&d->files[file], all, off, len);
+	disk_trace(d, OP_WRITE, file, NULL, off, len, all);
+	free(all);
+	return leave(d, 0);
+}
+
+static ssize_t disk_pread(void *arg, int fd, void *buf, size_t len,
+			  uint64_t off)
+{
+	struct disk *d = arg;
+	struct file *f;
+
+	enter(d, false);
+	f = &d->files[fd_file(d, fd)];
+	if (off >= f->size)
+		len = 0;
+	else if (len > f->size - off)
+		len = f->size - off;
+	if (len)
+		memcpy(buf, f->data + off, len);
+	leave(d, 0);
+	return len;
+}
+
+static int disk_zero(void *arg, int fd, uint64_t off, uint64_t len)
+{
+	struct disk *d = arg;
+	int ret = enter(d, true), file = fd_file(d, fd);
+
+	if (ret)
+		return leave(d, ret);
+	disk_file_write(&d->files[file], NULL, off, len);
+	disk_trace(d, OP_ZERO, file, NULL, off, len, NULL);
+	return leave(d, 0);
+}
+
+static bool disk_is_hole(void *arg, int fd, uint64_t off, uint64_t *len)
+{
+	return false;
+}
+
+static int disk_truncate(void *arg, int fd, uint64_t len)
+{
+	struct disk *d = arg;
+	int ret = enter(d, true), file = fd_file(d, fd);
+
+	if (!ret)
+		ret = grow(d, file, len);
+	if (ret)
+		return leave(d, ret);
+	if (len < d->files[file].size)
+		d->used -= d->files[file].size - len;
+	disk_file_resize(&d->files[file], len);
+	disk_trace(d, OP_SIZE, file, NULL, 0, len, NULL);
+	return leave(d, 0);
+}
+
+static int disk_sync(void *arg, int fd)
+{
+	struct disk *d = arg;
+	int ret = enter(d, true), file = fd_file(d, fd);
+
+	if (d->sync_fails && is_part(d->sync_part, path_of(d, file))) {
+		d->sync_fails--;
+		ret = -EIO;
+	}
+	disk_trace(d, ret ? OP_LOST : OP_SYNC, file, NULL, 0, 0, NULL);
+	return leave(d, ret);
+}
+
+/* What is on the disk, where a failed sync has lost something. */
+static void disk_drop_cache(void *arg, int fd)
+{
+	struct disk *d = arg;
+	enum fate *fates;
+	struct file *f;
+	int file;
+
+	enter(d, false);
+	if (!d->tracing) {
+		leave(d, 0);
+		return;
+	}
+	fates = disk_find_fates(d, d->nr_ops);
+	file = fd_file(d, fd);
+	f = &d->files[file];
+	disk_file_resize(f, 0);
+	for (uint64_t i = 0; i < d->nr_ops; i++)
+		if (d->ops[i].file == file && fates[i] != LOST)
+			disk_replay(f, &d->ops[i]);
+	free(fates);
+	leave(d, 0);
+}
+
+static int disk_unlink(void *arg, const char *path)
+{
+	struct disk *d = arg;
+	int ret = enter(d, true), file = file_of(d, path);
+
+	if (!ret && file < 0)
+		ret = -ENOENT;
+	if (ret)
+		return leave(d, ret);
+	d->used -= d->files[file].size < d->used ? d->files[file].size :
+						   d->used;
+	disk_set_name(d, path, -1);
+	disk_trace(d, OP_UNLINK, file, path, 0, 0, NULL);
+	return leave(d, 0);
+}
+
+static int disk_rename(void *arg, const char *from, const char *to)
+{
+	struct disk *d = arg;
+	int ret = enter(d, true), file = file_of(d, from);
+
+	if (ret || file < 0)
+		return leave(d, ret ? ret : -ENOENT);
+	disk_set_name(d, from, -1);
+	disk_set_name(d, to, file);
+	disk_trace(d, OP_RENAME, file, from, 0, strlen(to) + 1, to);
+	return leave(d, 0);
+}
+
+static int disk_mkdir(void *arg, const char *path)
+{
+	return 0;
+}
+
+static int disk_sync_dir(void *arg, const char *path)
+{
+	struct disk *d = arg;
+	int ret = enter(d, true);
+
+	if (!ret)
+		disk_trace(d, OP_SYNC_DIR, -1, path, 0, 0, NULL);
+	return leave(d, ret);
+}
+
+static int disk_list(void *arg, const char *path,
+		     int (*fn)(void *fn_arg, const char *name), void *fn_arg)
+{
+	struct disk *d = arg;
+	size_t len = strlen(path);
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < d->nr_names; i++) {
+		const char *p = d->names[i].path;
+
+		if (d->names[i].file < 0 || strncmp(p, path, len) ||
+		    p[len] != '/' || strchr(p + len + 1, '/'))
+			continue;
+		ret = fn(fn_arg, p + len + 1);
+	}
+	return ret;
+}
+
+static uint64_t disk_now(void *arg)
+{
+	struct disk *d = arg;
+	uint64_t now;
+
+	enter(d, false);
+	now = d->now += 1000;
+	leave(d, 0);
+	return now;
+}
+
+/* --- making and breaking -------------------------------------------------- */
+
+struct disk *disk_create(void)
+{
+	struct disk *d = calloc(1, sizeof(*d));
+
+	pthread_mutex_init(&d->lock, NULL);
+	d->tracing = true;
+	d->now = 1000000000000ULL;
+	d->io = (struct stage_io) {
+		d, disk_open, disk_close, disk_lock, disk_size, disk_pwritev,
+		disk_pread, disk_zero, disk_is_hole, disk_truncate,
+		disk_sync, disk_drop_cache, disk_unlink,
+		disk_rename, disk_mkdir, disk_sync_dir, disk_list, disk_now,
+	};
+	return d;
+}
+
+void disk_destroy(struct disk *d)
+{
+	for (int i = 0; i < d->nr_files; i++)
+		free(d->files[i].data);
+	for (uint64_t i = 0; i < d->nr_ops; i++)
+		free(d->ops[i].data);
+	free(d->files);
+	free(d->names);
+	free(d->ops);
+	free(d);
+}
+
+const struct stage_io *disk_io(struct disk *d)
+{
+	return &d->io;
+}
+
+void disk_set_now(struct disk *d, uint64_t now)
+{
+	enter(d, false);
+	d->now = now;
+	leave(d, 0);
+}
+
+void disk_fail(struct disk *d, uint64_t nth, int err, uint64_t more)
+{
+	enter(d, false);
+	d->calls = 0;
+	d->fail_at = nth;
+	d->fail_err = err;
+	d->fail_more = more;
+	leave(d, 0);
+}
+
+uint64_t disk_calls(const struct disk *d)
+{
+	return d->calls;
+}
+
+void disk_fail_sync(struct disk *d, const char *part, unsigned int nr)
+{
+	enter(d, false);
+	snprintf(d->sync_part, sizeof(d->sync_part), "%s", part);
+	d->sync_fails = nr;
+	leave(d, 0);
+}
+
+void disk_set_space(struct disk *d, uint64_t bytes)
+{
+	enter(d, false);
+	d->space = bytes;
+	leave(d, 0);
+}
+
+void disk_slow(struct disk *d, const char *part, unsigned int ms)
+{
+	enter(d, false);
+	snprintf(d->slow_part, sizeof(d->slow_part), "%s", part);
+	d->slow_ms = ms;
+	leave(d, 0);
+}
+
+uint64_t disk_moment(const struct disk *d)
+{
+	return d->nr_ops;
+}
+
+bool disk_is_sync(const struct disk *d, uint64_t moment)
+{
+	return d->ops[moment].type == OP_SYNC ||
+	       d->ops[moment].type == OP_SYNC_DIR;
+}
+
+char *disk_data(struct disk *d, const char *path, uint64_t *size)
+{
+	int file = file_of(d, path);
+
+	if (file < 0)
+		return NULL;
+	*size = d->files[file].size;
+	return d->files[file].data;
+}
+
+void disk_remove(struct disk *d, const char *path)
+{
+	disk_set_name(d, path, -1);
+}
+
+void disk_resize(struct disk *d, const char *path, uint64_t size)
+{
+	int file = file_of(d, path);
+
+	if (file >= 0)
+		disk_file_resize(&d->files[file], size);
+}
+
+const char *disk_name(struct disk *d, unsigned int nth)
+{
+	for (unsigned int i = 0; i < d->nr_names; i++)
+		if (d->names[i].file >= 0 && !nth--)
+			return d->names[i].path;
+	return NULL;
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The secondary loses power, or its process is killed, at every moment of a
+ * workload. If this fails, a replica is not exactly the last epoch that was
+ * acknowledged (or the one whose commit was under way), or its history lies.
+ * STAGE_SEEDS sets how many subsets are tried for each moment (4).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stage-rig.h"
+#include "tap.h"
+
+#define MARKS	256
+
+/* Before a commit is sent, and when it was answered. */
+struct mark {
+	uint64_t moment;
+	uint64_t clean, partial;
+};
+
+struct run {
+	struct disk *d;
+	struct model m;
+	struct mark sent[MARKS], acked[MARKS];
+	unsigned int nr_sent, nr_acked;
+	struct stage_options opts;
+};
+
+static void mark(struct mark *marks, unsigned int *nr, const struct disk *d,
+		 const struct model *m)
+{
+	marks[(*nr)++] = (struct mark) { disk_moment(d), m->clean,
+					 m->partial };
+}
+
+static void epoch(struct run *r, struct client *c, uint64_t e, bool is_clean)
+{
+	struct model *m = &r->m;
+	struct model before = *m;
+
+	client_open(c, e);
+	client_write(c, m, e * 5 % 20, 1 + e % 4, e);
+	client_zero(c, m, e * 3 % 22, 1);
+	client_write(c, m, e * 11 % 23, 1, e + 100);
+	/* An image that may be there before its commit is answered. */
+	if (is_clean) {
+		memcpy(m->image[e], m->next, sizeof(m->next));
+		m->is_there[e] = true;
+	}
+	before.clean = is_clean ? e : m->clean;
+	before.partial = is_clean ? m->partial : e;
+	mark(r->sent, &r->nr_sent, r->d, &before);
+	if (client_commit(c, m, e, is_clean))
+		printf("# epoch %llu: %s\n", (unsigned long long)e,
+		       c->err.text);
+	mark(r->acked, &r->nr_acked, r->d, m);
+}
+
+/* Clean and partial epochs, an abort, a new session, applying, all rolled. */
+static void workload(struct run *r, const struct stage_options *opts)
+{
+	struct client c, c2;
+	struct stage *s;
+	struct mark none = { 0 };
+
+	memset(r, 0, sizeof(*r));
+	r->d = disk_create();
+	r->opts = *opts;
+	s = rig_create(r->d, opts, 1);
+	none.moment = disk_moment(r->d);
+	r->sent[r->nr_sent++] = r->acked[r->nr_acked++] = none;
+	client_connect(&c, s, "a");
+	client_hello(&c, 1, 1);
+	for (uint64_t e = 1; e <= 5; e++)
+		epoch(r, &c, e, e != 3);
+	client_open(&c, 6);
+	client_write(&c, NULL, 0, 20, 666);
+	client_connect(&c2, s, "a");
+	client_hello(&c2, 1, 2);
+	model_drop(&r->m);
+	epoch(r, &c2, 7, false);
+	epoch(r, &c2, 8, true);
+	stage_settle(c2.v, false, NULL);
+	epoch(r, &c2, 9, true);
+	disk_set_now(r->d, 3000000000000ULL);
+	stage_settle(c2.v, true, NULL);
+	client_open(&c2, 10);
+	client_write(&c2, NULL, 3, 16, 77);
+	client_open(&c2, 11);
+	model_drop(&r->m);
+	for (uint64_t e = 12; e <= 16; e++)
+		epoch(r, &c2, e, e % 3 != 1);
+	client_close(&c);
+	client_close(&c2);
+	stage_close(s);
+}
+
+static const struct mark *last_mark(const struct mark *marks, unsigned int nr,
+				    uint64_t moment)
+{
+	const struct mark *found = &marks[0];
+
+	for (unsigned int i = 0; i < nr; i++)
+		if (marks[i].moment <= moment)
+			found = &marks[i];
+	return found;
+}
+
+static bool is_between(uint64_t e, uint64_t acked, uint64_t sent)
+{
+	return e == acked || e == sent;
+}
+
+/* What a stage shows after a cut at the moment. */
+static bool is_right(const struct run *r, struct stage *s, uint64_t moment,
+		     uint64_t *clean)
+{
+	const struct mark *acked, *sent;
+	struct stage_volume *v = stage_find(s, "a");
+	struct stage_info info;
+
+	acked = last_mark(r->acked, r->nr_acked, moment);
+	sent = last_mark(r->sent, r->nr_sent, moment);
+	stage_get_info(v, &info);
+	*clean = info.header.last_clean;
+	if (info.state == STAGE_ERROR) {
+		printf("# %s\n", info.error.text);
+		return false;
+	}
+	if (!is_between(info.header.last_clean, acked->clean, sent->clean) ||
+	    !is_between(info.header.last_partial, acked->partial,
+			sent->partial)) {
+		printf("# clean %llu, partial %llu; acked %llu, %llu\n",
+		       (unsigned long long)info.header.last_clean,
+		       (unsigned long long)info.header.last_partial,
+		       (unsigned long long)acked->clean,
+		       (unsigned long long)acked->partial);
+		return false;
+	}
+	return shows_all(v, &r->m);
+}
+
+/* It goes on: a new epoch is committed and shown. */
+static bool goes_on(const struct run *r, struct stage *s)
+{
+	static struct model m;
+	struct client c;
+	bool is_good;
+
+	memset(&m, 0, sizeof(m));
+	client_connect(&c, s, "a");
+	m = r->m;
+	is_good = !client_hello(&c, 9, 9) && !client_open(&c, 40) &&
+		  !client_write(&c, NULL, 0, 24, 40) &&
+		  !client_commit(&c, NULL, 40, true);
+	fill(m.image[40], RIG_BYTES, 0, 40);
+	is_good = is_good && shows(&c, m.image[40]);
+	if (!is_good)
+		printf("# going on: %s\n", c.err.text);
+	client_close(&c);
+	return is_good;
+}
+
+/* Recovers; then loses power at once; then goes on. */
+static bool check_cut(const struct run *r, struct disk *d, uint64_t moment)
+{
+	struct error err = { 0 };
+	struct stage *s = rig_open(d, &r->opts, &err);
+	uint64_t clean = 0, again = 0;
+	struct disk *second;
+	bool is_good;
+
+	if (!s) {
+		printf("# %s\n", err.text);
+		return false;
+	}
+	is_good = is_right(r, s, moment, &clean);
+	second = disk_cut(d, disk_moment(d), 0);
+	is_good = is_good && goes_on(r, s);
+	stage_close(s);
+	s = rig_open(second, &r->opts, &err);
+	is_good = is_good && s && is_right(r, s, moment, &again);
+	if (is_good && again != clean) {
+		printf("# it said %llu, and now %llu\n",
+		       (unsigned long long)clean, (unsigned long long)again);
+		is_good = false;
+	}
+	stage_close(s);
+	disk_destroy(second);
+	return is_good;
+}
+
+/* All moments, some subsets of what was not synced. */
+static unsigned int count_bad(const struct run *r, unsigned int seeds,
+			      bool is_kill, unsigned int most)
+{
+	uint64_t last = disk_moment(r->d);
+	unsigned int bad = 0, nr = 0;
+
+	for (uint64_t m = r->acked[0].moment; m <= last && bad < most; m++) {
+		for (unsigned int seed = 0; seed < seeds; seed++) {
+			struct disk *d = is_kill ? disk_kill(r->d, m) :
+				disk_cut(r->d, m, seed < 2 ? seed :
+					 m * 31 + seed);
+
+			nr++;
+			if (!check_cut(r, d, m)) {
+				printf("# moment %llu of %llu, seed %u\n",
+				       (unsigned long long)m,
+				       (unsigned long long)last, seed);
+				bad++;
+			}
+			disk_destroy(d);
+		}
+	}
+	printf("# %u states of %llu moments\n", nr, (unsigned long long)last);
+	return bad;
+}
+
+static const struct stage_options keep = { .history_ms = 1000000 };
+static const struct stage_options at_once = { .history_ms = 0 };
+
+static struct run run;
+
+static void test_cuts(void)
+{
+	const char *env = getenv("STAGE_SEEDS");
+	unsigned int seeds = env ? atoi(env) : 4;
+
+	workload(&run, &keep);
+	is_int(run.nr_acked, 14, "the workload has run");
+	is_int(count_bad(&run, seeds, false, 3), 0, "power cuts, long history");
+	is_int(count_bad(&run, 1, true, 3), 0, "kills, long history");
+	disk_destroy(run.d);
+	workload(&run, &at_once);
+	is_int(count_bad(&run, seeds, false, 3), 0, "power cuts, no history");
+	is_int(count_bad(&run, 1, true, 3), 0, "kills, no history");
+	disk_destroy(run.d);
+}
+
+/* Each rule, switched off, must be noticed by this very test. */
+static void test_faults(void)
+{
+	static const struct {
+		unsigned int fault;
+		bool is_kill, is_at_once;
+		const char *name;
+	} t[] = {
+		{ STAGE_FAULT_S3_SYNC, true, false, "recovery syncs" },
+		{ STAGE_FAULT_S3_VERIFY, false, false, "it looks at payloads" },
+		{ STAGE_FAULT_S4, false, true, "the base is synced first" },
+	};
+
+	for (unsigned int i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		stage_faults = t[i].fault & STAGE_FAULT_S4;
+		workload(&run, t[i].is_at_once ? &at_once : &keep);
+		stage_faults = t[i].fault;
+		ok(count_bad(&run, t[i].is_kill ? 1 : 8, t[i].is_kill, 1),
+		   "noticed when off: %s", t[i].name);
+		stage_faults = 0;
+		disk_destroy(run.d);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	test_cuts();
+	test_faults();
+	return tap_done();
+}

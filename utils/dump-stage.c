@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dump-stage.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "stage-format.h"
+
+static int is_bad;
+
+static void complain(const char *path, const char *what)
+{
+	printf("%s: %s\n", path, what);
+	is_bad = 1;
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+/* False: fewer bytes than that, which was said. */
+static bool read_at(FILE *f, uint64_t pos, void *buf, size_t len)
+{
+	return !fseeko(f, pos, SEEK_SET) && fread(buf, 1, len, f) == len;
+}
+
+static const char *word_for(int err)
+{
+	switch (err) {
+	case -ENODATA: return "empty";
+	case -EPROTONOSUPPORT: return "of a newer format";
+	default: return "damaged";
+	}
+}
+
+static void print_id(const char *name, const uint8_t *id)
+{
+	printf("  %s ", name);
+	for (int i = 0; i < 16; i++)
+		printf("%02x", id[i]);
+	printf("\n");
+}
+
+static void print_time(const char *name, uint64_t ns)
+{
+	time_t t = ns / 1000000000;
+	char text[32] = "?";
+	struct tm tm;
+
+	if (gmtime_r(&t, &tm))
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	printf(" %s %s.%03u", name, text,
+	       (unsigned int)(ns / 1000000 % 1000));
+}
+
+/* --- a volume, a checkpoint ----------------------------------------------- */
+
+static void dump_volume(FILE *f, const char *path)
+{
+	char block[STAGE_BLOCK_BYTES];
+	struct stage_volume_block v;
+	int err = read_at(f, 0, block, sizeof(block)) ?
+		  stage_volume_decode(&v, block) : -EBADMSG;
+
+	if (err) {
+		complain(path, word_for(err));
+		return;
+	}
+	printf("%s: volume %s, member %u of %s\n", path, v.name, v.member,
+	       v.group);
+	printf("  base %s, %" PRIu64 " bytes, chunks of %u\n", v.base, v.bytes,
+	       v.chunk_bytes);
+	print_id("log", v.log_id);
+	print_id("pair", v.pair_id);
+	print_id("volume", v.volume_id);
+}
+
+static void dump_checkpoint(FILE *f, const char *path)
+{
+	char block[STAGE_BLOCK_BYTES];
+	struct stage_checkpoint c;
+
+	for (int i = 0; i < 2; i++) {
+		int err = read_at(f, i * sizeof(block), block, sizeof(block)) ?
+			  stage_checkpoint_decode(&c, block) : -EBADMSG;
+
+		printf("%s: copy %d: ", path, i);
+		if (err) {
+			complain("", word_for(err));
+			continue;
+		}
+		printf("number %" PRIu64 ", the base is at epoch %" PRIu64
+		       " (%u:%u), may be up to %u:%u, oldest segment %" PRIu64
+		       "\n", c.seq, c.applied_epoch,
+		       stage_lsn_segment(c.applied_lsn),
+		       stage_lsn_pos(c.applied_lsn),
+		       stage_lsn_segment(c.floor_lsn),
+		       stage_lsn_pos(c.floor_lsn), c.first);
+	}
+}
+
+/* --- a segment ------------------------------------------------------------ */
+
+static const char *const type_names[] = {
+	[STAGE_REC_DATA] = "data",
+	[STAGE_REC_ZERO] = "zero",
+	[STAGE_REC_OPEN] = "open",
+	[STAGE_REC_PARTIAL] = "partial",
+	[STAGE_REC_CLEAN] = "clean",
+	[STAGE_REC_HEADER] = "header",
+};
+
+static void print_header(const void *slot)
+{
+	struct replica_header h;
+	struct replica_why why;
+
+	if (replica_header_decode(&h, slot, REPLICA_SLOT_BYTES, &why)) {
+		printf(" header: %s", why.text);
+		is_bad = 1;
+		return;
+	}
+	printf(" number %" PRIu64 " %s %" PRIu64 ", clean %" PRIu64
+	       ", partial %" PRIu64 ", seen %" PRIu64 ", session %" PRIu64
+	       ".%" PRIu64 ", generation %" PRIx64, h.seq,
+	       replica_kind_name(h.kind), h.epoch, h.last_clean,
+	       h.last_partial, h.highest_seen, h.session.loads,
+	       h.session.attaches, h.generation);
+}
+
+static void print_commit(const char *payload, uint32_t len)
+{
+	struct stage_commit c;
+
+	if (stage_commit_decode(&c, payload, len)) {
+		printf(" damaged");
+		is_bad = 1;
+		return;
+	}
+	printf(" %" PRIu64 " records, digest %" PRIx64 ", %" PRIu64 " bytes,",
+	       c.records, c.digest, c.bytes);
+	print_time("committed", c.commit_time);
+	print_time("cut", c.cut_time);
+	for (uint32_t i = 0; i < c.nr_members; i++) {
+		printf("\n\t  member %u:", stage_commit_get_member(payload, i));
+		print_header(payload + stage_commit_slot(i));
+	}
+}
+
+static bool is_data(const struct stage_record *r)
+{
+	return r->type == STAGE_REC_DATA || r->type == STAGE_REC_ZERO;
+}
+
+static uint32_t crc_of(const struct stage_record *r, const char *payload)
+{
+	if (is_data(r))
+		return stage_digest(r->off, r->payload ? payload : NULL,
+				    r->len);
+	return stage_crc(payload, r->payload);
+}
+
+static void print_record(const struct stage_record *r, uint64_t pos,
+			 const char *payload)
+{
+	printf("  %10" PRIu64 " %s", pos, type_names[r->type]);
+	if (r->type != STAGE_REC_HEADER)
+		printf(" epoch %" PRIu64, r->epoch);
+	if (is_data(r))
+		printf(" member %u: %" PRIu64 " bytes at %" PRIu64, r->member,
+		       r->len, r->off);
+	if (r->type != STAGE_REC_OPEN && crc_of(r, payload) != r->crc) {
+		printf(" PAYLOAD DAMAGED");
+		is_bad = 1;
+	} else if (r->type == STAGE_REC_HEADER) {
+		printf(" member %u:", r->member);
+		print_header(payload);
+	} else if (r->type == STAGE_REC_CLEAN ||
+		   r->type == STAGE_REC_PARTIAL) {
+		print_commit(payload, r->payload);
+	}
+	printf("\n");
+}
+
+/* Returns where the next one is; 0 at the end of what is good. */
+static uint64_t dump_record(FILE *f, const struct stage_segment_block *s,
+			    uint64_t pos)
+{
+	char head[STAGE_RECORD_BYTES];
+	struct stage_record r;
+	char *payload;
+
+	if (!read_at(f, pos, head, sizeof(head)) ||
+	    stage_record_decode(&r, s->salt, stage_lsn(s->number, pos), head))
+		return 0;
+	payload = malloc(r.payload + 1);
+	if (!payload)
+		return 0;
+	if (!read_at(f, stage_payload_pos(pos, r.payload), payload,
+		     r.payload) && r.payload)
+		printf("  %10" PRIu64 " is cut short\n", pos);
+	else
+		print_record(&r, pos, payload);
+	free(payload);
+	return stage_record_end(pos, r.payload);
+}
+
+static void dump_segment(FILE *f, const char *path)
+{
+	char block[STAGE_BLOCK_BYTES];
+	struct stage_segment_block s;
+	uint64_t pos = STAGE_BLOCK_BYTES, next;
+	int err = read_at(f, 0, block, sizeof(block)) ?
+		  stage_segment_decode(&s, block) : -EBADMSG;
+
+	if (err) {
+		complain(path, word_for(err));
+		return;
+	}
+	printf("%s: segment %" PRIu64 " of %" PRIu64 " bytes, after %" PRIu64
+	       ":%" PRIu64 "; clean %" PRIu64 ", partial %" PRIu64 ", seen %"
+	       PRIu64 "\n", path, s.number, s.bytes, s.prev, s.prev_end,
+	       s.clean, s.partial, s.seen);
+	print_id("log", s.log_id);
+	while ((next = dump_record(f, &s, pos)))
+		pos = next;
+	printf("  %10" PRIu64 " no record\n", pos);
+}
+
+/* --- the directory -------------------------------------------------------- */
+
+static bool has_suffix(const char *name, const char *suffix)
+{
+	size_t len = strlen(name), tail = strlen(suffix);
+
+	return len > tail && !strcmp(name + len - tail, suffix);
+}
+
+static void dump_file(const char *path, void (*dump)(FILE *f,
+						     const char *path))
+{
+	FILE *f = fopen(path, "rb");
+
+	if (!f) {
+		complain(path, strerror(errno));
+		return;
+	}
+	dump(f, path);
+	fclose(f);
+}
+
+static void dump_dir(const char *dir);
+
+static void dump_entry(const char *dir, const char *name)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (has_suffix(name, ".volume"))
+		dump_file(path, dump_volume);
+	else if (has_suffix(name, ".log"))
+		dump_dir(path);
+	else if (!strcmp(name, "checkpoint"))
+		dump_file(path, dump_checkpoint);
+	else if (has_suffix(name, ".seg") || has_suffix(name, ".lost"))
+		dump_file(path, dump_segment);
+}
+
+static int visible(const struct dirent *e)
+{
+	return e->d_name[0] != '.';
+}
+
+static void dump_dir(const char *dir)
+{
+	struct dirent **entries;
+	int nr = scandir(dir, &entries, visible, alphasort);
+
+	if (nr < 0) {
+		complain(dir, strerror(errno));
+		return;
+	}
+	for (int i = 0; i < nr; i++) {
+		dump_entry(dir, entries[i]->d_name);
+		free(entries[i]);
+	}
+	free(entries);
+}
+
+int dump_stage(const char *dir)
+{
+	is_bad = 0;
+	dump_dir(dir);
+	return is_bad;
+}
