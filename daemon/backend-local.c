@@ -111,15 +111,21 @@ static void call_moved(struct xfer *xfer, int err)
 	call_stored(container_of(xfer, struct call, xfer), err);
 }
 
+/* Why there is no call. */
+static int local_refusal(struct backend *b)
+{
+	return to_local(b)->is_closing ? -ENOTCONN : -ENOMEM;
+}
+
 static struct call *call_create(struct backend *b, const char *what,
 				uint64_t len, uint64_t off,
 				backend_done_fn *done, void *arg)
 {
 	struct local *local = to_local(b);
-	struct call *call = calloc(1, sizeof(*call));
+	struct call *call = local->is_closing ? NULL : calloc(1, sizeof(*call));
 
 	if (!call) {
-		backend_failed(b, what, len, off, -ENOMEM);
+		backend_failed(b, what, len, off, local_refusal(b));
 		return NULL;
 	}
 	call->local = local;
@@ -160,7 +166,7 @@ static int local_write(struct backend *b, const void *buf, size_t len,
 	struct call *call = call_create(b, "write", len, off, done, arg);
 
 	if (!call)
-		return -ENOMEM;
+		return local_refusal(b);
 	if (must_bounce(call->local, buf)) {
 		if (posix_memalign(&call->bounce, ALIGN, len)) {
 			call_drop(call);
@@ -179,7 +185,7 @@ static int local_read(struct backend *b, void *buf, size_t len, uint64_t off,
 	struct call *call = call_create(b, "read", len, off, done, arg);
 
 	if (!call)
-		return -ENOMEM;
+		return local_refusal(b);
 	if (must_bounce(call->local, buf)) {
 		if (posix_memalign(&call->bounce, ALIGN, len)) {
 			call_drop(call);
@@ -197,7 +203,7 @@ static int local_flush(struct backend *b, backend_done_fn *done, void *arg)
 	struct call *call = call_create(b, "flush", 0, 0, done, arg);
 
 	if (!call)
-		return -ENOMEM;
+		return local_refusal(b);
 	call_sync(call);
 	return 0;
 }
@@ -257,7 +263,7 @@ static int local_zero(struct backend *b, uint64_t len, uint64_t off,
 	int mode = FALLOC_FL_KEEP_SIZE;
 
 	if (!call)
-		return -ENOMEM;
+		return local_refusal(b);
 	mark_write(call, flags);
 	call->op.done = call_zeroed;
 	if (call->local->zeros) {

@@ -41,7 +41,7 @@ static void on_beat_written(struct target *t, int err, bool maybe)
 		group_target_failed(v->group, v, false, t->backend ?
 				    backend_error(t->backend) : "closed");
 	if (err)
-		target_close(t);
+		target_distrust(t);
 	group_kick(v->group);
 }
 

@@ -108,10 +108,14 @@ int group_add(struct group *g, struct volume *v, char error[CONFIG_ERROR_SIZE])
 	struct volume **link = &g->volumes;
 	int err = kernel_attach(kernel, v->device.dev, &v->info);
 
-	if (!err)
-		err = kernel_join(kernel, v->device.dev, kernel_group(g));
 	if (err) {
 		snprintf(error, CONFIG_ERROR_SIZE, "%s", kernel_error(kernel));
+		return err;
+	}
+	err = kernel_join(kernel, v->device.dev, kernel_group(g));
+	if (err) {
+		snprintf(error, CONFIG_ERROR_SIZE, "%s", kernel_error(kernel));
+		kernel_detach(kernel, v->device.dev);
 		return err;
 	}
 	while (*link)
@@ -135,6 +139,7 @@ void group_remove(struct group *g, struct volume *v)
 	v->next = NULL;
 	v->group = NULL;
 	g->nr_volumes--;
+	g->rate_ns = 0; /* the sum of bytes is another one now */
 	if (g->is_named)
 		kernel_join(g->reactor->kernel, v->device.dev, 0);
 	/* It may come back on another reactor, which has another socket. */

@@ -306,7 +306,10 @@ static void on_farewell(struct target *t, int err, bool maybe)
 	struct group *g = container_of(t, struct volume, target)->group;
 
 	g->wants_opening = g->wants_open;
-	target_close(t);
+	if (err)
+		target_distrust(t);
+	else
+		target_close(t);
 	group_kick(g);
 }
 

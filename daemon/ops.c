@@ -228,9 +228,8 @@ static void add_on_reactor(struct op *op)
 	else
 		op->err = volume_create(&op->volume, op->reactor, copy,
 					&op->device, op->error);
-	/* Who enables a volume wants it to run, whatever was said before. */
 	if (!op->err && op->config)
-		op->volume->identity.is_paused = false;
+		volume_forget_pause(op->volume);
 	if (!op->err && !g)
 		g = group_create(op->reactor, copy->group ? copy->group :
 				 copy->name, !!copy->group);

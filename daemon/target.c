@@ -5,6 +5,7 @@
  *				header, judge, hello, reread
  *	OPENING -> READY	[on_reread]
  *	OPENING, READY -> FAILED [fail]; the owner gets failed() and closes
+ *	READY -> FAILED		[target_distrust], without a word
  *	any but CLOSED -> CLOSING [target_close] -> CLOSED [on_closed]
  *
  * T1 nothing is written before judge() has said 0, and what it refuses never
@@ -161,6 +162,12 @@ int target_commit(struct target *t, const struct replica_header *h,
 		err = backend_flush(t->backend, on_flushed, t);
 	t->is_writing |= !err;
 	return err;
+}
+
+void target_distrust(struct target *t)
+{
+	if (t->state == TARGET_READY)
+		t->state = TARGET_FAILED;
 }
 
 /* --- opening ----------------------------------------------------------- */

@@ -92,6 +92,13 @@ void target_open(struct target *t, const char *uri,
 void target_close(struct target *t);
 
 /*
+ * A request was answered with an error: nothing is begun any more. The owner
+ * closes it, but not from inside that answer: only when a connection that broke
+ * has told all is it known whether it was unclean.
+ */
+void target_distrust(struct target *t);
+
+/*
  * Writes a header; its number is set here. @is_durable: answered when it is on
  * the target's disk. One at a time: -EBUSY. Else done() follows, once.
  */

@@ -129,6 +129,16 @@ static int begin_resync(struct volume *v, struct replica_why *why)
 	return volume_refresh(v);
 }
 
+/* W6: a connection that has ended may write until then. */
+static void note_stale(struct volume *v)
+{
+	uint64_t until = ring_now(v->reactor->ring) +
+			 v->config->stale_wait_ms * NS_PER_MS;
+
+	if (!volume_is_local(v) && until > v->stale_until_ns)
+		v->stale_until_ns = until;
+}
+
 static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 		    struct replica_why *why)
 {
@@ -143,7 +153,8 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 		return ret;
 	}
 	v->judgement = ret;
-	v->was_left_open = !is_new && !v->identity.is_closed;
+	if (!is_new && !v->was_open && !v->identity.is_closed)
+		note_stale(v);
 	err = begin_session(v, why);
 	if (!err && ret == JUDGE_RESYNC)
 		err = begin_resync(v, why);
@@ -152,24 +163,13 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 	return err;
 }
 
-/* W6: a connection that has ended may write until then. */
-static void note_stale(struct volume *v)
-{
-	uint64_t until = ring_now(v->reactor->ring) +
-			 v->config->stale_wait_ms * NS_PER_MS;
-
-	if (!volume_is_local(v) && until > v->stale_until_ns)
-		v->stale_until_ns = until;
-}
-
 static void on_ready(struct target *t)
 {
 	struct volume *v = volume_of(t);
 
-	if (!v->was_open && v->was_left_open)
-		note_stale(v);
 	v->reconnects += v->was_open;
 	v->was_open = true;
+	v->config->may_overwrite = false;
 	v->is_synced = v->judgement == JUDGE_OURS && t->header.last_clean &&
 		       v->info.nr_commits;
 	group_target_ready(v->group, v);
@@ -212,6 +212,19 @@ static const struct target_events target_events = {
 	.failed = on_failed,
 	.closed = on_closed,
 };
+
+void volume_forget_pause(struct volume *v)
+{
+	int err = v->identity.is_paused ?
+		  identity_note_paused(&v->identity, v->reactor->state_dir,
+				       v->config->name, false) : 0;
+
+	v->identity.is_paused = false;
+	if (err)
+		log_warn(v->config->name, "the state folder %s: %s: a restart "
+			 "will find it paused", v->reactor->state_dir,
+			 strerror(-err));
+}
 
 void volume_open_target(struct volume *v)
 {

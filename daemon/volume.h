@@ -59,8 +59,6 @@ struct volume {
 	enum judgement judgement;	/* of the last opening */
 	bool is_spool_told;		/* that it can't be used */
 	bool was_open;			/* a target was opened before */
-	bool was_left_open;		/* it was found so: a daemon died with
-					 * the target open */
 	bool is_synced;			/* has a clean epoch of this load */
 	uint64_t stale_until_ns;	/* no data before (W6) */
 	uint64_t bytes_shipped, bytes_zero;
@@ -82,6 +80,9 @@ void volume_destroy(struct volume *volume);
 
 /* Reads GET into ->info. 0 or -errno. */
 int volume_refresh(struct volume *volume);
+
+/* Who enables a volume wants it to run, unless its group is paused. */
+void volume_forget_pause(struct volume *volume);
 
 /* Opens the target; the group gets group_target_ready() or _failed(). */
 void volume_open_target(struct volume *volume);

@@ -80,6 +80,7 @@ static inline enum verdict mark(struct dmr_device *dev, struct bio *bio,
 		WRITE_ONCE(slot->seen, true);
 		dmr_event_later(dev, DMR_SEND_DIRTY);
 	}
+	smp_rmb();	/* after the gate: pairs with dmr_gate_publish() */
 	if (likely(!READ_ONCE(dev->preserving)))
 		return GO;
 	if (dmr_map_find(dev->slot[!idx].map, dev->released, first, last) ==

@@ -267,9 +267,14 @@ static int fake_zero(struct backend *b, uint64_t len, uint64_t off,
 static int fake_read(struct backend *b, void *buf, size_t len, uint64_t off,
 		     backend_done_fn *done, void *arg)
 {
-	if (!usable(b))
+	struct fake_backend *fb = usable(b);
+
+	if (!fb)
 		return -ENOTCONN;
-	answer_later(b, off, len, done, arg)->read_to = buf;
+	if (fb->fake->read_fault && !--fb->fake->read_fault)
+		answer_later(b, off, len, done, arg)->err = -EIO;
+	else
+		answer_later(b, off, len, done, arg)->read_to = buf;
 	return 0;
 }
 

@@ -45,6 +45,7 @@ struct fake_target {
 	enum replica_kind header_kind;
 	enum fake_fault data_fault;	/* for a data write … */
 	unsigned int data_countdown;	/* … when this reaches 0 */
+	unsigned int read_fault;	/* this read from now is answered EIO */
 	bool flush_fault;	/* the next flush is answered with EIO */
 	struct fake_stale stale[FAKE_STALE];	/* lost data writes */
 	unsigned int nr_stale;

@@ -108,5 +108,5 @@ same_image() {
 }
 
 replica_equals() {
-	wait_settled "$1" && same_image "$1"
+	wait_settled "$@" && same_image "$1"
 }

@@ -11,7 +11,7 @@ slabs() {
 }
 # A worker of the system is named after what it did last; the queues' own are not.
 queues() {
-	ps --ppid 2 -o comm= | grep -c '^dmr_'
+	ps --ppid 2 -o comm= | grep -cE '^(kworker/R-)?dmr_'
 }
 is "no slab of its own at first" "$(slabs)" 0
 is "its work queues can be seen" "$(queues)" 3

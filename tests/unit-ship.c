@@ -176,6 +176,32 @@ static void test_rude_end(void)
 	stop();
 }
 
+static bool has_failed_read(void)
+{
+	return !rigs[0].fake->read_fault;
+}
+
+/* The first opening breaks after its hello, with no write under way. */
+static void test_rude_end_bad_start(void)
+{
+	struct replica_header h;
+	unsigned int writes;
+
+	begin("killed, and the next daemon's first opening fails", 1, "");
+	check_replica(1, "sync");
+	stop_in_mid_epoch(&h);
+	forget_clean_end(&rigs[0]);
+	rigs[0].fake->read_fault = 2;
+	writes = rigs[0].fake->data_writes;
+	start(1, "stale_wait=1s");
+	ok(run_until(has_failed_read, 3000), "the header is not read again");
+	run_for(600);
+	ok(rigs[0].volume->target.state == TARGET_READY, "it is open now");
+	is_int(rigs[0].fake->data_writes, writes, "no data for stale_wait");
+	check_replica(1, "after it");
+	stop();
+}
+
 static void test_group(void)
 {
 	struct replica_header a, b;
@@ -466,6 +492,7 @@ int main(void)
 	test_stale_writes();
 	test_polite_end();
 	test_rude_end();
+	test_rude_end_bad_start();
 	test_group();
 	test_failed_flush();
 	test_degraded();
