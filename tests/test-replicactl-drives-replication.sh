@@ -11,6 +11,7 @@ make_dm vol "0 $(sectors_of /dev/disk0) linear /dev/disk0 0"
 cleanup_fn insert-tool take-out vol
 dd if=/dev/urandom of=/dev/mapper/vol bs=1M count=8 oflag=direct 2>/dev/null
 exec 9</dev/mapper/vol
+cleanup_fn eval 'exec 9<&-'
 
 replicad --socket "$socket" --state-dir "$scratch_dir/state" \
 	2>"$scratch_dir/log" &
