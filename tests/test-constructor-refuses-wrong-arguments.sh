@@ -55,7 +55,8 @@ bad "open the origin" 0 $size replica /dev/nowhere - 0
 bad "open the origin" 0 $size replica /dev/zero - 0
 bad "smaller" 0 $((size + 8)) replica /dev/disk0 - 0
 bad "smaller" 0 $size replica /dev/small - 0
-bad "metadata" 0 $size replica /dev/disk0 /dev/small 0
+bad "open the metadata" 0 $size replica /dev/disk0 /dev/nowhere 0
+bad "is the origin" 0 $size replica /dev/disk0 /dev/disk0 0
 bad "needs" $all
 for o in 1 x "2 chunk_size" "1 chunk_size" "0 chunk_size 8" \
 	"2 chunk_size 8 more" "2 colour blue" "12 a 1 b 2 c 3 d 4 e 5 f 6"; do
