@@ -37,6 +37,7 @@ replicactl-y :=
 plugin-y :=
 unit-y :=
 tools-y :=
+filters-y :=
 -include lib/build.mk daemon/build.mk utils/build.mk tests/build.mk
 
 lib-objs := $(addprefix lib/,$(lib-y))
@@ -154,7 +155,12 @@ $(tool-progs): build/tests/%: build/obj/tests/%.o \
 	@mkdir -p $(@D)
 	$(call link)
 
-tools: $(tool-progs)
+build/tests/%-filter.so: build/obj/tests/%-filter.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(cflags) $(LDFLAGS) -o $@ $<
+
+tools: $(tool-progs) $(filters-y:%=build/tests/%.so)
 unit-build: $(unit-progs)
 unit: unit-build
 	$(Q)tests/run-tests --title "unit tests" $(sort $(unit-progs))

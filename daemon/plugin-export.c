@@ -14,12 +14,6 @@ static uint64_t min64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static uint64_t newest_commit(const struct replica_header *h)
-{
-	return h->last_clean > h->last_partial ? h->last_clean :
-						 h->last_partial;
-}
-
 /* --- NAME ----------------------------------------------------------------- */
 
 static int volume_open(struct export *e, const char *arg, struct error *err)
@@ -119,14 +113,14 @@ static uint64_t epoch_of(const char *text)
 /* X2. Zero is no epoch (to the stage it is the newest). */
 static int epoch_open(struct export *e, const char *arg, struct error *err)
 {
-	uint64_t epoch = epoch_of(arg), newest;
+	uint64_t epoch = epoch_of(arg);
 	struct stage_info info;
 
 	stage_get_info(e->v, &info);
-	newest = newest_commit(&info.header);
-	if (!epoch || epoch > newest)
-		return error_set(err, -ENOENT, "no such epoch: the newest that "
-				 "is committed is %" PRIu64, newest);
+	if (!epoch || epoch > info.header.last_clean)
+		return error_set(err, -ENOENT, "no such epoch: the newest "
+				 "image is that of %" PRIu64,
+				 info.header.last_clean);
 	e->bytes = e->volume_bytes;
 	return stage_image_open(&e->image, e->v, epoch, err);
 }
@@ -368,6 +362,11 @@ int export_open(struct export **out, struct stage *s, struct quota *q,
 	else
 		export_close(e);
 	return ret;
+}
+
+struct export *export_of_user(struct quota_user *u)
+{
+	return (struct export *)((char *)u - offsetof(struct export, user));
 }
 
 void export_close(struct export *e)

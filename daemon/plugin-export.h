@@ -77,6 +77,9 @@ int export_open(struct export **e, struct stage *s, struct quota *q,
 		const char *name, struct error *err);
 void export_close(struct export *e);
 
+/* Whose quota_user it is. */
+struct export *export_of_user(struct quota_user *u);
+
 /* One line for a person: what it is and how new. */
 void export_describe(const struct export *e, char *text, size_t size);
 

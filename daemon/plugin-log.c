@@ -55,6 +55,17 @@ static const char *without_name(const char *text, const char *export)
 	       text + len + 2 : text;
 }
 
+static void tell_silent(const char *name, unsigned int silent)
+{
+	if (silent)
+		nbdkit_error("%s: %u more refusals", name, silent);
+}
+
+void plugin_log_end(struct plugin_log *log, const char *export)
+{
+	tell_silent(export, log->silent);
+}
+
 int plugin_refuse(struct plugin_log *log, const char *export,
 		  const struct error *err)
 {
@@ -63,8 +74,7 @@ int plugin_refuse(struct plugin_log *log, const char *export,
 
 	export_escape(export, name, sizeof(name));
 	if (!log || may_tell(log, &silent)) {
-		if (silent)
-			nbdkit_error("%s: %u more refusals", name, silent);
+		tell_silent(name, silent);
 		nbdkit_error("%s: %s", name, without_name(err->text, export));
 	}
 	nbdkit_set_error(-wire_error(err->code));

@@ -23,4 +23,7 @@ struct plugin_log {
 int plugin_refuse(struct plugin_log *log, const char *export,
 		  const struct error *err);
 
+/* The connection ends: tells what was not told. */
+void plugin_log_end(struct plugin_log *log, const char *export);
+
 #endif

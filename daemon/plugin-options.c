@@ -36,7 +36,9 @@ const char plugin_options_help[] =
 	"on_full=refuse             what a full log costs: the newest epoch\n"
 	"connections=N              most at a time (default: 64; 0: any number)\n"
 	"sum_rate=SIZE              bytes a second to read for NAME@sum\n"
-	"                           (default: 0, any)\n";
+	"                           (default: 0, any)\n"
+	"parallel=auto|yes|no       several requests of a connection at a time\n"
+	"                           (default: auto, if this nbdkit can do it)\n";
 
 static int bad(struct error *err, const char *key, const char *value,
 	       const char *want)
@@ -130,6 +132,18 @@ static int set_on_full(struct plugin_options *o, const char *value,
 	return bad(err, "on_full", value, "want refuse");
 }
 
+static int set_parallel(struct plugin_options *o, const char *value,
+			struct error *err)
+{
+	if (!strcmp(value, "yes"))
+		o->parallel = PARALLEL_YES;
+	else if (!strcmp(value, "no"))
+		o->parallel = PARALLEL_NO;
+	else if (strcmp(value, "auto"))
+		return bad(err, "parallel", value, "want auto, yes or no");
+	return 0;
+}
+
 static int scan_id(uint8_t id[16], const char *text)
 {
 	if (strlen(text) != 32 || strspn(text, "0123456789abcdef") != 32)
@@ -221,6 +235,7 @@ static const struct row rows[] = {
 	{ "history_min", BY(set_history_min) },
 	{ "index", SIZE(stage.index_bytes, 64 << 10, 1ULL << 40) },
 	{ "on_full", BY(set_on_full) },
+	{ "parallel", BY(set_parallel) },
 	{ "connections", SIZE(connections, 0, 100000) },
 	{ "sum_rate", SIZE(sum_rate, 0, SIZE_MOST) },
 };

@@ -23,6 +23,7 @@ struct plugin_options {
 	uint8_t pair_id[16];		/* of those; zero: any */
 	uint64_t connections;
 	uint64_t sum_rate;
+	enum { PARALLEL_AUTO, PARALLEL_NO, PARALLEL_YES } parallel;
 };
 
 extern const char plugin_options_help[];

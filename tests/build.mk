@@ -2,6 +2,7 @@
 # unit-y: one tests/unit-X.c each, built with ASan and UBSan, linked with the
 # library and all of replicad but main.o; NAME-y lists further objects.
 # tools-y: one tests/X.c each, plain, linked with libreplica.a.
+# filters-y: for nbdkit, one tests/X-filter.c each.
 unit-y += unit-pair unit-config
 unit-y += unit-extents unit-header
 tools-y += bench/nbd-bench
@@ -81,3 +82,4 @@ unit-y += unit-stage-index unit-stage-format unit-stage-kill
 unit-stage-kill-y := $(stage-rig-objs)
 unit-y += fuzz-stage-recover
 fuzz-stage-recover-y := $(stage-rig-objs)
+filters-y += hold-filter

@@ -50,9 +50,18 @@ uri() {
 # primary <<EOF: Python, with plugin_client; its last line is "print(...)" or
 # asserts.
 primary() {
-	timeout 60 $python -c "
-from plugin_client import *
+	$python -c "from plugin_client import *
 $(cat)"
+}
+
+# start_primary, likewise: in the background, sets primary_pid
+start_primary() {
+	local script
+	script=$(cat)
+	$python -c "from plugin_client import *
+$script" &
+	primary_pid=$!
+	cleanup_fn kill_pid $primary_pid
 }
 
 # says REGEX: the plugin has logged it

@@ -2,6 +2,7 @@
 """A primary by hand, for test-native-plugin-*.sh: the headers and the data of
 epochs, over libnbd (Documentation/protocol.rst)."""
 import os
+import signal
 import struct
 
 import nbd
@@ -10,6 +11,7 @@ MIB = 1 << 20
 CHUNK = 4096
 HELLO, OPEN, PARTIAL, CLEAN, HANDOVER, HEARTBEAT = range(1, 7)
 SOCKET = os.environ.get("PLUGIN_SOCKET")
+signal.alarm(60)
 TABLE = []
 for n in range(256):
     for _ in range(8):
