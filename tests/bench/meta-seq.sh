@@ -10,14 +10,14 @@ requires_cmd fio jq
 make_kept region_size 2048 hot_regions 64
 sync_once vol
 
-# pass DEVICE: bytes per second of one pass over it
-pass() {
+# once_over DEVICE: bytes per second of one pass over it
+once_over() {
 	fio --name=seq --filename="/dev/mapper/$1" --rw=write --bs=64k --size=256m \
 		--iodepth=8 --direct=1 --ioengine=io_uring --output-format=json |
 		jq '.jobs[0].write.bw_bytes'
 }
 for ((i = 0; i < 15; i++)); do
-	echo "$(pass lin) $(pass vol)"
+	echo "$(once_over lin) $(once_over vol)"
 done >"$scratch_dir/passes"
 row meta-seq-cold "$(awk '{ print $2 }' "$scratch_dir/passes" | median)" B/s \
 	dm-linear "$(awk '{ print $1 }' "$scratch_dir/passes" | median)" \
