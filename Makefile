@@ -125,12 +125,17 @@ utils/replica-dump: build/obj/utils/replica-dump.o build/obj/kmod/format.o \
 
 # nbdkit finds what it provides in itself: no -z defs here.
 PLUGIN := nbdkit-replica-plugin.so
+link-plugin = $(Q)$(CC) -shared -Wl,--version-script=$(filter %.map,$^) \
+	-Wl,--as-needed $(cflags) $(1) $(LDFLAGS) -o $@ \
+	$(filter %.o %.a,$^) $(LIB_LIBS)
 daemon/$(PLUGIN): $(addprefix build/obj/,$(plugin-objs)) lib/libreplica.a \
 		daemon/nbdkit-replica-plugin.map
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared -Wl,--version-script=$(filter %.map,$^) \
-		-Wl,--as-needed $(cflags) $(LDFLAGS) -o $@ \
-		$(filter %.o %.a,$^) $(LIB_LIBS)
+	$(call link-plugin)
+build/san/$(PLUGIN): $(addprefix build/san/,$(plugin-objs)) \
+		build/san/libreplica.a daemon/nbdkit-replica-plugin.map
+	$(call say,LD,$@)
+	$(call link-plugin,$(SAN))
 
 progs: $(if $(lib-y),lib/libreplica.a \
 	 $(if $(wildcard lib/libreplica.map),lib/libreplica.so)) \
@@ -160,7 +165,7 @@ build/tests/%-filter.so: build/obj/tests/%-filter.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(cflags) $(LDFLAGS) -o $@ $<
 
-tools: $(tool-progs) $(filters-y:%=build/tests/%.so)
+tools: $(tool-progs) build/san/$(PLUGIN) $(filters-y:%=build/tests/%.so)
 unit-build: $(unit-progs)
 unit: unit-build
 	$(Q)tests/run-tests --title "unit tests" $(sort $(unit-progs))

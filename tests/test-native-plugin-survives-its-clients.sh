@@ -45,6 +45,16 @@ for n in range(20):
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(pid, 0)
 EOP
+start_primary <<'EOP'
+import time
+p, image = Primary(session=(2, 1)).hello(), connect("vol@latest")
+p.open(90000)
+p.write(0, 1)
+print("connected", file=open(SOCKET + ".there", "w"), flush=True)
+time.sleep(2)
+EOP
+check "a client is in the middle of an epoch" wait_until 20 \
+	test -s "$PLUGIN_SOCKET.there"
 stop_plugin
-is "a clean end" $? 0
+is "the server waits for it, and ends cleanly" $? 0
 finish
