@@ -83,3 +83,4 @@ unit-stage-kill-y := $(stage-rig-objs)
 unit-y += fuzz-stage-recover
 fuzz-stage-recover-y := $(stage-rig-objs)
 filters-y += hold-filter
+unit-y += unit-history
