@@ -112,6 +112,16 @@ void ship_abort(struct ship *ship, const char *why)
 
 /* --- headers ----------------------------------------------------------- */
 
+/* What is staged leaves the image that there is alone. */
+static enum replica_state state_of(const struct target *t,
+				   enum replica_kind kind)
+{
+	bool is_whole = kind == REPLICA_KIND_CLEAN ||
+			(t->is_staged && t->header.last_clean);
+
+	return is_whole ? REPLICA_STATE_OK : REPLICA_STATE_APPLYING;
+}
+
 static void fill_header(const struct ship *ship, const struct volume *v,
 			enum replica_kind kind, struct replica_header *h)
 {
@@ -120,8 +130,7 @@ static void fill_header(const struct ship *ship, const struct volume *v,
 	h->epoch = ship->epoch;
 	h->highest_seen = ship->epoch;
 	h->incarnation = v->info.incarnation;
-	h->state = kind == REPLICA_KIND_CLEAN ? REPLICA_STATE_OK :
-						REPLICA_STATE_APPLYING;
+	h->state = state_of(&v->target, kind);
 	h->records = v->shipment.records;
 	h->digest = v->shipment.digest;
 	if (kind == REPLICA_KIND_PARTIAL)

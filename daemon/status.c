@@ -109,6 +109,8 @@ static void put_target(json_t *o, const struct volume *v)
 	const struct replica_header *h = &v->target.header;
 	bool is_ready = v->target.state == TARGET_READY;
 
+	put_text(o, "apply", !v->was_open ? NULL :
+			     v->target.is_staged ? "staged" : "direct");
 	put_int(o, "last_committed", h->last_clean);
 	put_bool(o, "applying", h->state == REPLICA_STATE_APPLYING);
 	put_bool(o, "replica_consistent", v->is_synced &&

@@ -32,6 +32,8 @@ unit-y += unit-netlink
 unit-y += unit-backend-nbd unit-backend-local
 unit-backend-nbd-y := tests/backend-rig.o
 unit-backend-local-y := tests/backend-rig.o
+unit-y += unit-backend-sums
+unit-backend-sums-y := tests/backend-rig.o
 build/san/tests/unit-backend-local: LDFLAGS += -Wl,--wrap=ring_fallocate
 unit-y += unit-ring unit-uri unit-nbd unit-nbd-bad unit-nbd-servers
 unit-nbd-y := tests/nbd-script.o
@@ -46,8 +48,8 @@ replicad-sim-y := tests/sim-kernel.o \
 sim-ctl-y := tests/sim-kernel.o
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
-	backend-local.o xfer.o limit.o batch.o pump.o pump-read.o pump-park.o \
-	spool.o window.o)
+	backend-nbd-call.o backend-local.o xfer.o limit.o batch.o pump.o \
+	pump-read.o pump-park.o spool.o window.o)
 tools-y += insert-tool
 build/tests/insert-tool: LDFLAGS += -Wl,--wrap=dm_task_create \
 	-Wl,--wrap=dm_task_run
