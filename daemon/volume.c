@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "compare.h"
 #include "events.h"
 #include "extents.h"
 #include "group.h"
@@ -114,7 +115,7 @@ static int begin_session(struct volume *v, struct replica_why *why)
 /* J2: the bits that would name what the target lacks are gone. */
 static int begin_resync(struct volume *v, struct replica_why *why)
 {
-	int err = kernel_mark(v->reactor->kernel, v->device.dev, NULL, 0);
+	int err = compare_all(v);
 
 	if (err) {
 		snprintf(why->text, sizeof(why->text), "mark: %.140s",
@@ -129,7 +130,7 @@ static int begin_resync(struct volume *v, struct replica_why *why)
 		v->is_synced = false;
 		v->group->lag.committed_ns = 0;
 	}
-	return volume_refresh(v);
+	return 0;
 }
 
 /*
@@ -160,6 +161,8 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 		return ret;
 	}
 	v->judgement = ret;
+	if (!is_new && !v->was_open)
+		compare_dirty(v); /* nobody knows what came before us */
 	if (!is_new && !v->was_open && !v->identity.is_closed)
 		note_stale(v);
 	err = begin_session(v, why);

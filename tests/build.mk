@@ -25,8 +25,11 @@ unit-y += unit-pump unit-pump-faults unit-pump-spool unit-limit
 unit-pump-y := tests/pump-rig.o
 unit-pump-faults-y := tests/pump-rig.o
 unit-pump-spool-y := tests/pump-rig.o
+unit-y += unit-pump-compare
+unit-pump-compare-y := tests/pump-rig.o
 unit-limit-y := tests/pump-rig.o
-$(addprefix build/san/tests/unit-,pump pump-faults pump-spool limit): \
+$(addprefix build/san/tests/unit-,pump pump-faults pump-spool \
+	pump-compare limit): \
 	LDFLAGS += -Wl,--wrap=ring_read -Wl,--wrap=ring_write
 unit-y += unit-netlink
 unit-y += unit-backend-nbd unit-backend-local
@@ -49,7 +52,7 @@ sim-ctl-y := tests/sim-kernel.o
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
 	backend-nbd-call.o backend-local.o xfer.o limit.o batch.o pump.o \
-	pump-read.o pump-park.o spool.o window.o)
+	pump-read.o pump-compare.o pump-park.o spool.o window.o)
 tools-y += insert-tool
 build/tests/insert-tool: LDFLAGS += -Wl,--wrap=dm_task_create \
 	-Wl,--wrap=dm_task_run
