@@ -1,54 +1,50 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash
 #
-# For test-native-*.sh that need both ends, after lib.sh: replicad on the
-# simulated kernel (lib-native.sh), nbdkit with our plugin (lib-plugin.sh).
+# For test-native-*.sh, after lib-native.sh and lib-plugin.sh: the volume "a",
+# replicad, and our plugin as its target, which can lose what it has.
 
-# shellcheck source=tests/lib-native.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib-native.sh"
-# shellcheck source=tests/lib-plugin.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib-plugin.sh"
-requires_cmd jq replicactl
-
-# start_stage [ARGUMENT...]: the plugin with the volume "a" at a.nbd; sets
-# plugin_pid. The sim kernel's volume "a" is shipped there.
+# start_stage [ARGUMENT...]: sets plugin_pid
 start_stage() {
 	start_nbdkit "$scratch_dir/a.nbd" "$plugin_so" "dir=$stage_dir" \
 		"create=a:${native_mib}MiB:$scratch_dir/a.base" "$@"
 	plugin_pid=$nbdkit_pid
 }
 
-stage_uri() {
-	echo "nbd+unix:///$1?socket=$scratch_dir/a.nbd"
+image() {
+	nbdcopy "nbd+unix:///a@latest?socket=${2-$scratch_dir/a.nbd}" "$1"
 }
 
-# start_pair [ARGUMENT...]: volume, stage and daemon, first sync done.
-start_pair() {
-	make_volume a
-	start_stage "$@"
-	begin_config
-	configure a connections=1
-	start_daemon
-	wait_settled a || bail "no first sync"
+equals() {
+	wait_settled a "${1-60}" && image "$scratch_dir/image" &&
+		cmp "$scratch_dir/a.img" "$scratch_dir/image"
 }
 
-# write_epoch OFFSET LENGTH SEED: an epoch of its own.
-write_epoch() {
-	sim-ctl write a "$1" "$2" "$3" && wait_settled a
+# damage FILE CHUNK...: these chunks are other ones from now on
+damage() {
+	local file=$1 chunk
+	shift
+	for chunk in "$@"; do
+		dd if=/dev/urandom of="$file" bs=4096 seek="$chunk" count=1 \
+			conv=notrunc status=none || return 1
+	done
 }
 
-# now_image FILE: what the volume is now.
-now_image() {
-	head -c $((native_mib * 1048576)) "$scratch_dir/a.img" >"$1"
+# damage_stage CHUNK...: behind its back, while it does not run
+damage_stage() {
+	stop_plugin
+	damage "$scratch_dir/a.base" "$@"
 }
 
-# committed: the newest epoch at the target
-committed() {
-	field a last_committed
+# rises VOLUME FIELD BEFORE
+rises() {
+	[ "$(field "$1" "$2")" -gt "$3" ]
 }
 
-# test_is NAME JQ-CONDITION: holds for that test device
-test_is() {
-	replicactl test --list --json | jq -e --arg name "$1" \
-		".tests[] | select(.name == \$name) | $2"
+resync() {
+	rpc-call resync "{\"volume\": \"a\"${1+, $1}}"
+}
+
+is_compared() {
+	settled a && field_is a comparing false
 }

@@ -3,7 +3,7 @@
 # What would be wrong if this failed: an operator would not be told what the
 # replica can be opened at, or would be told of an epoch that is not there.
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/lib-staged.sh"
+. "$(dirname "$0")/lib-history.sh"
 
 # history_is CONDITION [ARGUMENT...]: jq's, of the JSON.
 history_is() {

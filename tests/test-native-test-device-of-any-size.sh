@@ -3,7 +3,7 @@
 # What would be wrong if this failed: a test device of a big volume would have
 # to be copied first.
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/lib-staged.sh"
+. "$(dirname "$0")/lib-history.sh"
 
 export vol_size=1TiB
 df --output=avail -B 1M "${TMPDIR:-/tmp}" /var/tmp | awk 'NR > 1 && $1 < 200 {

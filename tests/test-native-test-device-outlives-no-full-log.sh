@@ -4,7 +4,7 @@
 # replication when the log is full; or one whose image had to go for that would
 # be read as if it were whole.
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/lib-staged.sh"
+. "$(dirname "$0")/lib-history.sh"
 
 broken() {
 	test_is "$1" '.state == "broken"'

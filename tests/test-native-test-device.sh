@@ -4,7 +4,7 @@
 # moment, or trying would stop replication, change the replica, or go on holding
 # the applier when nobody uses it any more.
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/lib-staged.sh"
+. "$(dirname "$0")/lib-history.sh"
 
 make_test() {
 	replicactl test --no-attach --json "$@" >"$scratch_dir/json" ||

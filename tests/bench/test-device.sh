@@ -7,7 +7,7 @@
 #                 below 2 s
 ROUNDS=${ROUNDS:-7}
 . "$(dirname "$0")/../lib.sh"
-. "$(dirname "$0")/../lib-staged.sh"
+. "$(dirname "$0")/../lib-history.sh"
 
 vol_size=1TiB start_plugin history=1h
 primary <<'EOP'
