@@ -179,13 +179,29 @@ static void do_resume(struct request *request)
 					    request));
 }
 
+static bool get_bool(const struct request *request, const char *key)
+{
+	return json_is_true(json_object_get(request->params, key));
+}
+
 static void do_resync(struct request *request)
 {
 	const char *name = get_volume(request);
-	bool is_full = json_is_true(json_object_get(request->params, "full"));
 
 	if (name)
-		check_op(request, op_resync(request->daemon, name, is_full,
+		check_op(request, op_resync(request->daemon, name,
+					    get_bool(request, "full"), on_done,
+					    request));
+}
+
+static void do_verify(struct request *request)
+{
+	const char *name = get_volume(request);
+
+	if (name)
+		check_op(request, op_verify(request->daemon, name,
+					    get_bool(request, "repair"),
+					    get_bool(request, "stop"),
 					    on_done, request));
 }
 
@@ -208,6 +224,7 @@ static const struct method {
 	{ "pause", do_pause, true },
 	{ "resume", do_resume, true },
 	{ "resync", do_resync, true },
+	{ "verify", do_verify, true },
 	{ "events", request_subscribe, true },
 	{ "shutdown", do_shutdown, true },
 };
