@@ -17,6 +17,9 @@
  *    here and there all the while, or there is a difference. We are the one
  *    that cuts: each epoch of the round passes verify_note_frozen(), but for
  *    the one that was open already, for which the kernel is asked.
+ *    Digests have what was kept (W4). Data that is read has it only if it is not
+ *    kept aside: so without digests a round begins when the image has caught up,
+ *    and a stage that gives none is not verified.
  * V2 chunks in motion are looked at again in a later pass.
  * V3 digests are those of our session only if no other has the target: where
  *    something differs, the header is read after them, and must be ours.
@@ -189,14 +192,32 @@ static void fail_kernel(struct verify *y)
 	stop(y, why);
 }
 
+static bool has_digests(const struct volume *v)
+{
+	return backend_info(v->target.backend)->can & BACKEND_CAN_SUM;
+}
+
+/* V1 */
+static bool must_wait(const struct volume *v)
+{
+	const struct replica_header *h = &v->target.header;
+
+	return v->target.state != TARGET_READY ||
+	       (!has_digests(v) && h->last_partial > h->last_clean);
+}
+
 /* V1: an epoch that is not frozen yet comes to verify_note_frozen(). */
 static void begin_round(struct verify *y)
 {
 	const struct volume *v = y->volume;
 	int err;
 
-	if (v->target.state != TARGET_READY) {
+	if (must_wait(v)) {
 		wait(y, WAIT_MS);
+		return;
+	}
+	if (v->target.is_staged && !has_digests(v)) {
+		stop(y, "the target gives no digests");
 		return;
 	}
 	y->seed = v->target.header.session.random;
