@@ -183,13 +183,29 @@ static void do_resume(struct request *request)
 					    request));
 }
 
+static bool get_bool(const struct request *request, const char *key)
+{
+	return json_is_true(json_object_get(request->params, key));
+}
+
 static void do_resync(struct request *request)
 {
 	const char *name = get_volume(request);
-	bool is_full = json_is_true(json_object_get(request->params, "full"));
 
 	if (name)
-		check_op(request, op_resync(request->daemon, name, is_full,
+		check_op(request, op_resync(request->daemon, name,
+					    get_bool(request, "full"), on_done,
+					    request));
+}
+
+static void do_verify(struct request *request)
+{
+	const char *name = get_volume(request);
+
+	if (name)
+		check_op(request, op_verify(request->daemon, name,
+					    get_bool(request, "repair"),
+					    get_bool(request, "stop"),
 					    on_done, request));
 }
 
@@ -216,6 +232,7 @@ static const struct method {
 	{ "test", do_test, true },
 	{ "test_list", do_test_list, true },
 	{ "test_drop", do_test_drop, true },
+	{ "verify", do_verify, true },
 	{ "events", request_subscribe, true },
 	{ "shutdown", do_shutdown, true },
 };

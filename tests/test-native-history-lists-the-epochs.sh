@@ -28,7 +28,7 @@ check "oldest first, none twice" history_is \
 	'[.epochs[].epoch] | . == (sort | unique)' a
 check "an epoch has a time and a size" history_is \
 	".epochs[] | select(.epoch == $two) | .cut_time >= $before and
-	.commit_time >= .cut_time - 1 and .bytes >= 65536 and .bytes < 200000" a
+	.commit_time >= .cut_time - 1 and .bytes > 0 and .bytes < 200000" a
 check "nothing is pinned" history_is '[.epochs[] | select(.pinned)] == []' a
 check "at the primary it has a size, too" field_is a lag_bytes 0
 check "the lag is a number of seconds" history_is \

@@ -140,7 +140,7 @@ static int check(const struct args *args, const json_t *status)
 	return STATUS_OK;
 }
 
-/* --- of a replica, at its own site ----------------------------------------- */
+/* --- of a replica, at its own site ---------------------------------------- */
 
 static bool is_good_replica(const json_t *h)
 {
