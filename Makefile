@@ -180,6 +180,20 @@ check:
 	$(Q)$(MAKE) --no-print-directory progs tools unit-build
 	$(Q)tests/check
 
+# The fuzzers that need nothing but their codec, driven by libFuzzer: for the
+# corpora in tests/corpus, not for "make check" (that takes random changes).
+FUZZ_SECONDS ?= 60
+fuzz-progs := $(addprefix build/fuzz/,fuzz-format fuzz-header)
+$(fuzz-progs): build/fuzz/%: tests/%.c tests/fuzz.h lib/header.c kmod/format.c
+	$(call say,CLANG,$@)
+	@mkdir -p $(@D)
+	$(Q)clang -O1 -g $(cppflags) -Ikmod -DLIBFUZZER -Wno-c2x-extensions \
+		-fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -o $@ $< -lisal -lxxhash
+fuzz: $(fuzz-progs)
+	$(Q)tests/run-fuzz $(FUZZ_SECONDS) $(fuzz-progs)
+.PHONY: fuzz
+
 # The tests in machines on other kernels: all of them on the newest of Debian 12's
 # backports and of all suites; on the debug kernel; on the one with KCSAN those
 # that race the marking, the cut and the preservation.
@@ -298,6 +312,7 @@ help:
 #?   progs     all but the module          modules   the module only
 #?   demo      two virtual machines, one replicated filesystem, under 5 minutes
 #?   check     every test                  unit      only the unit tests
+#?   fuzz      FUZZ_SECONDS of libFuzzer for each codec (needs clang)
 #?   check-kernels   the tests in machines, on newer kernels
 #?   check-debug     the same on one with KASAN, lockdep, kmemleak, faults
 #?   check-kcsan     those of concurrent paths, on one with KCSAN

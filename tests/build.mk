@@ -90,3 +90,5 @@ unit-stage-kill-y := $(stage-rig-objs)
 unit-y += fuzz-stage-recover
 fuzz-stage-recover-y := $(stage-rig-objs)
 filters-y += hold-filter
+unit-y += fuzz-format fuzz-header
+build/san/tests/fuzz-format.o: cppflags += -Ikmod
