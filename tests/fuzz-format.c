@@ -5,12 +5,12 @@
  * this failed, a damaged metadata device would crash the kernel, or be trusted
  * with values that the rest of the module takes as checked.
  *
- * Z1 what is accepted is what it would be written as: encode, decode give it back
+ * Z1 what is accepted can be written, and reads back the same
  * Z2 what is accepted is in bounds: sizes, lists, witnesses, places of its bits
  * Z3 the slot that counts is an accepted one with the highest sequence
  * Z4 a device is new only where its first slot is all zeros
- * Z5 a block of bits is bad exactly where its sectors differ from what was sealed,
- *    and a bad sector is all ones
+ * Z5 a block of bits is bad exactly where its sectors differ from what was
+ *    sealed, and a bad sector is all ones
  */
 #include "../kmod/format.c"
 

@@ -2,7 +2,7 @@
 /*
  * fuzz-header [SECONDS [SEED]]: the codec of the replica header on slots that
  * somebody has changed, most with a good checksum. If this failed, a peer's
- * header would crash a daemon or a stage, or be trusted though it breaks a rule.
+ * header would crash a daemon or a stage, or be trusted while it breaks a rule.
  *
  * Z1 what is accepted can be written, and reads back the same
  * Z2 what is accepted is in bounds: ancestors, members, sizes; kinds have names
