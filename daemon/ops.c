@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "group.h"
+#include "insertion.h"
 #include "log.h"
 #include "status.h"
 #include "volume.h"
@@ -273,8 +274,9 @@ static void insert_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
 
-	op->err = op->daemon->kernel_ops->insert(device_of(op->entry->config),
-						 &op->device, op->error);
+	op->err = insertion_run(op->daemon->kernel_ops,
+				op->daemon->config.state_dir,
+				op->entry->config, &op->device, op->error);
 }
 
 static void start_entry(struct op *op)

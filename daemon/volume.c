@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "continuity.h"
 #include "events.h"
 #include "extents.h"
 #include "group.h"
@@ -16,6 +17,12 @@
 #include "reactor.h"
 
 #define NS_PER_MS	1000000ULL
+
+const char volume_lost[] =
+"the device has lost its replica target: another tool has replaced its table, "
+"or removed it";
+const char volume_lost_advice[] =
+"disable it and enable it again: all of it is looked at then";
 
 uint64_t volume_bytes(const struct volume *volume)
 {
@@ -47,8 +54,12 @@ bool volume_needs_clean(const struct volume *volume)
 
 int volume_refresh(struct volume *volume)
 {
-	return kernel_get(volume->reactor->kernel, volume->device.dev,
-			  &volume->info);
+	int err = kernel_get(volume->reactor->kernel, volume->device.dev,
+			     &volume->info);
+
+	if (!err)
+		continuity_look(volume);
+	return err;
 }
 
 /* --- the target's first words ------------------------------------------ */
@@ -85,9 +96,14 @@ static int look_at_volume(struct volume *v, struct replica_why *why)
 {
 	int err = volume_refresh(v);
 
-	if (err)
+	v->advice = NULL;
+	if (err == -ENODEV) {
+		snprintf(why->text, sizeof(why->text), "%s", volume_lost);
+		v->advice = volume_lost_advice;
+	} else if (err) {
 		snprintf(why->text, sizeof(why->text), "volume: %.140s",
 			 kernel_error(v->reactor->kernel));
+	}
 	return err;
 }
 
@@ -121,6 +137,7 @@ static int begin_resync(struct volume *v, struct replica_why *why)
 			 kernel_error(v->reactor->kernel));
 		return err;
 	}
+	v->waits_durable = true;
 	log_warn(v->config->name, "%s: everything is sent again", why->text);
 	events_tell(v->reactor->events, v->config->name, "resync", "%s",
 		    why->text);
@@ -150,6 +167,7 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 	ret = judge_target(is_new ? NULL : h, &v->identity, &v->info, why);
 	if (ret < 0) {
 		v->is_synced = false;
+		v->advice = ret == -ESTALE ? judge_advice : NULL;
 		return ret;
 	}
 	v->judgement = ret;
@@ -163,6 +181,13 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 	return err;
 }
 
+/* Since the volume was wholly dirty. */
+static bool has_committed(const struct volume *v)
+{
+	return v->info.dev_flags & DMR_DEV_F_VOLATILE ? v->info.nr_commits :
+							v->info.last_committed;
+}
+
 static void on_ready(struct target *t)
 {
 	struct volume *v = volume_of(t);
@@ -171,7 +196,7 @@ static void on_ready(struct target *t)
 	v->was_open = true;
 	v->config->may_overwrite = false;
 	v->is_synced = v->judgement == JUDGE_OURS && t->header.last_clean &&
-		       v->info.nr_commits;
+		       has_committed(v);
 	group_target_ready(v->group, v);
 }
 

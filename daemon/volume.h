@@ -59,7 +59,10 @@ struct volume {
 	enum judgement judgement;	/* of the last opening */
 	bool is_spool_told;		/* that it can't be used */
 	bool was_open;			/* a target was opened before */
-	bool is_synced;			/* has a clean epoch of this load */
+	bool is_synced;			/* the target has an image of ours */
+	bool waits_durable;		/* U2 in continuity.c */
+	bool has_meta_failed;		/* as was told last */
+	const char *advice;		/* the next step after a refusal */
 	uint64_t stale_until_ns;	/* no data before (W6) */
 	uint64_t bytes_shipped, bytes_zero;
 	uint64_t sync_done_bytes;
@@ -83,6 +86,9 @@ int volume_refresh(struct volume *volume);
 
 /* Who enables a volume wants it to run, unless its group is paused. */
 void volume_forget_pause(struct volume *volume);
+
+/* What the kernel says of a device without its target, and what to do. */
+extern const char volume_lost[], volume_lost_advice[];
 
 /* Opens the target; the group gets group_target_ready() or _failed(). */
 void volume_open_target(struct volume *volume);

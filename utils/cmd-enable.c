@@ -8,6 +8,7 @@
 static const struct {
 	const char *option, *key;
 } keys[] = {
+	{ "metadata", "metadata" },
 	{ "interval", "interval" }, { "window", "window" },
 	{ "memory", "memory" }, { "spool", "spool" },
 	{ "spool-size", "spool_size" }, { "bandwidth", "bandwidth" },
@@ -47,6 +48,8 @@ static int run(const struct args *args)
 static const struct option_spec options[] = {
 	{ "target", "URI", "where to: nbd://HOST[:PORT]/EXPORT, local:PATH" },
 	{ "device", "PATH", "the device-mapper device (default: VOLUME)" },
+	{ "metadata", "PATH", "the block device that remembers what was written;"
+	  " or none" },
 	{ "group", "NAME", "volumes of one group are cut in one instant" },
 	{ "interval", "TIME", "shortest time between two epochs (100ms)" },
 	{ "window", "SIZE", "biggest clean epoch (64MiB)" },
