@@ -2,10 +2,10 @@
 /*
  * What was written to a device while it had no target, nobody knows.
  *
- * U1 The suspicion is on disk before the target is put in, for a crash must not
- *    forget it; so also where putting it in fails. It is taken back at once
- *    only if the kernel's counters prove that nothing has been written since
- *    the device was activated, and only if there was none before. Else it goes when
+ * U1 The suspicion is on disk before the target is put in, for a crash must
+ *    not forget it; so also where putting it in fails. It is taken back at once
+ *    only if the kernel's counters prove that nothing was written since the
+ *    device was activated, and only if there was none before. Else it goes when
  *    "mark all" is durable (continuity.c).
  */
 #include "insertion.h"

@@ -133,6 +133,7 @@ struct dm_call {
 	const char *metadata;		/* of insert() */
 	struct kernel_device *out;	/* the same */
 	struct dmr_dm *dm;
+	char name[DMR_DM_NAME_LEN];
 	struct dmr_dm_info info;	/* of the device, before */
 	char *error;
 };
@@ -157,7 +158,7 @@ static int insert_locked_in_memory(struct dm_call *c, const char *meta)
 
 	if (mlockall(MCL_CURRENT))
 		return -errno;
-	err = dmr_dm_insert_kept(c->dm, c->info.name, meta, NULL);
+	err = dmr_dm_insert_kept(c->dm, c->name, meta, NULL);
 	munlockall();
 	if (err && meta)
 		return refuse(c, err, "%.180s (metadata=%.60s; its size: "
@@ -198,9 +199,9 @@ static int check_metadata(struct dm_call *c, uint64_t meta)
 	if (!c->info.meta)
 		return refuse(c, -EINVAL, "%.60s has no metadata device, but "
 			      "metadata=%.100s: disable it first",
-			      c->info.name, c->metadata);
+			      c->name, c->metadata);
 	return refuse(c, -EINVAL, "%.60s has the metadata device %u:%u, not "
-		      "metadata=%.100s: disable it first", c->info.name,
+		      "metadata=%.100s: disable it first", c->name,
 		      dmr_major(c->info.meta), dmr_minor(c->info.meta),
 		      c->metadata);
 }
@@ -214,7 +215,7 @@ static int insert_new(struct dm_call *c, uint64_t meta)
 		 dmr_minor(meta));
 	err = insert_locked_in_memory(c, meta ? number : NULL);
 	if (!err)
-		c->out->was_written = dmr_dm_written(c->dm, c->info.name) != 0;
+		c->out->was_written = dmr_dm_written(c->dm, c->name) != 0;
 	return err;
 }
 
@@ -244,21 +245,21 @@ static int do_insert(struct dm_call *c)
 	int err = make_ready(c);
 
 	if (!err)
-		err = dmr_dm_info(c->dm, c->info.name, &c->info);
+		err = dmr_dm_info(c->dm, c->name, &c->info);
 	if (err)
 		return err;
 	if (c->info.form != DMR_DM_INSERTED && c->info.form != DMR_DM_REPLICA)
 		return -EINVAL;
-	snprintf(c->out->name, sizeof(c->out->name), "%s", c->info.name);
+	snprintf(c->out->name, sizeof(c->out->name), "%s", c->name);
 	c->out->dev = c->info.dev;
-	return dmr_dm_create_view(c->dm, c->info.name, c->out->view);
+	return dmr_dm_create_view(c->dm, c->name, c->out->view);
 }
 
 static int do_take_out(struct dm_call *c)
 {
 	if (c->info.form == DMR_DM_INSERTED || c->info.form == DMR_DM_PLAIN)
-		return dmr_dm_take_out(c->dm, c->info.name);
-	return dmr_dm_remove_view(c->dm, c->info.name);
+		return dmr_dm_take_out(c->dm, c->name);
+	return dmr_dm_remove_view(c->dm, c->name);
 }
 
 static int do_look(struct dm_call *c)
@@ -269,16 +270,15 @@ static int do_look(struct dm_call *c)
 static int with_device_mapper(struct dm_call *c,
 			      int (*what)(struct dm_call *c))
 {
-	char name[DMR_DM_NAME_LEN];
 	int ret;
 
 	c->error[0] = 0;
 	pthread_mutex_lock(&dm_lock);
 	ret = dmr_dm_open(&c->dm);
 	if (!ret)
-		ret = dmr_dm_find(c->dm, c->device, name);
+		ret = dmr_dm_find(c->dm, c->device, c->name);
 	if (!ret)
-		ret = dmr_dm_info(c->dm, name, &c->info);
+		ret = dmr_dm_info(c->dm, c->name, &c->info);
 	if (!ret)
 		ret = what(c);
 	if (ret < 0 && !c->error[0])

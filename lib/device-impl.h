@@ -32,7 +32,7 @@ int dmr_dm_fail(struct dmr_dm *dm, int err, const char *fmt, ...)
 
 /*
  * A line of /sys/dev/block/…/stat: false only if it says that nothing was
- * written or discarded, and nothing is under way.
+ * written or discarded.
  */
 bool dmr_dm_stat_is_written(const char *line);
 
