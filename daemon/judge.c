@@ -13,6 +13,9 @@
  * J5 one that it knows, of an earlier load: the header may be ahead of the
  *    superblock, which is written now and then; what was shipped after that is
  *    dirty again (D3). Behind it is J2.
+ * J6 the header repeats what the superblock named durably when it was written. A
+ *    superblock that does not name that any more is an older copy: rolled back
+ *    within a load (W5).
  */
 #include "judge.h"
 
@@ -135,6 +138,16 @@ static int judge_earlier_load(const struct replica_header *h,
 	return JUDGE_OURS;
 }
 
+static int judge_named(const struct replica_header *h,
+		       const struct dmr_info *info, struct replica_why *why)
+{
+	if (h->named <= info->last_named)
+		return 0;
+	return say(why, -ESTALE, "this primary was rolled back or cloned: its "
+		   "metadata named epoch %" PRIu64 " once, now only %" PRIu64,
+		   h->named, info->last_named);
+}
+
 static int judge_load(const struct replica_header *h,
 		      const struct identity *id, const struct dmr_info *info,
 		      struct replica_why *why)
@@ -146,14 +159,15 @@ static int judge_load(const struct replica_header *h,
 	return judge_fresh_load(info, why);
 }
 
-/* J4: before the session, which a copy of ours would call superseded. */
-static int judge_incarnation(const struct replica_header *h,
-			     const struct identity *id,
-			     const struct dmr_info *info,
-			     struct replica_why *why)
+/* J4, J6: before the session, which a copy of ours would call superseded. */
+static int judge_history(const struct replica_header *h,
+			 const struct identity *id,
+			 const struct dmr_info *info, struct replica_why *why)
 {
-	if (is_fresh(id, info) || knows(info, h->incarnation))
+	if (is_fresh(id, info))
 		return 0;
+	if (knows(info, h->incarnation))
+		return judge_named(h, info, why);
 	return say(why, -ESTALE, "this primary was rolled back or cloned: the "
 		   "target was written by a load of the volume that its "
 		   "metadata does not know");
@@ -177,7 +191,7 @@ int judge_target(const struct replica_header *h, const struct identity *id,
 		return say(why, -EINVAL, "the target is the image of a volume "
 			   "of %" PRIu64 " bytes, this one has %" PRIu64,
 			   h->volume_bytes, bytes);
-	err = judge_incarnation(h, id, info, why);
+	err = judge_history(h, id, info, why);
 	if (!err)
 		err = judge_session(h, id, why);
 	return err ? err : judge_load(h, id, info, why);

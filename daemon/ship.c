@@ -120,6 +120,7 @@ static void fill_header(const struct ship *ship, const struct volume *v,
 	h->epoch = ship->epoch;
 	h->highest_seen = ship->epoch;
 	h->incarnation = v->info.incarnation;
+	h->named = v->info.last_named;
 	h->state = kind == REPLICA_KIND_CLEAN ? REPLICA_STATE_OK :
 						REPLICA_STATE_APPLYING;
 	h->records = v->shipment.records;

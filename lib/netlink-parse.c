@@ -64,6 +64,7 @@ static const struct field info_fields[] = {
 	F(HOT_LIMIT, hot_limit, false),
 	F(LAST_WRITE, last_write, false),
 	F(LAST_CONTACT, last_contact, false),
+	F(LAST_NAMED, last_named, false),
 };
 
 int dmr_nl_parse(const struct nlmsghdr *h, struct nlattr **attrs)

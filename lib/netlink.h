@@ -61,6 +61,7 @@ struct dmr_info {
 	uint64_t hot_limit;		/* regions */
 	uint64_t last_write;		/* seconds since 1970, coarse */
 	uint64_t last_contact;		/* the same: of the last END */
+	uint64_t last_named;		/* last_committed, as it is on disk */
 	uint32_t nr_ancestors;
 	uint32_t nr_incarnations;
 	struct dmr_nl_ancestor ancestors[DMR_MAX_NL_ANCESTORS];

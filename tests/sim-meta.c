@@ -22,7 +22,7 @@ bool sim_is_kept(const struct sim_volume *v)
 
 static void name_it(struct sim_volume *v)
 {
-	v->meta.committed = v->info.last_committed;
+	v->meta.committed = v->info.last_named = v->info.last_committed;
 	v->meta.highest = v->info.highest_seen;
 	for (uint64_t i = 0; i < v->nr_chunks; i++)
 		v->chunks[i] &= ~SIM_UNNAMED;
@@ -81,7 +81,7 @@ void sim_meta_load(struct sim_volume *v)
 		v->chunks[i] = c & (SIM_DIRTY | SIM_UNNAMED | SIM_FROZEN) ?
 			       SIM_DIRTY : 0;
 	}
-	v->info.last_committed = m->committed;
+	v->info.last_committed = v->info.last_named = m->committed;
 	v->info.highest_seen = m->highest;
 	v->info.generation = m->generation;
 	v->info.dev_flags &= ~(DMR_DEV_F_META_PENDING | DMR_DEV_F_META_FAILED);

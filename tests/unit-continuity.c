@@ -117,6 +117,26 @@ static void files(const char *verb)
 	is_int(system(command), 0, "%s the disks", verb);
 }
 
+/* The disks of a moment in the load that goes on (J6). */
+static void test_rolled_back_in_a_load(void)
+{
+	begin("a snapshot of a running primary's disks is restored", 1, KEPT);
+	check_replica(1, "sync");
+	files("save");
+	for (int i = 0; i < 3; i++) {
+		write_chunks(&rigs[0], 10 + i, 5);
+		check_replica(1, "the same load");
+	}
+	run_for(300); /* heartbeats */
+	crash();
+	files("restore");
+	is_int(sim_reload(rigs[0].name), 0, "it comes up");
+	start(1, KEPT);
+	ok(run_until(is_error, 3000), "state error");
+	says("reason", "its metadata named epoch");
+	stop();
+}
+
 static void test_rolled_back(void)
 {
 	static char copy[BYTES + 2 * MIB];
@@ -276,6 +296,7 @@ int main(void)
 	test_superblock_is_behind();
 	test_target_lost_data();
 	test_rolled_back();
+	test_rolled_back_in_a_load();
 	test_written_without_us(true);
 	test_written_without_us(false);
 	test_suspicion_survives();

@@ -42,7 +42,8 @@ static void start(void)
 	info.incarnations[1] = 32;
 	info.incarnations[2] = 31;
 	info.nr_incarnations = 3;
-	info.last_committed = info.highest_seen = 50;
+	info.last_committed = info.highest_seen = info.last_named = 50;
+	h.named = 48;
 	h.incarnation = 32;
 	h.last_clean = h.highest_seen = 50;
 }
@@ -52,6 +53,7 @@ static void start_volatile(void)
 {
 	start();
 	info.dev_flags = DMR_DEV_F_VOLATILE;
+	info.last_named = 0;
 	info.nr_incarnations = 0;
 	info.last_committed = info.highest_seen = 0;
 }
@@ -86,6 +88,10 @@ static void test_kept(void)
 	       "… is told before a newer session");
 	h.incarnation = 32;
 	judged(-EKEYREVOKED, "superseded", "a newer session of a known one");
+	start();
+	h.named = 51;
+	judged(-ESTALE, "named epoch 51 once, now only 50",
+	       "a superblock that is older than the header knows (J6)");
 	start();
 	h.incarnation = 33;
 	judged(JUDGE_OURS, "", "this load");

@@ -188,6 +188,7 @@ static struct nl_msg *meta_message(uint32_t seq, size_t ancestors_len)
 	nla_put_u64(msg, DMR_A_HOT_LIMIT, 4096);
 	nla_put_u64(msg, DMR_A_LAST_WRITE, 1000);
 	nla_put_u64(msg, DMR_A_LAST_CONTACT, 999);
+	nla_put_u64(msg, DMR_A_LAST_NAMED, 41);
 	nla_put(msg, DMR_A_ANCESTORS, ancestors_len, a);
 	nla_put(msg, DMR_A_INCARNATIONS, sizeof(incarnations), incarnations);
 	return msg;
@@ -202,7 +203,8 @@ static void test_meta(void)
 	say_ack(1);
 	is_int(dmr_nl_get(nl, DEV, &info), 0, "a volume with metadata");
 	ok(info.meta_dev == dmr_devno(253, 9) && info.hot_limit == 4096 &&
-	   info.last_write == 1000 && info.last_contact == 999, "its numbers");
+	   info.last_write == 1000 && info.last_contact == 999 &&
+	   info.last_named == 41, "its numbers");
 	is_int(info.dev_flags, DMR_DEV_F_SUSPECT | DMR_DEV_F_META_FAILED |
 	       DMR_DEV_F_META_PENDING, "its flags");
 	is_int(info.nr_ancestors, 2, "its ancestors");

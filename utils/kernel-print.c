@@ -148,6 +148,7 @@ static void put_meta(json_t *o, const struct dmr_info *i)
 	put(o, "hot_limit", i->hot_limit);
 	put(o, "last_write_s", i->last_write);
 	put(o, "last_contact_s", i->last_contact);
+	put(o, "last_named", i->last_named);
 	json_object_set_new(o, "ancestors", ancestors_json(i));
 	json_object_set_new(o, "incarnations", incarnations_json(i));
 }
