@@ -42,7 +42,7 @@ static void on_done(struct op *op)
 		request_refuse(request, exit_status_of(op->err), "%s",
 			       op->error[0] ? op->error : strerror(-op->err));
 	else
-		request_answer(request, NULL);
+		request_answer(request, json_incref(op->result));
 	op_free(op);
 }
 

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot.h"
 #include "group.h"
 #include "insertion.h"
 #include "log.h"
@@ -168,6 +169,7 @@ static struct group *find_group(const struct reactor *reactor,
 static void save_enabled(struct op *op)
 {
 	struct daemon *daemon = op->daemon;
+	char text[CONFIG_ERROR_SIZE];
 	int err;
 
 	if (op->err) {
@@ -180,6 +182,8 @@ static void save_enabled(struct op *op)
 	}
 	op->entry->error[0] = 0;
 	op->entry->reactor = op->reactor;
+	boot_forecast(op->entry->config, text);
+	op->result = json_pack("{ss}", "boot", text);
 	err = op->entry->config->is_runtime ? daemon_save(daemon) : 0;
 	if (err)
 		set_error(op, err, "%s: it is replicated, but will not be "

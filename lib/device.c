@@ -6,14 +6,18 @@
 #include "device.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "device-impl.h"
 #include "device-task.h"
+
+#define READ_BYTES	4096	/* whole sectors of any disk */
 
 /* --- queries -------------------------------------------------------------- */
 
@@ -217,8 +221,9 @@ int dmr_dm_status(struct dmr_dm *dm, const char *name, char *buf, size_t len)
 /* --- whether it was written ----------------------------------------------- */
 
 /*
- * Field 6 counts sectors written, 13 discarded. Not the requests: a flush is a
- * write of nothing. Not what is under way: a swap has waited for it.
+ * Field 0 counts reads, 6 sectors written, 13 discarded. Not the requests: a
+ * flush is a write of nothing. Not what is under way: a swap has waited for it.
+ * Where no read was counted, writes may not have been either.
  */
 bool dmr_dm_stat_is_written(const char *line)
 {
@@ -228,18 +233,35 @@ bool dmr_dm_stat_is_written(const char *line)
 	for (i = at = 0; i < 14; i++, at += used)
 		if (sscanf(line + at, "%llu%n", &n[i], &used) != 1)
 			return true;
-	return n[6] || n[13];
+	return !n[0] || n[6] || n[13];
 }
 
-/* The first line of the file, "" if it can't be read. */
-static void read_attribute(uint64_t dev, const char *file, char *line,
-			   size_t len)
+/* A read that is counted, if any is; past the page cache. */
+static void read_once(const char *name)
+{
+	char path[DMR_DM_PATH_LEN];
+	void *buf = NULL;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dm_dir(), name);
+	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (!posix_memalign(&buf, READ_BYTES, READ_BYTES) &&
+	    pread(fd, buf, READ_BYTES, 0) < 0)
+		errno = 0;	/* then it is not counted */
+	free(buf);
+	close(fd);
+}
+
+/* The line, "" if it can't be read. */
+static void read_stat(uint64_t dev, char *line, size_t len)
 {
 	char path[64];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s",
-		 (unsigned int)(dev >> 32), (unsigned int)dev, file);
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/stat",
+		 (unsigned int)(dev >> 32), (unsigned int)dev);
 	f = fopen(path, "re");
 	if (!f || !fgets(line, len, f))
 		line[0] = 0;
@@ -257,10 +279,8 @@ int dmr_dm_written(struct dmr_dm *dm, const char *name)
 	ret = dmr_dm_look(dm, name, &info);
 	if (ret)
 		return ret;
-	read_attribute(info.dev, "queue/iostats", line, sizeof(line));
-	if (line[0] != '1')
-		return 1;
-	read_attribute(info.dev, "stat", line, sizeof(line));
+	read_once(name);
+	read_stat(info.dev, line, sizeof(line));
 	return dmr_dm_stat_is_written(line);
 }
 

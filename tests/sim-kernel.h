@@ -69,7 +69,8 @@ int sim_info(const char *name, struct dmr_info *info, bool *is_plain);
 /*
  * What happens to the metadata: "lazy" and "prompt" (is the superblock
  * written?), "stuck" and "moving" (do marks become durable?), "fail" and
- * "mend"; "rip": another tool replaces the table. -EINVAL: none of these.
+ * "mend"; "rip": another tool replaces the table; "unplug": a boot, the
+ * device comes up without the target. -EINVAL: none of these.
  */
 int sim_meta(const char *name, const char *what);
 

@@ -143,6 +143,14 @@ static void rip(struct sim_volume *v)
 	v->info.owner = 0;
 }
 
+/* The machine boots: what is in place is gone, and nobody has written yet. */
+static void unplug(struct sim_volume *v)
+{
+	v->is_plain = true;
+	v->was_written = false;
+	v->info.owner = 0;
+}
+
 int sim_meta(const char *name, const char *what)
 {
 	LOCKED;
@@ -160,6 +168,8 @@ int sim_meta(const char *name, const char *what)
 		v->info.dev_flags &= ~DMR_DEV_F_META_FAILED;
 	else if (!strcmp(what, "rip"))
 		rip(v);
+	else if (!strcmp(what, "unplug"))
+		unplug(v);
 	else
 		return -EINVAL;
 	if (!v->meta.is_lazy && sim_is_kept(v) && !v->info.epoch)
