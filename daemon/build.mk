@@ -6,8 +6,10 @@ replicad-y += request.o insertion.o continuity.o boot.o
 replicad-y += events.o reactor.o group.o group-members.o group-beat.o
 replicad-y += pace.o lag.o ship.o volume.o
 replicad-y += target.o probe.o judge.o identity.o kernel.o kernel-netlink.o
-replicad-y += backend.o backend-nbd.o backend-local.o xfer.o limit.o
-replicad-y += batch.o pump.o pump-read.o pump-park.o spool.o window.o
+replicad-y += backend.o backend-nbd.o backend-nbd-call.o backend-local.o
+replicad-y += xfer.o limit.o
+replicad-y += batch.o pump.o pump-read.o pump-compare.o pump-park.o spool.o
+replicad-y += window.o compare.o
 # Objects of nbdkit's plugin.
 plugin-y += nbdkit-replica-plugin.o plugin-options.o plugin-export.o
 plugin-y += plugin-names.o plugin-list.o plugin-quota.o plugin-log.o

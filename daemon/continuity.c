@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compare.h"
 #include "events.h"
 #include "kernel.h"
 #include "log.h"
@@ -70,14 +71,14 @@ static int give_generation(struct volume *v, char error[CONFIG_ERROR_SIZE])
 
 static void tell(struct volume *v, const char *why)
 {
-	log_warn(v->config->name, "%s: everything is sent again", why);
+	log_warn(v->config->name, "%s: all of it is looked at again", why);
 	events_tell(v->reactor->events, v->config->name, "resync", "%s", why);
 }
 
 static int suspect_all(struct volume *v, const char *why,
 		       char error[CONFIG_ERROR_SIZE])
 {
-	int err = kernel_mark(v->reactor->kernel, v->device.dev, NULL, 0);
+	int err = compare_all(v);
 
 	if (err)
 		return fail(v, err, "mark", error);

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare.h"
 #include "continuity.h"
 #include "events.h"
 #include "log.h"
@@ -151,13 +152,19 @@ static void on_retry(struct ring_timer *timer)
 
 /* --- the end of an epoch ----------------------------------------------- */
 
+static void note_clean(struct volume *v, uint64_t epoch)
+{
+	v->is_synced = true;
+	compare_committed(v, epoch);
+}
+
 static void on_clean(struct group *g)
 {
 	g->epochs_clean++;
 	g->last_clean_epoch = g->ship.epoch;
 	lag_committed(&g->lag, g->ship.cut_time, group_realtime());
 	for (struct volume *v = g->volumes; v; v = v->next)
-		v->is_synced = true;
+		note_clean(v, g->ship.epoch);
 	events_tell(g->reactor->events, g->name, "commit", "epoch %" PRIu64,
 		    g->ship.epoch);
 	handle(g, PAIR_EV_CLEAN, NULL);

@@ -179,6 +179,16 @@ static void do_resume(struct request *request)
 					    request));
 }
 
+static void do_resync(struct request *request)
+{
+	const char *name = get_volume(request);
+	bool is_full = json_is_true(json_object_get(request->params, "full"));
+
+	if (name)
+		check_op(request, op_resync(request->daemon, name, is_full,
+					    on_done, request));
+}
+
 static void do_shutdown(struct request *request)
 {
 	struct daemon *daemon = request->daemon;
@@ -197,6 +207,7 @@ static const struct method {
 	{ "disable", do_disable, true },
 	{ "pause", do_pause, true },
 	{ "resume", do_resume, true },
+	{ "resync", do_resync, true },
 	{ "events", request_subscribe, true },
 	{ "shutdown", do_shutdown, true },
 };

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "boot.h"
+#include "compare.h"
 #include "group.h"
 #include "insertion.h"
 #include "log.h"
@@ -498,6 +499,36 @@ struct op *op_resume(struct daemon *daemon, const char *name,
 		     op_done_fn *done, void *arg)
 {
 	return create_named(daemon, name, start_resume, done, arg);
+}
+
+/* --- resync ------------------------------------------------------------ */
+
+static void resync_on_reactor(struct op *op)
+{
+	struct volume *v = reactor_find(op->reactor, op->name);
+	int err = !v ? 0 : op->is_full ? compare_none(v) : compare_all(v);
+
+	if (err)
+		set_error(op, err, "%s: %s", op->name,
+			  kernel_error(op->reactor->kernel));
+	finish(op);
+}
+
+static void start_resync(struct op *op)
+{
+	go_to_volume(op, resync_on_reactor);
+}
+
+struct op *op_resync(struct daemon *daemon, const char *name, bool is_full,
+		     op_done_fn *done, void *arg)
+{
+	struct op *op = create(daemon, start_resync, done, arg);
+
+	if (!op)
+		return NULL;
+	snprintf(op->name, sizeof(op->name), "%s", name);
+	op->is_full = is_full;
+	return put_in_line(op);
 }
 
 /* --- all reactors, one after the other --------------------------------- */

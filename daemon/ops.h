@@ -43,6 +43,7 @@ struct op {
 	struct kernel_device device;
 	char name[64];
 	bool is_in_line;
+	bool is_full;			/* resync */
 };
 
 /*
@@ -56,6 +57,9 @@ struct op *op_disable(struct daemon *daemon, const char *name,
 struct op *op_pause(struct daemon *daemon, const char *name, op_done_fn *done,
 		    void *arg);
 struct op *op_resume(struct daemon *daemon, const char *name,
+		     op_done_fn *done, void *arg);
+/* All of it is shipped: by digest first, or as it is (@is_full). */
+struct op *op_resync(struct daemon *daemon, const char *name, bool is_full,
 		     op_done_fn *done, void *arg);
 /* Starts an entry that does not run. */
 struct op *op_start(struct daemon *daemon, struct entry *entry,

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "compare.h"
 #include "continuity.h"
 #include "daemon.h"
 #include "group.h"
@@ -109,6 +110,9 @@ static void put_progress(json_t *o, const struct volume *v)
 
 	put_int(o, "bytes_shipped", v->bytes_shipped);
 	put_int(o, "bytes_zero", v->bytes_zero);
+	put_bool(o, "comparing", compare_is_wanted(v));
+	put_int(o, "bytes_compared", v->bytes_compared);
+	put_int(o, "bytes_equal", v->bytes_equal);
 	put_real(o, "rate_bytes_s", g->rate);
 	json_object_set_new(o, "eta_s", left && g->rate >= 1 ?
 			    json_real(left / g->rate) : json_null());
@@ -136,6 +140,8 @@ static void put_target(json_t *o, const struct volume *v)
 	const struct replica_header *h = &v->target.header;
 	bool is_ready = v->target.state == TARGET_READY;
 
+	put_text(o, "apply", !v->was_open ? NULL :
+			     v->target.is_staged ? "staged" : "direct");
 	put_int(o, "last_committed", h->last_clean);
 	put_bool(o, "applying", h->state == REPLICA_STATE_APPLYING);
 	put_bool(o, "replica_consistent", v->is_synced &&

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "compare.h"
 #include "continuity.h"
 #include "events.h"
 #include "extents.h"
@@ -85,7 +86,7 @@ static void fill_hello(const struct volume *v, struct replica_header *h)
 {
 	if (v->judgement == JUDGE_NEW || !h->volume_bytes)
 		fill_new(v, h);
-	if (v->judgement == JUDGE_RESYNC)
+	if (v->judgement == JUDGE_RESYNC && !v->target.is_staged)
 		h->state = REPLICA_STATE_APPLYING;
 	group_fill_header(v->group, h);
 	h->session = v->identity.session;
@@ -130,7 +131,7 @@ static int begin_session(struct volume *v, struct replica_why *why)
 /* J2: the bits that would name what the target lacks are gone. */
 static int begin_resync(struct volume *v, struct replica_why *why)
 {
-	int err = kernel_mark(v->reactor->kernel, v->device.dev, NULL, 0);
+	int err = compare_all(v);
 
 	if (err) {
 		snprintf(why->text, sizeof(why->text), "mark: %.140s",
@@ -138,21 +139,28 @@ static int begin_resync(struct volume *v, struct replica_why *why)
 		return err;
 	}
 	v->waits_durable = true;
-	log_warn(v->config->name, "%s: everything is sent again", why->text);
+	log_warn(v->config->name, "%s: everything is shipped again",
+		 why->text);
 	events_tell(v->reactor->events, v->config->name, "resync", "%s",
 		    why->text);
-	v->is_synced = false;
-	v->group->lag.committed_ns = 0;
-	return volume_refresh(v);
+	if (!v->target.is_staged) {
+		v->is_synced = false;
+		v->group->lag.committed_ns = 0;
+	}
+	return 0;
 }
 
-/* W6: a connection that has ended may write until then. */
+/*
+ * W6: a connection that has ended may write until then. A stage shuts it out
+ * (W1), and a local target has ended it.
+ */
 static void note_stale(struct volume *v)
 {
 	uint64_t until = ring_now(v->reactor->ring) +
 			 v->config->stale_wait_ms * NS_PER_MS;
 
-	if (!volume_is_local(v) && until > v->stale_until_ns)
+	if (!volume_is_local(v) && !v->target.is_staged &&
+	    until > v->stale_until_ns)
 		v->stale_until_ns = until;
 }
 
@@ -171,6 +179,8 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 		return ret;
 	}
 	v->judgement = ret;
+	if (!is_new && !v->was_open)
+		compare_dirty(v); /* nobody knows what came before us */
 	if (!is_new && !v->was_open && !v->identity.is_closed)
 		note_stale(v);
 	err = begin_session(v, why);
@@ -188,6 +198,16 @@ static bool has_committed(const struct volume *v)
 							v->info.last_committed;
 }
 
+/* What a stage has committed stays whole, whatever comes after it. */
+static bool has_image(const struct volume *v)
+{
+	const struct target *t = &v->target;
+
+	return t->header.last_clean &&
+	       (t->is_staged || (v->judgement == JUDGE_OURS &&
+				 has_committed(v)));
+}
+
 static void on_ready(struct target *t)
 {
 	struct volume *v = volume_of(t);
@@ -195,8 +215,7 @@ static void on_ready(struct target *t)
 	v->reconnects += v->was_open;
 	v->was_open = true;
 	v->config->may_overwrite = false;
-	v->is_synced = v->judgement == JUDGE_OURS && t->header.last_clean &&
-		       has_committed(v);
+	v->is_synced = has_image(v);
 	group_target_ready(v->group, v);
 }
 
@@ -258,6 +277,8 @@ void volume_open_target(struct volume *v)
 		.connections = v->config->connections,
 		.deadline_ms = v->config->timeout_ms,
 		.unsafe = v->config->is_unsafe,
+		.apply = v->config->apply,
+		.chunk_bytes = volume_chunk_bytes(v),
 	};
 
 	target_open(&v->target, v->config->target, &opts,

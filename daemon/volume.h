@@ -59,7 +59,13 @@ struct volume {
 	enum judgement judgement;	/* of the last opening */
 	bool is_spool_told;		/* that it can't be used */
 	bool was_open;			/* a target was opened before */
-	bool is_synced;			/* the target has an image of ours */
+	bool is_synced;			/* has a clean epoch: of this load, or
+					 * of any where it is staged */
+	bool is_comparing;		/* these three are of compare.c */
+	bool is_all_sent;		/* not to be compared, though suspect */
+	uint64_t compare_after;		/* until an epoch above it is clean */
+	bool is_compare_told;		/* that the target knows no digests */
+	uint64_t bytes_compared, bytes_equal;
 	bool waits_durable;		/* U2 in continuity.c */
 	bool has_meta_failed;		/* as was told last */
 	const char *advice;		/* the next step after a refusal */

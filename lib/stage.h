@@ -196,7 +196,7 @@ int stage_image_extents(struct stage_image *i, uint64_t off, uint64_t len,
 			void *arg, struct error *err);
 
 struct stage_sum {
-	uint8_t bytes[16];
+	uint8_t bytes[REPLICA_SUM_BYTES];
 };
 
 /*

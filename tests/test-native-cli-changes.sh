@@ -29,6 +29,11 @@ for verb in disable pause resume; do
 	err_has "$verb needs VOLUME"
 	ctl 2 $verb vol another
 done
+says resync '{"result":null}'
+ctl 0 resync vol
+sent 'd["method"] == "resync" and d["params"] == {"volume": "vol", "full": False}'
+ctl 0 resync vol --full
+sent 'd["params"]["full"] is True'
 
 says enable '{"error":{"code":-32005,"message":"vol: it is suspended",
 	"data":{"exit":5}}}'

@@ -12,7 +12,7 @@ _replicactl_volumes() {
 	kernel)
 		replicactl kernel list 2>/dev/null |
 			awk 'NR > 1 && NF > 3 { print $1 }' ;;
-	status | disable | pause | resume | events)
+	status | disable | pause | resume | resync | events)
 		replicactl status --names --timeout 2s 2>/dev/null ;;
 	esac
 }
