@@ -26,8 +26,8 @@
 #include <string.h>
 
 const char judge_advice[] =
-"find out which copy of this volume is the right one: another machine or an "
-"older snapshot may be running; nothing is written to the target until then";
+"find out which copy of this volume is the right one (a snapshot may have been "
+"restored, or two machines run it): if this one, replicactl resync";
 
 static int say(struct replica_why *why, int result, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -96,7 +96,7 @@ static int judge_same_load(const struct replica_header *h,
 			   struct replica_why *why)
 {
 	if (h->highest_seen > info->highest_seen)
-		return say(why, -ESTALE, "the target has seen epoch %" PRIu64
+		return say(why, -EUCLEAN, "the target has seen epoch %" PRIu64
 			   ", this kernel has cut none above %" PRIu64
 			   ": this primary was rolled back or cloned",
 			   h->highest_seen, info->highest_seen);
@@ -143,7 +143,7 @@ static int judge_named(const struct replica_header *h,
 {
 	if (h->named <= info->last_named)
 		return 0;
-	return say(why, -ESTALE, "this primary was rolled back or cloned: its "
+	return say(why, -EUCLEAN, "this primary was rolled back or cloned: its "
 		   "metadata named epoch %" PRIu64 " once, now only %" PRIu64,
 		   h->named, info->last_named);
 }
@@ -168,7 +168,7 @@ static int judge_history(const struct replica_header *h,
 		return 0;
 	if (knows(info, h->incarnation))
 		return judge_named(h, info, why);
-	return say(why, -ESTALE, "this primary was rolled back or cloned: the "
+	return say(why, -EUCLEAN, "this primary was rolled back or cloned: the "
 		   "target was written by a load of the volume that its "
 		   "metadata does not know");
 }

@@ -10,7 +10,7 @@
 #include "identity.h"
 #include "netlink.h"
 
-/* What to do after -ESTALE. */
+/* What to do after -EUCLEAN: this primary was rolled back or cloned. */
 extern const char judge_advice[];
 
 enum judgement {

@@ -508,6 +508,8 @@ static void resync_on_reactor(struct op *op)
 	struct volume *v = reactor_find(op->reactor, op->name);
 	int err = !v ? 0 : op->is_full ? compare_none(v) : compare_all(v);
 
+	if (v && !err)
+		volume_accept(v);
 	if (err)
 		set_error(op, err, "%s: %s", op->name,
 			  kernel_error(op->reactor->kernel));

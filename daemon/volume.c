@@ -164,6 +164,23 @@ static void note_stale(struct volume *v)
 		v->stale_until_ns = until;
 }
 
+/* What was written in a session that we know nothing of is older from now on. */
+static int take_anyway(struct volume *v, const struct replica_header *h)
+{
+	struct replica_session *s = &v->identity.session;
+
+	if (h->session.loads > s->loads)
+		s->loads = h->session.loads;
+	if (h->session.attaches > s->attaches)
+		s->attaches = h->session.attaches;
+	return JUDGE_RESYNC;
+}
+
+void volume_accept(struct volume *v)
+{
+	v->is_accepted = v->is_rolled_back;
+}
+
 static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 		    struct replica_why *why)
 {
@@ -173,9 +190,13 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 	if (ret)
 		return ret;
 	ret = judge_target(is_new ? NULL : h, &v->identity, &v->info, why);
+	v->is_rolled_back = ret == -EUCLEAN;
+	if (v->is_rolled_back && v->is_accepted)
+		ret = take_anyway(v, h);
+	v->is_accepted = false;
 	if (ret < 0) {
 		v->is_synced = false;
-		v->advice = ret == -ESTALE ? judge_advice : NULL;
+		v->advice = v->is_rolled_back ? judge_advice : NULL;
 		return ret;
 	}
 	v->judgement = ret;

@@ -158,9 +158,15 @@ static void test_rolled_back(void)
 	ok(run_until(is_error, 3000), "state error");
 	says("reason", "rolled back or cloned");
 	says("next_step", "find out which copy");
-	run_for(50);
+	group_resume(group);
+	ok(run_until(is_error, 3000), "a resume does not help");
 	ok(!memcmp(copy, rigs[0].fake->data, rigs[0].fake->size),
 	   "not a byte was written");
+	volume_accept(group->volumes);
+	group_resume(group);
+	ok(run_until(is_replicating, 10000), "an operator says that it is right");
+	is_int(sent(), BYTES, "all of it is sent");
+	check_replica(1, "the older copy");
 	stop();
 }
 

@@ -82,21 +82,21 @@ static void test_kept(void)
 	h.incarnation = 31;
 	judged(JUDGE_OURS, "", "an older load that we know");
 	h.incarnation = 34;
-	judged(-ESTALE, "rolled back or cloned", "one that we don't know (J4)");
+	judged(-EUCLEAN, "rolled back or cloned", "one that we don't know (J4)");
 	h.session.attaches++;
-	judged(-ESTALE, "rolled back or cloned",
+	judged(-EUCLEAN, "rolled back or cloned",
 	       "… is told before a newer session");
 	h.incarnation = 32;
 	judged(-EKEYREVOKED, "superseded", "a newer session of a known one");
 	start();
 	h.named = 51;
-	judged(-ESTALE, "named epoch 51 once, now only 50",
+	judged(-EUCLEAN, "named epoch 51 once, now only 50",
 	       "a superblock that is older than the header knows (J6)");
 	start();
 	h.incarnation = 33;
 	judged(JUDGE_OURS, "", "this load");
 	h.highest_seen = 51;
-	judged(-ESTALE, "cut none above 50", "ahead of this load (J3)");
+	judged(-EUCLEAN, "cut none above 50", "ahead of this load (J3)");
 	h.highest_seen = h.last_clean = 49;
 	judged(JUDGE_RESYNC, "lost data", "behind this load");
 }
@@ -124,7 +124,7 @@ static void test_volatile(void)
 	judged(JUDGE_RESYNC, "missed what went elsewhere",
 	       "… and committed elsewhere since");
 	h.incarnation = 33;
-	judged(-ESTALE, "cut none above 0", "ahead of this load (J3)");
+	judged(-EUCLEAN, "cut none above 0", "ahead of this load (J3)");
 }
 
 static void test_owners(void)
