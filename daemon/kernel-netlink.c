@@ -100,6 +100,12 @@ static int real_get_frozen(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 	return dmr_nl_get_frozen(nl_of(kernel), dev, epoch, 0, 0, fn, arg);
 }
 
+static int real_get_dirty(struct kernel *kernel, uint64_t dev,
+			  dmr_extents_fn fn, void *arg)
+{
+	return dmr_nl_get_dirty(nl_of(kernel), dev, 0, 0, fn, arg);
+}
+
 static int real_release(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 			const struct dmr_extent *v, size_t nr,
 			struct dmr_released *out)
@@ -252,7 +258,12 @@ static int do_insert(struct dm_call *c)
 		return -EINVAL;
 	snprintf(c->out->name, sizeof(c->out->name), "%s", c->name);
 	c->out->dev = c->info.dev;
-	return dmr_dm_create_view(c->dm, c->name, c->out->view);
+	err = dmr_dm_create_view(c->dm, c->name, c->out->view);
+	if (!err)	/* it stands beside the view */
+		snprintf(c->out->live, sizeof(c->out->live), "%.*s",
+			 (int)(strlen(c->out->view) - strlen(DMR_VIEW_SUFFIX)),
+			 c->out->view);
+	return err;
 }
 
 static int do_take_out(struct dm_call *c)
@@ -326,6 +337,7 @@ const struct kernel_ops kernel_netlink_ops = {
 	.join = real_join,
 	.cut = real_cut,
 	.get_frozen = real_get_frozen,
+	.get_dirty = real_get_dirty,
 	.release = real_release,
 	.end = real_end,
 	.mark = real_mark,

@@ -62,7 +62,9 @@ build/san/tests/unit-dirty.o: cppflags += -Itests/kshim -Ikmod
 unit-y += unit-ship unit-ship-refusals
 unit-ship-y := tests/ship-rig.o $(sim-objs) tests/fake-target.o
 unit-ship-refusals-y := $(unit-ship-y)
-$(addprefix build/san/tests/unit-,ship ship-refusals continuity): \
+unit-y += unit-verify
+unit-verify-y := $(unit-ship-y)
+$(addprefix build/san/tests/unit-,ship ship-refusals continuity verify): \
 	LDFLAGS += -Wl,--wrap=backend_open
 tools-y += rpc-call
 unit-y += unit-window
@@ -93,3 +95,6 @@ fuzz-stage-recover-y := $(stage-rig-objs)
 filters-y += hold-filter
 unit-y += unit-continuity
 unit-continuity-y := $(unit-ship-y)
+unit-y += unit-history
+unit-y += unit-when
+unit-when-y := utils/when.o utils/args.o
