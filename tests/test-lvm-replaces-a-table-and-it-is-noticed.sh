@@ -79,7 +79,7 @@ check "  is noticed" wait_until 60 state_is error
 check "disable" replicactl disable data
 check "enable again" enable
 check "  the target is too small now, and that is said" wait_until 60 eval \
-	'rpc-call get data reason | grep -q "image of a volume of 33554432"'
+	'rpc-call get data reason | grep -q "too small"'
 check "disable" replicactl disable data
 exec 9<&-
 kill $daemon
