@@ -407,8 +407,6 @@ static int prepare(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 	if (!err)
 		err = lock_state(daemon, error);
 	if (!err)
-		testdev_recover(daemon);
-	if (!err)
 		err = make_entries(daemon);
 	return err;
 }
@@ -433,6 +431,8 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 	sigset_t set;
 	int err = prepare(daemon, error);
 
+	if (!err)
+		testdev_recover(daemon);
 	block_signals(&set);
 	if (!err)
 		err = start_first_reactor(daemon, error);

@@ -165,7 +165,7 @@ static void note_stale(struct volume *v)
 		v->stale_until_ns = until;
 }
 
-/* What was written in a session unknown to us is older from now on. */
+/* A session that we know nothing of becomes an older one. */
 static int take_anyway(struct volume *v, const struct replica_header *h)
 {
 	struct replica_session *s = &v->identity.session;

@@ -64,7 +64,7 @@ unit-ship-y := tests/ship-rig.o $(sim-objs) tests/fake-target.o
 unit-ship-refusals-y := $(unit-ship-y)
 unit-y += unit-verify
 unit-verify-y := $(unit-ship-y)
-$(addprefix build/san/tests/unit-,ship ship-refusals verify continuity): \
+$(addprefix build/san/tests/unit-,ship ship-refusals continuity verify): \
 	LDFLAGS += -Wl,--wrap=backend_open
 tools-y += rpc-call
 unit-y += unit-window
@@ -93,8 +93,8 @@ unit-stage-kill-y := $(stage-rig-objs)
 unit-y += fuzz-stage-recover
 fuzz-stage-recover-y := $(stage-rig-objs)
 filters-y += hold-filter
+unit-y += unit-continuity
+unit-continuity-y := $(unit-ship-y)
 unit-y += unit-history
 unit-y += unit-when
 unit-when-y := utils/when.o utils/args.o
-unit-y += unit-continuity
-unit-continuity-y := $(unit-ship-y)

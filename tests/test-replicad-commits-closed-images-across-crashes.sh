@@ -5,7 +5,7 @@
 # Chains of dependent writes over two volumes; every image is checked where it
 # is. The writer and the daemon die, the disks are as they were at one instant,
 # the volumes come up again with their metadata. DMR_SEED=N: other writes.
-# lab: timeout=600
+# lab: timeout=900
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 . "$(dirname "$0")/lib-target.sh"
@@ -42,7 +42,9 @@ round() {
 	start_target --seed "$1" --images 5 -- $a $b
 	configure "" $a $b
 	start_daemon
-	check "round $1: epochs are committed" wait_until 100 has_committed "$3"
+	check "round $1: epochs are committed" wait_until 100 has_committed "$3" ||
+		{ note "$(rpc-call get $a reason; tail "$daemon_log" "$scratch_dir/target")"
+		  finish; }
 	kill -KILL "$writer_pid"
 	touch "$scratch_dir/stop"
 	kill -KILL "$(cat "$daemon_pid_file")"

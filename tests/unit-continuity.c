@@ -74,6 +74,24 @@ static void copy_target(char *to, const char *from)
 	memcpy(to, from, rigs[0].fake->size);
 }
 
+static bool is_target_ready(void)
+{
+	return group->volumes->target.state == TARGET_READY;
+}
+
+static bool is_mended(void)
+{
+	return !group->volumes->has_meta_failed;
+}
+
+static bool has_named(void)
+{
+	struct replica_header h;
+
+	return fake_header(rigs[0].fake, &h) &&
+	       h.named == info_of(&rigs[0]).last_named;
+}
+
 static void test_target_lost_data(void)
 {
 	static char old[BYTES + 2 * MIB];
@@ -91,8 +109,8 @@ static void test_target_lost_data(void)
 	sim_meta(rigs[0].name, "stuck");
 	cuts = info_of(&rigs[0]).nr_cuts;
 	start(1, KEPT);
+	ok(run_until(is_target_ready, 10000), "it is connected");
 	run_for(300);
-	ok(group->volumes->target.state == TARGET_READY, "it is connected");
 	is_int(info_of(&rigs[0]).nr_cuts, cuts,
 	       "no epoch is cut while the mark is not durable (U2)");
 	stop();
@@ -127,12 +145,12 @@ static void test_rolled_back_in_a_load(void)
 		write_chunks(&rigs[0], 10 + i, 5);
 		check_replica(1, "the same load");
 	}
-	run_for(300); /* heartbeats */
+	ok(run_until(has_named, 10000), "a heartbeat says what is named");
 	crash();
 	files("restore");
 	is_int(sim_reload(rigs[0].name), 0, "it comes up");
 	start(1, KEPT);
-	ok(run_until(is_error, 3000), "state error");
+	ok(run_until(is_error, 10000), "state error");
 	says("reason", "its metadata named epoch");
 	stop();
 }
@@ -155,11 +173,11 @@ static void test_rolled_back(void)
 	copy_target(copy, rigs[0].fake->data);
 	start(1, KEPT);
 	write_chunks(&rigs[0], 20, 2);
-	ok(run_until(is_error, 3000), "state error");
+	ok(run_until(is_error, 10000), "state error");
 	says("reason", "rolled back or cloned");
 	says("next_step", "find out which copy");
 	group_resume(group);
-	ok(run_until(is_error, 3000), "a resume does not help");
+	ok(run_until(is_error, 10000), "a resume does not help");
 	ok(!memcmp(copy, rigs[0].fake->data, rigs[0].fake->size),
 	   "not a byte was written");
 	volume_accept(group->volumes);
@@ -224,7 +242,7 @@ static void test_table_replaced(void)
 	check_replica(1, "sync");
 	sim_meta(rigs[0].name, "rip");
 	write_chunks(&rigs[0], 40, 1);
-	ok(run_until(is_error, 3000), "state error");
+	ok(run_until(is_error, 10000), "state error");
 	says("reason", "lost its replica target");
 	says("next_step", "disable it and enable it again");
 	stop();
@@ -272,13 +290,13 @@ static void test_metadata_fails(void)
 	check_replica(1, "sync");
 	sim_meta(rigs[0].name, "fail");
 	write_chunks(&rigs[0], 50, 2);
-	ok(run_until(is_replicating, 3000), "it goes on");
+	ok(run_until(is_replicating, 10000), "it goes on");
 	ok(is_equal(&rigs[0]), "hot regions are replicated");
 	says("persistence", "failed");
 	says("reason", "the metadata device has failed");
 	says("next_step", "put the metadata device right");
 	sim_meta(rigs[0].name, "mend");
-	run_for(300);
+	ok(run_until(is_mended, 10000), "it is mended");
 	says("persistence", "durable");
 	stop();
 }
