@@ -269,6 +269,15 @@ static unsigned int wait_ms(const struct group *g)
 	return ms > stale ? ms : stale;
 }
 
+/* The image is as new as the volume. */
+static void on_settled(struct group *g)
+{
+	for (struct volume *v = g->volumes; v; v = v->next)
+		compare_settled(v);
+	if (g->pair.state != PAIR_REPLICATING)
+		handle(g, PAIR_EV_CLEAN, NULL);
+}
+
 /* All targets are ready and nothing is under way: cut, or sleep. */
 static void run_clock(struct group *g)
 {
@@ -290,8 +299,8 @@ static void run_clock(struct group *g)
 	g->is_dirty = dirty;
 	if (dirty || needs_clean)
 		start_epoch(g, dirty, is_big);
-	else if (g->pair.state != PAIR_REPLICATING)
-		handle(g, PAIR_EV_CLEAN, NULL); /* the image is as new */
+	else
+		on_settled(g);
 }
 
 static void on_clock(struct ring_timer *timer)
