@@ -92,3 +92,6 @@ unit-stage-kill-y := $(stage-rig-objs)
 unit-y += fuzz-stage-recover
 fuzz-stage-recover-y := $(stage-rig-objs)
 filters-y += hold-filter
+unit-y += unit-history
+unit-y += unit-when
+unit-when-y := utils/when.o utils/args.o
