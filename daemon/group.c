@@ -14,6 +14,8 @@
  * G4 an epoch in doubt is resolved before anything else is cut, when all
  *    targets are ready again, or given up when shipping ends.
  * G5 stopped() is called when no member is being verified any more.
+ * G6 a target that has failed is closed after it has said so: what it says is
+ *    what has it opened again.
  */
 #include "group.h"
 
@@ -452,10 +454,12 @@ static void turn_closing(struct group *g)
 		turn_idle(g);
 }
 
+/* G6 */
 static void turn_open(struct group *g)
 {
 	for (struct volume *v = g->volumes; v; v = v->next)
-		if (v->target.state == TARGET_FAILED)
+		if (v->target.state == TARGET_FAILED &&
+		    !v->target.is_report_due)
 			target_close(&v->target);
 	if (g->wants_opening)
 		open_closed(g);
