@@ -16,6 +16,8 @@
  * G5 stopped() is called when no member is being verified any more.
  * G6 nothing is cut before what a member has to remember of a suspicion is
  *    durable (U2 in continuity.c).
+ * G7 a target that has failed is closed after it has said so: what it says is
+ *    what has it opened again.
  */
 #include "group.h"
 
@@ -275,6 +277,15 @@ static unsigned int wait_ms(const struct group *g)
 	return ms > stale ? ms : stale;
 }
 
+/* The image is as new as the volume. */
+static void on_settled(struct group *g)
+{
+	for (struct volume *v = g->volumes; v; v = v->next)
+		compare_settled(v);
+	if (g->pair.state != PAIR_REPLICATING)
+		handle(g, PAIR_EV_CLEAN, NULL);
+}
+
 /* All targets are ready and nothing is under way: cut, or sleep. */
 static void run_clock(struct group *g)
 {
@@ -299,8 +310,8 @@ static void run_clock(struct group *g)
 		ring_timer_add(g->reactor->ring, &g->clock, SETTLE_MS);
 	else if (dirty || needs_clean)
 		start_epoch(g, dirty, is_big);
-	else if (g->pair.state != PAIR_REPLICATING)
-		handle(g, PAIR_EV_CLEAN, NULL); /* the image is as new */
+	else
+		on_settled(g);
 }
 
 static void on_clock(struct ring_timer *timer)
@@ -452,10 +463,12 @@ static void turn_closing(struct group *g)
 		turn_idle(g);
 }
 
+/* G6 */
 static void turn_open(struct group *g)
 {
 	for (struct volume *v = g->volumes; v; v = v->next)
-		if (v->target.state == TARGET_FAILED)
+		if (v->target.state == TARGET_FAILED &&
+		    !v->target.is_report_due)
 			target_close(&v->target);
 	if (g->wants_opening)
 		open_closed(g);

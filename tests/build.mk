@@ -62,9 +62,11 @@ build/san/tests/unit-dirty.o: cppflags += -Itests/kshim -Ikmod
 unit-y += unit-ship unit-ship-refusals
 unit-ship-y := tests/ship-rig.o $(sim-objs) tests/fake-target.o
 unit-ship-refusals-y := $(unit-ship-y)
+unit-y += unit-ship-lost
+unit-ship-lost-y := $(unit-ship-y)
 unit-y += unit-verify
 unit-verify-y := $(unit-ship-y)
-$(addprefix build/san/tests/unit-,ship ship-refusals continuity verify): \
+$(addprefix build/san/tests/unit-,ship ship-refusals ship-lost verify continuity): \
 	LDFLAGS += -Wl,--wrap=backend_open
 tools-y += rpc-call
 unit-y += unit-window
