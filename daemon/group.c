@@ -463,7 +463,7 @@ static void turn_closing(struct group *g)
 		turn_idle(g);
 }
 
-/* G6 */
+/* G7 */
 static void turn_open(struct group *g)
 {
 	for (struct volume *v = g->volumes; v; v = v->next)

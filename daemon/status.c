@@ -124,14 +124,18 @@ static void put_progress(json_t *o, const struct volume *v)
 	put_int(o, "sync_done_bytes", left < total ? total - left : 0);
 }
 
-static void put_lag(json_t *o, const struct group *g)
+/* Seconds, and the bytes that the last committed image lacks. */
+static void put_lag(json_t *o, const struct volume *v)
 {
+	const struct group *g = v->group;
 	struct lag_summary summary;
 	double lag = lag_now(&g->lag, group_is_behind(g), now_realtime());
 
 	lag_summarize(&g->lag, &summary);
 	json_object_set_new(o, "lag_s", lag < 0 ? json_null() :
 						  json_real(lag));
+	put_int(o, "lag_bytes", (v->info.nr_dirty + v->info.nr_frozen) *
+				volume_chunk_bytes(v));
 	put_real(o, "lag_min_s", summary.min_s);
 	put_real(o, "lag_median_s", summary.median_s);
 	put_real(o, "lag_max_s", summary.max_s);
@@ -222,7 +226,7 @@ json_t *status_volume(struct volume *v)
 	put_kernel(o, v);
 	put_target(o, v);
 	put_progress(o, v);
-	put_lag(o, g);
+	put_lag(o, v);
 	put_verify(o, v);
 	put_int(o, "epochs_clean", g->epochs_clean);
 	put_int(o, "epochs_partial", g->epochs_partial);

@@ -66,7 +66,8 @@ unit-y += unit-ship-lost
 unit-ship-lost-y := $(unit-ship-y)
 unit-y += unit-verify
 unit-verify-y := $(unit-ship-y)
-$(addprefix build/san/tests/unit-,ship ship-refusals ship-lost verify continuity): \
+$(addprefix build/san/tests/unit-,ship ship-refusals ship-lost verify \
+	continuity): \
 	LDFLAGS += -Wl,--wrap=backend_open
 tools-y += rpc-call
 unit-y += unit-window

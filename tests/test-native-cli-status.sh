@@ -24,7 +24,7 @@ echo '{}' >"$answers"
 start_fake
 says status "$(status ok "$(volume v1 replicating),$(volume v2 replicating)")"
 ctl 0 status
-out_has '^All 2 volumes are replicated; the replicas are at most 0\.2 s behind'
+out_has '^All 2 volumes are replicated; the replicas are at most 0\.2 s, together .* behind'
 out_has '^VOLUME +STATE +LAG '
 out_has '^v2 +replicating +0\.2 s +consistent +41 +1\.0 MiB +5\.0 MiB/s'
 is "no escape codes in a pipe" "$(grep -c $'\033' "$out")" 0

@@ -57,17 +57,19 @@ static bool is_persistence(const json_t *volume, const char *word)
 
 /* --- the verdict ---------------------------------------------------------- */
 
-static void verdict_good(size_t nr, double lag)
+static void verdict_good(size_t nr, double lag, double bytes)
 {
-	char text[200], time[PRINT_LEN];
+	char text[200], time[PRINT_LEN], size[PRINT_LEN];
 
 	print_seconds(time, lag);
+	print_bytes(size, bytes);
 	if (nr == 1)
 		snprintf(text, sizeof(text), "The volume is replicated; the "
-			 "replica is %s behind.", time);
+			 "replica is %s and %s behind.", time, size);
 	else
 		snprintf(text, sizeof(text), "All %zu volumes are replicated; "
-			 "the replicas are at most %s behind.", nr, time);
+			 "the replicas are at most %s, together %s behind.",
+			 nr, time, size);
 	print_colored(COLOR_GOOD, text);
 }
 
@@ -99,12 +101,13 @@ static void verdict_failed(size_t nr, size_t nr_failed)
 static void print_verdict(const json_t *volumes)
 {
 	size_t nr = json_array_size(volumes), nr_good = 0, nr_failed = 0, i;
-	double lag = 0;
+	double lag = 0, bytes = 0;
 	json_t *v;
 
 	json_array_foreach(volumes, i, v) {
 		nr_good += is_good(v);
 		nr_failed += is_persistence(v, "failed");
+		bytes += number_of(v, "lag_bytes");
 		if (number_of(v, "lag_s") > lag)
 			lag = number_of(v, "lag_s");
 	}
@@ -113,7 +116,7 @@ static void print_verdict(const json_t *volumes)
 	else if (nr == nr_good && nr_failed)
 		verdict_failed(nr, nr_failed);
 	else if (nr == nr_good)
-		verdict_good(nr, lag);
+		verdict_good(nr, lag, bytes);
 	else
 		verdict_mixed(volumes, nr, nr_good);
 	putchar('\n');
