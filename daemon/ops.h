@@ -43,7 +43,8 @@ struct op {
 	struct kernel_device device;
 	char name[64];
 	bool is_in_line;
-	bool is_full;			/* resync */
+	bool is_full;			/* resync all; verify and repair */
+	bool is_stop;			/* the verify */
 };
 
 /*
@@ -61,6 +62,9 @@ struct op *op_resume(struct daemon *daemon, const char *name,
 /* All of it is shipped: by digest first, or as it is (@is_full). */
 struct op *op_resync(struct daemon *daemon, const char *name, bool is_full,
 		     op_done_fn *done, void *arg);
+/* Starts to verify, or stops it; how it goes is in the status. */
+struct op *op_verify(struct daemon *daemon, const char *name, bool is_repair,
+		     bool is_stop, op_done_fn *done, void *arg);
 /* Starts an entry that does not run. */
 struct op *op_start(struct daemon *daemon, struct entry *entry,
 		    op_done_fn *done, void *arg);

@@ -35,6 +35,7 @@
 #include "compare.h"
 #include "extents.h"
 #include "log.h"
+#include "verify.h"
 #include "volume.h"
 
 #define CUT_RETRY_MS	2	/* while the previous cut drains (K3) … */
@@ -328,6 +329,7 @@ static void on_frozen(struct volume *v, uint32_t epoch_flags)
 		     err ? kernel_error(ship->kernel) : "no memory");
 		return;
 	}
+	verify_note_frozen(v, s->frozen);
 	s->is_frozen = true;
 	s->is_fuzzy |= epoch_flags & DMR_EPOCH_F_FUZZY;
 	s->nr_held = dmr_extents_chunks(s->frozen);

@@ -355,6 +355,7 @@ void target_open(struct target *t, const char *uri,
 	int err;
 
 	t->state = TARGET_OPENING;
+	t->opens++;
 	t->is_superseded = t->had_hello = false;
 	t->may_overwrite = may_overwrite;
 	err = backend_open(&t->backend, t->ring, uri, opts, &backend_events, t,

@@ -67,6 +67,7 @@ struct target {
 	bool is_writing;		/* a header is under way */
 	bool is_sent;
 	bool is_staged;			/* by the last that was opened */
+	unsigned int opens;		/* counts target_open() */
 	bool had_hello;			/* sent since the last open */
 	bool was_unclean;		/* of the last close */
 	target_done_fn *done;

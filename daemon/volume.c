@@ -15,6 +15,7 @@
 #include "group.h"
 #include "log.h"
 #include "reactor.h"
+#include "verify.h"
 
 #define NS_PER_MS	1000000ULL
 
@@ -363,6 +364,7 @@ void volume_destroy(struct volume *v)
 		return;
 	if (v->target.ring)
 		target_clear(&v->target);
+	verify_free(v);
 	pump_destroy(v->pump);
 	if (v->view_fd >= 0)
 		close(v->view_fd);

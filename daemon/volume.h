@@ -22,6 +22,7 @@ struct dmr_extents;
 struct group;
 struct reactor;
 struct ship;
+struct verify;
 
 /* What one epoch asks of one volume; ship.c owns it. */
 struct shipment {
@@ -61,6 +62,7 @@ struct volume {
 	bool was_open;			/* a target was opened before */
 	bool is_synced;			/* has a clean epoch: of this load, or
 					 * of any where it is staged */
+	struct verify *verify;		/* the last one, or NULL */
 	bool is_comparing;		/* these three are of compare.c */
 	bool is_all_sent;		/* not to be compared, though suspect */
 	uint64_t compare_after;		/* until an epoch above it is clean */

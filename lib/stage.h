@@ -219,6 +219,7 @@ struct stage_epoch {
 	uint64_t bytes;		/* that it took in the log */
 	bool is_clean;		/* else partial: an image only with the next */
 	bool is_base;		/* the oldest: the base as it is */
+	unsigned int nr_images;	/* of this volume that are open: it is pinned */
 };
 
 /* Oldest first; as stage_image_extents() for fn. */

@@ -61,7 +61,9 @@ build/san/tests/unit-dirty.o: cppflags += -Itests/kshim -Ikmod
 unit-y += unit-ship unit-ship-refusals
 unit-ship-y := tests/ship-rig.o tests/sim-kernel.o tests/fake-target.o
 unit-ship-refusals-y := $(unit-ship-y)
-$(addprefix build/san/tests/unit-,ship ship-refusals): \
+unit-y += unit-verify
+unit-verify-y := $(unit-ship-y)
+$(addprefix build/san/tests/unit-,ship ship-refusals verify): \
 	LDFLAGS += -Wl,--wrap=backend_open
 tools-y += rpc-call
 unit-y += unit-window
@@ -92,3 +94,6 @@ unit-stage-kill-y := $(stage-rig-objs)
 unit-y += fuzz-stage-recover
 fuzz-stage-recover-y := $(stage-rig-objs)
 filters-y += hold-filter
+unit-y += unit-history
+unit-y += unit-when
+unit-when-y := utils/when.o utils/args.o

@@ -43,7 +43,7 @@ python3 "$test_dir/relay.py" "$scratch_dir/a.nbd" "$scratch_dir/stage.nbd" \
 cleanup_fn kill_pid $!
 check "a relay" wait_until 10 test -S "$scratch_dir/a.nbd"
 begin_config
-configure a window=256KiB connections=4
+configure a window=256KiB connections=4 stale_wait=1h # it needs none
 start_daemon
 check "the first sync" equals
 is "over four connections" "$(field a connections)" 4

@@ -175,6 +175,25 @@ static void test_no_digests(void)
 	rig_free(&r);
 }
 
+/* A link with a long delay: the next is not asked for when the first is told. */
+static void test_many_at_once(void)
+{
+	struct rig r;
+
+	rig_init(&r, 32 * MIB, 0);
+	make_alike(&r, 0);
+	r.target.stuck = true;
+	rig_start(&r);
+	r.stop_when_released = true;
+	rig_run(&r);
+	is_int(r.target.nr_calls, 128, "all is asked for at once");
+	r.target.stuck = false;
+	ring_post(r.ring, &r.tick);
+	rig_run(&r);
+	ok(is_right(&r) && !r.stats.bytes_sent, "and answered");
+	rig_free(&r);
+}
+
 /* W4: another session's digests prove nothing. */
 static void test_other_session(void)
 {
@@ -219,6 +238,7 @@ int main(void)
 	test_zeros();
 	test_orders();
 	test_no_digests();
+	test_many_at_once();
 	test_other_session();
 	test_abort();
 	return tap_done();
