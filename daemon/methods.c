@@ -125,7 +125,9 @@ static int fill_config(struct volume_config *config, json_t *params,
 	if (!err)
 		err = set_options(config, json_object_get(params, "options"),
 				  error);
-	return err ? err : volume_config_check(config, error);
+	if (!err)
+		err = volume_config_check(config, error);
+	return err ? err : volume_config_check_clear(config, error);
 }
 
 static void do_enable(struct request *request)

@@ -233,6 +233,8 @@ void volume_open_target(struct volume *v)
 		.connections = v->config->connections,
 		.deadline_ms = v->config->timeout_ms,
 		.unsafe = v->config->is_unsafe,
+		.no_clear_tcp = !v->config->tls ||
+				strcmp(v->config->tls, "off"),
 	};
 
 	target_open(&v->target, v->config->target, &opts,

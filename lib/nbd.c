@@ -104,10 +104,18 @@ static void stop_all(struct nbd_conn *conn)
 	ring_defer(conn->ring, &conn->end_work);
 }
 
+/* How the URI is shown: the names of key files would hide the reason. */
+static int name_len(const struct nbd_conn *conn)
+{
+	return conn->uri.is_tls && conn->uri.host ? strcspn(conn->name, "?") :
+						    strlen(conn->name);
+}
+
 int nbd_fail(struct nbd_conn *conn, int err, const char *fmt, ...)
 {
 	char text[ERROR_TEXT_LEN];
 	va_list ap;
+	int n;
 
 	if (conn->state == NBD_DEAD)
 		return err;
@@ -115,8 +123,9 @@ int nbd_fail(struct nbd_conn *conn, int err, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	conn->error.code = err;
-	if (snprintf(conn->error.text, sizeof(conn->error.text), "%s: %s",
-		     conn->name, text) >= (int)sizeof(conn->error.text))
+	n = snprintf(conn->error.text, sizeof(text), "%.*s: %s",
+		     name_len(conn), conn->name, text);
+	if (n >= (int)sizeof(text))
 		memcpy(conn->error.text, text, sizeof(text));
 	stop_all(conn);
 	return err;

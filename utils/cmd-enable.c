@@ -12,7 +12,7 @@ static const struct {
 	{ "memory", "memory" }, { "spool", "spool" },
 	{ "spool-size", "spool_size" }, { "bandwidth", "bandwidth" },
 	{ "connections", "connections" }, { "stale-wait", "stale_wait" },
-	{ "heartbeat", "heartbeat" }, { "target-timeout", "timeout" },
+	{ "heartbeat", "heartbeat" }, { "tls", "tls" }, { "target-timeout", "timeout" },
 };
 
 static void put(json_t *object, const char *key, const char *value)
@@ -45,7 +45,8 @@ static int run(const struct args *args)
 }
 
 static const struct option_spec options[] = {
-	{ "target", "URI", "where to: nbd://HOST[:PORT]/EXPORT, local:PATH" },
+	{ "target", "URI", "where to: nbds://NAME@HOST[:PORT]/EXPORT?tls-psk-file=F" },
+	{ "tls", "off", "accept nbd://, which anybody on the way can read" },
 	{ "device", "PATH", "the device-mapper device (default: VOLUME)" },
 	{ "group", "NAME", "volumes of one group are cut in one instant" },
 	{ "interval", "TIME", "shortest time between two epochs (100ms)" },
@@ -70,7 +71,7 @@ const struct command cmd_enable = {
 	.max_words = 1,
 	.summary = "start replicating a volume",
 	.examples =
-	"    replicactl enable vol --target nbd://backup/vol\n"
+	"    replicactl enable vol --target 'nbds://me@backup/vol?tls-psk-file=/k'\n"
 	"    replicactl enable db --device /dev/vg/db --target local:/mnt/db\n"
 	"    replicactl enable a --group g --target nbd+unix:///a?socket=/s\n",
 	.text =
