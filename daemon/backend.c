@@ -137,6 +137,44 @@ int backend_flush(struct backend *b, backend_done_fn *done, void *arg)
 	return b->ops->flush(b, done, arg);
 }
 
+int backend_write_each(struct backend *b, const void *buf, size_t len,
+		       uint64_t off, backend_done_fn *done, void *arg)
+{
+	int err = check_range(b, "write", len, off);
+
+	if (err)
+		return err;
+	if (b->ops->write_each)
+		return b->ops->write_each(b, buf, len, off, done, arg);
+	return b->ops->write(b, buf, len, off, BACKEND_FUA, done, arg);
+}
+
+int backend_sums(struct backend *b, uint64_t first, uint32_t nr, void *sums,
+		 uint64_t seed, backend_done_fn *done, void *arg)
+{
+	uint64_t chunks = backend_nr_chunks(b);
+
+	if (!(b->info.can & BACKEND_CAN_SUM))
+		return -EOPNOTSUPP;
+	if (!nr || first > chunks || nr > chunks - first)
+		return backend_set_error(b, -EINVAL, "there are no digests of "
+					 "%u chunks from %llu on", nr,
+					 (unsigned long long)first);
+	return b->ops->sums(b, first, nr, sums, seed, done, arg);
+}
+
+uint32_t backend_chunk_bytes(const struct backend *b)
+{
+	return b->opts.chunk_bytes ? b->opts.chunk_bytes : BACKEND_BLOCK;
+}
+
+uint64_t backend_nr_chunks(const struct backend *b)
+{
+	uint32_t chunk = backend_chunk_bytes(b);
+
+	return (b->opts.volume_bytes + chunk - 1) / chunk;
+}
+
 void backend_close(struct backend *b, void (*closed)(void *arg), void *arg)
 {
 	if (b)

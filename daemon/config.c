@@ -26,6 +26,7 @@
 
 enum key_type {
 	KEY_TEXT, KEY_SIZE, KEY_DURATION, KEY_NUMBER, KEY_BOOL, KEY_LEVEL,
+	KEY_APPLY,
 	KEY_ONCE,		/* a bool that config_save() leaves out */
 };
 
@@ -61,6 +62,7 @@ static const struct key volume_keys[] = {
 	{ "spool_size", KEY_SIZE, V(spool_size), "1GiB", MIB, 64 * TIB },
 	{ "bandwidth", KEY_SIZE, V(bandwidth), "0", 0, TIB },
 	{ "connections", KEY_NUMBER, V(connections), "4", 1, 16 },
+	{ "apply", KEY_APPLY, V(apply), "auto", 0, 0 },
 	{ "unsafe", KEY_BOOL, V(is_unsafe), "no", 0, 0 },
 	{ "overwrite", KEY_ONCE, V(may_overwrite), "no", 0, 0 },
 	{ "stale_wait", KEY_DURATION, V(stale_wait_ms), "30s", 0, HOUR_MS },
@@ -148,6 +150,7 @@ static bool is_bool(const struct key *key)
 static const char *const bool_words[] = { "no", "yes", NULL };
 static const char *const level_words[] = { "err", "warn", "info", "debug",
 					   NULL };
+static const char *const apply_words[] = { "auto", "staged", "direct", NULL };
 
 static int parse_value(const struct key *key, const char *text, uint64_t *value)
 {
@@ -166,6 +169,8 @@ static int parse_value(const struct key *key, const char *text, uint64_t *value)
 		return parse_word(text, bool_words, value);
 	case KEY_LEVEL:
 		return parse_word(text, level_words, value);
+	case KEY_APPLY:
+		return parse_word(text, apply_words, value);
 	default:
 		return -EINVAL;
 	}
@@ -201,6 +206,8 @@ static void print_value(const struct key *key, uint64_t value, char *text,
 		print_scaled(text, size, value, times);
 	else if (is_bool(key))
 		snprintf(text, size, "%s", bool_words[!!value]);
+	else if (key->type == KEY_APPLY)
+		snprintf(text, size, "%s", apply_words[value]);
 	else
 		snprintf(text, size, "%" PRIu64, value);
 }
@@ -295,6 +302,8 @@ static const char *type_hint(enum key_type type)
 		return "yes or no";
 	case KEY_LEVEL:
 		return "one of err, warn, info, debug";
+	case KEY_APPLY:
+		return "one of auto, staged, direct";
 	case KEY_NUMBER:
 		return "a number";
 	default:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The ladder: options, configuration, folders, first reactor, control socket,
- * the other reactors, volumes. Stopping: groups, reactors, control socket.
+ * the other reactors, volumes. Stopping: test devices, groups, reactors,
+ * control socket.
  *
  * kill -9 is safe at every moment: the kernel aborts the open epoch when the
  * socket closes, targets say hello to the next session, and the two kinds of
@@ -20,11 +21,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ask.h"
 #include "control.h"
 #include "kernel.h"
 #include "log.h"
 #include "ops.h"
 #include "request.h"
+#include "testdev.h"
 
 #define RETRY_MS	1000
 #define NS_PER_MS	1000000ULL
@@ -136,12 +139,24 @@ static void on_all_stopped(struct op *op)
 	ring_stop(daemon->reactors[0].ring); /* tear_down() ends the others */
 }
 
+/* Test devices and questions first, they need no group. */
+void daemon_wrap_up(struct daemon *daemon)
+{
+	if (!daemon->is_stopping || daemon->is_wrapped_up || daemon->asks ||
+	    daemon->testdevs)
+		return;
+	daemon->is_wrapped_up = true;
+	op_stop_all(daemon, on_all_stopped, NULL);
+}
+
 void daemon_stop(struct daemon *daemon)
 {
 	if (daemon->is_stopping)
 		return;
 	daemon->is_stopping = true;
-	op_stop_all(daemon, on_all_stopped, NULL);
+	testdev_drop_all(daemon);
+	ask_cancel_all(daemon);
+	daemon_wrap_up(daemon);
 }
 
 static void on_signal(struct ring_signal *sig, int signo)
@@ -391,6 +406,8 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 
 	if (!err)
 		err = lock_state(daemon, error);
+	if (!err)
+		testdev_recover(daemon);
 	if (!err)
 		err = make_entries(daemon);
 	block_signals(&set);

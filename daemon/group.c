@@ -13,6 +13,7 @@
  *    them. To hurry an abort, on_grace() closes them after ship_abort().
  * G4 an epoch in doubt is resolved before anything else is cut, when all
  *    targets are ready again, or given up when shipping ends.
+ * G5 stopped() is called when no member is being verified any more.
  */
 #include "group.h"
 
@@ -22,9 +23,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare.h"
 #include "events.h"
 #include "log.h"
 #include "reactor.h"
+#include "verify.h"
 #include "volume.h"
 
 #define NS_PER_MS	1000000ULL
@@ -147,13 +150,19 @@ static void on_retry(struct ring_timer *timer)
 
 /* --- the end of an epoch ----------------------------------------------- */
 
+static void note_clean(struct volume *v, uint64_t epoch)
+{
+	v->is_synced = true;
+	compare_committed(v, epoch);
+}
+
 static void on_clean(struct group *g)
 {
 	g->epochs_clean++;
 	g->last_clean_epoch = g->ship.epoch;
 	lag_committed(&g->lag, g->ship.cut_time, group_realtime());
 	for (struct volume *v = g->volumes; v; v = v->next)
-		v->is_synced = true;
+		note_clean(v, g->ship.epoch);
 	events_tell(g->reactor->events, g->name, "commit", "epoch %" PRIu64,
 		    g->ship.epoch);
 	handle(g, PAIR_EV_CLEAN, NULL);
@@ -402,6 +411,15 @@ static void take_pending(struct group *g)
 	g->has_resume = false;
 }
 
+/* G5: a verify has requests of its own under way; its end kicks the group. */
+static bool is_verifying(const struct group *g)
+{
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (!verify_is_idle(v))
+			return true;
+	return false;
+}
+
 static void turn_idle(struct group *g)
 {
 	void (*stopped)(struct group *group) = g->stopped;
@@ -410,7 +428,7 @@ static void turn_idle(struct group *g)
 		ship_give_up(&g->ship, g->volumes);
 	g->is_in_doubt = false;
 	g->stopped = NULL;
-	if (stopped && g->pair.state == PAIR_DISABLED)
+	if (stopped && g->pair.state == PAIR_DISABLED && !is_verifying(g))
 		stopped(g);
 	else
 		g->stopped = stopped;
@@ -539,6 +557,8 @@ void group_stop(struct group *g, unsigned int grace_ms,
 {
 	g->stopped = stopped;
 	ring_timer_cancel(g->reactor->ring, &g->beat);
+	for (struct volume *v = g->volumes; v; v = v->next)
+		verify_stop(v, "replication was stopped");
 	put_off(g, PAIR_EV_DISABLE, grace_ms);
 	group_kick(g);
 }

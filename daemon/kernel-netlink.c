@@ -96,6 +96,12 @@ static int real_get_frozen(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 	return dmr_nl_get_frozen(nl_of(kernel), dev, epoch, 0, 0, fn, arg);
 }
 
+static int real_get_dirty(struct kernel *kernel, uint64_t dev,
+			  dmr_extents_fn fn, void *arg)
+{
+	return dmr_nl_get_dirty(nl_of(kernel), dev, 0, 0, fn, arg);
+}
+
 static int real_release(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 			const struct dmr_extent *v, size_t nr,
 			struct dmr_released *out)
@@ -146,7 +152,12 @@ static int insert_with(struct dmr_dm *dm, const char *device,
 	if (info.form != DMR_DM_INSERTED && info.form != DMR_DM_REPLICA)
 		return -EINVAL;
 	out->dev = info.dev;
-	return dmr_dm_create_view(dm, out->name, out->view);
+	err = dmr_dm_create_view(dm, out->name, out->view);
+	if (!err)	/* it stands beside the view */
+		snprintf(out->live, sizeof(out->live), "%.*s",
+			 (int)(strlen(out->view) - strlen(DMR_VIEW_SUFFIX)),
+			 out->view);
+	return err;
 }
 
 static int take_out_with(struct dmr_dm *dm, const char *device)
@@ -208,6 +219,7 @@ const struct kernel_ops kernel_netlink_ops = {
 	.join = real_join,
 	.cut = real_cut,
 	.get_frozen = real_get_frozen,
+	.get_dirty = real_get_dirty,
 	.release = real_release,
 	.end = real_end,
 	.mark = real_mark,

@@ -58,6 +58,12 @@ int kernel_get_frozen(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 						    arg));
 }
 
+int kernel_get_dirty(struct kernel *kernel, uint64_t dev, dmr_extents_fn fn,
+		     void *arg)
+{
+	return done(kernel, kernel->ops->get_dirty(kernel, dev, fn, arg));
+}
+
 int kernel_release(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 		   const struct dmr_extent *v, size_t nr,
 		   struct dmr_released *out)

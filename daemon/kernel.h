@@ -23,6 +23,7 @@ struct kernel_device {
 	uint64_t dev;			/* dmr_devno() of the replica device */
 	char name[DMR_NAME_LEN];	/* its device-mapper name */
 	char view[PATH_MAX];		/* to be opened with O_DIRECT */
+	char live[PATH_MAX];		/* the same: what its users see */
 };
 
 struct kernel {
@@ -50,6 +51,8 @@ struct kernel_ops {
 		   uint32_t flags, struct dmr_cut *cut);
 	int (*get_frozen)(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 			  dmr_extents_fn fn, void *arg);
+	int (*get_dirty)(struct kernel *kernel, uint64_t dev,
+			 dmr_extents_fn fn, void *arg);
 	int (*release)(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 		       const struct dmr_extent *v, size_t nr,
 		       struct dmr_released *out);
@@ -81,6 +84,8 @@ int kernel_cut(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 	       uint32_t flags, struct dmr_cut *cut);
 int kernel_get_frozen(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 		      dmr_extents_fn fn, void *arg);
+int kernel_get_dirty(struct kernel *kernel, uint64_t dev, dmr_extents_fn fn,
+		     void *arg);
 int kernel_release(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 		   const struct dmr_extent *v, size_t nr,
 		   struct dmr_released *out);

@@ -5,13 +5,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "compare.h"
 #include "daemon.h"
+#include "extents.h"
 #include "group.h"
 #include "pair.h"
+#include "verify.h"
 #include "version.h"
 #include "volume.h"
 
 #define NS	1e9
+#define EXTENTS_LISTED	256
 
 static uint64_t now_realtime(void)
 {
@@ -82,6 +86,9 @@ static void put_progress(json_t *o, const struct volume *v)
 
 	put_int(o, "bytes_shipped", v->bytes_shipped);
 	put_int(o, "bytes_zero", v->bytes_zero);
+	put_bool(o, "comparing", compare_is_wanted(v));
+	put_int(o, "bytes_compared", v->bytes_compared);
+	put_int(o, "bytes_equal", v->bytes_equal);
 	put_real(o, "rate_bytes_s", g->rate);
 	json_object_set_new(o, "eta_s", left && g->rate >= 1 ?
 			    json_real(left / g->rate) : json_null());
@@ -109,6 +116,8 @@ static void put_target(json_t *o, const struct volume *v)
 	const struct replica_header *h = &v->target.header;
 	bool is_ready = v->target.state == TARGET_READY;
 
+	put_text(o, "apply", !v->was_open ? NULL :
+			     v->target.is_staged ? "staged" : "direct");
 	put_int(o, "last_committed", h->last_clean);
 	put_bool(o, "applying", h->state == REPLICA_STATE_APPLYING);
 	put_bool(o, "replica_consistent", v->is_synced &&
@@ -117,6 +126,53 @@ static void put_target(json_t *o, const struct volume *v)
 	put_int(o, "reconnects", v->reconnects);
 	put_int(o, "connections", is_ready ?
 		backend_info(v->target.backend)->connections : 0);
+}
+
+/* The first of them: they may be millions. */
+static json_t *extents_of(const struct volume *v,
+			  const struct dmr_extents *set)
+{
+	uint64_t chunk = volume_chunk_bytes(v), from = 0;
+	uint64_t size = volume_bytes(v);
+	json_t *list = json_array();
+	struct dmr_extent e;
+
+	for (int i = 0; i < EXTENTS_LISTED &&
+	     dmr_extents_next(set, from, 0, &e); i++) {
+		uint64_t off = e.start * chunk, len = e.count * chunk;
+
+		if (len > size - off)
+			len = size - off;
+		json_array_append_new(list, json_pack("{sI sI}", "offset",
+					(json_int_t)off, "length",
+					(json_int_t)len));
+		from = e.start + e.count;
+	}
+	return list;
+}
+
+static void put_verify(json_t *o, const struct volume *v)
+{
+	struct verify_report r;
+	json_t *verify = json_object();
+
+	if (!verify_get_report(v, &r)) {
+		json_decref(verify);
+		json_object_set_new(o, "verify", json_null());
+		return;
+	}
+	put_bool(verify, "running", r.is_running);
+	put_bool(verify, "repair", r.is_repair);
+	put_int(verify, "total_bytes", r.total_bytes);
+	put_int(verify, "done_bytes", r.done_bytes);
+	put_int(verify, "compared_bytes", r.compared_bytes);
+	put_int(verify, "moving_bytes", r.moving_bytes);
+	put_int(verify, "differing_bytes", r.differing_bytes);
+	put_int(verify, "differing_extents", dmr_extents_runs(r.differing));
+	put_int(verify, "repaired_bytes", r.repaired_bytes);
+	put_text(verify, "error", r.error[0] ? r.error : NULL);
+	json_object_set_new(verify, "extents", extents_of(v, r.differing));
+	json_object_set_new(o, "verify", verify);
 }
 
 static void put_names(json_t *o, const struct volume_config *config)
@@ -140,6 +196,7 @@ json_t *status_volume(struct volume *v)
 	put_target(o, v);
 	put_progress(o, v);
 	put_lag(o, g);
+	put_verify(o, v);
 	put_int(o, "epochs_clean", g->epochs_clean);
 	put_int(o, "epochs_partial", g->epochs_partial);
 	put_int(o, "epochs_aborted", g->epochs_aborted);

@@ -9,11 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "compare.h"
 #include "events.h"
 #include "extents.h"
 #include "group.h"
 #include "log.h"
 #include "reactor.h"
+#include "verify.h"
 
 #define NS_PER_MS	1000000ULL
 
@@ -74,7 +76,7 @@ static void fill_hello(const struct volume *v, struct replica_header *h)
 {
 	if (v->judgement == JUDGE_NEW || !h->volume_bytes)
 		fill_new(v, h);
-	if (v->judgement == JUDGE_RESYNC)
+	if (v->judgement == JUDGE_RESYNC && !v->target.is_staged)
 		h->state = REPLICA_STATE_APPLYING;
 	group_fill_header(v->group, h);
 	h->session = v->identity.session;
@@ -114,28 +116,35 @@ static int begin_session(struct volume *v, struct replica_why *why)
 /* J2: the bits that would name what the target lacks are gone. */
 static int begin_resync(struct volume *v, struct replica_why *why)
 {
-	int err = kernel_mark(v->reactor->kernel, v->device.dev, NULL, 0);
+	int err = compare_all(v);
 
 	if (err) {
 		snprintf(why->text, sizeof(why->text), "mark: %.140s",
 			 kernel_error(v->reactor->kernel));
 		return err;
 	}
-	log_warn(v->config->name, "%s: everything is sent again", why->text);
+	log_warn(v->config->name, "%s: everything is shipped again",
+		 why->text);
 	events_tell(v->reactor->events, v->config->name, "resync", "%s",
 		    why->text);
-	v->is_synced = false;
-	v->group->lag.committed_ns = 0;
-	return volume_refresh(v);
+	if (!v->target.is_staged) {
+		v->is_synced = false;
+		v->group->lag.committed_ns = 0;
+	}
+	return 0;
 }
 
-/* W6: a connection that has ended may write until then. */
+/*
+ * W6: a connection that has ended may write until then. A stage shuts it out
+ * (W1), and a local target has ended it.
+ */
 static void note_stale(struct volume *v)
 {
 	uint64_t until = ring_now(v->reactor->ring) +
 			 v->config->stale_wait_ms * NS_PER_MS;
 
-	if (!volume_is_local(v) && until > v->stale_until_ns)
+	if (!volume_is_local(v) && !v->target.is_staged &&
+	    until > v->stale_until_ns)
 		v->stale_until_ns = until;
 }
 
@@ -153,6 +162,8 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 		return ret;
 	}
 	v->judgement = ret;
+	if (!is_new && !v->was_open)
+		compare_dirty(v); /* nobody knows what came before us */
 	if (!is_new && !v->was_open && !v->identity.is_closed)
 		note_stale(v);
 	err = begin_session(v, why);
@@ -163,6 +174,16 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 	return err;
 }
 
+/* What a stage has committed stays whole, whatever comes after it. */
+static bool has_image(const struct volume *v)
+{
+	const struct target *t = &v->target;
+
+	return t->header.last_clean &&
+	       (t->is_staged || (v->judgement == JUDGE_OURS &&
+				 v->info.nr_commits));
+}
+
 static void on_ready(struct target *t)
 {
 	struct volume *v = volume_of(t);
@@ -170,8 +191,7 @@ static void on_ready(struct target *t)
 	v->reconnects += v->was_open;
 	v->was_open = true;
 	v->config->may_overwrite = false;
-	v->is_synced = v->judgement == JUDGE_OURS && t->header.last_clean &&
-		       v->info.nr_commits;
+	v->is_synced = has_image(v);
 	group_target_ready(v->group, v);
 }
 
@@ -235,6 +255,8 @@ void volume_open_target(struct volume *v)
 		.unsafe = v->config->is_unsafe,
 		.no_clear_tcp = !v->config->tls ||
 				strcmp(v->config->tls, "off"),
+		.apply = v->config->apply,
+		.chunk_bytes = volume_chunk_bytes(v),
 	};
 
 	target_open(&v->target, v->config->target, &opts,
@@ -344,6 +366,7 @@ void volume_destroy(struct volume *v)
 		return;
 	if (v->target.ring)
 		target_clear(&v->target);
+	verify_free(v);
 	pump_destroy(v->pump);
 	if (v->view_fd >= 0)
 		close(v->view_fd);

@@ -22,6 +22,7 @@ struct dmr_extents;
 struct group;
 struct reactor;
 struct ship;
+struct verify;
 
 /* What one epoch asks of one volume; ship.c owns it. */
 struct shipment {
@@ -59,7 +60,14 @@ struct volume {
 	enum judgement judgement;	/* of the last opening */
 	bool is_spool_told;		/* that it can't be used */
 	bool was_open;			/* a target was opened before */
-	bool is_synced;			/* has a clean epoch of this load */
+	bool is_synced;			/* has a clean epoch: of this load, or
+					 * of any where it is staged */
+	struct verify *verify;		/* the last one, or NULL */
+	bool is_comparing;		/* these three are of compare.c */
+	bool is_all_sent;		/* not to be compared, though suspect */
+	uint64_t compare_after;		/* until an epoch above it is clean */
+	bool is_compare_told;		/* that the target knows no digests */
+	uint64_t bytes_compared, bytes_equal;
 	uint64_t stale_until_ns;	/* no data before (W6) */
 	uint64_t bytes_shipped, bytes_zero;
 	uint64_t sync_done_bytes;

@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <isa-l/crc.h>
+#include <xxhash.h>
 
 #define MAGIC "dmReplHd"
 #define INCOMPAT_KNOWN 0ULL
@@ -447,4 +448,26 @@ int replica_session_compare(const struct replica_session *a,
 	if (a->attaches != b->attaches)
 		return a->attaches < b->attaches ? -1 : 1;
 	return 0;
+}
+
+/* --- digests ------------------------------------------------------------- */
+
+uint32_t replica_digest(uint64_t off, const void *data, uint64_t len)
+{
+	uint64_t le[2] = { htole64(off), htole64(len) };
+	uint32_t crc = crc32_iscsi((unsigned char *)le, data ? 8 : 16, ~0U);
+
+	if (data)
+		crc = crc32_iscsi((unsigned char *)data, len, crc);
+	return ~crc;
+}
+
+void replica_sum(void *sum, const void *data, size_t len, uint64_t seed)
+{
+	XXH128_canonical_t canonical;
+
+	_Static_assert(sizeof(canonical) == REPLICA_SUM_BYTES, "size of a sum");
+	XXH128_canonicalFromHash(&canonical,
+				 XXH3_128bits_withSeed(data, len, seed));
+	memcpy(sum, &canonical, sizeof(canonical));
 }

@@ -21,6 +21,13 @@
 #define NBD_MAX_OPT_REPLY	8192	/* a reply to an option, at most */
 #define NBD_MAX_IOV		1024	/* the kernel's limit */
 
+/* The questions of the negotiation, in this order. */
+enum nbd_question {
+	NBD_ASK_NAME,		/* what the default export is called */
+	NBD_ASK_SIBLING,	/* whether there is export + ask_suffix */
+	NBD_OPEN,
+};
+
 enum nbd_state {
 	NBD_CONNECTING,		/* name, socket */
 	NBD_NEGOTIATING,
@@ -98,7 +105,11 @@ struct nbd_conn {
 	struct sockaddr_storage sa;
 
 	struct nbd_info info;
-	unsigned int nr_opt_replies;
+	char *export;			/* that we open */
+	char *canonical;		/* as the server calls it, or NULL */
+	enum nbd_question question;
+	bool is_question_due;		/* when the one before has been sent */
+	unsigned int nr_questions, nr_opt_replies;
 	bool has_export_info;
 	struct nbd_opt_reply opt_reply;	/* host order */
 	uint8_t *hello;			/* the option that we send */
@@ -165,6 +176,8 @@ void nbd_tls_received(struct nbd_conn *conn, const void *data, size_t len);
 void nbd_tls_send(struct nbd_conn *conn);
 /* A send has ended well.  True: another one has followed at once. */
 bool nbd_tls_sent(struct nbd_conn *conn);
+/* What was being sent has been. */
+void nbd_negotiate_sent(struct nbd_conn *conn);
 
 /* --- nbd-request.c -------------------------------------------------------- */
 

@@ -68,6 +68,9 @@ static void conn_free(struct nbd_conn *conn)
 	nbd_uri_free(&conn->uri);
 	tls_destroy(conn->tls);
 	nbd_requests_free(conn);
+	free((char *)conn->opts.ask_suffix);
+	free(conn->export);
+	free(conn->canonical);
 	free(conn->hello);
 	free(conn->name);
 	free(conn);
@@ -268,6 +271,8 @@ static void sent(struct ring_op *op, int res, unsigned int flags)
 		stop_all(conn);
 	else if (conn->state >= NBD_READY)
 		nbd_requests_sent(conn);
+	else
+		nbd_negotiate_sent(conn);
 	op_ended(conn);
 }
 
@@ -290,14 +295,26 @@ static void timeout(struct ring_timer *timer)
 		nbd_requests_timeout(conn);
 }
 
-static void set_opts(struct nbd_conn *conn, const struct nbd_opts *opts)
+static int copy_text(const char **to, const char *text)
 {
-	if (opts)
-		conn->opts = *opts;
+	*to = text ? strdup(text) : NULL;
+	return text && !*to ? -ENOMEM : 0;
+}
+
+static int set_opts(struct nbd_conn *conn, const struct nbd_opts *opts)
+{
+	const struct nbd_opts none = { 0 };
+
+	conn->opts = opts ? *opts : none;
 	if (!conn->opts.deadline_ms)
 		conn->opts.deadline_ms = DEFAULT_DEADLINE_MS;
 	if (!conn->opts.depth)
 		conn->opts.depth = DEFAULT_DEPTH;
+	conn->opts.export = NULL;	/* it becomes conn->export */
+	if (copy_text(&conn->opts.ask_suffix, conn->opts.ask_suffix))
+		return -ENOMEM;
+	return copy_text((const char **)&conn->export,
+			 opts ? opts->export : NULL);
 }
 
 static void set_callbacks(struct nbd_conn *conn)
@@ -317,6 +334,12 @@ static void conn_start(struct nbd_conn *conn)
 		nbd_fail(conn, ret, "%s", err.text);
 		return;
 	}
+	if (!conn->export)
+		conn->export = strdup(conn->uri.export);
+	if (!conn->export) {
+		nbd_fail(conn, -ENOMEM, "out of memory");
+		return;
+	}
 	ring_timer_add(conn->ring, &conn->timer, conn->opts.deadline_ms);
 	nbd_start_connect(conn);
 }
@@ -334,10 +357,9 @@ int nbd_connect(struct ring *ring, const char *uri,
 	conn->cbs = cbs;
 	conn->arg = arg;
 	conn->fd = -1;
-	set_opts(conn, opts);
 	set_callbacks(conn);
 	conn->name = strdup(uri);
-	if (!conn->name || nbd_requests_init(conn)) {
+	if (set_opts(conn, opts) || !conn->name || nbd_requests_init(conn)) {
 		conn_free(conn);
 		return -ENOMEM;
 	}

@@ -159,7 +159,7 @@ static int apply_data(struct walker *w, struct stage_volume *v,
 
 	if (!data)
 		return -EIO;
-	if (stage_digest(w->r.off, data, w->r.len) != w->r.crc)
+	if (replica_digest(w->r.off, data, w->r.len) != w->r.crc)
 		return error_set(err, -EIO, "%s: the log is damaged: segment %"
 				 PRIu64 ", record at %u", w->g->name,
 				 w->s->number, stage_lsn_pos(w->lsn));

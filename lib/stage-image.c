@@ -19,7 +19,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "stage-parts.h"
 
@@ -76,7 +75,7 @@ static bool is_payload_good(const struct stage_piece *p, const char *head,
 	struct stage_record r;
 
 	return !stage_record_decode(&r, salt, p->lsn, head) &&
-	       stage_digest(r.off, payload, r.len) == r.crc;
+	       replica_digest(r.off, payload, r.len) == r.crc;
 }
 
 /* R3: the whole record, and of it what is asked for. */
@@ -391,16 +390,6 @@ int stage_image_extents(struct stage_image *i, uint64_t off, uint64_t len,
 
 /* --- VOL@sum, VOL@above --------------------------------------------------- */
 
-static void sum(const void *data, size_t len, uint64_t seed,
-		struct stage_sum *s)
-{
-	XXH128_canonical_t canonical;
-
-	XXH128_canonicalFromHash(&canonical,
-				 XXH3_128bits_withSeed(data, len, seed));
-	memcpy(s->bytes, canonical.digest, sizeof(s->bytes));
-}
-
 static int read_sums(struct stage_image *i, uint64_t seed, uint64_t first,
 		     uint32_t nr, struct stage_sum *sums, struct error *err)
 {
@@ -421,7 +410,7 @@ static int read_sums(struct stage_image *i, uint64_t seed, uint64_t first,
 			len = v->meta.bytes - off;
 		ret = stage_image_read_at(v, i->lsn, buf, len, off, err);
 		if (!ret)
-			sum(buf, len, seed, &sums[n]);
+			replica_sum(&sums[n], buf, len, seed);
 		off += len;
 	}
 	free(buf);

@@ -196,7 +196,7 @@ int stage_image_extents(struct stage_image *i, uint64_t off, uint64_t len,
 			void *arg, struct error *err);
 
 struct stage_sum {
-	uint8_t bytes[16];
+	uint8_t bytes[REPLICA_SUM_BYTES];
 };
 
 /*
@@ -214,6 +214,7 @@ struct stage_epoch {
 	uint64_t bytes;		/* that it took in the log */
 	bool is_clean;		/* else partial: an image only with the next */
 	bool is_base;		/* the oldest: the base as it is */
+	unsigned int nr_images;	/* of this volume that are open: it is pinned */
 };
 
 /* Oldest first; as stage_image_extents() for fn. */

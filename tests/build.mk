@@ -25,19 +25,26 @@ unit-y += unit-pump unit-pump-faults unit-pump-spool unit-limit
 unit-pump-y := tests/pump-rig.o
 unit-pump-faults-y := tests/pump-rig.o
 unit-pump-spool-y := tests/pump-rig.o
+unit-y += unit-pump-compare
+unit-pump-compare-y := tests/pump-rig.o
 unit-limit-y := tests/pump-rig.o
-$(addprefix build/san/tests/unit-,pump pump-faults pump-spool limit): \
+$(addprefix build/san/tests/unit-,pump pump-faults pump-spool \
+	pump-compare limit): \
 	LDFLAGS += -Wl,--wrap=ring_read -Wl,--wrap=ring_write
 unit-y += unit-netlink
 unit-y += unit-backend-nbd unit-backend-local
 unit-backend-nbd-y := tests/backend-rig.o
 unit-backend-local-y := tests/backend-rig.o
+unit-y += unit-backend-sums
+unit-backend-sums-y := tests/backend-rig.o
 build/san/tests/unit-backend-local: LDFLAGS += -Wl,--wrap=ring_fallocate
 unit-y += unit-ring unit-uri unit-nbd unit-nbd-bad unit-nbd-servers
 unit-nbd-y := tests/nbd-script.o
 unit-nbd-bad-y := tests/nbd-script.o
 unit-y += unit-nbd-tls
 unit-nbd-tls-y := tests/nbd-script.o
+unit-y += unit-nbd-ask
+unit-nbd-ask-y := tests/nbd-script.o
 unit-y += unit-device
 unit-device-y := tests/fake-dm.o
 tools-y += replicad-sim sim-ctl
@@ -46,8 +53,8 @@ replicad-sim-y := tests/sim-kernel.o \
 sim-ctl-y := tests/sim-kernel.o
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
-	backend-local.o xfer.o limit.o batch.o pump.o pump-read.o pump-park.o \
-	spool.o window.o)
+	backend-nbd-call.o backend-local.o xfer.o limit.o batch.o pump.o \
+	pump-read.o pump-compare.o pump-park.o spool.o window.o)
 tools-y += insert-tool
 build/tests/insert-tool: LDFLAGS += -Wl,--wrap=dm_task_create \
 	-Wl,--wrap=dm_task_run
@@ -56,7 +63,9 @@ build/san/tests/unit-dirty.o: cppflags += -Itests/kshim -Ikmod
 unit-y += unit-ship unit-ship-refusals
 unit-ship-y := tests/ship-rig.o tests/sim-kernel.o tests/fake-target.o
 unit-ship-refusals-y := $(unit-ship-y)
-$(addprefix build/san/tests/unit-,ship ship-refusals): \
+unit-y += unit-verify
+unit-verify-y := $(unit-ship-y)
+$(addprefix build/san/tests/unit-,ship ship-refusals verify): \
 	LDFLAGS += -Wl,--wrap=backend_open
 tools-y += rpc-call
 unit-y += unit-window
@@ -85,3 +94,6 @@ unit-stage-kill-y := $(stage-rig-objs)
 unit-y += fuzz-stage-recover
 fuzz-stage-recover-y := $(stage-rig-objs)
 filters-y += hold-filter
+unit-y += unit-history
+unit-y += unit-when
+unit-when-y := utils/when.o utils/args.o

@@ -271,6 +271,7 @@ static int fake_read(struct backend *b, void *buf, size_t len, uint64_t off,
 
 	if (!fb)
 		return -ENOTCONN;
+	fb->fake->reads++;
 	if (fb->fake->read_fault && !--fb->fake->read_fault)
 		answer_later(b, off, len, done, arg)->err = -EIO;
 	else

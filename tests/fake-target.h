@@ -50,7 +50,7 @@ struct fake_target {
 	struct fake_stale stale[FAKE_STALE];	/* lost data writes */
 	unsigned int nr_stale;
 	unsigned int opens;
-	unsigned int data_writes, header_writes, flushes;
+	unsigned int data_writes, header_writes, flushes, reads;
 	unsigned int order_errors;
 	uint64_t data_bytes;
 };

@@ -32,6 +32,9 @@ test_finished=
 test_cleanups=()
 test_mark="$test_name: test starts ($$)"
 scratch_dir=$(mktemp -d "${TMPDIR:-/tmp}/$test_name.XXXXXX")
+# A test before this one may have stopped udev (lib-kmod.sh): dmsetup would wait
+# for it for ever.
+[ -z "${VM_SHARE-}" ] || udevadm control --start-exec-queue
 
 # --- checks ---------------------------------------------------------------------
 pass() {

@@ -421,6 +421,22 @@ static int sim_get_frozen(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 	return err;
 }
 
+static int sim_get_dirty(struct kernel *kernel, uint64_t dev,
+			 dmr_extents_fn fn, void *arg)
+{
+	LOCKED;
+	struct sim_volume *v = find_dev(dev);
+	int err = v ? 0 : refuse(kernel, -ENODEV, "no such device");
+
+	for (uint64_t i = 0; !err && i < v->nr_chunks; i++) {
+		struct dmr_extent e = { i, 1 };
+
+		if (v->chunks[i] & SIM_DIRTY)
+			err = fn(arg, &e, 1);
+	}
+	return err;
+}
+
 static int release_one(struct sim_volume *v, const struct dmr_extent *e)
 {
 	for (uint64_t i = e->start; i < e->start + e->count; i++) {
@@ -503,6 +519,7 @@ static int sim_insert(const char *device, struct kernel_device *out,
 	out->dev = v->info.dev;
 	snprintf(out->name, sizeof(out->name), "%s", v->name);
 	snprintf(out->view, sizeof(out->view), "%s", path_of(v->name, ".view"));
+	snprintf(out->live, sizeof(out->live), "%s", path_of(v->name, ".img"));
 	return 0;
 }
 
@@ -529,6 +546,7 @@ const struct kernel_ops sim_kernel_ops = {
 	.join = sim_join,
 	.cut = sim_cut,
 	.get_frozen = sim_get_frozen,
+	.get_dirty = sim_get_dirty,
 	.release = sim_release,
 	.end = sim_end,
 	.mark = sim_mark,

@@ -12,7 +12,8 @@ static const struct {
 	{ "memory", "memory" }, { "spool", "spool" },
 	{ "spool-size", "spool_size" }, { "bandwidth", "bandwidth" },
 	{ "connections", "connections" }, { "stale-wait", "stale_wait" },
-	{ "heartbeat", "heartbeat" }, { "tls", "tls" }, { "target-timeout", "timeout" },
+	{ "heartbeat", "heartbeat" }, { "target-timeout", "timeout" },
+	{ "apply", "apply" }, { "tls", "tls" },
 };
 
 static void put(json_t *object, const char *key, const char *value)
@@ -59,6 +60,7 @@ static const struct option_spec options[] = {
 	{ "stale-wait", "TIME", "how long a lost connection may still write" },
 	{ "heartbeat", "TIME", "sign of life when nothing is written (2s)" },
 	{ "target-timeout", "TIME", "when a silent target counts as lost (30s)" },
+	{ "apply", "KIND", "what the target must be: auto, staged, direct" },
 	{ "unsafe", NULL, "accept a target that cannot flush" },
 	{ "overwrite", NULL, "accept a target that has other data" },
 	{ NULL }

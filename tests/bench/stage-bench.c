@@ -128,7 +128,7 @@ static uint64_t digest_of(struct bench *b, unsigned int thread)
 	memset(buf, 'a' + thread % 26, b->io_bytes);
 	for (uint64_t i = 0; i < b->per_thread; i++) {
 		memcpy(buf, &i, sizeof(i));
-		sum += stage_digest(place(b, thread * b->per_thread + i), buf,
+		sum += replica_digest(place(b, thread * b->per_thread + i), buf,
 				    b->io_bytes);
 	}
 	free(buf);
