@@ -36,6 +36,10 @@ int backend_open(struct backend **b, struct ring *ring, const char *target,
 			return kinds[i].open(b, ring, target, opts, events,
 					     arg, text, text_len);
 	}
+	if (!strncmp(target, "pair:", 5)) {	/* a sentence, see volume.c */
+		snprintf(text, text_len, "%s", target + 5);
+		return -ENOENT;
+	}
 	snprintf(text, text_len, "the target %.100s is not one of nbd[s]://…, "
 		 "nbd[s]+unix://…, local:PATH", target);
 	return -EINVAL;

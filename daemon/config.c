@@ -45,6 +45,7 @@ struct key {
 static const struct key daemon_keys[] = {
 	{ "socket", KEY_TEXT, D(socket), "/run/replica/replicad.sock", 0, 0 },
 	{ "state_dir", KEY_TEXT, D(state_dir), "/var/lib/replica", 0, 0 },
+	{ "plugin", KEY_TEXT, D(plugin), "replica", 0, 0 },
 	{ "reactors", KEY_NUMBER, D(reactors), "0", 0, 64 },
 	{ "log_level", KEY_LEVEL, D(log_level), "info", 0, 0 },
 	{ NULL }

@@ -42,6 +42,7 @@ struct volume_config {
 struct config {
 	char *socket;
 	char *state_dir;
+	char *plugin;		/* nbdkit's name for ours, or its path */
 	uint64_t reactors;	/* 0 = one per core */
 	uint64_t log_level;	/* enum log_level */
 	struct volume_config *volumes;

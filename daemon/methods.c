@@ -235,6 +235,10 @@ static const struct method {
 	{ "test_list", do_test_list, true },
 	{ "test_drop", do_test_drop, true },
 	{ "verify", do_verify, true },
+	{ "pair_invite", do_pair_invite, true },
+	{ "pair_join", do_pair_join, true },
+	{ "pair_list", do_pair_list, true },
+	{ "pair_revoke", do_pair_revoke, true },
 	{ "events", request_subscribe, true },
 	{ "shutdown", do_shutdown, true },
 };
