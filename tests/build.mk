@@ -45,6 +45,7 @@ unit-y += unit-nbd-tls
 unit-nbd-tls-y := tests/nbd-script.o
 unit-y += unit-nbd-ask
 unit-nbd-ask-y := tests/nbd-script.o
+unit-y += unit-pairing
 unit-y += unit-device
 unit-device-y := tests/fake-dm.o
 tools-y += replicad-sim sim-ctl
