@@ -30,6 +30,10 @@ is "that only root can read" "$(stat -c %a "$state_dir/pairs/p.key" \
 	"$site_b/state/pairs/p.key" "$state_dir/pairs/p.json" | sort -u)" 600
 check "the volume goes there" paired_equals a 60
 
+check "its history can be asked for" replicactl history a --json
+check "and has an epoch" eval \
+	'[ "$(replicactl history a --json | jq ".epochs | length")" -ge 1 ]'
+
 key=$(cut -d : -f 2 "$state_dir/pairs/p.key")
 once=$(cut -d / -f 4 "$scratch_dir/token")
 b replicactl pair list >"$scratch_dir/list"
