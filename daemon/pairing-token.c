@@ -22,7 +22,8 @@ int pairing_unhex(uint8_t *bytes, const char *text, unsigned int len)
 	if (strspn(text, "0123456789abcdef") != 2 * len || text[2 * len])
 		return -EINVAL;
 	for (unsigned int i = 0; i < len; i++)
-		sscanf(text + 2 * i, "%2hhx", &bytes[i]);
+		if (sscanf(text + 2 * i, "%2hhx", &bytes[i]) != 1)
+			return -EINVAL;
 	return 0;
 }
 
