@@ -237,6 +237,9 @@ public-headers = lib/replica.h $(addprefix lib/,\
 plugin-dir = $(shell nbdkit --dump-config | sed -n 's/^plugindir=//p')
 bash-completion = $(PREFIX)/share/bash-completion/completions
 
+# A package sets UNITDIR to systemd's own folder.
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+
 install: progs install-files $(if $(SKIP_MODULE),,install-module)
 
 install-files: progs
@@ -250,6 +253,11 @@ install-files: progs
 		$(public-headers)
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux \
 		kmod/uapi/linux/*.h
+	$(Q)install -d $(DESTDIR)$(UNITDIR)
+	$(Q)for unit in utils/systemd/*.service; do \
+		sed 's|@SBINDIR@|$(SBINDIR)|' $$unit \
+			>$(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
+	done
 	$(Q)install -D -m 644 utils/completion/replicactl.bash \
 		$(DESTDIR)$(bash-completion)/replicactl
 	$(Q)dir="$(plugin-dir)"; test -n "$$dir" || { \

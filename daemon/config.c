@@ -54,6 +54,7 @@ static const struct key daemon_keys[] = {
 static const struct key volume_keys[] = {
 	{ "device", KEY_TEXT, V(device), NULL, 0, 0 },
 	{ "target", KEY_TEXT, V(target), NULL, 0, 0 },
+	{ "metadata", KEY_TEXT, V(metadata), NULL, 0, 0 },
 	{ "group", KEY_TEXT, V(group), NULL, 0, 0 },
 	{ "tls", KEY_TEXT, V(tls), NULL, 0, 0 },
 	{ "interval", KEY_DURATION, V(interval_ms), "100ms", 0, HOUR_MS },

@@ -21,6 +21,7 @@ struct volume_config {
 	char *name;		/* [A-Za-z0-9._-], at most 40 */
 	char *device;		/* device-mapper name or path; default: name */
 	char *target;		/* nbd://…, nbd+unix://…, local:PATH */
+	char *metadata;		/* block device, or "none" */
 	char *group;		/* cut together with; NULL = alone */
 	char *tls;		/* "off": a TCP target may be in clear */
 	char *spool;		/* file for what the link cannot take */

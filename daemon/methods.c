@@ -46,7 +46,7 @@ static void on_done(struct op *op)
 		request_refuse(request, method_exit_status(op->err), "%s",
 			       op->error[0] ? op->error : strerror(-op->err));
 	else
-		request_answer(request, NULL);
+		request_answer(request, json_incref(op->result));
 	op_free(op);
 }
 

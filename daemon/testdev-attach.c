@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A test device as /dev/nbdN: nbd-client sets it up, by netlink, and the kernel
- * has the connection from then on. The path of the socket is its identity in
- * /sys, so that a number that somebody else has got meanwhile is left alone.
+ * has the connection from then on. The pid of that nbd-client is what /sys knows
+ * of it, so a number that somebody else has got meanwhile is left alone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,39 +61,32 @@ bool testdev_can_attach(void)
 	return has_driver() || (!run(argv) && has_driver());
 }
 
-static bool is_free(int number)
+/* Who has set it up; 0: nobody. -1: there is no such device. */
+static int owner_of(const char *device)
 {
 	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/block/nbd%d", number);
-	if (access(path, F_OK))
-		return false;
-	strcat(path, "/pid");
-	return access(path, F_OK);
-}
-
-static bool is_ours(const char *socket, const char *device)
-{
-	char path[64], line[TESTDEV_SOCKET_LEN + 2] = "";
+	int pid = 0;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/sys/block/%.16s/backend", device + 5);
+	snprintf(path, sizeof(path), "/sys/block/%.16s", device + 5);
+	if (access(path, F_OK))
+		return -1;
+	strcat(path, "/pid");
 	f = fopen(path, "re");
 	if (!f)
-		return false;
-	if (!fgets(line, sizeof(line), f))
-		line[0] = 0;
+		return 0;
+	if (fscanf(f, "%d", &pid) != 1)
+		pid = 0;
 	fclose(f);
-	line[strcspn(line, "\n")] = 0;
-	return !strcmp(line, socket);
+	return pid;
 }
 
-int testdev_attach(const char *socket, char device[32], struct error *err)
+int testdev_attach(const char *socket, char device[32], int *pid,
+		   struct error *err)
 {
 	char path[32];
 	char *const argv[] = {
-		"nbd-client", "-unix", (char *)socket, path, "-i",
-		(char *)socket, NULL
+		"nbd-client", "-unix", (char *)socket, path, NULL
 	};
 
 	if (!testdev_can_attach())
@@ -102,19 +95,21 @@ int testdev_attach(const char *socket, char device[32], struct error *err)
 				 "nbd-client");
 	for (int i = 0; i < NUMBERS; i++) {
 		snprintf(path, sizeof(path), "/dev/nbd%d", i);
-		if (is_free(i) && !run(argv)) {
-			strcpy(device, path);
-			return 0;
-		}
+		if (owner_of(path) || run(argv))
+			continue;
+		*pid = owner_of(path);
+		strcpy(device, path);
+		return 0;
 	}
 	return error_set(err, -EBUSY, "nbd-client has found no free /dev/nbdN");
 }
 
-void testdev_detach(const char *socket, const char *device)
+void testdev_detach(const char *device, int pid)
 {
 	char *const argv[] = { "nbd-client", "-d", (char *)device, NULL };
 
-	if (!strncmp(device, "/dev/nbd", 8) && is_ours(socket, device))
+	if (!strncmp(device, "/dev/nbd", 8) && pid > 0 &&
+	    owner_of(device) == pid)
 		run(argv);
 }
 

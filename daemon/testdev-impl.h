@@ -43,6 +43,7 @@ struct testdev {
 	char socket[TESTDEV_SOCKET_LEN];
 	char reason[200];		/* why it is ENDED */
 	char device[32];		/* /dev/nbdN, or "" */
+	int device_pid;			/* as the kernel tells who made it */
 	struct ring_job job;		/* attaching, detaching */
 	bool is_job;
 	struct error job_err;
@@ -63,13 +64,15 @@ json_t *testdev_json(const struct testdev *t);
 bool testdev_can_attach(void);
 
 /*
- * The server at @socket becomes a block device, whose name goes to @device.
- * 0 or -errno with a sentence.
+ * The server at @socket becomes a block device, whose name goes to @device, and
+ * what tells it from a later one of the same name to *pid. 0 or -errno with a
+ * sentence.
  */
-int testdev_attach(const char *socket, char device[32], struct error *err);
+int testdev_attach(const char *socket, char device[32], int *pid,
+		   struct error *err);
 
 /* Is it ours still? Then it is none any more. */
-void testdev_detach(const char *socket, const char *device);
+void testdev_detach(const char *device, int pid);
 
 /* Mounted, or held by another device or program. */
 bool testdev_is_used(const char *device);

@@ -39,7 +39,7 @@ static json_t *time_or_null(uint64_t ns)
 
 json_t *testdev_json(const struct testdev *t)
 {
-	return json_pack("{ss ss ss sI so so sI so ss so ss ss}",
+	return json_pack("{ss ss ss sI so so sI so ss si so ss ss}",
 			 "name", t->name, "volume", t->volume,
 			 "target", t->target, "epoch", (json_int_t)t->epoch,
 			 "cut_time", time_or_null(t->cut_time),
@@ -47,7 +47,7 @@ json_t *testdev_json(const struct testdev *t)
 			 "size_bytes", (json_int_t)t->bytes,
 			 "uri", json_sprintf("nbd+unix:///?socket=%s",
 					     t->socket),
-			 "socket", t->socket,
+			 "socket", t->socket, "device_pid", t->device_pid,
 			 "device", t->device[0] ? json_string(t->device) :
 						  json_null(),
 			 "state", state_name(t), "reason", t->reason);
@@ -136,7 +136,8 @@ static void recover_one(const struct daemon *daemon, const char *name)
 	device = json_string_value(json_object_get(record, "device"));
 	end_left_over(socket, name);
 	if (device)
-		testdev_detach(socket, device);
+		testdev_detach(device, json_integer_value(json_object_get(
+						record, "device_pid")));
 	for (int i = 0; i < 3; i++) {
 		testdev_path(daemon, name, suffixes[i], path);
 		unlink(path);

@@ -99,7 +99,7 @@ static void detach_blocking(struct ring_job *job)
 {
 	struct testdev *t = container_of(job, struct testdev, job);
 
-	testdev_detach(t->socket, t->device);
+	testdev_detach(t->device, t->device_pid);
 }
 
 static void on_detached(struct ring_job *job)
@@ -278,7 +278,7 @@ static void attach_blocking(struct ring_job *job)
 
 	if (t->wish.attach == TESTDEV_ATTACH_AUTO && !testdev_can_attach())
 		return;
-	testdev_attach(t->socket, t->device, &t->job_err);
+	testdev_attach(t->socket, t->device, &t->device_pid, &t->job_err);
 }
 
 static void on_attached(struct ring_job *job)

@@ -66,9 +66,9 @@ replicactl status >"$scratch_dir/status"
 check "for people too" grep -q "^f: not encrypted (tls=off)" \
 	"$scratch_dir/status"
 refuses "a typo" "tls=of is neither on nor off" replicactl enable g \
-	--target nbd://127.0.0.1/ --tls of
+	--target nbd://127.0.0.1/ --metadata none --tls of
 refuses "enable asks, too" "sent in clear" replicactl enable g \
-	--target nbd://127.0.0.1/
+	--target nbd://127.0.0.1/ --metadata none
 check "nothing of the key is in the log" eval \
 	'! grep -qi "$key" "$daemon_log"'
 sim-ctl storm a 2000 5 1500

@@ -38,9 +38,11 @@ primary <<EOP
 p = Primary().hello()
 data = open("$scratch_dir/fs", "rb").read()
 p.open(1)
-for at in range(0, len(data), 65536):
-    p.h.pwrite(data[at:at + 65536], at)
-    p.note(at, data[at:at + 65536])
+for at in range(0, len(data), CHUNK):
+    block = data[at:at + CHUNK]
+    if block != bytes(CHUNK):
+        p.h.pwrite(block, at)
+        p.note(at, block)
 p.commit(1)
 p.whole(2, 100, 66)
 EOP

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "nbd-client.h"
+#include "nbd-private.h"
 #include "tap.h"
 
 #define IMAGE	(16 << 20)
@@ -310,6 +311,8 @@ static struct work {
 	const struct server *server;
 	enum phase phase;
 	uint64_t random;
+	bool is_tcp;
+	int is_kept_alive;
 } work;
 
 static uint64_t next_random(void)
@@ -382,6 +385,17 @@ static void start_phase(struct client *c)
 	}
 }
 
+static void on_ready(struct client *c)
+{
+	socklen_t len = sizeof(work.is_kept_alive);
+
+	if (!c->conn->uri.socket)
+		getsockopt(c->conn->fd, SOL_SOCKET, SO_KEEPALIVE,
+			   &work.is_kept_alive, &len);
+	work.is_tcp = !c->conn->uri.socket;
+	start_phase(c);
+}
+
 static void after_each(struct client *c, struct client_req *r)
 {
 	(void)r;
@@ -418,6 +432,7 @@ static void check_work(const struct server *s, const struct client *c)
 		   c->nr_started);
 		return;
 	}
+	ok(!work.is_tcp || work.is_kept_alive, "%s: kept alive", s->claim);
 	is_int(nr_errors(c), 0, "%s: %u requests", s->claim, c->nr_started);
 	ok(c->info.size == IMAGE &&
 	   !memcmp(back, s->keeps_nothing ? zeroes : image, IMAGE),
@@ -427,6 +442,8 @@ static void check_work(const struct server *s, const struct client *c)
 /* The server may not be listening yet. */
 static struct client *connect_to(const struct server *s)
 {
+	/* Whether they know the question or not, they must go on. */
+	const struct nbd_opts opts = { .ask_suffix = "@sum" };
 	struct client *c = NULL;
 	char uri[256];
 	int i;
@@ -435,9 +452,9 @@ static struct client *connect_to(const struct server *s)
 	for (i = 0; i < 100; i++) {
 		free(c);
 		c = calloc(1, sizeof(*c));
-		c->on_ready = start_phase;
+		c->on_ready = on_ready;
 		c->on_done = after_each;
-		client_run(c, uri, NULL);
+		client_run(c, uri, &opts);
 		if (c->nr_ready || (c->err != -ECONNREFUSED &&
 		    (c->err != -ENOENT || !strstr(c->text, "connect:"))))
 			break;

@@ -47,24 +47,28 @@ static int add_epoch(struct table *table, const json_t *e)
 	return ret;
 }
 
-static void print_head(const json_t *h)
+void history_print_head(const json_t *h)
 {
-	char lag[PRINT_LEN], log[PRINT_LEN], more[PRINT_LEN];
+	char cut[WHEN_LEN], lag[PRINT_LEN], size[PRINT_LEN];
 
 	printf("%s at %s\n", text_of(h, "volume"), text_of(h, "target"));
-	printf("state %s", text_of(h, "state"));
-	if (*text_of(h, "reason"))
-		printf(": %s", text_of(h, "reason"));
+	printf("state: %s%s%s", text_of(h, "state"),
+	       *text_of(h, "reason") ? ": " : "", text_of(h, "reason"));
 	if (number_of(h, "log_needed_bytes") > 0)
-		printf(", it needs %s more",
-		       print_bytes(more, number_of(h, "log_needed_bytes")));
+		printf(", it needs %s more", print_bytes(size,
+		       number_of(h, "log_needed_bytes")));
+	putchar('\n');
 	if (json_is_number(json_object_get(h, "lag_s")))
-		printf("; the image is %s old",
+		printf("image: epoch %.0f, as of %s, %s old\n",
+		       number_of(h, "last_committed"),
+		       when_print(cut, number_of(h, "cut_time")),
 		       print_seconds(lag, number_of(h, "lag_s")));
 	else
-		printf("; there is no image yet");
-	printf("; the log takes %s\n\n",
-	       print_bytes(log, number_of(h, "log_bytes")));
+		puts("image: there is none yet");
+	if (number_of(h, "staged_bytes") > 0)
+		printf("on its way: %s, visible with the next clean epoch\n",
+		       print_bytes(size, number_of(h, "staged_bytes")));
+	printf("log: %s\n", print_bytes(size, number_of(h, "log_bytes")));
 }
 
 /* Newest first; at most @most. */
@@ -128,7 +132,8 @@ static int run(const struct args *args)
 		cut_off(json_object_get(result, "epochs"), most);
 		print_json(result);
 	} else {
-		print_head(result);
+		history_print_head(result);
+		putchar('\n');
 		print_epochs(json_object_get(result, "epochs"), most);
 	}
 	json_decref(result);

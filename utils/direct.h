@@ -21,4 +21,7 @@ json_t *direct_history(const struct args *args, const char *target,
 /* From replicad, or with --target from there. */
 json_t *history_get(const struct args *args, int *status);
 
+/* For people: a few lines on the replica as a whole; cmd-history.c. */
+void history_print_head(const json_t *history);
+
 #endif
