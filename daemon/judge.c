@@ -14,8 +14,8 @@
  *    superblock, which is written now and then; what was shipped after that is
  *    dirty again (D3). Behind it is J2.
  * J6 the header repeats what the superblock named durably when it was written.
- *    A superblock that does not name that any more is an older copy: rolled back
- *    within a load (W5).
+ *    A superblock that does not name that any more is an older copy: rolled
+ *    back within a load (W5).
  */
 #include "judge.h"
 

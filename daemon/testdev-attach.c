@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A test device as /dev/nbdN: nbd-client sets it up, by netlink, and the kernel
- * has the connection from then on. The pid of that nbd-client is what /sys knows
- * of it, so a number that somebody else has got meanwhile is left alone.
+ * has the connection from then on. The pid of that nbd-client is what /sys
+ * knows of it, so a number that somebody else has got meanwhile is left alone.
  */
 #include <errno.h>
 #include <fcntl.h>
