@@ -49,7 +49,7 @@ testable-objs := $(filter-out daemon/main.o,$(replicad-objs))
 
 # --- libraries ---------------------------------------------------------------
 PACKAGES := libnl-3.0 libnl-genl-3.0 liburing devmapper jansson inih libisal \
-	    libxxhash nbdkit
+	    libxxhash gnutls nbdkit
 no-libs-goals := clean help deps style check demo bench modules list-unit \
 		 check-kernels check-debug check-kcsan
 ifneq ($(filter-out $(no-libs-goals),$(or $(MAKECMDGOALS),all)),)

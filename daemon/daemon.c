@@ -28,6 +28,7 @@
 #include "log.h"
 #include "ops.h"
 #include "request.h"
+#include "pairing.h"
 #include "testdev.h"
 
 #define RETRY_MS	1000
@@ -144,7 +145,7 @@ static void on_all_stopped(struct op *op)
 void daemon_wrap_up(struct daemon *daemon)
 {
 	if (!daemon->is_stopping || daemon->is_wrapped_up || daemon->asks ||
-	    daemon->testdevs)
+	    daemon->testdevs || daemon->pairings || daemon->nr_joins)
 		return;
 	daemon->is_wrapped_up = true;
 	op_stop_all(daemon, on_all_stopped, NULL);
@@ -156,6 +157,7 @@ void daemon_stop(struct daemon *daemon)
 		return;
 	daemon->is_stopping = true;
 	testdev_drop_all(daemon);
+	pairings_stop(daemon);
 	ask_cancel_all(daemon);
 	daemon_wrap_up(daemon);
 }
@@ -441,6 +443,7 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 	if (!err) {
 		log_info(NULL, "started, %u reactor%s", daemon->nr_reactors,
 			 daemon->nr_reactors == 1 ? "" : "s");
+		pairings_start(daemon);
 		start_volumes(daemon);
 		err = ring_run(daemon->reactors[0].ring);
 	}

@@ -212,6 +212,7 @@ static void put_names(json_t *o, const struct volume_config *config)
 	put_text(o, "device", config->device ? config->device : config->name);
 	put_text(o, "target", config->target);
 	put_text(o, "group", config->group);
+	put_bool(o, "clear_text", volume_config_is_clear(config));
 }
 
 json_t *status_volume(struct volume *v)

@@ -41,6 +41,7 @@ static bool is_hopeless(int err)
 	switch (err) {
 	case -EINVAL: case -ENOSPC: case -EOPNOTSUPP: case -EPROTONOSUPPORT:
 	case -EROFS: case -EBADMSG: case -ESTALE: case -EPERM:
+	case -EKEYREJECTED:
 		return true;
 	default:
 		return false;

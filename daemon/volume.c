@@ -15,6 +15,7 @@
 #include "extents.h"
 #include "group.h"
 #include "log.h"
+#include "pairing-file.h"
 #include "reactor.h"
 #include "verify.h"
 
@@ -292,6 +293,24 @@ void volume_forget_pause(struct volume *v)
 			 strerror(-err));
 }
 
+/*
+ * A pairing may come, go and come back as another: it is looked up each time.
+ * What cannot be resolved is opened as it is, and refused there by name.
+ */
+static const char *find_target(struct volume *v)
+{
+	const char *target = v->config->target;
+	struct error err = { 0 };
+
+	if (!pairing_is_target(target))
+		return target;
+	if (!pairing_resolve(v->reactor->state_dir, target, v->config->name,
+			     v->uri, sizeof(v->uri), v->identity.pair_id, &err))
+		return v->uri;
+	snprintf(v->uri, sizeof(v->uri), "pair:%s", err.text);
+	return v->uri;
+}
+
 void volume_open_target(struct volume *v)
 {
 	const struct backend_options opts = {
@@ -299,11 +318,13 @@ void volume_open_target(struct volume *v)
 		.connections = v->config->connections,
 		.deadline_ms = v->config->timeout_ms,
 		.unsafe = v->config->is_unsafe,
+		.no_clear_tcp = !v->config->tls ||
+				strcmp(v->config->tls, "off"),
 		.apply = v->config->apply,
 		.chunk_bytes = volume_chunk_bytes(v),
 	};
 
-	target_open(&v->target, v->config->target, &opts,
+	target_open(&v->target, find_target(v), &opts,
 		    v->config->may_overwrite);
 }
 

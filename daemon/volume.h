@@ -53,6 +53,7 @@ struct volume {
 	struct kernel_device device;
 	struct dmr_info info;		/* of the last GET or ATTACH */
 	struct target target;
+	char uri[512];		/* of a pair:NAME target, when last resolved */
 	struct pump *pump;
 	struct limiter limit;
 	struct shipment shipment;

@@ -41,8 +41,11 @@ build/san/tests/unit-backend-local: LDFLAGS += -Wl,--wrap=ring_fallocate
 unit-y += unit-ring unit-uri unit-nbd unit-nbd-bad unit-nbd-servers
 unit-nbd-y := tests/nbd-script.o
 unit-nbd-bad-y := tests/nbd-script.o
+unit-y += unit-nbd-tls
+unit-nbd-tls-y := tests/nbd-script.o
 unit-y += unit-nbd-ask
 unit-nbd-ask-y := tests/nbd-script.o
+unit-y += unit-pairing
 unit-y += unit-device
 unit-device-y := tests/fake-dm.o
 tools-y += replicad-sim sim-ctl

@@ -15,7 +15,7 @@ static const struct {
 	{ "spool-size", "spool_size" }, { "bandwidth", "bandwidth" },
 	{ "connections", "connections" }, { "stale-wait", "stale_wait" },
 	{ "heartbeat", "heartbeat" }, { "target-timeout", "timeout" },
-	{ "apply", "apply" },
+	{ "apply", "apply" }, { "tls", "tls" },
 };
 
 static void put(json_t *object, const char *key, const char *value)
@@ -69,7 +69,8 @@ static int run(const struct args *args)
 }
 
 static const struct option_spec options[] = {
-	{ "target", "URI", "where to: nbd://HOST[:PORT]/EXPORT, local:PATH" },
+	{ "target", "URI", "where to: nbds://NAME@HOST[:PORT]/EXPORT?tls-psk-file=F" },
+	{ "tls", "off", "accept nbd://, which anybody on the way can read" },
 	{ "device", "PATH", "the device-mapper device (default: VOLUME)" },
 	{ "metadata", "PATH", "the block device that remembers what was written;"
 	  " or none" },
@@ -97,7 +98,7 @@ const struct command cmd_enable = {
 	.max_words = 1,
 	.summary = "start replicating a volume",
 	.examples =
-	"    replicactl enable vol --target nbd://backup/vol\n"
+	"    replicactl enable vol --target 'nbds://me@backup/vol?tls-psk-file=/k'\n"
 	"    replicactl enable db --device /dev/vg/db --target local:/mnt/db\n"
 	"    replicactl enable a --group g --target nbd+unix:///a?socket=/s\n",
 	.text =

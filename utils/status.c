@@ -229,6 +229,15 @@ static void print_progress(const json_t *v)
 	putchar('\n');
 }
 
+static void print_clear_text(const json_t *v)
+{
+	if (!json_is_true(json_object_get(v, "clear_text")))
+		return;
+	printf("%s: ", text_of(v, "name"));
+	print_colored(COLOR_WARN, "not encrypted (tls=off)");
+	putchar('\n');
+}
+
 static void print_next_step(const json_t *v)
 {
 	const char *reason = text_of(v, "reason");
@@ -280,5 +289,7 @@ void status_print(const json_t *status)
 		putchar('\n');
 	json_array_foreach(volumes, i, v)
 		print_next_step(v);
+	json_array_foreach(volumes, i, v)
+		print_clear_text(v);
 	print_no_persistence(volumes);
 }
