@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon.h"
+#include "pairing-file.h"
 
 #define DEADLINE_MS	15000
 
@@ -72,6 +73,21 @@ void ask_cancel_all(struct daemon *daemon)
 		history_fetch_cancel(ask->fetch);
 }
 
+/* A pair stands for a URI. Main thread only, so one buffer does. */
+static const char *resolve(const struct daemon *daemon,
+			   const struct volume_config *config,
+			   struct error *err)
+{
+	static char uri[512];
+	uint8_t id[16];
+
+	if (!pairing_is_target(config->target))
+		return config->target;
+	return pairing_resolve(daemon->config.state_dir, config->target,
+			       config->name, uri, sizeof(uri), id, err) ?
+	       NULL : uri;
+}
+
 const char *ask_target(const struct daemon *daemon, const char *volume,
 		       const char *target, struct error *err)
 {
@@ -85,7 +101,7 @@ const char *ask_target(const struct daemon *daemon, const char *volume,
 	}
 	entry = daemon_find(daemon, volume);
 	if (entry)
-		return entry->config->target;
+		return resolve(daemon, entry->config, err);
 	error_set(err, -ENOENT, "there is no volume %.60s here; a replica is "
 		  "named by its target", volume);
 	return NULL;

@@ -36,7 +36,7 @@ struct backend {
 	struct backend_info info;
 	unsigned int writes;	/* writes and zeroings without an answer */
 	bool unclean;		/* some were when a connection ended */
-	char name[256];
+	char name[512];
 	char error[256];
 };
 

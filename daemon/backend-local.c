@@ -433,6 +433,9 @@ static int local_try_open(struct local *local)
 	err = local_measure(local);
 	if (err)
 		return err;
+	if (b->opts.apply == BACKEND_APPLY_STAGED)
+		return refuse(local, -EOPNOTSUPP, "it is written in place, but "
+			      "apply=staged is asked for");
 	b->info.max_io = MAX_IO;
 	b->info.can = BACKEND_CAN_ZERO | BACKEND_CAN_FUA | BACKEND_CAN_FLUSH |
 		      BACKEND_CAN_SUM;

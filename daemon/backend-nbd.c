@@ -339,6 +339,11 @@ int nbd_backend_open(struct backend **b, struct ring *ring,
 			 "%zu bytes", sizeof(nb->base.name) - 1);
 		return -EINVAL;
 	}
+	if (opts->no_clear_tcp && !strncmp(target, "nbd://", 6)) {
+		snprintf(text, text_len, "it would be sent in clear: use "
+			 "nbds://, or allow it with tls=off");
+		return -EPERM;
+	}
 	nb = calloc(1, sizeof(*nb));
 	if (!nb)
 		return -ENOMEM;

@@ -15,7 +15,7 @@ static const struct {
 } kinds[] = {
 	{ "nbd://", nbd_backend_open },
 	{ "nbd+unix://", nbd_backend_open },
-	{ "nbds://", nbd_backend_open },	/* refused there, by name */
+	{ "nbds://", nbd_backend_open },
 	{ "nbds+unix://", nbd_backend_open },
 	{ "local:", local_backend_open },
 };
@@ -36,8 +36,12 @@ int backend_open(struct backend **b, struct ring *ring, const char *target,
 			return kinds[i].open(b, ring, target, opts, events,
 					     arg, text, text_len);
 	}
-	snprintf(text, text_len, "the target %.100s is not one of nbd://…, "
-		 "nbd+unix://…, local:PATH", target);
+	if (!strncmp(target, "pair:", 5)) {	/* a sentence, see volume.c */
+		snprintf(text, text_len, "%s", target + 5);
+		return -ENOENT;
+	}
+	snprintf(text, text_len, "the target %.100s is not one of nbd[s]://…, "
+		 "nbd[s]+unix://…, local:PATH", target);
 	return -EINVAL;
 }
 

@@ -67,6 +67,7 @@ struct backend_options {
 	unsigned int deadline_ms;	/* for connecting, and for each request;
 					 * 0 = the default of 30 s */
 	bool unsafe;		/* take a server that cannot flush */
+	bool no_clear_tcp;	/* refuse nbd://: the data would be readable */
 	enum backend_apply apply;
 	uint32_t chunk_bytes;	/* of the volume; 0 = 4096 */
 };

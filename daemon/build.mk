@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Objects of replicad; main.o is the only one that unit tests do not link.
+replicad-y += pairing.o pairing-invite.o pairing-wire.o pairing-file.o
+replicad-y += pairing-token.o methods-pair.o
 replicad-y += config.o log.o pair.o state-file.o
 replicad-y += main.o options.o daemon.o ops.o control.o methods.o status.o
-replicad-y += request.o methods-history.o history-json.o ask.o child.o
+replicad-y += request.o insertion.o continuity.o boot.o
+replicad-y += methods-history.o history-json.o ask.o child.o
 replicad-y += testdev.o testdev-record.o testdev-attach.o
 replicad-y += events.o reactor.o group.o group-members.o group-beat.o
 replicad-y += pace.o lag.o ship.o volume.o

@@ -49,8 +49,12 @@ int compare_none(struct volume *v)
 
 void compare_committed(struct volume *v, uint64_t epoch)
 {
-	if (epoch <= v->compare_after)
-		return;
+	if (epoch > v->compare_after)
+		compare_settled(v);
+}
+
+void compare_settled(struct volume *v)
+{
 	v->is_comparing = v->is_all_sent = false;
 }
 

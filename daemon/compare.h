@@ -36,6 +36,9 @@ int compare_none(struct volume *volume);
 /* A clean epoch is committed (M1). */
 void compare_committed(struct volume *volume, uint64_t epoch);
 
+/* Nothing is dirty, and no epoch is open: there is nothing to compare. */
+void compare_settled(struct volume *volume);
+
 /* The next epoch is to be compared, and the target knows digests. */
 bool compare_is_on(const struct volume *volume);
 

@@ -45,6 +45,7 @@ struct key {
 static const struct key daemon_keys[] = {
 	{ "socket", KEY_TEXT, D(socket), "/run/replica/replicad.sock", 0, 0 },
 	{ "state_dir", KEY_TEXT, D(state_dir), "/var/lib/replica", 0, 0 },
+	{ "plugin", KEY_TEXT, D(plugin), "replica", 0, 0 },
 	{ "reactors", KEY_NUMBER, D(reactors), "0", 0, 64 },
 	{ "log_level", KEY_LEVEL, D(log_level), "info", 0, 0 },
 	{ NULL }
@@ -53,7 +54,9 @@ static const struct key daemon_keys[] = {
 static const struct key volume_keys[] = {
 	{ "device", KEY_TEXT, V(device), NULL, 0, 0 },
 	{ "target", KEY_TEXT, V(target), NULL, 0, 0 },
+	{ "metadata", KEY_TEXT, V(metadata), NULL, 0, 0 },
 	{ "group", KEY_TEXT, V(group), NULL, 0, 0 },
+	{ "tls", KEY_TEXT, V(tls), NULL, 0, 0 },
 	{ "interval", KEY_DURATION, V(interval_ms), "100ms", 0, HOUR_MS },
 	{ "window", KEY_SIZE, V(window), "64MiB", 64 * KIB, TIB },
 	{ "memory", KEY_SIZE, V(memory), "64MiB", 2 * MIB, TIB },
@@ -455,6 +458,13 @@ int volume_config_check(const struct volume_config *volume,
 			 volume->name);
 		return -EINVAL;
 	}
+	if (volume->tls && strcmp(volume->tls, "on") &&
+	    strcmp(volume->tls, "off")) {
+		snprintf(error, CONFIG_ERROR_SIZE,
+			 "volume %s: tls=%.64s is neither on nor off",
+			 volume->name, volume->tls);
+		return -EINVAL;
+	}
 	if (volume->group && !volume_name_is_valid(volume->group)) {
 		snprintf(error, CONFIG_ERROR_SIZE,
 			 "volume %s: group=%.64s is not a name: use letters, "
@@ -463,6 +473,23 @@ int volume_config_check(const struct volume_config *volume,
 		return -EINVAL;
 	}
 	return 0;
+}
+
+bool volume_config_is_clear(const struct volume_config *volume)
+{
+	return !strncasecmp(volume->target, "nbd://", 6);
+}
+
+int volume_config_check_clear(const struct volume_config *volume,
+			      char error[CONFIG_ERROR_SIZE])
+{
+	if (!volume_config_is_clear(volume) ||
+	    (volume->tls && !strcmp(volume->tls, "off")))
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "volume %s: %.200s would be sent in "
+		 "clear: use nbds://, or allow it with tls=off", volume->name,
+		 volume->target);
+	return -EPERM;
 }
 
 struct volume_config *config_find(const struct config *config,

@@ -43,6 +43,8 @@ struct daemon {
 	struct op *ops, **last_op;	/* one runs at a time: the first */
 	struct ask *asks;		/* under way */
 	struct testdev *testdevs;
+	struct pairing *pairings;
+	unsigned int nr_joins;		/* under way */
 	struct control *control;
 	struct ring_signal signal;
 	struct ring_timer retry;	/* of entries that do not run */

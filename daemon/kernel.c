@@ -83,3 +83,8 @@ int kernel_mark(struct kernel *kernel, uint64_t dev,
 {
 	return done(kernel, kernel->ops->mark(kernel, dev, v, nr));
 }
+
+int kernel_set(struct kernel *kernel, uint64_t dev, const struct dmr_set *set)
+{
+	return done(kernel, kernel->ops->set(kernel, dev, set));
+}

@@ -46,7 +46,7 @@ static void on_done(struct op *op)
 		request_refuse(request, method_exit_status(op->err), "%s",
 			       op->error[0] ? op->error : strerror(-op->err));
 	else
-		request_answer(request, NULL);
+		request_answer(request, json_incref(op->result));
 	op_free(op);
 }
 
@@ -129,7 +129,9 @@ static int fill_config(struct volume_config *config, json_t *params,
 	if (!err)
 		err = set_options(config, json_object_get(params, "options"),
 				  error);
-	return err ? err : volume_config_check(config, error);
+	if (!err)
+		err = volume_config_check(config, error);
+	return err ? err : volume_config_check_clear(config, error);
 }
 
 static void do_enable(struct request *request)
@@ -233,6 +235,10 @@ static const struct method {
 	{ "test_list", do_test_list, true },
 	{ "test_drop", do_test_drop, true },
 	{ "verify", do_verify, true },
+	{ "pair_invite", do_pair_invite, true },
+	{ "pair_join", do_pair_join, true },
+	{ "pair_list", do_pair_list, true },
+	{ "pair_revoke", do_pair_revoke, true },
 	{ "events", request_subscribe, true },
 	{ "shutdown", do_shutdown, true },
 };

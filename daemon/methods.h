@@ -14,4 +14,10 @@ void do_test(struct request *request);
 void do_test_list(struct request *request);
 void do_test_drop(struct request *request);
 
+/* methods-pair.c */
+void do_pair_invite(struct request *request);
+void do_pair_join(struct request *request);
+void do_pair_list(struct request *request);
+void do_pair_revoke(struct request *request);
+
 #endif

@@ -18,8 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot.h"
 #include "compare.h"
 #include "group.h"
+#include "insertion.h"
 #include "log.h"
 #include "status.h"
 #include "verify.h"
@@ -169,6 +171,7 @@ static struct group *find_group(const struct reactor *reactor,
 static void save_enabled(struct op *op)
 {
 	struct daemon *daemon = op->daemon;
+	char text[CONFIG_ERROR_SIZE];
 	int err;
 
 	if (op->err) {
@@ -181,6 +184,8 @@ static void save_enabled(struct op *op)
 	}
 	op->entry->error[0] = 0;
 	op->entry->reactor = op->reactor;
+	boot_forecast(op->entry->config, text);
+	op->result = json_pack("{ss}", "boot", text);
 	err = op->entry->config->is_runtime ? daemon_save(daemon) : 0;
 	if (err)
 		set_error(op, err, "%s: it is replicated, but will not be "
@@ -275,8 +280,9 @@ static void insert_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
 
-	op->err = op->daemon->kernel_ops->insert(device_of(op->entry->config),
-						 &op->device, op->error);
+	op->err = insertion_run(op->daemon->kernel_ops,
+				op->daemon->config.state_dir,
+				op->entry->config, &op->device, op->error);
 }
 
 static void start_entry(struct op *op)
@@ -503,6 +509,8 @@ static void resync_on_reactor(struct op *op)
 	struct volume *v = reactor_find(op->reactor, op->name);
 	int err = !v ? 0 : op->is_full ? compare_none(v) : compare_all(v);
 
+	if (v && !err)
+		volume_accept(v);
 	if (err)
 		set_error(op, err, "%s: %s", op->name,
 			  kernel_error(op->reactor->kernel));

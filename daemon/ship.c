@@ -132,6 +132,7 @@ static void fill_header(const struct ship *ship, const struct volume *v,
 	h->epoch = ship->epoch;
 	h->highest_seen = ship->epoch;
 	h->incarnation = v->info.incarnation;
+	h->named = v->info.last_named;
 	h->state = state_of(&v->target, kind);
 	h->records = v->shipment.records;
 	h->digest = v->shipment.digest;

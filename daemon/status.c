@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "compare.h"
+#include "continuity.h"
 #include "daemon.h"
 #include "extents.h"
 #include "group.h"
@@ -45,6 +46,15 @@ static void put_bool(json_t *o, const char *key, bool value)
 	json_object_set_new(o, key, json_boolean(value));
 }
 
+static const char *next_step(const struct group *g)
+{
+	if (g->pair.state == PAIR_ERROR)
+		for (const struct volume *v = g->volumes; v; v = v->next)
+			if (v->advice)
+				return v->advice;
+	return pair_next_step(g->pair.state);
+}
+
 /* The reason, and while an old connection may still write, that. */
 static void put_state(json_t *o, const struct group *g)
 {
@@ -59,7 +69,24 @@ static void put_state(json_t *o, const struct group *g)
 			reason[0] ? "; " : "", (stale + 999) / 1000));
 	else
 		put_text(o, "reason", reason);
-	put_text(o, "next_step", pair_next_step(g->pair.state));
+	put_text(o, "next_step", next_step(g));
+}
+
+/* Replication goes on, but the volume is not well: who has no better reason. */
+static void put_metadata(json_t *o, const struct volume *v)
+{
+	const char *persistence = continuity_persistence(v);
+
+	put_text(o, "persistence", persistence);
+	put_bool(o, "suspect", v->info.dev_flags & DMR_DEV_F_SUSPECT ||
+			       v->identity.is_suspect);
+	if (strcmp(persistence, "failed") ||
+	    v->group->pair.state != PAIR_REPLICATING)
+		return;
+	put_text(o, "reason", "the metadata device has failed: writes to "
+		 "regions that are not hot get an I/O error");
+	put_text(o, "next_step", "put the metadata device right; the kernel "
+		 "tries it again by itself every few seconds");
 }
 
 static void put_kernel(json_t *o, const struct volume *v)
@@ -185,6 +212,7 @@ static void put_names(json_t *o, const struct volume_config *config)
 	put_text(o, "device", config->device ? config->device : config->name);
 	put_text(o, "target", config->target);
 	put_text(o, "group", config->group);
+	put_bool(o, "clear_text", volume_config_is_clear(config));
 }
 
 json_t *status_volume(struct volume *v)
@@ -195,6 +223,7 @@ json_t *status_volume(struct volume *v)
 	volume_refresh(v); /* else what was seen last */
 	put_names(o, v->config);
 	put_state(o, g);
+	put_metadata(o, v);
 	put_kernel(o, v);
 	put_target(o, v);
 	put_progress(o, v);
@@ -246,6 +275,14 @@ static json_t *collect(const struct daemon *daemon, const json_t *running,
 	return all;
 }
 
+static bool has_failed(const json_t *volume)
+{
+	const char *word = json_string_value(json_object_get(volume,
+							     "persistence"));
+
+	return word && !strcmp(word, "failed");
+}
+
 static const char *verdict(const json_t *volumes)
 {
 	const char *word = "ok";
@@ -258,7 +295,8 @@ static const char *verdict(const json_t *volumes)
 
 		if (!strcmp(state, pair_state_name(PAIR_ERROR)))
 			return "error";
-		if (strcmp(state, pair_state_name(PAIR_REPLICATING)))
+		if (strcmp(state, pair_state_name(PAIR_REPLICATING)) ||
+		    has_failed(one))
 			word = "degraded";
 	}
 	return word;

@@ -31,6 +31,7 @@ static void report_failure(struct ring_work *work)
 {
 	struct target *t = container_of(work, struct target, report);
 
+	t->is_report_due = false;
 	if (t->state == TARGET_FAILED)
 		t->events->failed(t, t->is_refused, t->text);
 }
@@ -40,6 +41,7 @@ static bool is_hopeless(int err)
 	switch (err) {
 	case -EINVAL: case -ENOSPC: case -EOPNOTSUPP: case -EPROTONOSUPPORT:
 	case -EROFS: case -EBADMSG: case -ESTALE: case -EPERM:
+	case -EKEYREJECTED:
 		return true;
 	default:
 		return false;
@@ -54,6 +56,7 @@ static void fail(struct target *t, bool is_refused, const char *what,
 	t->state = TARGET_FAILED;
 	t->is_refused = is_refused;
 	snprintf(t->text, sizeof(t->text), "%s%s", what, text);
+	t->is_report_due = true;
 	ring_defer(t->ring, &t->report);
 }
 
@@ -386,6 +389,7 @@ void target_close(struct target *t)
 	if (t->state == TARGET_CLOSED || t->state == TARGET_CLOSING)
 		return;
 	t->state = TARGET_CLOSING;
+	t->is_report_due = false;
 	t->was_unclean = t->backend && backend_unclean(t->backend);
 	if (t->backend) {
 		backend_close(t->backend, on_closed, t);

@@ -72,6 +72,7 @@ struct target {
 	bool was_unclean;		/* of the last close */
 	target_done_fn *done;
 	struct ring_work report;	/* failed(), outside of any call */
+	bool is_report_due;		/* … has not come yet */
 	bool is_refused;
 	bool is_superseded;		/* by another session, until opened */
 	char text[300];

@@ -2,7 +2,7 @@
 /*
  * A test device as /dev/nbdN: nbd-client sets it up, by netlink, and the kernel
  * has the connection from then on. The pid of that nbd-client is what /sys
- * knows of it, so a number that somebody else has got is left alone.
+ * knows of it, so a number that somebody else has got meanwhile is left alone.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -17,9 +17,9 @@
  *    here and there all the while, or there is a difference. We are the one
  *    that cuts: each epoch of the round passes verify_note_frozen(), but for
  *    the one that was open already, for which the kernel is asked.
- *    Digests have what was kept (W4). Data that is read has it only if it is not
- *    kept aside: so without digests a round begins when the image has caught up,
- *    and a stage that gives none is not verified.
+ *    Digests have what was kept (W4). Data that is read has it only if it is
+ *    not kept aside: so without digests a round begins when the image has
+ *    caught up, and a stage that gives none is not verified.
  * V2 chunks in motion are looked at again in a later pass.
  * V3 digests are those of our session only if no other has the target: where
  *    something differs, the header is read after them, and must be ours.

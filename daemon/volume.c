@@ -10,14 +10,22 @@
 #include <unistd.h>
 
 #include "compare.h"
+#include "continuity.h"
 #include "events.h"
 #include "extents.h"
 #include "group.h"
 #include "log.h"
+#include "pairing-file.h"
 #include "reactor.h"
 #include "verify.h"
 
 #define NS_PER_MS	1000000ULL
+
+const char volume_lost[] =
+"the device has lost its replica target: another tool has replaced its table, "
+"or removed it";
+const char volume_lost_advice[] =
+"disable it and enable it again: all of it is looked at then";
 
 uint64_t volume_bytes(const struct volume *volume)
 {
@@ -49,8 +57,12 @@ bool volume_needs_clean(const struct volume *volume)
 
 int volume_refresh(struct volume *volume)
 {
-	return kernel_get(volume->reactor->kernel, volume->device.dev,
-			  &volume->info);
+	int err = kernel_get(volume->reactor->kernel, volume->device.dev,
+			     &volume->info);
+
+	if (!err)
+		continuity_look(volume);
+	return err;
 }
 
 /* --- the target's first words ------------------------------------------ */
@@ -87,9 +99,14 @@ static int look_at_volume(struct volume *v, struct replica_why *why)
 {
 	int err = volume_refresh(v);
 
-	if (err)
+	v->advice = NULL;
+	if (err == -ENODEV) {
+		snprintf(why->text, sizeof(why->text), "%s", volume_lost);
+		v->advice = volume_lost_advice;
+	} else if (err) {
 		snprintf(why->text, sizeof(why->text), "volume: %.140s",
 			 kernel_error(v->reactor->kernel));
+	}
 	return err;
 }
 
@@ -123,6 +140,7 @@ static int begin_resync(struct volume *v, struct replica_why *why)
 			 kernel_error(v->reactor->kernel));
 		return err;
 	}
+	v->waits_durable = true;
 	log_warn(v->config->name, "%s: everything is shipped again",
 		 why->text);
 	events_tell(v->reactor->events, v->config->name, "resync", "%s",
@@ -148,6 +166,23 @@ static void note_stale(struct volume *v)
 		v->stale_until_ns = until;
 }
 
+/* A session that we know nothing of becomes an older one. */
+static int take_anyway(struct volume *v, const struct replica_header *h)
+{
+	struct replica_session *s = &v->identity.session;
+
+	if (h->session.loads > s->loads)
+		s->loads = h->session.loads;
+	if (h->session.attaches > s->attaches)
+		s->attaches = h->session.attaches;
+	return JUDGE_RESYNC;
+}
+
+void volume_accept(struct volume *v)
+{
+	v->is_accepted = v->is_rolled_back;
+}
+
 static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 		    struct replica_why *why)
 {
@@ -157,8 +192,13 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 	if (ret)
 		return ret;
 	ret = judge_target(is_new ? NULL : h, &v->identity, &v->info, why);
+	v->is_rolled_back = ret == -EUCLEAN;
+	if (v->is_rolled_back && v->is_accepted)
+		ret = take_anyway(v, h);
+	v->is_accepted = false;
 	if (ret < 0) {
 		v->is_synced = false;
+		v->advice = v->is_rolled_back ? judge_advice : NULL;
 		return ret;
 	}
 	v->judgement = ret;
@@ -174,6 +214,13 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 	return err;
 }
 
+/* Since the volume was wholly dirty. */
+static bool has_committed(const struct volume *v)
+{
+	return v->info.dev_flags & DMR_DEV_F_VOLATILE ? v->info.nr_commits :
+							v->info.last_committed;
+}
+
 /* What a stage has committed stays whole, whatever comes after it. */
 static bool has_image(const struct volume *v)
 {
@@ -181,7 +228,7 @@ static bool has_image(const struct volume *v)
 
 	return t->header.last_clean &&
 	       (t->is_staged || (v->judgement == JUDGE_OURS &&
-				 v->info.nr_commits));
+				 has_committed(v)));
 }
 
 static void on_ready(struct target *t)
@@ -246,6 +293,24 @@ void volume_forget_pause(struct volume *v)
 			 strerror(-err));
 }
 
+/*
+ * A pairing may come, go and come back as another: it is looked up each time.
+ * What cannot be resolved is opened as it is, and refused there by name.
+ */
+static const char *find_target(struct volume *v)
+{
+	const char *target = v->config->target;
+	struct error err = { 0 };
+
+	if (!pairing_is_target(target))
+		return target;
+	if (!pairing_resolve(v->reactor->state_dir, target, v->config->name,
+			     v->uri, sizeof(v->uri), v->identity.pair_id, &err))
+		return v->uri;
+	snprintf(v->uri, sizeof(v->uri), "pair:%s", err.text);
+	return v->uri;
+}
+
 void volume_open_target(struct volume *v)
 {
 	const struct backend_options opts = {
@@ -253,11 +318,13 @@ void volume_open_target(struct volume *v)
 		.connections = v->config->connections,
 		.deadline_ms = v->config->timeout_ms,
 		.unsafe = v->config->is_unsafe,
+		.no_clear_tcp = !v->config->tls ||
+				strcmp(v->config->tls, "off"),
 		.apply = v->config->apply,
 		.chunk_bytes = volume_chunk_bytes(v),
 	};
 
-	target_open(&v->target, v->config->target, &opts,
+	target_open(&v->target, find_target(v), &opts,
 		    v->config->may_overwrite);
 }
 

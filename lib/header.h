@@ -73,6 +73,9 @@ struct replica_header {
 	uint64_t last_clean;		/* 0 = none yet */
 	uint64_t last_partial;
 	uint64_t highest_seen;
+	uint64_t named;			/* the last epoch, committed or kept,
+					 * that the primary's metadata named
+					 * durably then; 0 = nothing known */
 	uint64_t merge_id;
 	uint64_t cut_time;		/* ns since 1970, of last_clean */
 	uint64_t volume_bytes;

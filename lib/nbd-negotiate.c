@@ -4,6 +4,9 @@
  * one message of the server. One question after the other is asked, each one
  * option: INFO, and at last GO.
  *
+ *	greeting -> [STARTTLS is sent] -> reply header -> reply data: the text
+ *	of a refusal; ACK -> TLS handshake (nbd-tls.c) -> the first question
+ *
  *	greeting -> [option is sent] -> reply header -> reply data
  *	            ^  ^                    |             |
  *	            |  |                    +--- INFO ----+
@@ -12,6 +15,9 @@
  *	ACK of GO -> ready; its refusal, or nonsense at any time -> nbd_fail()
  *
  * A server may send any number of INFO replies; we take MAX_OPT_REPLIES.
+ *
+ * G1  Where the URI asks for TLS, GO and all that follows is sent in TLS, or
+ *     not at all: whatever is answered to STARTTLS but an ACK is the end.
  */
 #include "nbd-private.h"
 
@@ -27,6 +33,8 @@
 #define MAX_BLOCK_MIN		(64u << 10)	/* the protocol's */
 
 static int step_reply(struct nbd_conn *conn, const void *data);
+
+static int step_tls_reply(struct nbd_conn *conn, const void *data);
 
 static int protocol_error(struct nbd_conn *conn, const char *what)
 {
@@ -96,6 +104,24 @@ static int send_question(struct nbd_conn *conn)
 	return 0;
 }
 
+static int send_starttls(struct nbd_conn *conn)
+{
+	struct nbd_opt_first *opt = malloc(sizeof(*opt));
+
+	if (!opt)
+		return out_of_memory(conn);
+	opt->client_flags = htobe32(NBD_FLAG_FIXED_NEWSTYLE |
+				    NBD_FLAG_NO_ZEROES);
+	opt->opt_magic = htobe64(NBD_OPT_MAGIC);
+	opt->option = htobe32(NBD_OPT_STARTTLS);
+	opt->len = 0;
+	conn->hello = (uint8_t *)opt;
+	conn->nr_questions++;
+	nbd_tx_add(&conn->tx, opt, sizeof(*opt));
+	nbd_send(conn);
+	return 0;
+}
+
 static bool is_wanted(const struct nbd_conn *conn, enum nbd_question question)
 {
 	if (question == NBD_ASK_NAME)
@@ -121,6 +147,12 @@ void nbd_negotiate_sent(struct nbd_conn *conn)
 	conn->is_question_due = false;
 }
 
+int nbd_negotiate_in_tls(struct nbd_conn *conn)
+{
+	nbd_expect(conn, sizeof(struct nbd_opt_reply), NULL, step_reply);
+	return ask(conn, NBD_ASK_NAME);
+}
+
 static int step_greeting(struct nbd_conn *conn, const void *data)
 {
 	const struct nbd_greeting *msg = data;
@@ -137,6 +169,11 @@ static int step_greeting(struct nbd_conn *conn, const void *data)
 	if ((be16toh(msg->flags) & wanted) != wanted)
 		return nbd_fail(conn, -EPROTONOSUPPORT, "the server does not "
 				"speak the fixed newstyle protocol");
+	if (conn->uri.is_tls) {
+		nbd_expect(conn, sizeof(struct nbd_opt_reply), NULL,
+			   step_tls_reply);
+		return send_starttls(conn);
+	}
 	nbd_expect(conn, sizeof(struct nbd_opt_reply), NULL, step_reply);
 	return ask(conn, NBD_ASK_NAME);
 }
@@ -339,7 +376,9 @@ static int step_reply_data(struct nbd_conn *conn, const void *data)
 	}
 }
 
-static int step_reply(struct nbd_conn *conn, const void *data)
+/* Into conn->opt_reply: what is answered to @option. */
+static int take_reply(struct nbd_conn *conn, const void *data, uint32_t option,
+		      const char *name)
 {
 	const struct nbd_opt_reply *msg = data;
 	struct nbd_opt_reply *reply = &conn->opt_reply;
@@ -347,11 +386,48 @@ static int step_reply(struct nbd_conn *conn, const void *data)
 	reply->type = be32toh(msg->type);
 	reply->len = be32toh(msg->len);
 	if (be64toh(msg->magic) != NBD_REP_MAGIC ||
-	    be32toh(msg->option) != option_of(conn))
-		return protocol_error(conn, answer(conn));
+	    be32toh(msg->option) != option)
+		return protocol_error(conn, name);
 	if (reply->len > NBD_MAX_OPT_REPLY)
 		return nbd_fail(conn, -EPROTO, "an option reply of %u bytes "
 				"makes no sense", reply->len);
+	return 0;
+}
+
+/* G1 */
+static int step_tls_reply_data(struct nbd_conn *conn, const void *data)
+{
+	const struct nbd_opt_reply *reply = &conn->opt_reply;
+	char text[128];
+
+	if (reply->type == NBD_REP_ACK)
+		return nbd_tls_start(conn);
+	server_text(text, sizeof(text), data, reply->len);
+	return nbd_fail(conn, -EPROTONOSUPPORT, "the server does not offer TLS"
+			"%s%s%s: nothing is sent in clear", reply->len ?
+			" (" : "", text, reply->len ? ")" : "");
+}
+
+static int step_tls_reply(struct nbd_conn *conn, const void *data)
+{
+	int ret = take_reply(conn, data, NBD_OPT_STARTTLS,
+			     "answer to NBD_OPT_STARTTLS");
+
+	if (ret)
+		return ret;
+	if (!conn->opt_reply.len)
+		return step_tls_reply_data(conn, data);
+	nbd_expect(conn, conn->opt_reply.len, NULL, step_tls_reply_data);
+	return 0;
+}
+
+static int step_reply(struct nbd_conn *conn, const void *data)
+{
+	const struct nbd_opt_reply *reply = &conn->opt_reply;
+	int ret = take_reply(conn, data, option_of(conn), answer(conn));
+
+	if (ret)
+		return ret;
 	if (++conn->nr_opt_replies > MAX_OPT_REPLIES)
 		return nbd_fail(conn, -EPROTO,
 				"the server's information does not end");

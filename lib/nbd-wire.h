@@ -21,6 +21,7 @@
 #define NBD_FLAG_FIXED_NEWSTYLE	(1u << 0)	/* both directions */
 #define NBD_FLAG_NO_ZEROES	(1u << 1)
 
+#define NBD_OPT_STARTTLS	5
 #define NBD_OPT_INFO		6
 #define NBD_OPT_GO		7
 
@@ -63,6 +64,15 @@ struct nbd_greeting {
 	uint16_t flags;
 } __attribute__((packed));
 static_assert(sizeof(struct nbd_greeting) == 18, "greeting");
+
+/* The client's flags, once, and the first option. */
+struct nbd_opt_first {
+	uint32_t client_flags;
+	uint64_t opt_magic;
+	uint32_t option;
+	uint32_t len;
+} __attribute__((packed));
+static_assert(sizeof(struct nbd_opt_first) == 20, "first option");
 
 /*
  * GO and INFO. Followed by uint16_t nr_infos and that many uint16_t. The flags

@@ -90,6 +90,7 @@ struct nbd_callbacks {
  *
  *	nbd://HOST[:PORT]/EXPORT
  *	nbd+unix:///EXPORT?socket=PATH
+ *	nbds://, nbds+unix://	with TLS, or not at all: see uri.h
  *
  * @opts may be NULL.  Strings and options are copied, @cbs must stay.
  * Returns 0 or -ENOMEM; a URI that is wrong or not supported, like any other

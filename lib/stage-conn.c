@@ -119,6 +119,8 @@ static int data_begin(struct stage_conn *c, struct error *err)
 	struct stage_group *g = v->g;
 	int ret = stage_session_check(c, err);
 
+	if (!ret)
+		ret = stage_epoch_check_idle(v, err);
 	if (ret)
 		return ret;
 	if (g->open.state != EPOCH_OPEN || !v->is_open || v->is_prepared)
@@ -143,6 +145,7 @@ static void data_end(struct stage_conn *c, int ret, const struct error *why)
 		stage_epoch_fail(g, why);
 	v->in_flight--;
 	g->open.in_flight--;
+	stage_epoch_touch(g);
 	if (g->nr_draining)
 		pthread_cond_broadcast(&g->drained);
 	if (!g->open.in_flight && g->open.failed &&

@@ -194,6 +194,7 @@ static void fill_info(const struct stage_volume *v, struct stage_info *info)
 	info->bytes_logged = g->bytes_logged;
 	info->bytes_applied = stage_load(&g->bytes_applied);
 	info->nr_syncs = g->nr_syncs;
+	info->nr_idle_drops = g->nr_idle_drops;
 }
 
 void stage_get_info(struct stage_volume *v, struct stage_info *info)

@@ -165,8 +165,9 @@ requires_module() {
 
 # --- waiting ----------------------------------------------------------------------------
 # wait_until SECONDS COMMAND...: polls until it succeeds; status 1 if it never did.
+# DMR_SLOW is how many times slower the kernel is.
 wait_until() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${DMR_SLOW:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1

@@ -9,13 +9,14 @@ echo '{}' >"$answers"
 start_fake
 says enable '{"result":{}}'
 ctl 0 enable vol --target nbd://b/vol --device=/dev/vg/vol --group g \
-	--spool-size 2GiB --interval 1s --unsafe
+	--spool-size 2GiB --interval 1s --unsafe --metadata /dev/vg/meta
 sent 'd["params"]["volume"] == "vol" and d["params"]["group"] == "g"'
 sent 'd["params"]["target"] == "nbd://b/vol"'
 sent 'd["params"]["device"] == "/dev/vg/vol"'
 sent 'd["params"]["options"]["spool_size"] == "2GiB"'
 sent 'd["params"]["options"]["interval"] == "1s"'
 sent 'd["params"]["options"]["unsafe"] == "yes"'
+sent 'd["params"]["options"]["metadata"] == "/dev/vg/meta"'
 ctl 0 enable vol --json
 json 'd["ok"] is True and d["schema_version"] == 1'
 sent 'd["params"] == {"volume": "vol", "options": {}}'

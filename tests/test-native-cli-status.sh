@@ -46,6 +46,16 @@ out_has '^v1: syncing: the first copy is being made'
 out_has '^    next: wait'
 ctl 4 status --check
 
+says status "$(status degraded "$(volume v1 replicating \
+	',"persistence":"failed"' "the metadata device has failed" "mend it")")"
+ctl 4 status --check
+out_has '^All is replicated, but the metadata device of 1 of 1 volumes has failed'
+out_has '^v1: replicating: the metadata device has failed'
+out_has '^    next: mend it'
+says status "$(status ok "$(volume v1 replicating ',"persistence":"none"')")"
+ctl 0 status --check
+out_has '^v1: no persistence'
+
 says status "$(status error '{"name":"v1","state":"error","lag_s":null,
 	"reason":"no such device","next_step":"make one"}')"
 ctl 4 status --check

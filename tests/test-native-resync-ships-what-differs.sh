@@ -45,6 +45,11 @@ check "$delta bytes" test $delta -ge $((native_mib * 1048576 / 2 - 65536))
 is "it tells how" "$(rpc-call resync '{"volume": "nothing"}' 2>&1 |
 	grep -c 'there is no volume nothing')" 1
 
+stop_daemon
+start_daemon
+check "with nothing to do, a daemon compares nothing" \
+	wait_until 20 is_compared
+
 # Under load: what is written is never taken for what is there.
 damage_stage 3 4 5
 start_stage

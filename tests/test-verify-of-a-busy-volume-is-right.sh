@@ -50,7 +50,7 @@ replicad --config /dev/null --state-dir "$scratch_dir/state" \
 daemon_pid=$!
 cleanup_fn kill $daemon_pid
 wait_until 20 rpc-call status || bail "replicad: $(tail -n 3 "$scratch_dir/log")"
-check "enable" replicactl enable vol \
+check "enable" replicactl enable vol --metadata none \
 	--target "nbd+unix:///vol?socket=$scratch_dir/nbd" --window 2MiB
 check "the first copy" wait_until 120 settled
 is "to a stage" "$(rpc-call get vol apply)" staged

@@ -153,6 +153,8 @@ static void test_local(void)
 	replica_sum(want, data + 7 * 4096, 4096, 10);
 	ok(!memcmp(want, sums[0], sizeof(want)), "in another session");
 	is_int(rig_write_each(&r, data, 4096, 0), 0, "there is one connection");
+	r.opts.apply = BACKEND_APPLY_STAGED;
+	is_int(rig_open(&r, target), -EOPNOTSUPP, "apply=staged: %s", r.text);
 	rig_free(&r);
 }
 

@@ -26,7 +26,8 @@ static struct replica_header sample(uint64_t seq)
 		.role = REPLICA_ROLE_PRIMARY, .state = REPLICA_STATE_OK,
 		.kind = REPLICA_KIND_CLEAN, .chunk_bytes = 4096,
 		.epoch = 100, .last_clean = 100, .last_partial = 98,
-		.highest_seen = 105, .merge_id = 5, .cut_time = 1234567890,
+		.highest_seen = 105, .named = 97, .merge_id = 5,
+		.cut_time = 1234567890,
 		.volume_bytes = 10ULL << 30, .records = 17,
 		.digest = 0xfedcba9876543210, .seq = seq,
 	};
@@ -78,6 +79,7 @@ static void test_known_bytes(void)
 		{ 152, 100 }, { 160, 98 }, { 168, 105 }, { 176, 5 },
 		{ 184, 1234567890 }, { 192, 10ULL << 30 }, { 200, 17 },
 		{ 208, 0xfedcba9876543210 }, { 216, 5 }, { 224, 0x3333 },
+		{ 1248, 97 },
 		{ 232, 90 }, { 240, 0x4444 }, { 248, 50 }, { 256, 0 },
 	};
 	static const unsigned char first[16] = {

@@ -175,7 +175,7 @@ static void test_no_digests(void)
 	rig_free(&r);
 }
 
-/* A link with a long delay: the next is not asked for when the first is told. */
+/* A link of long delay: the next is not asked for when the first is told. */
 static void test_many_at_once(void)
 {
 	struct rig r;

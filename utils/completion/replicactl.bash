@@ -53,6 +53,8 @@ _replicactl() {
 		candidates=$(replicactl help --words)
 	elif [ "$verb" = help ]; then
 		candidates=$(replicactl help --words)
+	elif [ "$verb $words" = "pair 0" ]; then
+		candidates="invite join list revoke"
 	elif [ "$verb $words" = "kernel 0" ]; then
 		candidates="list status dirty mark hold events meta-size"
 	else
