@@ -36,6 +36,9 @@
  *     worker puts it back, then looks whether something changed since it began;
  *     who makes the change counts it, then looks at the list. One of the two
  *     sees the other.
+ *  H9 Who submits many at once (with a plug) has them wait in its plug until it
+ *     has submitted all, so that they are in one step. A plug is emptied at
+ *     the latest when its owner sleeps.
  *
  * A write whose hot bit can't be written gets an error; nothing is hot then
  * that was not before. The bit may be on disk all the same: too much is safe.
@@ -43,6 +46,7 @@
 #include "intent.h"
 
 #include <linux/blkdev.h>
+#include <linux/slab.h>
 
 #include "fault.h"
 #include "main.h"
@@ -151,15 +155,52 @@ void dmr_intent_leave(struct dmr_meta *m, struct dmr_io *io)
 		unpin(m, io->region + --io->nr_pins);
 }
 
-void dmr_intent_defer(struct dmr_meta *m, struct bio *bio)
+/*
+ * The lock is held until the work is queued: once the worker has the bios, the
+ * device may go away.
+ */
+static void hand_over(struct dmr_meta *m, struct bio_list *to,
+		      struct bio_list *bios, struct work_struct *work)
 {
-	bool range = is_range(m->dev, bio);
 	unsigned long flags;
 
 	spin_lock_irqsave(&m->dev->io_lock, flags);
-	bio_list_add(range ? &m->ranges : &m->waiting, bio);
+	bio_list_merge(to, bios);
+	queue_work(dmr_intent_wq, work);
 	spin_unlock_irqrestore(&m->dev->io_lock, flags);
-	queue_work(dmr_intent_wq, range ? &m->range_work : &m->heat_work);
+}
+
+/* H9. */
+struct plugged {
+	struct blk_plug_cb cb;
+	struct bio_list bios;
+};
+
+static void unplug(struct blk_plug_cb *cb, bool from_schedule)
+{
+	struct plugged *p = container_of(cb, struct plugged, cb);
+	struct dmr_meta *m = cb->data;
+
+	hand_over(m, &m->waiting, &p->bios, &m->heat_work);
+	kfree(p);
+}
+
+void dmr_intent_defer(struct dmr_meta *m, struct bio *bio)
+{
+	struct blk_plug_cb *cb;
+	struct bio_list one;
+
+	bio_list_init(&one);
+	bio_list_add(&one, bio);
+	if (is_range(m->dev, bio)) {
+		hand_over(m, &m->ranges, &one, &m->range_work);
+		return;
+	}
+	cb = blk_check_plugged(unplug, m, sizeof(struct plugged));
+	if (cb)
+		bio_list_add(&container_of(cb, struct plugged, cb)->bios, bio);
+	else
+		hand_over(m, &m->waiting, &one, &m->heat_work);
 }
 
 /* ---- the hot bitmap and the ring; hot_lock ---- */
