@@ -43,14 +43,15 @@ filters-y :=
 lib-objs := $(addprefix lib/,$(lib-y))
 replicad-objs := $(addprefix daemon/,$(replicad-y))
 replicactl-objs := $(addprefix utils/,$(replicactl-y)) \
-		   $(if $(replicactl-y),kmod/format.o)
+		   $(if $(replicactl-y),kmod/format.o daemon/history-json.o)
 plugin-objs := $(addprefix daemon/,$(plugin-y))
 testable-objs := $(filter-out daemon/main.o,$(replicad-objs))
 
 # --- libraries ---------------------------------------------------------------
 PACKAGES := libnl-3.0 libnl-genl-3.0 liburing devmapper jansson inih libisal \
-	    libxxhash nbdkit
-no-libs-goals := clean help deps style check demo bench modules list-unit
+	    libxxhash gnutls nbdkit
+no-libs-goals := clean help deps style check demo bench modules list-unit \
+		 check-kernels check-debug check-kcsan
 ifneq ($(filter-out $(no-libs-goals),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(shell command -v pkg-config),)
 $(error pkg-config is missing. As root, "make deps" installs what is needed)
@@ -178,6 +179,33 @@ check:
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory progs tools unit-build
 	$(Q)tests/check
+
+# The fuzzers that need nothing but their codec, driven by libFuzzer: for the
+# corpora in tests/corpus, not for "make check" (that takes random changes).
+FUZZ_SECONDS ?= 60
+fuzz-progs := $(addprefix build/fuzz/,fuzz-format fuzz-header)
+$(fuzz-progs): build/fuzz/%: tests/%.c tests/fuzz.h lib/header.c kmod/format.c
+	$(call say,CLANG,$@)
+	@mkdir -p $(@D)
+	$(Q)clang -O1 -g $(cppflags) -Ikmod -DLIBFUZZER -Wno-c2x-extensions \
+		-fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -o $@ $< -lisal -lxxhash
+fuzz: $(fuzz-progs)
+	$(Q)tests/run-fuzz $(FUZZ_SECONDS) $(fuzz-progs)
+.PHONY: fuzz
+
+# The tests in machines on other kernels: all of them on the newest of Debian 12's
+# backports and of all suites; on the debug kernel; on the one with KCSAN those
+# that race the marking, the cut and the preservation.
+kcsan-tests := $(wildcard $(addprefix tests/test-,*cut* *preserv* *epoch* \
+	       view-read* degrading* group-of* flush-* discards* meta-hot*))
+check-kernels: check-on = backports newest
+check-debug: check-on = debug
+check-kcsan: check-on = kcsan -- $(filter-out tests/test-native-%,$(kcsan-tests))
+check-kernels check-debug check-kcsan:
+	$(Q).ci/deps $(if $(filter check-kernels,$@),,kernel)
+	$(Q)$(MAKE) --no-print-directory progs tools
+	$(Q)tests/check-on $(check-on)
 demo:
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory progs
@@ -190,7 +218,7 @@ deps:
 	$(Q).ci/deps
 style:
 	$(Q).ci/style
-.PHONY: check demo bench deps style
+.PHONY: check check-kernels check-debug check-kcsan demo bench deps style
 
 # --- the kernel module ----------------------------------------------------------
 # KVER: the kernel to build for. Without it: the running kernel if its headers
@@ -237,6 +265,9 @@ public-headers = lib/replica.h $(addprefix lib/,\
 plugin-dir = $(shell nbdkit --dump-config | sed -n 's/^plugindir=//p')
 bash-completion = $(PREFIX)/share/bash-completion/completions
 
+# A package sets UNITDIR to systemd's own folder.
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+
 install: progs install-files $(if $(SKIP_MODULE),,install-module)
 
 install-files: progs
@@ -250,6 +281,11 @@ install-files: progs
 		$(public-headers)
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux \
 		kmod/uapi/linux/*.h
+	$(Q)install -d $(DESTDIR)$(UNITDIR)
+	$(Q)for unit in utils/systemd/*.service; do \
+		sed 's|@SBINDIR@|$(SBINDIR)|' $$unit \
+			>$(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
+	done
 	$(Q)install -D -m 644 utils/completion/replicactl.bash \
 		$(DESTDIR)$(bash-completion)/replicactl
 	$(Q)dir="$(plugin-dir)"; test -n "$$dir" || { \
@@ -284,6 +320,10 @@ help:
 #?   progs     all but the module          modules   the module only
 #?   demo      two virtual machines, one replicated filesystem, under 5 minutes
 #?   check     every test                  unit      only the unit tests
+#?   fuzz      FUZZ_SECONDS of libFuzzer for each codec (needs clang)
+#?   check-kernels   the tests in machines, on newer kernels
+#?   check-debug     the same on one with KASAN, lockdep, kmemleak, faults
+#?   check-kcsan     those of concurrent paths, on one with KCSAN
 #?   bench     measures, writes bench.json style     house rules
 #?   deps      installs the Debian packages that building and testing need
 #?   install   into DESTDIR, PREFIX (/usr/local); SKIP_MODULE=1 leaves it out

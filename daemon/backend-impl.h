@@ -17,6 +17,12 @@ struct backend_ops {
 	int (*read)(struct backend *b, void *buf, size_t len, uint64_t off,
 		    backend_done_fn *done, void *arg);
 	int (*flush)(struct backend *b, backend_done_fn *done, void *arg);
+	/* NULL: there is one connection */
+	int (*write_each)(struct backend *b, const void *buf, size_t len,
+			  uint64_t off, backend_done_fn *done, void *arg);
+	/* NULL: never BACKEND_CAN_SUM */
+	int (*sums)(struct backend *b, uint64_t first, uint32_t nr, void *sums,
+		    uint64_t seed, backend_done_fn *done, void *arg);
 	void (*close)(struct backend *b, void (*closed)(void *arg), void *arg);
 };
 
@@ -30,7 +36,7 @@ struct backend {
 	struct backend_info info;
 	unsigned int writes;	/* writes and zeroings without an answer */
 	bool unclean;		/* some were when a connection ended */
-	char name[256];
+	char name[512];
 	char error[256];
 };
 
@@ -39,6 +45,10 @@ void backend_init(struct backend *b, const struct backend_ops *ops,
 		  struct ring *ring, const char *target,
 		  const struct backend_options *opts,
 		  const struct backend_events *events, void *arg);
+
+/* Of the volume that it is opened for; the last chunk may be short. */
+uint32_t backend_chunk_bytes(const struct backend *b);
+uint64_t backend_nr_chunks(const struct backend *b);
 
 /* Can the target, as b->info shows it, be used? Else -errno and the words. */
 int backend_check(struct backend *b);

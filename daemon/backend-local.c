@@ -7,6 +7,8 @@
  * has it. Zeros are a hole in a file, and on a device what the device makes of
  * BLKZEROOUT; where neither is there they are written.
  *
+ * What it knows of its chunks it finds out by reading them.
+ *
  * L1 with O_DIRECT, offsets, lengths and memory are multiples of the block
  *    size: min_block says so for the first two, a request with memory that is
  *    not aligned is copied.
@@ -25,12 +27,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "header.h"
 #include "xfer.h"
 
 #define PREFIX		"local:"
 #define ALIGN		4096
 #define MAX_IO		(1024 * 1024)
 #define ZEROS		(256 * 1024)	/* written at once where they must be */
+#define SUM_READ	(256 * 1024)	/* read at once for digests, if chunks
+					 * are not larger */
 
 struct local {
 	struct backend base;
@@ -55,6 +60,10 @@ struct call {
 	void *bounce;			/* memory of ours, for L1 */
 	void *to;			/* where a read that bounces goes */
 	bool is_write, then_sync;
+	/* digests */
+	char *sums;
+	uint64_t seed, left;		/* bytes that are to be read … */
+	uint32_t piece;			/* … of which so many now */
 	backend_done_fn *done;
 	void *arg;
 };
@@ -276,6 +285,73 @@ static int local_zero(struct backend *b, uint64_t len, uint64_t off,
 	return 0;
 }
 
+/* --- digests ------------------------------------------------------------- */
+
+static uint32_t min_u32(uint64_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* L1: whole blocks. What is beyond the volume's end is there, and not used. */
+static void sums_read(struct call *call)
+{
+	struct backend *b = &call->local->base;
+	uint32_t chunk = backend_chunk_bytes(b);
+	uint32_t most = chunk > SUM_READ ? chunk : SUM_READ / chunk * chunk;
+
+	call->piece = min_u32(call->left, most);
+	xfer_read(&call->xfer, b->ring, call->local->fd, call->bounce,
+		  (call->piece + ALIGN - 1) / ALIGN * ALIGN, call->off);
+}
+
+static void sums_moved(struct xfer *xfer, int err)
+{
+	struct call *call = container_of(xfer, struct call, xfer);
+	uint32_t chunk = backend_chunk_bytes(&call->local->base), len;
+
+	if (err) {
+		call_end(call, err);
+		return;
+	}
+	for (uint32_t at = 0; at < call->piece; at += len) {
+		len = min_u32(call->piece - at, chunk);
+		replica_sum(call->sums, (char *)call->bounce + at, len,
+			    call->seed);
+		call->sums += REPLICA_SUM_BYTES;
+	}
+	call->off += call->piece;
+	call->left -= call->piece;
+	if (call->left)
+		sums_read(call);
+	else
+		call_end(call, 0);
+}
+
+static int local_sums(struct backend *b, uint64_t first, uint32_t nr,
+		      void *sums, uint64_t seed, backend_done_fn *done,
+		      void *arg)
+{
+	uint32_t chunk = backend_chunk_bytes(b);
+	uint64_t off = first * chunk, left = (uint64_t)nr * chunk;
+	struct call *call = call_create(b, "digests", left, off, done, arg);
+
+	if (!call)
+		return local_refusal(b);
+	if (left > b->opts.volume_bytes - off)
+		left = b->opts.volume_bytes - off;
+	if (posix_memalign(&call->bounce, ALIGN,
+			   chunk > SUM_READ ? chunk : SUM_READ)) {
+		call_drop(call);
+		return -ENOMEM;
+	}
+	call->sums = sums;
+	call->seed = seed;
+	call->left = left;
+	call->xfer.done = sums_moved;
+	sums_read(call);
+	return 0;
+}
+
 /* --- open and close ------------------------------------------------------ */
 
 static int refuse(struct local *local, int err, const char *why)
@@ -357,8 +433,12 @@ static int local_try_open(struct local *local)
 	err = local_measure(local);
 	if (err)
 		return err;
+	if (b->opts.apply == BACKEND_APPLY_STAGED)
+		return refuse(local, -EOPNOTSUPP, "it is written in place, but "
+			      "apply=staged is asked for");
 	b->info.max_io = MAX_IO;
-	b->info.can = BACKEND_CAN_ZERO | BACKEND_CAN_FUA | BACKEND_CAN_FLUSH;
+	b->info.can = BACKEND_CAN_ZERO | BACKEND_CAN_FUA | BACKEND_CAN_FLUSH |
+		      BACKEND_CAN_SUM;
 	b->info.connections = 1;
 	return backend_check(b);
 }
@@ -403,6 +483,7 @@ static const struct backend_ops local_ops = {
 	.zero = local_zero,
 	.read = local_read,
 	.flush = local_flush,
+	.sums = local_sums,
 	.close = local_close,
 };
 

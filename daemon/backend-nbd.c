@@ -19,223 +19,41 @@
  *    not go on with a part of it in doubt. The event comes when the last one
  *    is down, so each request has had its answer by then.
  * N3 a connection that is dropped with writes unanswered is unclean.
+ * N4 digests come over a connection of their own, to EXPORT@sum, which is made
+ *    when the first are asked for. A server that does not let us in has none to
+ *    give (BACKEND_CAN_SUM goes), and nothing else changes; once it is up it is
+ *    one of the connections (N2).
  */
-#include "backend-impl.h"
+#include "backend-nbd-impl.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "nbd.h"
-#include "ring.h"
+#include "header.h"
 
-#define MAX_LINKS	16
 #define LINK_DEPTH	512	/* requests on the wire of one connection */
-#define BURST_BYTES	(256 * 1024)	/* then look for an idler connection */
-#define REQUEST_COST	4096	/* what a request weighs, apart from its data */
-
-enum state { OPENING, JOINING, UP, FAILED, CLOSING };
-
-struct nbd_backend;
-
-struct link {
-	struct nbd_backend *nb;
-	struct nbd_conn *conn;		/* NULL: none, or closed */
-	uint64_t load;			/* of requests without an answer */
-	unsigned int failed_writes;
-	bool is_ready;
-};
-
-struct nbd_backend {
-	struct backend base;
-	enum state state;
-	bool was_up;
-	int err;			/* why FAILED, and in words: */
-	char why[sizeof(((struct backend *)0)->error)];
-	unsigned int nr_links, nr_settling;
-	struct link links[MAX_LINKS];
-	struct link *current;		/* gets the next requests … */
-	uint64_t burst;			/* … until this is BURST_BYTES */
-	struct ring_work ended;		/* the last connection is down */
-	void (*closed)(void *arg);
-	void *closed_arg;
-};
-
-struct call {
-	struct nbd_req req;
-	struct link *link;
-	const char *what;
-	uint64_t len, off;
-	bool is_write, then_flush;
-	backend_done_fn *done;
-	void *arg;
-};
-
-static struct nbd_backend *to_nbd(struct backend *b)
-{
-	return container_of(b, struct nbd_backend, base);
-}
-
-/* --- requests ------------------------------------------------------------ */
-
-static void call_done(struct nbd_req *req, int err)
-{
-	struct call *call = container_of(req, struct call, req);
-	struct link *link = call->link;
-	struct backend *b = &link->nb->base;
-	backend_done_fn *done = call->done;
-	void *arg = call->arg;
-
-	if (!err && call->then_flush) {
-		call->then_flush = false;
-		call->what = "the flush after a write";
-		nbd_flush(link->conn, &call->req);
-		return;
-	}
-	link->load -= call->len + REQUEST_COST;
-	b->writes -= call->is_write;
-	if (err) {
-		link->failed_writes += call->is_write;
-		backend_failed(b, call->what, call->len, call->off, err);
-	}
-	free(call);
-	done(arg, err);
-}
-
-static struct link *idlest_link(struct nbd_backend *nb)
-{
-	struct link *best = &nb->links[0];
-
-	for (unsigned int i = 1; i < nb->nr_links; i++) {
-		if (nb->links[i].is_ready && nb->links[i].load < best->load)
-			best = &nb->links[i];
-	}
-	return best;
-}
-
-/* Neighbours share a connection, so that they leave in one send. */
-static struct link *pick_link(struct nbd_backend *nb, uint64_t cost)
-{
-	if (nb->burst >= BURST_BYTES || !nb->current) {
-		nb->current = idlest_link(nb);
-		nb->burst = 0;
-	}
-	nb->burst += cost;
-	return nb->current;
-}
-
-static struct call *call_create(struct backend *b, const char *what,
-				uint64_t len, uint64_t off,
-				backend_done_fn *done, void *arg, int *err)
-{
-	struct nbd_backend *nb = to_nbd(b);
-	struct call *call = NULL;
-
-	*err = nb->state == UP ? -ENOMEM : -ENOTCONN;
-	if (nb->state == UP)
-		call = calloc(1, sizeof(*call));
-	if (!call) {
-		backend_failed(b, what, len, off, *err);
-		return NULL;
-	}
-	call->req.done = call_done;
-	call->link = pick_link(nb, len + REQUEST_COST);
-	call->link->load += len + REQUEST_COST;
-	call->what = what;
-	call->len = len;
-	call->off = off;
-	call->done = done;
-	call->arg = arg;
-	*err = 0;
-	return call;
-}
-
-/* B2: without FUA in the server, a flush follows. Returns the NBD flag. */
-static unsigned int mark_write(struct call *call, unsigned int flags)
-{
-	struct backend *b = &call->link->nb->base;
-
-	call->is_write = true;
-	b->writes++;
-	if (!(flags & BACKEND_FUA))
-		return 0;
-	if (b->info.can & BACKEND_CAN_FUA)
-		return NBD_REQ_FUA;
-	call->then_flush = b->info.can & BACKEND_CAN_FLUSH;
-	return 0;
-}
-
-static int nbd_backend_write(struct backend *b, const void *buf, size_t len,
-			     uint64_t off, unsigned int flags,
-			     backend_done_fn *done, void *arg)
-{
-	int err;
-	struct call *call = call_create(b, "write", len, off, done, arg, &err);
-
-	if (call)
-		nbd_write(call->link->conn, &call->req, buf, len, off,
-			  mark_write(call, flags));
-	return err;
-}
-
-static int nbd_backend_zero(struct backend *b, uint64_t len, uint64_t off,
-			    unsigned int flags, backend_done_fn *done,
-			    void *arg)
-{
-	int err;
-	struct call *call = call_create(b, "zeroing", len, off, done, arg,
-					&err);
-
-	if (call)
-		nbd_write_zeroes(call->link->conn, &call->req, len, off,
-				 mark_write(call, flags));
-	return err;
-}
-
-static int nbd_backend_read(struct backend *b, void *buf, size_t len,
-			    uint64_t off, backend_done_fn *done, void *arg)
-{
-	int err;
-	struct call *call = call_create(b, "read", len, off, done, arg, &err);
-
-	if (call)
-		nbd_read(call->link->conn, &call->req, buf, len, off);
-	return err;
-}
-
-static int nbd_backend_flush(struct backend *b, backend_done_fn *done,
-			     void *arg)
-{
-	int err;
-	struct call *call = call_create(b, "flush", 0, 0, done, arg, &err);
-
-	if (!call)
-		return err;
-	if (b->info.can & BACKEND_CAN_FLUSH)
-		nbd_flush(call->link->conn, &call->req);
-	else	/* unsafe: an empty write, which is answered at once */
-		nbd_write(call->link->conn, &call->req, NULL, 0, 0, 0);
-	return 0;
-}
 
 /* --- connections --------------------------------------------------------- */
 
+static bool end_link(struct link *link, bool politely)
+{
+	if (!link->conn)
+		return false;
+	if (politely && link->is_ready)
+		nbd_disconnect(link->conn);
+	else
+		nbd_abort(link->conn);
+	return true;
+}
+
 static void end_links(struct nbd_backend *nb, bool politely)
 {
-	bool any = false;
+	bool any = end_link(&nb->sum, politely);
 
-	for (unsigned int i = 0; i < nb->nr_links; i++) {
-		struct nbd_conn *conn = nb->links[i].conn;
-
-		if (!conn)
-			continue;
-		any = true;
-		if (politely && nb->links[i].is_ready)
-			nbd_disconnect(conn);
-		else
-			nbd_abort(conn);
-	}
+	for (unsigned int i = 0; i < nb->nr_links; i++)
+		any |= end_link(&nb->links[i], politely);
 	if (!any)
 		ring_defer(nb->base.ring, &nb->ended);
 }
@@ -291,9 +109,37 @@ static void link_settled(struct nbd_backend *nb)
 	b->events->ready(b->arg, 0, "");
 }
 
+/*
+ * EXPORT@sum of just the right size: what a server that serves one thing under
+ * every name has is larger than that.
+ */
+static bool is_stage(const struct backend *b, const struct nbd_sibling *sum)
+{
+	return sum->exists && sum->is_read_only &&
+	       sum->size == backend_nr_chunks(b) * REPLICA_SUM_BYTES;
+}
+
+static int check_stage(struct nbd_backend *nb, const struct nbd_info *info)
+{
+	struct backend *b = &nb->base;
+
+	b->info.is_staged = is_stage(b, &info->sibling);
+	if (b->info.is_staged)
+		b->info.can |= BACKEND_CAN_SUM;
+	snprintf(nb->export, sizeof(nb->export), "%s", info->export);
+	if (b->info.is_staged || b->opts.apply != BACKEND_APPLY_STAGED)
+		return 0;
+	return backend_set_error(b, -EOPNOTSUPP, "apply=staged, but this is "
+				 "no stage for such a volume: there is no "
+				 "export %.60s@sum of %llu bytes", nb->export,
+				 (unsigned long long)backend_nr_chunks(b) *
+				 REPLICA_SUM_BYTES);
+}
+
 static int check_server(struct nbd_backend *nb, const struct nbd_info *info)
 {
 	struct backend *b = &nb->base;
+	int err;
 
 	b->info.size = info->size;
 	b->info.max_io = info->block_max;
@@ -301,6 +147,9 @@ static int check_server(struct nbd_backend *nb, const struct nbd_info *info)
 	b->info.can = (info->can_write_zeroes ? BACKEND_CAN_ZERO : 0) |
 		      (info->can_fua ? BACKEND_CAN_FUA : 0) |
 		      (info->can_flush ? BACKEND_CAN_FLUSH : 0);
+	err = check_stage(nb, info);
+	if (err)
+		return err;
 	if (info->is_read_only)
 		return backend_set_error(b, -EROFS,
 					 "the server offers it read-only");
@@ -356,7 +205,7 @@ static bool is_last_down(const struct nbd_backend *nb)
 		if (nb->links[i].conn)
 			return false;
 	}
-	return true;
+	return !nb->sum.conn;
 }
 
 static void link_closed(struct nbd_conn *conn, void *arg, int err,
@@ -389,18 +238,84 @@ static const struct nbd_callbacks link_callbacks = {
 
 static int link_connect(struct link *link)
 {
-	struct backend *b = &link->nb->base;
+	struct nbd_backend *nb = link->nb;
+	struct backend *b = &nb->base;
 	const struct nbd_opts opts = {
 		.deadline_ms = b->opts.deadline_ms,
 		.depth = LINK_DEPTH,
+		.ask_suffix = nb->state == OPENING && b->opts.volume_bytes &&
+			      b->opts.apply != BACKEND_APPLY_DIRECT ?
+			      "@sum" : NULL,
 	};
 
 	return nbd_connect(b->ring, b->name, &opts, &link_callbacks, link,
 			   &link->conn);
 }
 
-static void nbd_backend_close(struct backend *b, void (*closed)(void *arg),
-			      void *arg)
+/* --- the connection to the digests (N4) ---------------------------------- */
+
+static void sum_ready(struct nbd_conn *conn, void *arg)
+{
+	struct link *link = arg;
+	struct nbd_backend *nb = link->nb;
+	const struct nbd_info *info = nbd_get_info(conn);
+
+	if (nb->state != UP)
+		return;
+	if (info->size != backend_nr_chunks(&nb->base) * REPLICA_SUM_BYTES ||
+	    info->block_min > REPLICA_SUM_BYTES) {
+		nbd_abort(conn);
+		return;
+	}
+	link->is_ready = true;
+	nbd_backend_ask_waiting(nb);
+}
+
+static void sum_closed(struct nbd_conn *conn, void *arg, int err,
+		       const char *text)
+{
+	struct link *link = arg;
+	struct nbd_backend *nb = link->nb;
+	bool was_ready = link->is_ready;
+
+	link->conn = NULL;
+	link->is_ready = false;
+	if (nb->state == UP && !was_ready) {
+		nb->base.info.can &= ~BACKEND_CAN_SUM;
+		nbd_backend_refuse_waiting(nb, err ? err : -ECONNRESET);
+		backend_set_error(&nb->base, 0, "no digests: %s", text);
+		return;
+	}
+	nbd_backend_refuse_waiting(nb, err ? err : -ECONNRESET);
+	if (nb->state == UP) {
+		backend_set_error(&nb->base, 0, "%s", text);
+		fail(nb, err ? err : -ECONNRESET);
+	} else if (is_last_down(nb)) {
+		ring_defer(nb->base.ring, &nb->ended);
+	}
+}
+
+static const struct nbd_callbacks sum_callbacks = {
+	.ready = sum_ready,
+	.closed = sum_closed,
+};
+
+int nbd_backend_connect_sum(struct nbd_backend *nb)
+{
+	struct backend *b = &nb->base;
+	char export[NBD_MAX_EXPORT + 8];
+	const struct nbd_opts opts = {
+		.deadline_ms = b->opts.deadline_ms,
+		.depth = LINK_DEPTH,
+		.export = export,
+	};
+
+	snprintf(export, sizeof(export), "%s@sum", nb->export);
+	return nbd_connect(b->ring, b->name, &opts, &sum_callbacks, &nb->sum,
+			   &nb->sum.conn);
+}
+
+void nbd_backend_close(struct backend *b, void (*closed)(void *arg), void *arg)
 {
 	struct nbd_backend *nb = to_nbd(b);
 	bool was_ending = nb->state == FAILED;
@@ -411,14 +326,6 @@ static void nbd_backend_close(struct backend *b, void (*closed)(void *arg),
 	if (!was_ending || is_last_down(nb))
 		end_links(nb, !b->writes);
 }
-
-static const struct backend_ops nbd_backend_ops = {
-	.write = nbd_backend_write,
-	.zero = nbd_backend_zero,
-	.read = nbd_backend_read,
-	.flush = nbd_backend_flush,
-	.close = nbd_backend_close,
-};
 
 int nbd_backend_open(struct backend **b, struct ring *ring,
 		     const char *target, const struct backend_options *opts,
@@ -432,14 +339,20 @@ int nbd_backend_open(struct backend **b, struct ring *ring,
 			 "%zu bytes", sizeof(nb->base.name) - 1);
 		return -EINVAL;
 	}
+	if (opts->no_clear_tcp && !strncmp(target, "nbd://", 6)) {
+		snprintf(text, text_len, "it would be sent in clear: use "
+			 "nbds://, or allow it with tls=off");
+		return -EPERM;
+	}
 	nb = calloc(1, sizeof(*nb));
 	if (!nb)
 		return -ENOMEM;
 	backend_init(&nb->base, &nbd_backend_ops, ring, target, opts, events,
 		     arg);
 	nb->ended.run = all_ended;
-	for (unsigned int i = 0; i < MAX_LINKS; i++)
+	for (unsigned int i = 0; i < NBD_MAX_LINKS; i++)
 		nb->links[i].nb = nb;
+	nb->sum.nb = nb;
 	nb->nr_links = 1;
 	if (link_connect(&nb->links[0])) {
 		free(nb);

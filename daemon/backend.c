@@ -15,7 +15,7 @@ static const struct {
 } kinds[] = {
 	{ "nbd://", nbd_backend_open },
 	{ "nbd+unix://", nbd_backend_open },
-	{ "nbds://", nbd_backend_open },	/* refused there, by name */
+	{ "nbds://", nbd_backend_open },
 	{ "nbds+unix://", nbd_backend_open },
 	{ "local:", local_backend_open },
 };
@@ -36,8 +36,12 @@ int backend_open(struct backend **b, struct ring *ring, const char *target,
 			return kinds[i].open(b, ring, target, opts, events,
 					     arg, text, text_len);
 	}
-	snprintf(text, text_len, "the target %.100s is not one of nbd://…, "
-		 "nbd+unix://…, local:PATH", target);
+	if (!strncmp(target, "pair:", 5)) {	/* a sentence, see volume.c */
+		snprintf(text, text_len, "%s", target + 5);
+		return -ENOENT;
+	}
+	snprintf(text, text_len, "the target %.100s is not one of nbd[s]://…, "
+		 "nbd[s]+unix://…, local:PATH", target);
 	return -EINVAL;
 }
 
@@ -135,6 +139,44 @@ int backend_read(struct backend *b, void *buf, size_t len, uint64_t off,
 int backend_flush(struct backend *b, backend_done_fn *done, void *arg)
 {
 	return b->ops->flush(b, done, arg);
+}
+
+int backend_write_each(struct backend *b, const void *buf, size_t len,
+		       uint64_t off, backend_done_fn *done, void *arg)
+{
+	int err = check_range(b, "write", len, off);
+
+	if (err)
+		return err;
+	if (b->ops->write_each)
+		return b->ops->write_each(b, buf, len, off, done, arg);
+	return b->ops->write(b, buf, len, off, BACKEND_FUA, done, arg);
+}
+
+int backend_sums(struct backend *b, uint64_t first, uint32_t nr, void *sums,
+		 uint64_t seed, backend_done_fn *done, void *arg)
+{
+	uint64_t chunks = backend_nr_chunks(b);
+
+	if (!(b->info.can & BACKEND_CAN_SUM))
+		return -EOPNOTSUPP;
+	if (!nr || first > chunks || nr > chunks - first)
+		return backend_set_error(b, -EINVAL, "there are no digests of "
+					 "%u chunks from %llu on", nr,
+					 (unsigned long long)first);
+	return b->ops->sums(b, first, nr, sums, seed, done, arg);
+}
+
+uint32_t backend_chunk_bytes(const struct backend *b)
+{
+	return b->opts.chunk_bytes ? b->opts.chunk_bytes : BACKEND_BLOCK;
+}
+
+uint64_t backend_nr_chunks(const struct backend *b)
+{
+	uint32_t chunk = backend_chunk_bytes(b);
+
+	return (b->opts.volume_bytes + chunk - 1) / chunk;
 }
 
 void backend_close(struct backend *b, void (*closed)(void *arg), void *arg)

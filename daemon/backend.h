@@ -18,6 +18,8 @@
  *    or not the target knows FUA; it says nothing of other requests.
  * B3 backend_flush() makes durable all that was answered before it was called,
  *    on whichever connection that was.
+ * B4 backend_write_each() is answered when each connection has answered: with
+ *    0 only if all of them did it.
  */
 #ifndef REPLICA_BACKEND_H
 #define REPLICA_BACKEND_H
@@ -40,6 +42,7 @@ struct ring;
 #define BACKEND_CAN_ZERO	(1u << 0)	/* zeros need not be sent */
 #define BACKEND_CAN_FUA		(1u << 1)	/* else a flush stands in */
 #define BACKEND_CAN_FLUSH	(1u << 2)	/* else opened with unsafe */
+#define BACKEND_CAN_SUM		(1u << 3)	/* knows digests of chunks */
 
 struct backend_info {
 	uint64_t size;		/* bytes of the whole target */
@@ -47,6 +50,14 @@ struct backend_info {
 	uint32_t min_block;	/* offsets and lengths are multiples of it */
 	unsigned int can;	/* BACKEND_CAN_* */
 	unsigned int connections;	/* in use; 1 for a local target */
+	bool is_staged;		/* writes are a protocol: see protocol.rst */
+};
+
+/* What becomes of writes at the target. */
+enum backend_apply {
+	BACKEND_APPLY_AUTO,	/* whatever it is */
+	BACKEND_APPLY_STAGED,	/* refuse a target that is no stage */
+	BACKEND_APPLY_DIRECT,	/* don't ask: they go to their place */
 };
 
 struct backend_options {
@@ -56,6 +67,9 @@ struct backend_options {
 	unsigned int deadline_ms;	/* for connecting, and for each request;
 					 * 0 = the default of 30 s */
 	bool unsafe;		/* take a server that cannot flush */
+	bool no_clear_tcp;	/* refuse nbd://: the data would be readable */
+	enum backend_apply apply;
+	uint32_t chunk_bytes;	/* of the volume; 0 = 4096 */
 };
 
 typedef void backend_done_fn(void *arg, int err);
@@ -117,6 +131,19 @@ int backend_zero(struct backend *b, uint64_t len, uint64_t off,
 int backend_read(struct backend *b, void *buf, size_t len, uint64_t off,
 		 backend_done_fn *done, void *arg);
 int backend_flush(struct backend *b, backend_done_fn *done, void *arg);
+
+/* A durable write on each connection there is (B4): how a session begins. */
+int backend_write_each(struct backend *b, const void *buf, size_t len,
+		       uint64_t off, backend_done_fn *done, void *arg);
+
+/*
+ * The digests (replica_sum()) of @nr chunks from @first on, as they would be
+ * read if the next commit had no data: REPLICA_SUM_BYTES each. @seed is the
+ * random number of the session that has said hello. -EOPNOTSUPP where
+ * BACKEND_CAN_SUM is missing; that may go when it is first used.
+ */
+int backend_sums(struct backend *b, uint64_t first, uint32_t nr, void *sums,
+		 uint64_t seed, backend_done_fn *done, void *arg);
 
 /* Where the tail of a volume begins, and the bytes that its target needs. */
 static inline uint64_t backend_tail_offset(uint64_t volume_bytes)

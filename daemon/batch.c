@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "header.h"
 #include "util/zero.h"
 
 static uint32_t round_up(uint32_t n, uint32_t to)
@@ -113,6 +114,86 @@ void batch_split(struct batch *b, const char *base,
 			  s);
 	}
 	b->unanswered = b->nr_records;
+}
+
+static unsigned int record_chunks(const struct record *r,
+				  const struct batch_shape *s)
+{
+	return (r->len + s->chunk_bytes - 1) / s->chunk_bytes;
+}
+
+unsigned int batch_data_chunks(const struct batch *b,
+			       const struct batch_shape *s)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < b->nr_records; i++)
+		if (b->records[i].pos != RECORD_ZERO)
+			nr += record_chunks(&b->records[i], s);
+	return nr;
+}
+
+/* A chunk's digest is of its bytes in the volume, without padding. */
+static bool is_equal(const char *data, uint64_t off, uint32_t len,
+		     const char *sum, const struct batch_shape *s,
+		     uint64_t seed)
+{
+	char ours[REPLICA_SUM_BYTES];
+
+	if (len > s->volume_bytes - off)
+		len = s->volume_bytes - off;
+	replica_sum(ours, data, len, seed);
+	return !memcmp(ours, sum, sizeof(ours));
+}
+
+/* What of @r differs; @sums are its chunks'. Returns the bytes that don't. */
+static uint32_t trim_record(struct batch *b, const struct record *r,
+			    const char *data, const char *sums,
+			    const struct batch_shape *s, uint64_t seed)
+{
+	uint32_t equal = 0, n;
+	struct record *left = NULL;
+
+	for (uint32_t at = 0; at < r->len; at += n) {
+		n = r->len - at < s->chunk_bytes ? r->len - at :
+						   s->chunk_bytes;
+		if (is_equal(data + at, r->off + at, n, sums, s, seed)) {
+			equal += n;
+			left = NULL;
+		} else {
+			if (!left)
+				left = record_new(b, r->off + at, r->pos + at);
+			left->len += n;
+		}
+		sums += REPLICA_SUM_BYTES;
+	}
+	return equal;
+}
+
+uint32_t batch_trim(struct batch *b, const char *base,
+		    const struct batch_shape *s, uint64_t seed)
+{
+	struct record *old = b->records;
+	unsigned int nr = b->nr_records;
+	const char *sums = b->sums;
+	uint32_t equal = 0, data = 0;
+
+	b->records = b->spare;
+	b->spare = old;
+	b->nr_records = b->sent = 0;
+	for (const struct record *r = old; r < old + nr; r++) {
+		if (r->pos == RECORD_ZERO) {
+			b->records[b->nr_records++] = *r;
+			continue;
+		}
+		equal += trim_record(b, r, base ? base + r->off :
+				     b->buf + r->pos, sums, s, seed);
+		sums += record_chunks(r, s) * REPLICA_SUM_BYTES;
+		data += r->len;
+	}
+	b->unanswered = b->nr_records;
+	b->used = data - equal;
+	return equal;
 }
 
 size_t batch_extents(const struct batch *b, struct dmr_extent *extents,

@@ -3,7 +3,8 @@
  * A batch: one buffer of the pump, and what lies in it. It is filled from a
  * list of extents with as many runs as fit (neighbours merged, one read each),
  * and when all are read it is split into records (data or zeros, one request
- * each). No I/O happens here.
+ * each). What the target has already can be taken out of them. No I/O happens
+ * here.
  */
 #ifndef REPLICA_BATCH_H
 #define REPLICA_BATCH_H
@@ -60,6 +61,11 @@ struct batch {
 	struct xfer xfer;		/* to and from the spool */
 	struct run *runs;
 	struct record *records;
+	/* of a job that compares; made when first needed */
+	struct record *spare;		/* as large as records */
+	char *sums;			/* what the target has */
+	unsigned int asks;		/* requests for them, unanswered */
+	bool is_unknown;		/* … one of which failed */
 };
 
 /* What is the same for all batches of a job. */
@@ -99,6 +105,19 @@ void batch_fill(struct batch *b, struct cursor *c,
  */
 void batch_split(struct batch *b, const char *base,
 		 const struct batch_shape *s);
+
+/*
+ * Compares the records of data with the digests in b->sums, one for each of
+ * their chunks in order, and keeps only what differs. Needs b->spare. ->used
+ * becomes the bytes of data that are left. Returns the bytes of data that the
+ * target has.
+ */
+uint32_t batch_trim(struct batch *b, const char *base,
+		    const struct batch_shape *s, uint64_t seed);
+
+/* Chunks of data: digests that it needs. */
+unsigned int batch_data_chunks(const struct batch *b,
+			       const struct batch_shape *s);
 
 /* The extents of the runs, in order; returns how many. */
 size_t batch_extents(const struct batch *b, struct dmr_extent *extents,

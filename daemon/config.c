@@ -26,6 +26,7 @@
 
 enum key_type {
 	KEY_TEXT, KEY_SIZE, KEY_DURATION, KEY_NUMBER, KEY_BOOL, KEY_LEVEL,
+	KEY_APPLY,
 	KEY_ONCE,		/* a bool that config_save() leaves out */
 };
 
@@ -44,6 +45,7 @@ struct key {
 static const struct key daemon_keys[] = {
 	{ "socket", KEY_TEXT, D(socket), "/run/replica/replicad.sock", 0, 0 },
 	{ "state_dir", KEY_TEXT, D(state_dir), "/var/lib/replica", 0, 0 },
+	{ "plugin", KEY_TEXT, D(plugin), "replica", 0, 0 },
 	{ "reactors", KEY_NUMBER, D(reactors), "0", 0, 64 },
 	{ "log_level", KEY_LEVEL, D(log_level), "info", 0, 0 },
 	{ NULL }
@@ -52,7 +54,9 @@ static const struct key daemon_keys[] = {
 static const struct key volume_keys[] = {
 	{ "device", KEY_TEXT, V(device), NULL, 0, 0 },
 	{ "target", KEY_TEXT, V(target), NULL, 0, 0 },
+	{ "metadata", KEY_TEXT, V(metadata), NULL, 0, 0 },
 	{ "group", KEY_TEXT, V(group), NULL, 0, 0 },
+	{ "tls", KEY_TEXT, V(tls), NULL, 0, 0 },
 	{ "interval", KEY_DURATION, V(interval_ms), "100ms", 0, HOUR_MS },
 	{ "window", KEY_SIZE, V(window), "64MiB", 64 * KIB, TIB },
 	{ "memory", KEY_SIZE, V(memory), "64MiB", 2 * MIB, TIB },
@@ -60,6 +64,7 @@ static const struct key volume_keys[] = {
 	{ "spool_size", KEY_SIZE, V(spool_size), "1GiB", MIB, 64 * TIB },
 	{ "bandwidth", KEY_SIZE, V(bandwidth), "0", 0, TIB },
 	{ "connections", KEY_NUMBER, V(connections), "4", 1, 16 },
+	{ "apply", KEY_APPLY, V(apply), "auto", 0, 0 },
 	{ "unsafe", KEY_BOOL, V(is_unsafe), "no", 0, 0 },
 	{ "overwrite", KEY_ONCE, V(may_overwrite), "no", 0, 0 },
 	{ "stale_wait", KEY_DURATION, V(stale_wait_ms), "30s", 0, HOUR_MS },
@@ -147,6 +152,7 @@ static bool is_bool(const struct key *key)
 static const char *const bool_words[] = { "no", "yes", NULL };
 static const char *const level_words[] = { "err", "warn", "info", "debug",
 					   NULL };
+static const char *const apply_words[] = { "auto", "staged", "direct", NULL };
 
 static int parse_value(const struct key *key, const char *text, uint64_t *value)
 {
@@ -165,6 +171,8 @@ static int parse_value(const struct key *key, const char *text, uint64_t *value)
 		return parse_word(text, bool_words, value);
 	case KEY_LEVEL:
 		return parse_word(text, level_words, value);
+	case KEY_APPLY:
+		return parse_word(text, apply_words, value);
 	default:
 		return -EINVAL;
 	}
@@ -200,6 +208,8 @@ static void print_value(const struct key *key, uint64_t value, char *text,
 		print_scaled(text, size, value, times);
 	else if (is_bool(key))
 		snprintf(text, size, "%s", bool_words[!!value]);
+	else if (key->type == KEY_APPLY)
+		snprintf(text, size, "%s", apply_words[value]);
 	else
 		snprintf(text, size, "%" PRIu64, value);
 }
@@ -294,6 +304,8 @@ static const char *type_hint(enum key_type type)
 		return "yes or no";
 	case KEY_LEVEL:
 		return "one of err, warn, info, debug";
+	case KEY_APPLY:
+		return "one of auto, staged, direct";
 	case KEY_NUMBER:
 		return "a number";
 	default:
@@ -446,6 +458,13 @@ int volume_config_check(const struct volume_config *volume,
 			 volume->name);
 		return -EINVAL;
 	}
+	if (volume->tls && strcmp(volume->tls, "on") &&
+	    strcmp(volume->tls, "off")) {
+		snprintf(error, CONFIG_ERROR_SIZE,
+			 "volume %s: tls=%.64s is neither on nor off",
+			 volume->name, volume->tls);
+		return -EINVAL;
+	}
 	if (volume->group && !volume_name_is_valid(volume->group)) {
 		snprintf(error, CONFIG_ERROR_SIZE,
 			 "volume %s: group=%.64s is not a name: use letters, "
@@ -454,6 +473,23 @@ int volume_config_check(const struct volume_config *volume,
 		return -EINVAL;
 	}
 	return 0;
+}
+
+bool volume_config_is_clear(const struct volume_config *volume)
+{
+	return !strncasecmp(volume->target, "nbd://", 6);
+}
+
+int volume_config_check_clear(const struct volume_config *volume,
+			      char error[CONFIG_ERROR_SIZE])
+{
+	if (!volume_config_is_clear(volume) ||
+	    (volume->tls && !strcmp(volume->tls, "off")))
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "volume %s: %.200s would be sent in "
+		 "clear: use nbds://, or allow it with tls=off", volume->name,
+		 volume->target);
+	return -EPERM;
 }
 
 struct volume_config *config_find(const struct config *config,

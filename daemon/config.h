@@ -21,7 +21,9 @@ struct volume_config {
 	char *name;		/* [A-Za-z0-9._-], at most 40 */
 	char *device;		/* device-mapper name or path; default: name */
 	char *target;		/* nbd://…, nbd+unix://…, local:PATH */
+	char *metadata;		/* block device, or "none" */
 	char *group;		/* cut together with; NULL = alone */
+	char *tls;		/* "off": a TCP target may be in clear */
 	char *spool;		/* file for what the link cannot take */
 	uint64_t interval_ms;	/* least time between two cuts */
 	uint64_t window;	/* bytes; a larger dirty set is cut fuzzy */
@@ -29,6 +31,7 @@ struct volume_config {
 	uint64_t spool_size;	/* bytes in the spool file */
 	uint64_t bandwidth;	/* bytes a second, 0 = no limit */
 	uint64_t connections;
+	uint64_t apply;		/* enum backend_apply */
 	uint64_t stale_wait_ms;	/* how long a dead connection may write (W6) */
 	uint64_t heartbeat_ms;
 	uint64_t timeout_ms;	/* for each request to the target */
@@ -40,6 +43,7 @@ struct volume_config {
 struct config {
 	char *socket;
 	char *state_dir;
+	char *plugin;		/* nbdkit's name for ours, or its path */
 	uint64_t reactors;	/* 0 = one per core */
 	uint64_t log_level;	/* enum log_level */
 	struct volume_config *volumes;
@@ -79,6 +83,14 @@ int volume_config_set(struct volume_config *volume, const char *key,
 /* What can be said only when all keys are known (a target is missing…). */
 int volume_config_check(const struct volume_config *volume,
 			char error[CONFIG_ERROR_SIZE]);
+
+/*
+ * Would the volume go over TCP in clear? Then it must say tls=off: else -EPERM
+ * with a sentence in @error.
+ */
+bool volume_config_is_clear(const struct volume_config *volume);
+int volume_config_check_clear(const struct volume_config *volume,
+			      char error[CONFIG_ERROR_SIZE]);
 
 bool volume_name_is_valid(const char *name);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The ladder: options, configuration, folders, first reactor, control socket,
- * the other reactors, volumes. Stopping: groups, reactors, control socket.
+ * the other reactors, volumes. Stopping: test devices, groups, reactors,
+ * control socket.
  *
  * kill -9 is safe at every moment: the kernel aborts the open epoch when the
  * socket closes, targets say hello to the next session, and the two kinds of
@@ -20,11 +21,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ask.h"
+#include "boot.h"
 #include "control.h"
 #include "kernel.h"
 #include "log.h"
 #include "ops.h"
 #include "request.h"
+#include "pairing.h"
+#include "testdev.h"
 
 #define RETRY_MS	1000
 #define NS_PER_MS	1000000ULL
@@ -136,12 +141,25 @@ static void on_all_stopped(struct op *op)
 	ring_stop(daemon->reactors[0].ring); /* tear_down() ends the others */
 }
 
+/* Test devices and questions first, they need no group. */
+void daemon_wrap_up(struct daemon *daemon)
+{
+	if (!daemon->is_stopping || daemon->is_wrapped_up || daemon->asks ||
+	    daemon->testdevs || daemon->pairings || daemon->nr_joins)
+		return;
+	daemon->is_wrapped_up = true;
+	op_stop_all(daemon, on_all_stopped, NULL);
+}
+
 void daemon_stop(struct daemon *daemon)
 {
 	if (daemon->is_stopping)
 		return;
 	daemon->is_stopping = true;
-	op_stop_all(daemon, on_all_stopped, NULL);
+	testdev_drop_all(daemon);
+	pairings_stop(daemon);
+	ask_cancel_all(daemon);
+	daemon_wrap_up(daemon);
 }
 
 static void on_signal(struct ring_signal *sig, int signo)
@@ -384,15 +402,39 @@ static void tear_down(struct daemon *daemon)
 	config_clear(&daemon->config);
 }
 
-static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
+static int prepare(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 {
-	sigset_t set;
 	int err = make_folder(daemon->config.state_dir, 0700, error);
 
 	if (!err)
 		err = lock_state(daemon, error);
 	if (!err)
 		err = make_entries(daemon);
+	return err;
+}
+
+/* At boot, without reactors, and without the network. */
+static int insert(struct daemon *daemon, unsigned int wait_s,
+		  char error[CONFIG_ERROR_SIZE])
+{
+	int err = prepare(daemon, error);
+
+	if (!err)
+		err = boot_insert(daemon, wait_s);
+	if (err && !error[0])
+		snprintf(error, CONFIG_ERROR_SIZE, "not every target is in "
+			 "place");
+	tear_down(daemon);
+	return err;
+}
+
+static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
+{
+	sigset_t set;
+	int err = prepare(daemon, error);
+
+	if (!err)
+		testdev_recover(daemon);
 	block_signals(&set);
 	if (!err)
 		err = start_first_reactor(daemon, error);
@@ -401,6 +443,7 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 	if (!err) {
 		log_info(NULL, "started, %u reactor%s", daemon->nr_reactors,
 			 daemon->nr_reactors == 1 ? "" : "s");
+		pairings_start(daemon);
 		start_volumes(daemon);
 		err = ring_run(daemon->reactors[0].ring);
 	}
@@ -422,11 +465,13 @@ int daemon_main(int argc, char **argv, const struct kernel_ops *kernel_ops)
 	err = load_config(&daemon, &options, error);
 	if (err || options.only_check)
 		config_clear(&daemon.config);
+	else if (options.only_insert)
+		err = insert(&daemon, options.wait_s, error);
 	else
 		err = run(&daemon, error);
 	if (err)
 		log_err(NULL, "%s", error[0] ? error : strerror(-err));
-	else if (!options.only_check)
+	else if (!options.only_check && !options.only_insert)
 		log_info(NULL, "stopped");
 	return err ? 1 : 0;
 }

@@ -16,9 +16,11 @@
 #include "reactor.h"
 #include "ring.h"
 
+struct ask;
 struct control;
 struct kernel_ops;
 struct op;
+struct testdev;
 
 /* A volume that is to be replicated, whether it runs or not. */
 struct entry {
@@ -39,12 +41,17 @@ struct daemon {
 	unsigned int next_reactor;	/* for the next new group */
 	struct entry *entries;
 	struct op *ops, **last_op;	/* one runs at a time: the first */
+	struct ask *asks;		/* under way */
+	struct testdev *testdevs;
+	struct pairing *pairings;
+	unsigned int nr_joins;		/* under way */
 	struct control *control;
 	struct ring_signal signal;
 	struct ring_timer retry;	/* of entries that do not run */
 	uint64_t started_ns;
 	bool is_starting;		/* groups are started at its end */
 	bool is_stopping;
+	bool is_wrapped_up;		/* groups are being stopped */
 	char runtime_path[500];		/* STATE_DIR/volumes.conf */
 };
 
@@ -53,6 +60,9 @@ int daemon_main(int argc, char **argv, const struct kernel_ops *kernel_ops);
 
 /* Starts the clean stop; returns at once. */
 void daemon_stop(struct daemon *daemon);
+
+/* Something that a stop waits for has ended: go on with it, if there is one. */
+void daemon_wrap_up(struct daemon *daemon);
 
 struct entry *daemon_find(const struct daemon *daemon, const char *name);
 /* Takes the config over. NULL when out of memory (the config is freed). */

@@ -54,6 +54,7 @@ static void send_beat(struct volume *v, uint64_t now)
 	    h.state != REPLICA_STATE_OK)
 		return;
 	h.kind = REPLICA_KIND_HEARTBEAT;
+	h.named = v->info.last_named;
 	if (!v->group->is_dirty)
 		h.cut_time = now;
 	target_write_header(&v->target, &h, false, on_beat_written);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "continuity.h"
 #include "reactor.h"
 #include "volume.h"
 
@@ -112,9 +113,14 @@ int group_add(struct group *g, struct volume *v, char error[CONFIG_ERROR_SIZE])
 		snprintf(error, CONFIG_ERROR_SIZE, "%s", kernel_error(kernel));
 		return err;
 	}
-	err = kernel_join(kernel, v->device.dev, kernel_group(g));
+	err = continuity_begin(v, error);
+	if (!err) {
+		err = kernel_join(kernel, v->device.dev, kernel_group(g));
+		if (err)
+			snprintf(error, CONFIG_ERROR_SIZE, "%s",
+				 kernel_error(kernel));
+	}
 	if (err) {
-		snprintf(error, CONFIG_ERROR_SIZE, "%s", kernel_error(kernel));
 		kernel_detach(kernel, v->device.dev);
 		return err;
 	}

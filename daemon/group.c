@@ -13,6 +13,11 @@
  *    them. To hurry an abort, on_grace() closes them after ship_abort().
  * G4 an epoch in doubt is resolved before anything else is cut, when all
  *    targets are ready again, or given up when shipping ends.
+ * G5 stopped() is called when no member is being verified any more.
+ * G6 nothing is cut before what a member has to remember of a suspicion is
+ *    durable (U2 in continuity.c).
+ * G7 a target that has failed is closed after it has said so: what it says is
+ *    what has it opened again.
  */
 #include "group.h"
 
@@ -22,9 +27,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare.h"
+#include "continuity.h"
 #include "events.h"
 #include "log.h"
 #include "reactor.h"
+#include "verify.h"
 #include "volume.h"
 
 #define NS_PER_MS	1000000ULL
@@ -33,6 +41,7 @@
 #define REFUSED_MS	10000
 #define PAUSE_GRACE_MS	10000
 #define ABORT_GRACE_MS	1000
+#define SETTLE_MS	20
 
 void group_kick(struct group *g)
 {
@@ -147,13 +156,19 @@ static void on_retry(struct ring_timer *timer)
 
 /* --- the end of an epoch ----------------------------------------------- */
 
+static void note_clean(struct volume *v, uint64_t epoch)
+{
+	v->is_synced = true;
+	compare_committed(v, epoch);
+}
+
 static void on_clean(struct group *g)
 {
 	g->epochs_clean++;
 	g->last_clean_epoch = g->ship.epoch;
 	lag_committed(&g->lag, g->ship.cut_time, group_realtime());
 	for (struct volume *v = g->volumes; v; v = v->next)
-		v->is_synced = true;
+		note_clean(v, g->ship.epoch);
 	events_tell(g->reactor->events, g->name, "commit", "epoch %" PRIu64,
 		    g->ship.epoch);
 	handle(g, PAIR_EV_CLEAN, NULL);
@@ -196,6 +211,8 @@ static void end_epoch(struct group *g, enum ship_result result)
 		g->failures = 0;
 		is_stalled = pace_ended(&g->pace, result == SHIP_CLEAN,
 					g->ship.cut_ns, g->ship.commit_took_ns);
+		for (struct volume *v = g->volumes; v; v = v->next)
+			continuity_committed(v);
 	}
 	if (result == SHIP_CLEAN)
 		on_clean(g);
@@ -260,11 +277,20 @@ static unsigned int wait_ms(const struct group *g)
 	return ms > stale ? ms : stale;
 }
 
+/* The image is as new as the volume. */
+static void on_settled(struct group *g)
+{
+	for (struct volume *v = g->volumes; v; v = v->next)
+		compare_settled(v);
+	if (g->pair.state != PAIR_REPLICATING)
+		handle(g, PAIR_EV_CLEAN, NULL);
+}
+
 /* All targets are ready and nothing is under way: cut, or sleep. */
 static void run_clock(struct group *g)
 {
 	uint64_t dirty = 0;
-	bool is_big = false, needs_clean = false;
+	bool is_big = false, needs_clean = false, is_settled = true;
 	unsigned int ms = wait_ms(g);
 
 	if (ms) {
@@ -277,12 +303,15 @@ static void run_clock(struct group *g)
 		dirty += v->info.nr_dirty;
 		is_big |= volume_dirty_bytes(v) > v->config->window;
 		needs_clean |= volume_needs_clean(v);
+		is_settled &= continuity_is_settled(v);
 	}
 	g->is_dirty = dirty;
-	if (dirty || needs_clean)
+	if (!is_settled)
+		ring_timer_add(g->reactor->ring, &g->clock, SETTLE_MS);
+	else if (dirty || needs_clean)
 		start_epoch(g, dirty, is_big);
-	else if (g->pair.state != PAIR_REPLICATING)
-		handle(g, PAIR_EV_CLEAN, NULL); /* the image is as new */
+	else
+		on_settled(g);
 }
 
 static void on_clock(struct ring_timer *timer)
@@ -402,6 +431,15 @@ static void take_pending(struct group *g)
 	g->has_resume = false;
 }
 
+/* G5: a verify has requests of its own under way; its end kicks the group. */
+static bool is_verifying(const struct group *g)
+{
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (!verify_is_idle(v))
+			return true;
+	return false;
+}
+
 static void turn_idle(struct group *g)
 {
 	void (*stopped)(struct group *group) = g->stopped;
@@ -410,7 +448,7 @@ static void turn_idle(struct group *g)
 		ship_give_up(&g->ship, g->volumes);
 	g->is_in_doubt = false;
 	g->stopped = NULL;
-	if (stopped && g->pair.state == PAIR_DISABLED)
+	if (stopped && g->pair.state == PAIR_DISABLED && !is_verifying(g))
 		stopped(g);
 	else
 		g->stopped = stopped;
@@ -425,10 +463,12 @@ static void turn_closing(struct group *g)
 		turn_idle(g);
 }
 
+/* G7 */
 static void turn_open(struct group *g)
 {
 	for (struct volume *v = g->volumes; v; v = v->next)
-		if (v->target.state == TARGET_FAILED)
+		if (v->target.state == TARGET_FAILED &&
+		    !v->target.is_report_due)
 			target_close(&v->target);
 	if (g->wants_opening)
 		open_closed(g);
@@ -486,10 +526,11 @@ void group_event(struct group *g, struct volume *v,
 		ship_event(&g->ship, v, ev);
 		break;
 	case DMR_EVENT_REMOVED:
-		on_gone(g, v, "the device has lost its replica target");
+		v->advice = volume_lost_advice;
+		on_gone(g, v, volume_lost);
 		break;
 	case DMR_EVENT_META_FAILED:
-		on_gone(g, v, "the metadata device has failed");
+		volume_refresh(v); /* shipping goes on */
 		break;
 	}
 }
@@ -539,6 +580,8 @@ void group_stop(struct group *g, unsigned int grace_ms,
 {
 	g->stopped = stopped;
 	ring_timer_cancel(g->reactor->ring, &g->beat);
+	for (struct volume *v = g->volumes; v; v = v->next)
+		verify_stop(v, "replication was stopped");
 	put_off(g, PAIR_EV_DISABLE, grace_ms);
 	group_kick(g);
 }

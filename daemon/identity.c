@@ -59,23 +59,26 @@ static int scan_u64(uint64_t *value, const char *text)
 static int decode(struct identity *id, const json_t *root)
 {
 	json_int_t version, loads, attaches;
-	const char *pair, *volume, *generation, *incarnation;
-	int is_closed = 0, is_paused = 0;
+	const char *pair, *volume, *generation, *incarnation, *kernel = NULL;
+	int is_closed = 0, is_paused = 0, is_suspect = 0;
 
-	if (json_unpack((json_t *)root, "{sI ss ss ss ss sI sI s?b s?b}",
+	if (json_unpack((json_t *)root, "{sI ss ss ss ss sI sI s?b s?b s?b s?s}",
 			"schema_version", &version, "pair_id", &pair,
 			"volume_id", &volume, "generation", &generation,
 			"incarnation", &incarnation, "loads", &loads,
 			"attaches", &attaches, "closed", &is_closed,
-			"paused", &is_paused) || version != 1)
+			"paused", &is_paused, "suspect", &is_suspect,
+			"kernel_volume", &kernel) || version != 1)
 		return -EBADMSG;
 	id->is_closed = is_closed;
 	id->is_paused = is_paused;
+	id->is_suspect = is_suspect;
 	id->session.loads = loads;
 	id->session.attaches = attaches;
 	return scan_id(id->pair_id, pair) || scan_id(id->volume_id, volume) ||
 	       scan_u64(&id->generation, generation) ||
-	       scan_u64(&id->incarnation, incarnation) ? -EBADMSG : 0;
+	       scan_u64(&id->incarnation, incarnation) ||
+	       (kernel && scan_id(id->kernel_volume, kernel)) ? -EBADMSG : 0;
 }
 
 static void make_new(struct identity *id)
@@ -124,21 +127,24 @@ static const char *json_bool(bool value)
 
 static int save(const struct identity *id, const char *path)
 {
-	char pair[33], volume[33], text[512];
+	char pair[33], volume[33], kernel[33], text[640];
 	int len;
 
 	identity_print(pair, id->pair_id);
 	identity_print(volume, id->volume_id);
+	identity_print(kernel, id->kernel_volume);
 	len = snprintf(text, sizeof(text),
 		       "{\"schema_version\": 1,\n \"pair_id\": \"%s\",\n"
 		       " \"volume_id\": \"%s\",\n"
 		       " \"generation\": \"%016" PRIx64 "\",\n"
 		       " \"incarnation\": \"%016" PRIx64 "\",\n"
 		       " \"loads\": %" PRIu64 ", \"attaches\": %" PRIu64 ",\n"
-		       " \"closed\": %s, \"paused\": %s}\n",
+		       " \"closed\": %s, \"paused\": %s, \"suspect\": %s,\n"
+		       " \"kernel_volume\": \"%s\"}\n",
 		       pair, volume, id->generation, id->incarnation,
 		       id->session.loads, id->session.attaches,
-		       json_bool(id->is_closed), json_bool(id->is_paused));
+		       json_bool(id->is_closed), json_bool(id->is_paused),
+		       json_bool(id->is_suspect), kernel);
 	return state_file_write(path, text, len);
 }
 
@@ -171,6 +177,24 @@ int identity_note_paused(struct identity *id, const char *state_dir,
 	struct identity next = *id;
 
 	next.is_paused = is_paused;
+	return change(id, &next, state_dir, name);
+}
+
+int identity_note_suspect(struct identity *id, const char *state_dir,
+			  const char *name, bool is_suspect)
+{
+	struct identity next = *id;
+
+	next.is_suspect = is_suspect;
+	return change(id, &next, state_dir, name);
+}
+
+int identity_note_metadata(struct identity *id, const char *state_dir,
+			   const char *name, const uint8_t kernel_volume[16])
+{
+	struct identity next = *id;
+
+	memcpy(next.kernel_volume, kernel_volume, 16);
 	return change(id, &next, state_dir, name);
 }
 

@@ -21,6 +21,9 @@ struct identity {
 	bool is_closed;		/* the last session ended in order: no request
 				 * of it can still be under way */
 	bool is_paused;		/* by an operator */
+	bool is_suspect;	/* may have been written without us (L1) */
+	uint8_t kernel_volume[16];	/* the id on the metadata device that
+					 * epochs were committed with; or 0 */
 };
 
 /*
@@ -39,13 +42,18 @@ int identity_begin_session(struct identity *id, const char *state_dir,
 			   uint64_t loads, uint64_t attaches);
 
 /*
- * Notes one of the two flags, durably when this returns 0. Beginning a session
+ * Notes one of the flags, durably when this returns 0. Beginning a session
  * clears is_closed.
  */
 int identity_note_closed(struct identity *id, const char *state_dir,
 			 const char *name);
 int identity_note_paused(struct identity *id, const char *state_dir,
 			 const char *name, bool is_paused);
+int identity_note_suspect(struct identity *id, const char *state_dir,
+			  const char *name, bool is_suspect);
+/* Which metadata device is this volume's: by the id on it. */
+int identity_note_metadata(struct identity *id, const char *state_dir,
+			   const char *name, const uint8_t kernel_volume[16]);
 
 /* Random bytes for ids. */
 void identity_random(void *buf, unsigned int len);

@@ -5,9 +5,17 @@
  *    kept gets everything again: bits that would name what it lacks are gone.
  * J3 a target that has seen, in this incarnation, numbers that the kernel has
  *    not cut: this primary was rolled back or cloned. Refused.
- * J4 an incarnation that the kernel does not know is taken only for a volume
- *    without metadata: that is wholly dirty after each load. If epochs have
- *    been committed since that load, they went to another target: see J2.
+ * J4 an incarnation that the metadata does not know: the same (W5), whatever
+ *    the session says. Two exceptions, where a load began wholly dirty: a
+ *    volume without metadata, and a metadata device with which nothing has been
+ *    committed yet (U3 in continuity.c). If epochs have been committed since,
+ *    they went to another target: see J2.
+ * J5 one that it knows, of an earlier load: the header may be ahead of the
+ *    superblock, which is written now and then; what was shipped after that is
+ *    dirty again (D3). Behind it is J2.
+ * J6 the header repeats what the superblock named durably when it was written.
+ *    A superblock that does not name that any more is an older copy: rolled
+ *    back within a load (W5).
  */
 #include "judge.h"
 
@@ -16,6 +24,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+const char judge_advice[] =
+"find out which copy of this volume is the right one (a snapshot may have been "
+"restored, or two machines run it): if this one, replicactl resync";
 
 static int say(struct replica_why *why, int result, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -71,33 +83,94 @@ static uint64_t newest_image(const struct replica_header *h)
 						 h->last_partial;
 }
 
+static int lost_data(const struct replica_header *h,
+		     const struct dmr_info *info, struct replica_why *why)
+{
+	return say(why, JUDGE_RESYNC, "the target has lost data: it is at "
+		   "epoch %" PRIu64 ", %" PRIu64 " was committed",
+		   newest_image(h), info->last_committed);
+}
+
 static int judge_same_load(const struct replica_header *h,
 			   const struct dmr_info *info,
 			   struct replica_why *why)
 {
 	if (h->highest_seen > info->highest_seen)
-		return say(why, -ESTALE, "the target has seen epoch %" PRIu64
+		return say(why, -EUCLEAN, "the target has seen epoch %" PRIu64
 			   ", this kernel has cut none above %" PRIu64
 			   ": this primary was rolled back or cloned",
 			   h->highest_seen, info->highest_seen);
 	if (newest_image(h) < info->last_committed)
-		return say(why, JUDGE_RESYNC, "the target has lost data: it "
-			   "is at epoch %" PRIu64 ", %" PRIu64
-			   " was committed", newest_image(h),
-			   info->last_committed);
+		return lost_data(h, info, why);
 	return JUDGE_OURS;
 }
 
-static int judge_other_load(const struct dmr_info *info,
+static bool knows(const struct dmr_info *info, uint64_t incarnation)
+{
+	for (uint32_t i = 0; i < info->nr_incarnations; i++)
+		if (info->incarnations[i] == incarnation)
+			return true;
+	return info->incarnation == incarnation;
+}
+
+/* A load that began wholly dirty: J4. */
+static bool is_fresh(const struct identity *id, const struct dmr_info *info)
+{
+	return info->dev_flags & DMR_DEV_F_VOLATILE ||
+	       memcmp(id->kernel_volume, info->volume_id, 16);
+}
+
+static int judge_fresh_load(const struct dmr_info *info,
 			    struct replica_why *why)
 {
-	if (!(info->dev_flags & DMR_DEV_F_VOLATILE))
-		return say(why, -ESTALE, "the target was written by a load of "
-			   "this volume that its metadata does not know");
 	if (info->last_committed)
 		return say(why, JUDGE_RESYNC, "the target has missed what went "
 			   "elsewhere since the volume was loaded");
 	return JUDGE_OURS;
+}
+
+static int judge_earlier_load(const struct replica_header *h,
+			      const struct dmr_info *info,
+			      struct replica_why *why)
+{
+	if (newest_image(h) < info->last_committed)
+		return lost_data(h, info, why);
+	return JUDGE_OURS;
+}
+
+static int judge_named(const struct replica_header *h,
+		       const struct dmr_info *info, struct replica_why *why)
+{
+	if (h->named <= info->last_named)
+		return 0;
+	return say(why, -EUCLEAN, "this primary was rolled back or cloned: its "
+		   "metadata named epoch %" PRIu64 " once, now only %" PRIu64,
+		   h->named, info->last_named);
+}
+
+static int judge_load(const struct replica_header *h,
+		      const struct identity *id, const struct dmr_info *info,
+		      struct replica_why *why)
+{
+	if (h->incarnation == info->incarnation)
+		return judge_same_load(h, info, why);
+	if (knows(info, h->incarnation))
+		return judge_earlier_load(h, info, why);
+	return judge_fresh_load(info, why);
+}
+
+/* J4, J6: before the session, which a copy of ours would call superseded. */
+static int judge_history(const struct replica_header *h,
+			 const struct identity *id,
+			 const struct dmr_info *info, struct replica_why *why)
+{
+	if (is_fresh(id, info))
+		return 0;
+	if (knows(info, h->incarnation))
+		return judge_named(h, info, why);
+	return say(why, -EUCLEAN, "this primary was rolled back or cloned: the "
+		   "target was written by a load of the volume that its "
+		   "metadata does not know");
 }
 
 int judge_target(const struct replica_header *h, const struct identity *id,
@@ -118,9 +191,8 @@ int judge_target(const struct replica_header *h, const struct identity *id,
 		return say(why, -EINVAL, "the target is the image of a volume "
 			   "of %" PRIu64 " bytes, this one has %" PRIu64,
 			   h->volume_bytes, bytes);
-	err = judge_session(h, id, why);
-	if (err)
-		return err;
-	return h->incarnation == info->incarnation ?
-	       judge_same_load(h, info, why) : judge_other_load(info, why);
+	err = judge_history(h, id, info, why);
+	if (!err)
+		err = judge_session(h, id, why);
+	return err ? err : judge_load(h, id, info, why);
 }

@@ -10,6 +10,9 @@
 #include "identity.h"
 #include "netlink.h"
 
+/* What to do after -EUCLEAN: this primary was rolled back or cloned. */
+extern const char judge_advice[];
+
 enum judgement {
 	JUDGE_NEW,		/* never written: ours to take */
 	JUDGE_OURS,		/* go on where it stands */

@@ -58,6 +58,12 @@ int kernel_get_frozen(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 						    arg));
 }
 
+int kernel_get_dirty(struct kernel *kernel, uint64_t dev, dmr_extents_fn fn,
+		     void *arg)
+{
+	return done(kernel, kernel->ops->get_dirty(kernel, dev, fn, arg));
+}
+
 int kernel_release(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 		   const struct dmr_extent *v, size_t nr,
 		   struct dmr_released *out)
@@ -76,4 +82,9 @@ int kernel_mark(struct kernel *kernel, uint64_t dev,
 		const struct dmr_extent *v, size_t nr)
 {
 	return done(kernel, kernel->ops->mark(kernel, dev, v, nr));
+}
+
+int kernel_set(struct kernel *kernel, uint64_t dev, const struct dmr_set *set)
+{
+	return done(kernel, kernel->ops->set(kernel, dev, set));
 }

@@ -4,14 +4,16 @@
  * (kernel-netlink.c), or the simulated one of the tests.
  *
  * One struct kernel for each reactor, used on its thread only, except that
- * insert() and take_out() take no struct kernel, block, and may be called from
- * any thread. linux/dm-replica.h says what each command means; functions that
- * return int return 0 or -errno, and kernel_error() has the reason in words.
+ * is_plain(), insert() and take_out() take no struct kernel, block, and may be
+ * called from any thread. linux/dm-replica.h says what each command means;
+ * functions that return int return 0 or -errno, and kernel_error() has the
+ * reason in words.
  */
 #ifndef REPLICAD_KERNEL_H
 #define REPLICAD_KERNEL_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +25,9 @@ struct kernel_device {
 	uint64_t dev;			/* dmr_devno() of the replica device */
 	char name[DMR_NAME_LEN];	/* its device-mapper name */
 	char view[PATH_MAX];		/* to be opened with O_DIRECT */
+	char live[PATH_MAX];		/* the same: what its users see */
+	bool was_written;		/* inserted just now, and perhaps
+					 * written since it was activated */
 };
 
 struct kernel {
@@ -50,6 +55,8 @@ struct kernel_ops {
 		   uint32_t flags, struct dmr_cut *cut);
 	int (*get_frozen)(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 			  dmr_extents_fn fn, void *arg);
+	int (*get_dirty)(struct kernel *kernel, uint64_t dev,
+			 dmr_extents_fn fn, void *arg);
 	int (*release)(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 		       const struct dmr_extent *v, size_t nr,
 		       struct dmr_released *out);
@@ -58,11 +65,19 @@ struct kernel_ops {
 	int (*mark)(struct kernel *kernel, uint64_t dev,
 		    const struct dmr_extent *v, size_t nr);
 
+	int (*set)(struct kernel *kernel, uint64_t dev,
+		   const struct dmr_set *set);
+
+	/* 1: the device has no replica target, insert() would change it. */
+	int (*is_plain)(const char *device, char error[KERNEL_ERROR_SIZE]);
 	/*
 	 * Makes the device of a volume ready: a replica target below it if
 	 * there is none yet, and its view. Nothing to do if both are there.
+	 * @metadata: the metadata device, "none", or NULL, which will do only
+	 * where the target is there already. It must be the one that it has.
 	 */
-	int (*insert)(const char *device, struct kernel_device *out,
+	int (*insert)(const char *device, const char *metadata,
+		      struct kernel_device *out,
 		      char error[KERNEL_ERROR_SIZE]);
 	/* The reverse. A device made as a replica keeps its table. */
 	int (*take_out)(const char *device, char error[KERNEL_ERROR_SIZE]);
@@ -81,6 +96,8 @@ int kernel_cut(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 	       uint32_t flags, struct dmr_cut *cut);
 int kernel_get_frozen(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 		      dmr_extents_fn fn, void *arg);
+int kernel_get_dirty(struct kernel *kernel, uint64_t dev, dmr_extents_fn fn,
+		     void *arg);
 int kernel_release(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 		   const struct dmr_extent *v, size_t nr,
 		   struct dmr_released *out);
@@ -88,5 +105,6 @@ int kernel_end(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 	       enum dmr_end how);
 int kernel_mark(struct kernel *kernel, uint64_t dev,
 		const struct dmr_extent *v, size_t nr);
+int kernel_set(struct kernel *kernel, uint64_t dev, const struct dmr_set *set);
 
 #endif

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The methods of the control socket: a table, and a function for each row. */
+#include "methods.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -17,11 +19,13 @@ enum exit_status {
 	EXIT_PERMISSION = 7,
 };
 
-static int exit_status_of(int err)
+int method_exit_status(int err)
 {
 	switch (err) {
 	case -ENOENT: case -ENXIO: case -ENODEV:
 		return EXIT_NOT_FOUND;
+	case -EDESTADDRREQ:
+		return EXIT_USAGE_;
 	case -EEXIST: case -EBUSY: case -ENOTBLK: case -EINVAL:
 	case -EOPNOTSUPP: case -ESTALE:
 		return EXIT_REFUSED;
@@ -39,10 +43,10 @@ static void on_done(struct op *op)
 	struct request *request = op->arg;
 
 	if (op->err)
-		request_refuse(request, exit_status_of(op->err), "%s",
+		request_refuse(request, method_exit_status(op->err), "%s",
 			       op->error[0] ? op->error : strerror(-op->err));
 	else
-		request_answer(request, NULL);
+		request_answer(request, json_incref(op->result));
 	op_free(op);
 }
 
@@ -125,7 +129,9 @@ static int fill_config(struct volume_config *config, json_t *params,
 	if (!err)
 		err = set_options(config, json_object_get(params, "options"),
 				  error);
-	return err ? err : volume_config_check(config, error);
+	if (!err)
+		err = volume_config_check(config, error);
+	return err ? err : volume_config_check_clear(config, error);
 }
 
 static void do_enable(struct request *request)
@@ -179,6 +185,32 @@ static void do_resume(struct request *request)
 					    request));
 }
 
+static bool get_bool(const struct request *request, const char *key)
+{
+	return json_is_true(json_object_get(request->params, key));
+}
+
+static void do_resync(struct request *request)
+{
+	const char *name = get_volume(request);
+
+	if (name)
+		check_op(request, op_resync(request->daemon, name,
+					    get_bool(request, "full"), on_done,
+					    request));
+}
+
+static void do_verify(struct request *request)
+{
+	const char *name = get_volume(request);
+
+	if (name)
+		check_op(request, op_verify(request->daemon, name,
+					    get_bool(request, "repair"),
+					    get_bool(request, "stop"),
+					    on_done, request));
+}
+
 static void do_shutdown(struct request *request)
 {
 	struct daemon *daemon = request->daemon;
@@ -197,6 +229,16 @@ static const struct method {
 	{ "disable", do_disable, true },
 	{ "pause", do_pause, true },
 	{ "resume", do_resume, true },
+	{ "resync", do_resync, true },
+	{ "history", do_history, true },
+	{ "test", do_test, true },
+	{ "test_list", do_test_list, true },
+	{ "test_drop", do_test_drop, true },
+	{ "verify", do_verify, true },
+	{ "pair_invite", do_pair_invite, true },
+	{ "pair_join", do_pair_join, true },
+	{ "pair_list", do_pair_list, true },
+	{ "pair_revoke", do_pair_revoke, true },
 	{ "events", request_subscribe, true },
 	{ "shutdown", do_shutdown, true },
 };

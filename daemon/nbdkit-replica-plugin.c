@@ -111,8 +111,8 @@ static void replica_dump_plugin(void)
 	printf("replica_header_version=%d\n", REPLICA_HEADER_VERSION);
 	printf("replica_list_version=%d\n", LIST_VERSION);
 	printf("replica_sum=xxh3-128\n");
-	printf("replica_exports=NAME NAME@EPOCH NAME@latest NAME@sum "
-	       "NAME@above NAME@above@EPOCH\n");
+	printf("replica_exports=NAME NAME@EPOCH NAME@latest NAME@history "
+	       "NAME@sum NAME@above NAME@above@EPOCH\n");
 	printf("replica_on_full=refuse\n");
 }
 

@@ -18,9 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot.h"
+#include "compare.h"
 #include "group.h"
+#include "insertion.h"
 #include "log.h"
 #include "status.h"
+#include "verify.h"
 #include "volume.h"
 
 #define CHANGE_GRACE_MS	5000	/* for the open epoch, when a group changes */
@@ -167,6 +171,7 @@ static struct group *find_group(const struct reactor *reactor,
 static void save_enabled(struct op *op)
 {
 	struct daemon *daemon = op->daemon;
+	char text[CONFIG_ERROR_SIZE];
 	int err;
 
 	if (op->err) {
@@ -179,6 +184,8 @@ static void save_enabled(struct op *op)
 	}
 	op->entry->error[0] = 0;
 	op->entry->reactor = op->reactor;
+	boot_forecast(op->entry->config, text);
+	op->result = json_pack("{ss}", "boot", text);
 	err = op->entry->config->is_runtime ? daemon_save(daemon) : 0;
 	if (err)
 		set_error(op, err, "%s: it is replicated, but will not be "
@@ -273,8 +280,9 @@ static void insert_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
 
-	op->err = op->daemon->kernel_ops->insert(device_of(op->entry->config),
-						 &op->device, op->error);
+	op->err = insertion_run(op->daemon->kernel_ops,
+				op->daemon->config.state_dir,
+				op->entry->config, &op->device, op->error);
 }
 
 static void start_entry(struct op *op)
@@ -492,6 +500,73 @@ struct op *op_resume(struct daemon *daemon, const char *name,
 		     op_done_fn *done, void *arg)
 {
 	return create_named(daemon, name, start_resume, done, arg);
+}
+
+/* --- resync ------------------------------------------------------------ */
+
+static void resync_on_reactor(struct op *op)
+{
+	struct volume *v = reactor_find(op->reactor, op->name);
+	int err = !v ? 0 : op->is_full ? compare_none(v) : compare_all(v);
+
+	if (v && !err)
+		volume_accept(v);
+	if (err)
+		set_error(op, err, "%s: %s", op->name,
+			  kernel_error(op->reactor->kernel));
+	finish(op);
+}
+
+static void start_resync(struct op *op)
+{
+	go_to_volume(op, resync_on_reactor);
+}
+
+struct op *op_resync(struct daemon *daemon, const char *name, bool is_full,
+		     op_done_fn *done, void *arg)
+{
+	struct op *op = create(daemon, start_resync, done, arg);
+
+	if (!op)
+		return NULL;
+	snprintf(op->name, sizeof(op->name), "%s", name);
+	op->is_full = is_full;
+	return put_in_line(op);
+}
+
+/* --- verify ------------------------------------------------------------ */
+
+static void verify_on_reactor(struct op *op)
+{
+	struct volume *v = reactor_find(op->reactor, op->name);
+	char error[CONFIG_ERROR_SIZE] = "";
+	int err = 0;
+
+	if (v && op->is_stop)
+		verify_stop(v, "by an operator");
+	else if (v)
+		err = verify_start(v, op->is_full, error);
+	if (err)
+		set_error(op, err, "%s: %.300s", op->name, error);
+	finish(op);
+}
+
+static void start_verify(struct op *op)
+{
+	go_to_volume(op, verify_on_reactor);
+}
+
+struct op *op_verify(struct daemon *daemon, const char *name, bool is_repair,
+		     bool is_stop, op_done_fn *done, void *arg)
+{
+	struct op *op = create(daemon, start_verify, done, arg);
+
+	if (!op)
+		return NULL;
+	snprintf(op->name, sizeof(op->name), "%s", name);
+	op->is_full = is_repair;
+	op->is_stop = is_stop;
+	return put_in_line(op);
 }
 
 /* --- all reactors, one after the other --------------------------------- */

@@ -43,6 +43,8 @@ struct op {
 	struct kernel_device device;
 	char name[64];
 	bool is_in_line;
+	bool is_full;			/* resync all; verify and repair */
+	bool is_stop;			/* the verify */
 };
 
 /*
@@ -57,6 +59,12 @@ struct op *op_pause(struct daemon *daemon, const char *name, op_done_fn *done,
 		    void *arg);
 struct op *op_resume(struct daemon *daemon, const char *name,
 		     op_done_fn *done, void *arg);
+/* All of it is shipped: by digest first, or as it is (@is_full). */
+struct op *op_resync(struct daemon *daemon, const char *name, bool is_full,
+		     op_done_fn *done, void *arg);
+/* Starts to verify, or stops it; how it goes is in the status. */
+struct op *op_verify(struct daemon *daemon, const char *name, bool is_repair,
+		     bool is_stop, op_done_fn *done, void *arg);
 /* Starts an entry that does not run. */
 struct op *op_start(struct daemon *daemon, struct entry *entry,
 		    op_done_fn *done, void *arg);

@@ -22,12 +22,14 @@ static const char help[] =
 "    --socket PATH       control socket; also the variable REPLICA_SOCKET\n"
 "    --state-dir PATH    where identities and run-time volumes are kept\n"
 "    --log-level LEVEL   err, warn, info or debug\n"
+"    --insert[=SECONDS]  insert the targets of all volumes, and exit; wait so\n"
+"                        long for devices that are not there yet\n"
 "    --check             read the configuration, say what is wrong, exit\n"
 "    --help, --version\n";
 
 enum {
-	OPT_CONFIG = 256, OPT_SOCKET, OPT_STATE, OPT_LEVEL, OPT_CHECK,
-	OPT_HELP, OPT_VERSION,
+	OPT_CONFIG = 256, OPT_SOCKET, OPT_STATE, OPT_LEVEL, OPT_INSERT,
+	OPT_CHECK, OPT_HELP, OPT_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -35,11 +37,25 @@ static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, OPT_SOCKET },
 	{ "state-dir", required_argument, NULL, OPT_STATE },
 	{ "log-level", required_argument, NULL, OPT_LEVEL },
+	{ "insert", optional_argument, NULL, OPT_INSERT },
 	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ NULL, 0, NULL, 0 }
 };
+
+/* -1: go on */
+static int take_seconds(unsigned int *seconds, const char *text)
+{
+	int end = 0;
+
+	if (!text || (sscanf(text, "%5u%n", seconds, &end) == 1 &&
+		      !text[end]))
+		return -1;
+	fprintf(stderr, "replicad: --insert=%.40s is not a number of "
+		"seconds\n", text);
+	return 2;
+}
 
 /* -1: go on */
 static int take_option(struct options *options, int option)
@@ -57,6 +73,9 @@ static int take_option(struct options *options, int option)
 	case OPT_LEVEL:
 		options->log_level = optarg;
 		return -1;
+	case OPT_INSERT:
+		options->only_insert = true;
+		return take_seconds(&options->wait_s, optarg);
 	case OPT_CHECK:
 		options->only_check = true;
 		return -1;

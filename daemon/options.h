@@ -10,6 +10,8 @@ struct options {
 	const char *socket;	/* NULL = as the config says */
 	const char *state_dir;	/* NULL = as the config says */
 	const char *log_level;	/* NULL = as the config says */
+	bool only_insert;	/* the targets of all volumes, then exit */
+	unsigned int wait_s;	/* with it: for devices */
 	bool only_check;	/* read the config, say what is wrong, exit */
 };
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "history.h"
+
 #define SUMS_AT_ONCE	256
 
 static uint64_t min64(uint64_t a, uint64_t b)
@@ -209,6 +211,25 @@ static int list_read(struct export *e, void *buf, size_t len, uint64_t off,
 	return 0;
 }
 
+/* --- NAME@history --------------------------------------------------------- */
+
+/* As of opening, too. */
+static int history_open(struct export *e, const char *arg, struct error *err)
+{
+	struct history h;
+	int ret = history_read(&h, e->v);
+	void *bytes;
+
+	if (!ret)
+		ret = history_encode(&h, &bytes, &e->list.len);
+	history_clear(&h);
+	if (ret)
+		return error_set(err, ret, "no memory");
+	e->list.bytes = bytes;
+	e->bytes = e->list.len;
+	return 0;
+}
+
 static int dirty_open(struct export *e, const char *arg, struct error *err)
 {
 	return error_set(err, -EOPNOTSUPP, "there is no dirty map here: this "
@@ -249,6 +270,10 @@ static const struct export_ops word_ops[] = {
 		.open = above_open, .read = list_read,
 		.block_min = LIST_ALIGN, .block_max = EXPORT_BLOCK_MAX,
 	}, {
+		.what = "history", .help = "a table of the epochs",
+		.open = history_open, .read = list_read,
+		.block_min = LIST_ALIGN, .block_max = EXPORT_BLOCK_MAX,
+	}, {
 		.what = "dirty", .help = "a list of what is dirty",
 		.open = dirty_open,
 	},
@@ -284,12 +309,14 @@ static const struct export_ops *find_ops(const char *what, const char **arg)
 static struct stage_volume *find_volume(struct stage *s, const char *name,
 					size_t len)
 {
-	char volume[STAGE_NAME_LEN];
+	char volume[EXPORT_NAME_LEN];
 
-	if (len >= sizeof(volume))
+	if (len >= STAGE_NAME_LEN)
 		return NULL;
 	memcpy(volume, name, len);
 	volume[len] = 0;
+	if (!len && !export_default(s, volume))
+		return NULL;
 	return stage_find(s, volume);
 }
 
@@ -343,7 +370,8 @@ int export_open(struct export **out, struct stage *s, struct quota *q,
 		ops = find_ops(name + len + 1, &arg);
 	if (!ops || strlen(name) >= EXPORT_NAME_LEN)
 		return error_set(err, -ENOENT, "the volume has no such export: "
-				 "there are @EPOCH, @latest, @sum and @above");
+				 "there are @EPOCH, @latest, @history, @sum "
+				 "and @above");
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return error_set(err, -ENOMEM, "no memory");

@@ -6,12 +6,14 @@
  *	NAME		data and tail, read and write: stage_conn_*()
  *	NAME@latest	the newest image at the time of opening, read only
  *	NAME@EPOCH	the image as of an epoch that is committed, read only
+ *	NAME@history	a table of the epochs (history.h), read only
  *	NAME@sum	digests, 16 bytes a chunk, read only
  *	NAME@above	what the stage has above its image, as a list
  *	NAME@above@EPOCH … above that epoch (plugin-list.h), read only
  *	NAME@dirty	refused: nothing here keeps a dirty map yet
  *
- * X1 a name is looked up in the table of volumes; it is part of no path.
+ * X1 a name is looked up in the table of volumes; it is part of no path. No
+ *    name before the "@" is that of the only volume.
  * X2 NAME@EPOCH stays what it is, for every connection that opens it: an epoch
  *    that is not committed yet is refused, else it would be one image now and
  *    another later. Of NAME@latest and the lists each opening is its own.

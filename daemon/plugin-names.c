@@ -9,7 +9,7 @@
 
 #define EPOCHS_LISTED	32	/* of a volume, the newest */
 #define NAMES_LISTED	8000	/* nbdkit takes 10,000 */
-#define NAMES_FIXED	4	/* of a volume */
+#define NAMES_FIXED	5	/* of a volume */
 #define TEXT_LEN	200
 
 #define NS_PER_S	1000000000ULL
@@ -118,6 +118,8 @@ static int tell_volume(const struct listing *l, struct stage_volume *v)
 	ret = tell(l, info.name, "", text);
 	if (!ret && info.header.last_clean)
 		ret = tell(l, info.name, "latest", "the newest image");
+	if (!ret && info.state != STAGE_ERROR)
+		ret = tell(l, info.name, "history", "a table of the epochs");
 	if (!ret && info.state != STAGE_ERROR)
 		ret = tell(l, info.name, "sum", "digests of the chunks");
 	if (!ret && info.state != STAGE_ERROR)

@@ -18,6 +18,7 @@
 #define SIZE_MOST	(1ULL << 50)
 #define FOR_EVER_MS	(UINT64_MAX / 4)
 #define SUM_RATE_MIN	(1U << 20)
+#define OPEN_IDLE_MS	(10 * 60 * 1000)
 
 const char plugin_options_help[] =
 	"dir=DIR                    the stage: volumes and their log (required)\n"
@@ -33,6 +34,8 @@ const char plugin_options_help[] =
 	"history_min=AGE            not even a full log costs younger ones\n"
 	"index=SIZE                 most that an index may take in memory\n"
 	"                           (default: 1GiB)\n"
+	"open_timeout=AGE           an open epoch for which nothing comes is given\n"
+	"                           up then (default: 10m; 0: never)\n"
 	"on_full=refuse             what a full log costs: the newest epoch\n"
 	"connections=N              most at a time (default: 64; 0: any number)\n"
 	"sum_rate=SIZE              bytes a second to read for NAME@sum\n"
@@ -119,6 +122,13 @@ static int set_history_min(struct plugin_options *o, const char *value,
 {
 	return config_parse_duration(value, &o->stage.history_min_ms) ?
 	       bad(err, "history_min", value, "want an age, like 10m") : 0;
+}
+
+static int set_open_timeout(struct plugin_options *o, const char *value,
+			    struct error *err)
+{
+	return config_parse_duration(value, &o->stage.open_idle_ms) ?
+	       bad(err, "open_timeout", value, "want an age, like 10m") : 0;
 }
 
 static int set_on_full(struct plugin_options *o, const char *value,
@@ -234,6 +244,7 @@ static const struct row rows[] = {
 	{ "history", BY(set_history) },
 	{ "history_min", BY(set_history_min) },
 	{ "index", SIZE(stage.index_bytes, 64 << 10, 1ULL << 40) },
+	{ "open_timeout", BY(set_open_timeout) },
 	{ "on_full", BY(set_on_full) },
 	{ "parallel", BY(set_parallel) },
 	{ "connections", SIZE(connections, 0, 100000) },
@@ -292,6 +303,7 @@ void plugin_options_init(struct plugin_options *o)
 {
 	memset(o, 0, sizeof(*o));
 	o->connections = CONNECTIONS;
+	o->stage.open_idle_ms = OPEN_IDLE_MS;
 }
 
 int plugin_options_check(struct plugin_options *o, struct error *err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What pump.c, pump-read.c and pump-park.c share; for nobody else. */
+/* What pump.c and pump-*.c share; for nobody else. */
 #ifndef REPLICA_PUMP_IMPL_H
 #define REPLICA_PUMP_IMPL_H
 
@@ -10,6 +10,8 @@
 #include "ring.h"
 #include "spool.h"
 #include "window.h"
+
+#define PUMP_REQUEST_COST	32	/* bytes of a request beside its data */
 
 struct batch_list {
 	struct batch *head, *tail;
@@ -37,13 +39,15 @@ struct pump {
 	unsigned int nr_batches;
 	struct batch_list free;
 	struct batch_list ready;	/* read, not sent */
+	struct batch_list asked;	/* compared, not sent */
 	struct batch *current;		/* partly given to the backend */
 	struct dmr_extent *scratch;	/* for on_read */
 
 	/* what is under way */
 	unsigned int reads;		/* runs … */
 	unsigned int reading;		/* … of so many batches */
-	unsigned int sends;		/* requests */
+	unsigned int sends;		/* requests … */
+	unsigned int asks;		/* … for digests */
 	unsigned int parkings;		/* batches on their way to the spool */
 	unsigned int returns;		/* … and back */
 	unsigned int senders;		/* batches being sent or returning */
@@ -107,6 +111,9 @@ unsigned int pump_nr_free(const struct pump *p);
 struct batch *pump_get_batch(struct pump *p);
 /* How many batches may be on the sending side. */
 unsigned int pump_max_senders(const struct pump *p);
+
+/* pump-compare.c: ask for digests of what is ready. */
+void pump_ask(struct pump *p);
 
 /* pump-read.c */
 void pump_read(struct pump *p);

@@ -7,7 +7,9 @@
  *
  *	free -> reading   [pump_read]		runs are being read
  *	reading -> ready  [batch_read]		split into records; on_read()
- *	ready -> sending  [next_to_send]	records go to the backend
+ *	ready -> sending  [next_to_send]	records go to the backend; for
+ *						a job that compares, see
+ *						pump-compare.c
  *	sending -> free   [record_done]		all of them are answered
  *	ready -> parking  [pump_park]		being written to the spool
  *	parking -> free   [parking_done]	its records are kept in a parked
@@ -30,14 +32,14 @@
  */
 #include "pump-impl.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <isa-l/crc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "header.h"
 
 #define DEFAULT_CHUNK	4096
 #define DEFAULT_IO	(256 * 1024)
@@ -45,17 +47,6 @@
 #define DEFAULT_DEPTH	1024
 #define FIRST_WINDOW	(2 * 1024 * 1024)
 #define MOST_WINDOW	(1024 * 1024 * 1024)
-#define REQUEST_COST	32		/* bytes of a request beside its data */
-
-uint32_t pump_digest(uint64_t off, const void *data, uint64_t len)
-{
-	uint64_t le[2] = { htole64(off), htole64(len) };
-	uint32_t crc = crc32_iscsi((unsigned char *)le, data ? 8 : 16, ~0u);
-
-	if (data)
-		crc = crc32_iscsi((unsigned char *)data, len, crc);
-	return ~crc;
-}
 
 void pump_fail(struct pump *p, int err, const char *fmt, ...)
 {
@@ -79,6 +70,8 @@ static void batch_destroy(struct pump *p, struct batch *b)
 		free(b->buf);
 	free(b->runs);
 	free(b->records);
+	free(b->spare);
+	free(b->sums);
 	free(b);
 }
 
@@ -203,16 +196,17 @@ static void send_record(struct pump *p, struct batch *b)
 		return;
 	}
 	p->sends++;
-	p->stats.digest += pump_digest(r->off, data, r->len);
+	p->stats.digest += replica_digest(r->off, data, r->len);
 	if (p->opts.limit)
 		limiter_take(p->opts.limit,
-			     REQUEST_COST + (data ? r->len : 0));
+			     PUMP_REQUEST_COST + (data ? r->len : 0));
 }
 
 /* The ready batch that may start, if the send side has room for it. */
 static struct batch *next_to_send(struct pump *p)
 {
-	struct batch *b = p->ready.head;
+	struct batch_list *from = p->job.compare ? &p->asked : &p->ready;
+	struct batch *b = from->head;
 
 	if (!b || (!b->is_sender && p->senders >= pump_max_senders(p)))
 		return NULL;
@@ -220,7 +214,7 @@ static struct batch *next_to_send(struct pump *p)
 		window_is_full(&p->window);
 		return NULL;
 	}
-	batch_pop(&p->ready);
+	batch_pop(from);
 	p->senders += !b->is_sender;
 	b->is_sender = true;
 	p->sending += b->used;
@@ -260,20 +254,22 @@ static void limit_over(struct ring_timer *timer)
 
 static bool is_idle(const struct pump *p)
 {
-	return !p->reads && !p->sends && !p->parkings && !p->returns;
+	return !p->reads && !p->asks && !p->sends && !p->parkings &&
+	       !p->returns;
 }
 
 /* P1 */
 static bool is_complete(const struct pump *p)
 {
 	return cursor_at_end(&p->cursor) && !p->parked && !p->current &&
-	       !p->ready.nr && !p->senders;
+	       !p->ready.nr && !p->asked.nr && !p->senders;
 }
 
 void pump_turn(struct pump *p)
 {
 	if (!p->err) {
 		pump_read(p);
+		pump_ask(p);
 		pump_send(p);
 		pump_return(p);
 		pump_park(p);
@@ -284,7 +280,7 @@ void pump_turn(struct pump *p)
 
 static void forget_batches(struct pump *p)
 {
-	p->free = p->ready = (struct batch_list) { 0 };
+	p->free = p->ready = p->asked = (struct batch_list) { 0 };
 	p->current = NULL;
 	p->senders = p->reading = 0;
 	p->sending = 0;

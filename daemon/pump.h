@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The pump ships a set of extents of one volume from a source to a backend:
- * it reads, finds zeros, sends and collects the replies. It knows nothing of
- * epochs, headers or the kernel.
+ * it reads, finds zeros, asks what the target has, sends and collects the
+ * replies. It knows nothing of epochs, headers or the kernel.
  *
  * One pump for each volume; it lives as long as the volume and keeps its
  * buffers. One job at a time: pump_start() … done(). All on the thread of the
@@ -44,8 +44,11 @@ struct pump_stats {
 	uint64_t bytes_sent;	/* as data, and answered */
 	uint64_t bytes_zero;	/* as WRITE_ZEROES, and answered */
 	uint64_t bytes_spooled;	/* took the way through the spool */
+	uint64_t bytes_compared; /* data of which the target told digests … */
+	uint64_t bytes_equal;	/* … and that it had already: not sent */
+	bool is_unknown;	/* a digest could not be had: it was all sent */
 	uint64_t records;	/* requests answered, data and zeros */
-	uint64_t digest;	/* sum over the records, see pump_digest() */
+	uint64_t digest;	/* sum over the records: replica_digest() */
 	uint64_t bad_sector;	/* 512-byte sector of the source that cannot be
 				 * read; UINT64_MAX = none */
 };
@@ -58,6 +61,9 @@ struct pump_job {
 	const struct dmr_extent *extents; /* sorted, not overlapping; must stay
 					   * until done() */
 	size_t nr_extents;
+	bool compare;		/* ask for digests, and send what differs; if
+				 * there are none, all of it */
+	uint64_t seed;		/* of the digests: the session's */
 	bool held;		/* the kernel holds the chunks until they are
 				 * released: what the target cannot take now
 				 * goes to the spool */
@@ -104,11 +110,5 @@ const char *pump_error(const struct pump *p);
 /* Why the spool is not used although one was asked for; "" if it is. Never an
  * error of a job: one goes on without it, and a full spool is just full. */
 const char *pump_spool_error(const struct pump *p);
-
-/*
- * One record's part of the digest (W2): crc32c over the offset (le64) and the
- * data; for zeros (@data NULL) over the offset and the length (le64).
- */
-uint32_t pump_digest(uint64_t off, const void *data, uint64_t len);
 
 #endif

@@ -32,8 +32,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compare.h"
 #include "extents.h"
 #include "log.h"
+#include "verify.h"
 #include "volume.h"
 
 #define CUT_RETRY_MS	2	/* while the previous cut drains (K3) … */
@@ -112,6 +114,16 @@ void ship_abort(struct ship *ship, const char *why)
 
 /* --- headers ----------------------------------------------------------- */
 
+/* What is staged leaves the image that there is alone. */
+static enum replica_state state_of(const struct target *t,
+				   enum replica_kind kind)
+{
+	bool is_whole = kind == REPLICA_KIND_CLEAN ||
+			(t->is_staged && t->header.last_clean);
+
+	return is_whole ? REPLICA_STATE_OK : REPLICA_STATE_APPLYING;
+}
+
 static void fill_header(const struct ship *ship, const struct volume *v,
 			enum replica_kind kind, struct replica_header *h)
 {
@@ -120,8 +132,8 @@ static void fill_header(const struct ship *ship, const struct volume *v,
 	h->epoch = ship->epoch;
 	h->highest_seen = ship->epoch;
 	h->incarnation = v->info.incarnation;
-	h->state = kind == REPLICA_KIND_CLEAN ? REPLICA_STATE_OK :
-						REPLICA_STATE_APPLYING;
+	h->named = v->info.last_named;
+	h->state = state_of(&v->target, kind);
 	h->records = v->shipment.records;
 	h->digest = v->shipment.digest;
 	if (kind == REPLICA_KIND_PARTIAL)
@@ -197,6 +209,16 @@ static void tell_spool(struct volume *v)
 	v->is_spool_told = text[0];
 }
 
+/* Once: the bytes are as right as ever, but they are many. */
+static void tell_compare(struct volume *v, const struct pump_stats *stats)
+{
+	if (stats->is_unknown && !v->is_compare_told)
+		log_warn(v->config->name, "the target's digests cannot be had, "
+			 "all is sent: %s", v->target.backend ?
+			 backend_error(v->target.backend) : "it is closed");
+	v->is_compare_told |= stats->is_unknown;
+}
+
 static void on_pumped(void *arg, int err, const struct pump_stats *stats)
 {
 	struct volume *v = arg;
@@ -208,7 +230,10 @@ static void on_pumped(void *arg, int err, const struct pump_stats *stats)
 	v->shipment.digest = stats->digest;
 	v->bytes_shipped += stats->bytes_sent;
 	v->bytes_zero += stats->bytes_zero;
+	v->bytes_compared += stats->bytes_compared;
+	v->bytes_equal += stats->bytes_equal;
 	tell_spool(v);
+	tell_compare(v, stats);
 	if (stats->bad_sector != UINT64_MAX)
 		fail(ship, SHIP_BLAME_KERNEL, v, "sector %" PRIu64 " of the "
 		     "volume cannot be read: %s", stats->bad_sector,
@@ -225,6 +250,8 @@ static void start_pump(struct volume *v)
 		.backend = v->target.backend,
 		.fd = v->view_fd,
 		.volume_bytes = volume_bytes(v),
+		.compare = compare_is_on(v),
+		.seed = v->target.header.session.random,
 		.held = !(s->ship->flags & DMR_EPOCH_F_FUZZY),
 		.on_read = on_read,
 		.done = on_pumped,
@@ -303,6 +330,7 @@ static void on_frozen(struct volume *v, uint32_t epoch_flags)
 		     err ? kernel_error(ship->kernel) : "no memory");
 		return;
 	}
+	verify_note_frozen(v, s->frozen);
 	s->is_frozen = true;
 	s->is_fuzzy |= epoch_flags & DMR_EPOCH_F_FUZZY;
 	s->nr_held = dmr_extents_chunks(s->frozen);

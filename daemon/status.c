@@ -5,13 +5,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "compare.h"
+#include "continuity.h"
 #include "daemon.h"
+#include "extents.h"
 #include "group.h"
 #include "pair.h"
+#include "verify.h"
 #include "version.h"
 #include "volume.h"
 
 #define NS	1e9
+#define EXTENTS_LISTED	256
 
 static uint64_t now_realtime(void)
 {
@@ -41,6 +46,15 @@ static void put_bool(json_t *o, const char *key, bool value)
 	json_object_set_new(o, key, json_boolean(value));
 }
 
+static const char *next_step(const struct group *g)
+{
+	if (g->pair.state == PAIR_ERROR)
+		for (const struct volume *v = g->volumes; v; v = v->next)
+			if (v->advice)
+				return v->advice;
+	return pair_next_step(g->pair.state);
+}
+
 /* The reason, and while an old connection may still write, that. */
 static void put_state(json_t *o, const struct group *g)
 {
@@ -55,7 +69,24 @@ static void put_state(json_t *o, const struct group *g)
 			reason[0] ? "; " : "", (stale + 999) / 1000));
 	else
 		put_text(o, "reason", reason);
-	put_text(o, "next_step", pair_next_step(g->pair.state));
+	put_text(o, "next_step", next_step(g));
+}
+
+/* Replication goes on, but the volume is not well: who has no better reason. */
+static void put_metadata(json_t *o, const struct volume *v)
+{
+	const char *persistence = continuity_persistence(v);
+
+	put_text(o, "persistence", persistence);
+	put_bool(o, "suspect", v->info.dev_flags & DMR_DEV_F_SUSPECT ||
+			       v->identity.is_suspect);
+	if (strcmp(persistence, "failed") ||
+	    v->group->pair.state != PAIR_REPLICATING)
+		return;
+	put_text(o, "reason", "the metadata device has failed: writes to "
+		 "regions that are not hot get an I/O error");
+	put_text(o, "next_step", "put the metadata device right; the kernel "
+		 "tries it again by itself every few seconds");
 }
 
 static void put_kernel(json_t *o, const struct volume *v)
@@ -82,6 +113,9 @@ static void put_progress(json_t *o, const struct volume *v)
 
 	put_int(o, "bytes_shipped", v->bytes_shipped);
 	put_int(o, "bytes_zero", v->bytes_zero);
+	put_bool(o, "comparing", compare_is_wanted(v));
+	put_int(o, "bytes_compared", v->bytes_compared);
+	put_int(o, "bytes_equal", v->bytes_equal);
 	put_real(o, "rate_bytes_s", g->rate);
 	json_object_set_new(o, "eta_s", left && g->rate >= 1 ?
 			    json_real(left / g->rate) : json_null());
@@ -90,14 +124,18 @@ static void put_progress(json_t *o, const struct volume *v)
 	put_int(o, "sync_done_bytes", left < total ? total - left : 0);
 }
 
-static void put_lag(json_t *o, const struct group *g)
+/* Seconds, and the bytes that the last committed image lacks. */
+static void put_lag(json_t *o, const struct volume *v)
 {
+	const struct group *g = v->group;
 	struct lag_summary summary;
 	double lag = lag_now(&g->lag, group_is_behind(g), now_realtime());
 
 	lag_summarize(&g->lag, &summary);
 	json_object_set_new(o, "lag_s", lag < 0 ? json_null() :
 						  json_real(lag));
+	put_int(o, "lag_bytes", (v->info.nr_dirty + v->info.nr_frozen) *
+				volume_chunk_bytes(v));
 	put_real(o, "lag_min_s", summary.min_s);
 	put_real(o, "lag_median_s", summary.median_s);
 	put_real(o, "lag_max_s", summary.max_s);
@@ -109,6 +147,8 @@ static void put_target(json_t *o, const struct volume *v)
 	const struct replica_header *h = &v->target.header;
 	bool is_ready = v->target.state == TARGET_READY;
 
+	put_text(o, "apply", !v->was_open ? NULL :
+			     v->target.is_staged ? "staged" : "direct");
 	put_int(o, "last_committed", h->last_clean);
 	put_bool(o, "applying", h->state == REPLICA_STATE_APPLYING);
 	put_bool(o, "replica_consistent", v->is_synced &&
@@ -119,12 +159,60 @@ static void put_target(json_t *o, const struct volume *v)
 		backend_info(v->target.backend)->connections : 0);
 }
 
+/* The first of them: they may be millions. */
+static json_t *extents_of(const struct volume *v,
+			  const struct dmr_extents *set)
+{
+	uint64_t chunk = volume_chunk_bytes(v), from = 0;
+	uint64_t size = volume_bytes(v);
+	json_t *list = json_array();
+	struct dmr_extent e;
+
+	for (int i = 0; i < EXTENTS_LISTED &&
+	     dmr_extents_next(set, from, 0, &e); i++) {
+		uint64_t off = e.start * chunk, len = e.count * chunk;
+
+		if (len > size - off)
+			len = size - off;
+		json_array_append_new(list, json_pack("{sI sI}", "offset",
+					(json_int_t)off, "length",
+					(json_int_t)len));
+		from = e.start + e.count;
+	}
+	return list;
+}
+
+static void put_verify(json_t *o, const struct volume *v)
+{
+	struct verify_report r;
+	json_t *verify = json_object();
+
+	if (!verify_get_report(v, &r)) {
+		json_decref(verify);
+		json_object_set_new(o, "verify", json_null());
+		return;
+	}
+	put_bool(verify, "running", r.is_running);
+	put_bool(verify, "repair", r.is_repair);
+	put_int(verify, "total_bytes", r.total_bytes);
+	put_int(verify, "done_bytes", r.done_bytes);
+	put_int(verify, "compared_bytes", r.compared_bytes);
+	put_int(verify, "moving_bytes", r.moving_bytes);
+	put_int(verify, "differing_bytes", r.differing_bytes);
+	put_int(verify, "differing_extents", dmr_extents_runs(r.differing));
+	put_int(verify, "repaired_bytes", r.repaired_bytes);
+	put_text(verify, "error", r.error[0] ? r.error : NULL);
+	json_object_set_new(verify, "extents", extents_of(v, r.differing));
+	json_object_set_new(o, "verify", verify);
+}
+
 static void put_names(json_t *o, const struct volume_config *config)
 {
 	put_text(o, "name", config->name);
 	put_text(o, "device", config->device ? config->device : config->name);
 	put_text(o, "target", config->target);
 	put_text(o, "group", config->group);
+	put_bool(o, "clear_text", volume_config_is_clear(config));
 }
 
 json_t *status_volume(struct volume *v)
@@ -135,10 +223,12 @@ json_t *status_volume(struct volume *v)
 	volume_refresh(v); /* else what was seen last */
 	put_names(o, v->config);
 	put_state(o, g);
+	put_metadata(o, v);
 	put_kernel(o, v);
 	put_target(o, v);
 	put_progress(o, v);
-	put_lag(o, g);
+	put_lag(o, v);
+	put_verify(o, v);
 	put_int(o, "epochs_clean", g->epochs_clean);
 	put_int(o, "epochs_partial", g->epochs_partial);
 	put_int(o, "epochs_aborted", g->epochs_aborted);
@@ -185,6 +275,14 @@ static json_t *collect(const struct daemon *daemon, const json_t *running,
 	return all;
 }
 
+static bool has_failed(const json_t *volume)
+{
+	const char *word = json_string_value(json_object_get(volume,
+							     "persistence"));
+
+	return word && !strcmp(word, "failed");
+}
+
 static const char *verdict(const json_t *volumes)
 {
 	const char *word = "ok";
@@ -197,7 +295,8 @@ static const char *verdict(const json_t *volumes)
 
 		if (!strcmp(state, pair_state_name(PAIR_ERROR)))
 			return "error";
-		if (strcmp(state, pair_state_name(PAIR_REPLICATING)))
+		if (strcmp(state, pair_state_name(PAIR_REPLICATING)) ||
+		    has_failed(one))
 			word = "degraded";
 	}
 	return word;

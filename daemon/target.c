@@ -13,8 +13,10 @@
  * T2 the number of the hello leaves a gap: a header that an older connection
  *    still has under way never gets the number of one of ours.
  * T3 a target without a header is judged only if it is empty (probe.h), or may
- *    be overwritten.
+ *    be overwritten; a stage knows by itself that its volume is new.
  * T4 a callback of the backend that comes after target_close() is dropped.
+ * T5 no data leaves on a connection that has not said hello: a stage would
+ *    refuse it.
  */
 #include "target.h"
 
@@ -29,6 +31,7 @@ static void report_failure(struct ring_work *work)
 {
 	struct target *t = container_of(work, struct target, report);
 
+	t->is_report_due = false;
 	if (t->state == TARGET_FAILED)
 		t->events->failed(t, t->is_refused, t->text);
 }
@@ -38,6 +41,7 @@ static bool is_hopeless(int err)
 	switch (err) {
 	case -EINVAL: case -ENOSPC: case -EOPNOTSUPP: case -EPROTONOSUPPORT:
 	case -EROFS: case -EBADMSG: case -ESTALE: case -EPERM:
+	case -EKEYREJECTED:
 		return true;
 	default:
 		return false;
@@ -52,6 +56,7 @@ static void fail(struct target *t, bool is_refused, const char *what,
 	t->state = TARGET_FAILED;
 	t->is_refused = is_refused;
 	snprintf(t->text, sizeof(t->text), "%s%s", what, text);
+	t->is_report_due = true;
 	ring_defer(t->ring, &t->report);
 }
 
@@ -100,19 +105,29 @@ static void on_written(void *arg, int err)
 	finish_write(arg, err);
 }
 
+/* T5: a hello on each connection. */
+static int write_slot(struct target *t, bool is_durable)
+{
+	uint64_t off = replica_slot_offset(t->volume_bytes, t->next.seq);
+
+	if (t->next.kind == REPLICA_KIND_HELLO)
+		return backend_write_each(t->backend, t->slots,
+					  REPLICA_SLOT_BYTES, off, on_written,
+					  t);
+	return backend_write(t->backend, t->slots, REPLICA_SLOT_BYTES, off,
+			     is_durable ? BACKEND_FUA : 0, on_written, t);
+}
+
 /* Encodes t->next and sends it. */
 static int send_header(struct target *t, bool is_durable)
 {
 	struct replica_why why;
 	int err = replica_header_encode(&t->next, t->slots, &why);
 
-	if (err) {
+	if (err)
 		fail(t, true, "header: ", why.text);
-		return err;
-	}
-	err = backend_write(t->backend, t->slots, REPLICA_SLOT_BYTES,
-			    replica_slot_offset(t->volume_bytes, t->next.seq),
-			    is_durable ? BACKEND_FUA : 0, on_written, t);
+	else
+		err = write_slot(t, is_durable);
 	t->is_sent = !err;
 	return err;
 }
@@ -159,7 +174,8 @@ int target_commit(struct target *t, const struct replica_header *h,
 	int err = begin_write(t, h, done);
 
 	if (!err)
-		err = backend_flush(t->backend, on_flushed, t);
+		err = t->is_staged ? send_header(t, true) :
+				     backend_flush(t->backend, on_flushed, t);
 	t->is_writing |= !err;
 	return err;
 }
@@ -307,7 +323,7 @@ static void on_first_read(void *arg, int err)
 		return;
 	else if (!is_new)
 		judge(t, &found, false);
-	else if (t->may_overwrite)
+	else if (t->may_overwrite || t->is_staged)
 		judge_new(t);
 	else if (probe_start(&t->probe, t->backend, on_probed))
 		fail_request(t, "it cannot be read: ");
@@ -317,10 +333,12 @@ static void on_ready(void *arg, int err, const char *text)
 {
 	struct target *t = arg;
 
-	if (err)
+	if (err) {
 		fail(t, is_hopeless(err), "", text);
-	else
-		read_slots(t, on_first_read);
+		return;
+	}
+	t->is_staged = backend_info(t->backend)->is_staged;
+	read_slots(t, on_first_read);
 }
 
 static void on_lost(void *arg, int err, const char *text)
@@ -340,6 +358,7 @@ void target_open(struct target *t, const char *uri,
 	int err;
 
 	t->state = TARGET_OPENING;
+	t->opens++;
 	t->is_superseded = t->had_hello = false;
 	t->may_overwrite = may_overwrite;
 	err = backend_open(&t->backend, t->ring, uri, opts, &backend_events, t,
@@ -370,6 +389,7 @@ void target_close(struct target *t)
 	if (t->state == TARGET_CLOSED || t->state == TARGET_CLOSING)
 		return;
 	t->state = TARGET_CLOSING;
+	t->is_report_due = false;
 	t->was_unclean = t->backend && backend_unclean(t->backend);
 	if (t->backend) {
 		backend_close(t->backend, on_closed, t);

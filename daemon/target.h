@@ -2,9 +2,9 @@
 /*
  * The target of one volume: its connection, and the replica header on it.
  *
- * Opening a target reads the header, has it judged by the owner, says hello
- * (W1) and reads the header again; after that it is ready and its header is
- * final. All on the thread of the ring.
+ * Opening a target reads the header, has it judged by the owner, says hello on
+ * each connection (W1) and reads the header again; after that it is ready and
+ * its header is final. All on the thread of the ring.
  */
 #ifndef REPLICAD_TARGET_H
 #define REPLICAD_TARGET_H
@@ -66,10 +66,13 @@ struct target {
 	bool may_overwrite;		/* of target_open() */
 	bool is_writing;		/* a header is under way */
 	bool is_sent;
+	bool is_staged;			/* by the last that was opened */
+	unsigned int opens;		/* counts target_open() */
 	bool had_hello;			/* sent since the last open */
 	bool was_unclean;		/* of the last close */
 	target_done_fn *done;
 	struct ring_work report;	/* failed(), outside of any call */
+	bool is_report_due;		/* … has not come yet */
 	bool is_refused;
 	bool is_superseded;		/* by another session, until opened */
 	char text[300];
@@ -105,7 +108,10 @@ void target_distrust(struct target *t);
 int target_write_header(struct target *t, const struct replica_header *h,
 			bool is_durable, target_done_fn *done);
 
-/* The same after a flush: everything answered before is durable first (W6). */
+/*
+ * The same for a header that commits: everything answered before is durable
+ * first. That takes a flush (W6), but for a stage, whose commits are just that.
+ */
 int target_commit(struct target *t, const struct replica_header *h,
 		  target_done_fn *done);
 

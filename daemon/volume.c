@@ -9,13 +9,23 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "compare.h"
+#include "continuity.h"
 #include "events.h"
 #include "extents.h"
 #include "group.h"
 #include "log.h"
+#include "pairing-file.h"
 #include "reactor.h"
+#include "verify.h"
 
 #define NS_PER_MS	1000000ULL
+
+const char volume_lost[] =
+"the device has lost its replica target: another tool has replaced its table, "
+"or removed it";
+const char volume_lost_advice[] =
+"disable it and enable it again: all of it is looked at then";
 
 uint64_t volume_bytes(const struct volume *volume)
 {
@@ -47,8 +57,12 @@ bool volume_needs_clean(const struct volume *volume)
 
 int volume_refresh(struct volume *volume)
 {
-	return kernel_get(volume->reactor->kernel, volume->device.dev,
-			  &volume->info);
+	int err = kernel_get(volume->reactor->kernel, volume->device.dev,
+			     &volume->info);
+
+	if (!err)
+		continuity_look(volume);
+	return err;
 }
 
 /* --- the target's first words ------------------------------------------ */
@@ -74,7 +88,7 @@ static void fill_hello(const struct volume *v, struct replica_header *h)
 {
 	if (v->judgement == JUDGE_NEW || !h->volume_bytes)
 		fill_new(v, h);
-	if (v->judgement == JUDGE_RESYNC)
+	if (v->judgement == JUDGE_RESYNC && !v->target.is_staged)
 		h->state = REPLICA_STATE_APPLYING;
 	group_fill_header(v->group, h);
 	h->session = v->identity.session;
@@ -85,9 +99,14 @@ static int look_at_volume(struct volume *v, struct replica_why *why)
 {
 	int err = volume_refresh(v);
 
-	if (err)
+	v->advice = NULL;
+	if (err == -ENODEV) {
+		snprintf(why->text, sizeof(why->text), "%s", volume_lost);
+		v->advice = volume_lost_advice;
+	} else if (err) {
 		snprintf(why->text, sizeof(why->text), "volume: %.140s",
 			 kernel_error(v->reactor->kernel));
+	}
 	return err;
 }
 
@@ -114,29 +133,54 @@ static int begin_session(struct volume *v, struct replica_why *why)
 /* J2: the bits that would name what the target lacks are gone. */
 static int begin_resync(struct volume *v, struct replica_why *why)
 {
-	int err = kernel_mark(v->reactor->kernel, v->device.dev, NULL, 0);
+	int err = compare_all(v);
 
 	if (err) {
 		snprintf(why->text, sizeof(why->text), "mark: %.140s",
 			 kernel_error(v->reactor->kernel));
 		return err;
 	}
-	log_warn(v->config->name, "%s: everything is sent again", why->text);
+	v->waits_durable = true;
+	log_warn(v->config->name, "%s: everything is shipped again",
+		 why->text);
 	events_tell(v->reactor->events, v->config->name, "resync", "%s",
 		    why->text);
-	v->is_synced = false;
-	v->group->lag.committed_ns = 0;
-	return volume_refresh(v);
+	if (!v->target.is_staged) {
+		v->is_synced = false;
+		v->group->lag.committed_ns = 0;
+	}
+	return 0;
 }
 
-/* W6: a connection that has ended may write until then. */
+/*
+ * W6: a connection that has ended may write until then. A stage shuts it out
+ * (W1), and a local target has ended it.
+ */
 static void note_stale(struct volume *v)
 {
 	uint64_t until = ring_now(v->reactor->ring) +
 			 v->config->stale_wait_ms * NS_PER_MS;
 
-	if (!volume_is_local(v) && until > v->stale_until_ns)
+	if (!volume_is_local(v) && !v->target.is_staged &&
+	    until > v->stale_until_ns)
 		v->stale_until_ns = until;
+}
+
+/* A session that we know nothing of becomes an older one. */
+static int take_anyway(struct volume *v, const struct replica_header *h)
+{
+	struct replica_session *s = &v->identity.session;
+
+	if (h->session.loads > s->loads)
+		s->loads = h->session.loads;
+	if (h->session.attaches > s->attaches)
+		s->attaches = h->session.attaches;
+	return JUDGE_RESYNC;
+}
+
+void volume_accept(struct volume *v)
+{
+	v->is_accepted = v->is_rolled_back;
 }
 
 static int on_judge(struct target *t, struct replica_header *h, bool is_new,
@@ -148,11 +192,18 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 	if (ret)
 		return ret;
 	ret = judge_target(is_new ? NULL : h, &v->identity, &v->info, why);
+	v->is_rolled_back = ret == -EUCLEAN;
+	if (v->is_rolled_back && v->is_accepted)
+		ret = take_anyway(v, h);
+	v->is_accepted = false;
 	if (ret < 0) {
 		v->is_synced = false;
+		v->advice = v->is_rolled_back ? judge_advice : NULL;
 		return ret;
 	}
 	v->judgement = ret;
+	if (!is_new && !v->was_open)
+		compare_dirty(v); /* nobody knows what came before us */
 	if (!is_new && !v->was_open && !v->identity.is_closed)
 		note_stale(v);
 	err = begin_session(v, why);
@@ -163,6 +214,23 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 	return err;
 }
 
+/* Since the volume was wholly dirty. */
+static bool has_committed(const struct volume *v)
+{
+	return v->info.dev_flags & DMR_DEV_F_VOLATILE ? v->info.nr_commits :
+							v->info.last_committed;
+}
+
+/* What a stage has committed stays whole, whatever comes after it. */
+static bool has_image(const struct volume *v)
+{
+	const struct target *t = &v->target;
+
+	return t->header.last_clean &&
+	       (t->is_staged || (v->judgement == JUDGE_OURS &&
+				 has_committed(v)));
+}
+
 static void on_ready(struct target *t)
 {
 	struct volume *v = volume_of(t);
@@ -170,8 +238,7 @@ static void on_ready(struct target *t)
 	v->reconnects += v->was_open;
 	v->was_open = true;
 	v->config->may_overwrite = false;
-	v->is_synced = v->judgement == JUDGE_OURS && t->header.last_clean &&
-		       v->info.nr_commits;
+	v->is_synced = has_image(v);
 	group_target_ready(v->group, v);
 }
 
@@ -226,6 +293,24 @@ void volume_forget_pause(struct volume *v)
 			 strerror(-err));
 }
 
+/*
+ * A pairing may come, go and come back as another: it is looked up each time.
+ * What cannot be resolved is opened as it is, and refused there by name.
+ */
+static const char *find_target(struct volume *v)
+{
+	const char *target = v->config->target;
+	struct error err = { 0 };
+
+	if (!pairing_is_target(target))
+		return target;
+	if (!pairing_resolve(v->reactor->state_dir, target, v->config->name,
+			     v->uri, sizeof(v->uri), v->identity.pair_id, &err))
+		return v->uri;
+	snprintf(v->uri, sizeof(v->uri), "pair:%s", err.text);
+	return v->uri;
+}
+
 void volume_open_target(struct volume *v)
 {
 	const struct backend_options opts = {
@@ -233,9 +318,13 @@ void volume_open_target(struct volume *v)
 		.connections = v->config->connections,
 		.deadline_ms = v->config->timeout_ms,
 		.unsafe = v->config->is_unsafe,
+		.no_clear_tcp = !v->config->tls ||
+				strcmp(v->config->tls, "off"),
+		.apply = v->config->apply,
+		.chunk_bytes = volume_chunk_bytes(v),
 	};
 
-	target_open(&v->target, v->config->target, &opts,
+	target_open(&v->target, find_target(v), &opts,
 		    v->config->may_overwrite);
 }
 
@@ -342,6 +431,7 @@ void volume_destroy(struct volume *v)
 		return;
 	if (v->target.ring)
 		target_clear(&v->target);
+	verify_free(v);
 	pump_destroy(v->pump);
 	if (v->view_fd >= 0)
 		close(v->view_fd);

@@ -22,6 +22,7 @@ struct dmr_extents;
 struct group;
 struct reactor;
 struct ship;
+struct verify;
 
 /* What one epoch asks of one volume; ship.c owns it. */
 struct shipment {
@@ -52,6 +53,7 @@ struct volume {
 	struct kernel_device device;
 	struct dmr_info info;		/* of the last GET or ATTACH */
 	struct target target;
+	char uri[512];		/* of a pair:NAME target, when last resolved */
 	struct pump *pump;
 	struct limiter limit;
 	struct shipment shipment;
@@ -59,7 +61,19 @@ struct volume {
 	enum judgement judgement;	/* of the last opening */
 	bool is_spool_told;		/* that it can't be used */
 	bool was_open;			/* a target was opened before */
-	bool is_synced;			/* has a clean epoch of this load */
+	bool is_synced;			/* has a clean epoch: of this load, or
+					 * of any where it is staged */
+	struct verify *verify;		/* the last one, or NULL */
+	bool is_comparing;		/* these three are of compare.c */
+	bool is_all_sent;		/* not to be compared, though suspect */
+	uint64_t compare_after;		/* until an epoch above it is clean */
+	bool is_compare_told;		/* that the target knows no digests */
+	uint64_t bytes_compared, bytes_equal;
+	bool waits_durable;		/* U2 in continuity.c */
+	bool has_meta_failed;		/* as was told last */
+	const char *advice;		/* the next step after a refusal */
+	bool is_rolled_back;		/* the target was refused for that */
+	bool is_accepted;		/* by an operator, in spite of that */
 	uint64_t stale_until_ns;	/* no data before (W6) */
 	uint64_t bytes_shipped, bytes_zero;
 	uint64_t sync_done_bytes;
@@ -83,6 +97,16 @@ int volume_refresh(struct volume *volume);
 
 /* Who enables a volume wants it to run, unless its group is paused. */
 void volume_forget_pause(struct volume *volume);
+
+/* What the kernel says of a device without its target, and what to do. */
+extern const char volume_lost[], volume_lost_advice[];
+
+/*
+ * An operator says that this copy is the right one: a target that was refused
+ * because we were rolled back or cloned (W5) is taken, and all is compared. For
+ * the next opening only.
+ */
+void volume_accept(struct volume *volume);
 
 /* Opens the target; the group gets group_target_ready() or _failed(). */
 void volume_open_target(struct volume *volume);

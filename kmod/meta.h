@@ -82,6 +82,7 @@ struct dmr_meta {
 	u64 nr_marks;			/* times that chunks were marked */
 	/* What of these is durable; read without a lock. */
 	u64 durable_drops, durable_urgent;	/* super_lock to write */
+	u64 durable_committed;			/* the same */
 	u64 durable_marks;		/* cool_work only */
 	u64 flushed_drops;		/* chunk_lock; origin flushed since */
 

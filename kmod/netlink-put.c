@@ -166,6 +166,7 @@ static int put_meta(struct sk_buff *skb, struct dmr_meta *m)
 		{ DMR_A_HOT_LIMIT, m ? READ_ONCE(m->limit) : 0 },
 		{ DMR_A_LAST_WRITE, m ? m->now.last_write : 0 },
 		{ DMR_A_LAST_CONTACT, m ? m->now.last_contact : 0 },
+		{ DMR_A_LAST_NAMED, m ? READ_ONCE(m->durable_committed) : 0 },
 	};
 
 	if (!m)

@@ -38,12 +38,13 @@ static int write_slot(struct dmr_meta *m)
 {
 	struct dmr_block b = { .data = m->page };
 	struct dmr_group *g = dmr_group_lock(m->dev);
-	u64 drops = m->nr_drops, urgent = m->nr_urgent;
+	u64 drops = m->nr_drops, urgent = m->nr_urgent, committed;
 	int r;
 
 	capture(m);
 	m->now.sequence = m->sequence + 1;
 	dmr_super_encode(&m->now, m->page);
+	committed = m->now.last_committed;
 	dmr_group_unlock(g);
 	b.nr = (m->sequence + 1) % DMR_NR_SUPERS;
 	dmr_fault_delay(super);
@@ -53,6 +54,7 @@ static int write_slot(struct dmr_meta *m)
 	m->sequence++;
 	WRITE_ONCE(m->durable_drops, drops);
 	WRITE_ONCE(m->durable_urgent, urgent);
+	WRITE_ONCE(m->durable_committed, committed);
 	return 0;
 }
 

@@ -3,12 +3,14 @@
 lib-y += extents.o header.o
 lib-y += error.o ring.o ring-time.o ring-work.o ring-buf.o
 lib-y += uri.o nbd.o nbd-connect.o nbd-negotiate.o nbd-request.o
+lib-y += nbd-tls.o tls.o tls-key.o
 lib-y += netlink.o netlink-cmd.o netlink-parse.o
 lib-y += device.o device-insert.o device-task.o
 lib-y += stage.o stage-io.o stage-format.o stage-index.o stage-segment.o
 lib-y += stage-log.o stage-epoch.o stage-session.o stage-conn.o stage-image.o
 lib-y += stage-walk.o stage-checkpoint.o stage-apply.o stage-recover.o
 lib-y += stage-volume.o
+lib-y += history.o history-fetch.o
 # Rules that a unit test may switch off.
 build/san/lib/stage.o build/san/lib/stage-%.o build/san/tests/unit-stage.o \
 build/san/tests/unit-stage-%.o build/san/tests/stage-%.o: \

@@ -30,6 +30,12 @@ void dmr_dm_begin(struct dmr_dm *dm);
 int dmr_dm_fail(struct dmr_dm *dm, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * A line of /sys/dev/block/…/stat: false only if it says that nothing was
+ * written or discarded.
+ */
+bool dmr_dm_stat_is_written(const char *line);
+
 /* As the public ones, but part of a call that has begun. */
 int dmr_dm_look(struct dmr_dm *dm, const char *name, struct dmr_dm_info *info);
 int dmr_dm_drop_view(struct dmr_dm *dm, const char *volume);

@@ -21,6 +21,8 @@
  * L4 only tables whose targets keep no state of their own are moved: two
  *    instances of a raid or a thin pool would both write their metadata.
  * L5 a device is taken for our hidden one only if it has the uuid that we gave.
+ * L6 what another tool left when it replaced VOL's table (the hidden device,
+ *    the view above it) is removed before a new insertion, and when taking out.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -42,6 +44,8 @@ static const char *const movable[] = {
 struct change {
 	struct dmr_dm *dm;
 	const char *name;
+	const char *meta;		/* NULL = none; of the way there */
+	const char *options;		/* the same */
 	char hidden[DMR_DM_NAME_LEN];
 	char uuid[DMR_DM_NAME_LEN];
 	struct dmr_dm_info info;	/* of name, before */
@@ -96,6 +100,7 @@ static int change_begin(struct change *c, struct dmr_dm *dm, const char *name)
 
 	c->dm = dm;
 	c->name = name;
+	c->meta = c->options = NULL;
 	if (!ret)
 		ret = dmr_dm_name(dm, name, DMR_ORIGIN_SUFFIX, c->hidden);
 	if (!ret)
@@ -125,6 +130,15 @@ static int drop_hidden(const struct change *c)
 				   "there is a device %s, which is not ours",
 				   c->hidden);
 	return dmr_dm_unmake(c->dm, c->hidden, DM_HIDDEN);
+}
+
+/* L6. VOL is plain: nothing of ours is in use by it. */
+static int drop_leftovers(const struct change *c)
+{
+	int ret = dmr_dm_number(c->hidden) ?
+		  dmr_dm_drop_view(c->dm, c->name) : 0;
+
+	return ret ? ret : drop_hidden(c);
 }
 
 /* L2: the table that VOL had becomes, or stays, its live one. */
@@ -223,35 +237,35 @@ static int check_insert(const struct change *c, const struct dm_rows *rows)
 }
 
 /* The replica's table line: above the hidden device, by its number. */
-static int replica_params(const struct change *c, const char *options,
-			  char *params, size_t len)
+static int replica_params(const struct change *c, char *params, size_t len)
 {
 	struct dmr_dm_info hidden;
 	int n, ret = dmr_dm_look(c->dm, c->hidden, &hidden);
 
 	if (ret)
 		return ret;
-	n = snprintf(params, len, "%u:%u - %s",
+	n = snprintf(params, len, "%u:%u %s %s",
 		     (unsigned int)(hidden.dev >> 32),
-		     (unsigned int)hidden.dev, options ? options : "0");
+		     (unsigned int)hidden.dev, c->meta ? c->meta : "-",
+		     c->options ? c->options : "0");
 	if (n >= (int)len)
 		return dmr_dm_fail(c->dm, -EINVAL, "%s: too many options",
 				   c->name);
 	return 0;
 }
 
-static int swap_in(const struct change *c, const char *options,
-		   const struct dm_rows *old)
+static int swap_in(const struct change *c, const struct dm_rows *old)
 {
 	char params[DMR_DM_PARAMS_LEN];
 	struct dm_row row = { 0, c->info.sectors, "replica", params };
 	struct dm_rows rows = { &row, 1 };
-	int ret = replica_params(c, options, params, sizeof(params));
+	int ret = replica_params(c, params, sizeof(params));
 
 	return ret ? ret : swap(c, &rows, old, NULL);
 }
 
-int dmr_dm_insert(struct dmr_dm *dm, const char *name, const char *options)
+int dmr_dm_insert_kept(struct dmr_dm *dm, const char *name, const char *meta,
+		       const char *options)
 {
 	DM_ROWS_AUTO old = { 0 };
 	struct change c;
@@ -259,19 +273,26 @@ int dmr_dm_insert(struct dmr_dm *dm, const char *name, const char *options)
 
 	if (ret || c.info.form == DMR_DM_INSERTED)
 		return ret;
+	c.meta = meta;
+	c.options = options;
 	ret = dmr_dm_read_rows(dm, name, &old);
 	if (!ret)
 		ret = check_insert(&c, &old);
 	if (!ret)
-		ret = drop_hidden(&c);
+		ret = drop_leftovers(&c);
 	if (!ret)
 		ret = dmr_dm_make(dm, c.hidden, c.uuid, &old, DM_HIDDEN);
 	if (ret)
 		return ret;
-	ret = swap_in(&c, options, &old);
+	ret = swap_in(&c, &old);
 	if (ret)
 		drop_hidden(&c);				/* L1 */
 	return ret;
+}
+
+int dmr_dm_insert(struct dmr_dm *dm, const char *name, const char *options)
+{
+	return dmr_dm_insert_kept(dm, name, NULL, options);
 }
 
 /* --- out ------------------------------------------------------------------ */
@@ -293,7 +314,7 @@ int dmr_dm_take_out(struct dmr_dm *dm, const char *name)
 	int ret = change_begin(&c, dm, name);
 
 	if (!ret && c.info.form == DMR_DM_PLAIN)
-		return drop_hidden(&c);
+		return drop_leftovers(&c);
 	if (!ret && c.info.form != DMR_DM_INSERTED)
 		ret = dmr_dm_fail(dm, -EINVAL,
 				  "%s was not inserted: remove it with dmsetup",

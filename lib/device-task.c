@@ -170,7 +170,27 @@ static int kmsg_open(void)
 	return fd;
 }
 
-/* "device-mapper: table: 253:1: replica: REASON (-EINVAL)" since kmsg_open. */
+/*
+ * "device-mapper: table: 253:1: replica: REASON (-EINVAL)", or what a replica
+ * says when it can't come up: "device-mapper: replica: vol: metadata: REASON".
+ */
+static const char *reason_in(const char *record)
+{
+	static const char *const marks[] = {
+		"device-mapper: table: ", "device-mapper: replica: ",
+	};
+	const char *at;
+	size_t i;
+
+	for (i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		at = strstr(record, marks[i]);
+		if (at && (!i || strstr(at, ": error ")))
+			return at + strlen(marks[i]);
+	}
+	return NULL;
+}
+
+/* What was said since kmsg_open. */
 static void kmsg_take_reason(int fd, char *reason, size_t len)
 {
 	char record[1024];
@@ -178,17 +198,13 @@ static void kmsg_take_reason(int fd, char *reason, size_t len)
 
 	reason[0] = 0;
 	while (fd >= 0 && (n = read(fd, record, sizeof(record) - 1)) > 0) {
-		char *at, *end;
+		const char *at;
 
 		record[n] = 0;
-		at = strstr(record, "device-mapper: table: ");
+		at = reason_in(record);
 		if (!at)
 			continue;
-		at += strlen("device-mapper: table: ");
-		end = strpbrk(at, "\n");
-		if (end)
-			*end = 0;
-		snprintf(reason, len, "%s", at);
+		snprintf(reason, len, "%.*s", (int)strcspn(at, "\n"), at);
 		return;
 	}
 }

@@ -6,14 +6,18 @@
 #include "device.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "device-impl.h"
 #include "device-task.h"
+
+#define READ_BYTES	4096	/* whole sectors of any disk */
 
 /* --- queries -------------------------------------------------------------- */
 
@@ -118,6 +122,16 @@ static uint64_t parse_number(const char *params)
 	return (uint64_t)major << 32 | minor;
 }
 
+/* The second word of a replica's arguments: 0 for "-". */
+static uint64_t parse_meta(const char *params)
+{
+	unsigned int major, minor;
+
+	if (sscanf(params, "%*s %u:%u", &major, &minor) != 2)
+		return 0;
+	return (uint64_t)major << 32 | minor;
+}
+
 static bool is_replica(const struct dm_row *row)
 {
 	return !strcmp(row->type, "replica");
@@ -170,6 +184,8 @@ static void fill_info(struct dmr_dm *dm, const char *name,
 			 rows->v[0].params);
 	}
 	info->form = form_of(dm, name, rows, &info->origin);
+	if (rows->nr && is_replica(&rows->v[0]))
+		info->meta = parse_meta(rows->v[0].params);
 }
 
 int dmr_dm_look(struct dmr_dm *dm, const char *name, struct dmr_dm_info *info)
@@ -200,6 +216,72 @@ int dmr_dm_status(struct dmr_dm *dm, const char *name, char *buf, size_t len)
 	if (!ret)
 		snprintf(buf, len, "%s", rows.nr ? rows.v[0].params : "");
 	return ret;
+}
+
+/* --- whether it was written ----------------------------------------------- */
+
+/*
+ * Field 0 counts reads, 6 sectors written, 13 discarded. Not the requests: a
+ * flush is a write of nothing. Not what is under way: a swap has waited for it.
+ * Where no read was counted, writes may not have been either.
+ */
+bool dmr_dm_stat_is_written(const char *line)
+{
+	unsigned long long n[14];
+	int i, at, used;
+
+	for (i = at = 0; i < 14; i++, at += used)
+		if (sscanf(line + at, "%llu%n", &n[i], &used) != 1)
+			return true;
+	return !n[0] || n[6] || n[13];
+}
+
+/* A read that is counted, if any is; past the page cache. */
+static void read_once(const char *name)
+{
+	char path[DMR_DM_PATH_LEN];
+	void *buf = NULL;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dm_dir(), name);
+	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (!posix_memalign(&buf, READ_BYTES, READ_BYTES) &&
+	    pread(fd, buf, READ_BYTES, 0) < 0)
+		errno = 0;	/* then it is not counted */
+	free(buf);
+	close(fd);
+}
+
+/* The line, "" if it can't be read. */
+static void read_stat(uint64_t dev, char *line, size_t len)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/stat",
+		 (unsigned int)(dev >> 32), (unsigned int)dev);
+	f = fopen(path, "re");
+	if (!f || !fgets(line, len, f))
+		line[0] = 0;
+	if (f)
+		fclose(f);
+}
+
+int dmr_dm_written(struct dmr_dm *dm, const char *name)
+{
+	struct dmr_dm_info info;
+	char line[400];
+	int ret;
+
+	dmr_dm_begin(dm);
+	ret = dmr_dm_look(dm, name, &info);
+	if (ret)
+		return ret;
+	read_once(name);
+	read_stat(info.dev, line, sizeof(line));
+	return dmr_dm_stat_is_written(line);
 }
 
 /* --- names ---------------------------------------------------------------- */

@@ -49,6 +49,7 @@ struct dmr_dm_info {
 	uint64_t dev;			/* major << 32 | minor */
 	uint64_t sectors;		/* of the live table */
 	uint64_t origin;		/* its number; 0 if PLAIN */
+	uint64_t meta;			/* the metadata device's; 0 = none */
 	enum dmr_dm_form form;
 	uint32_t nr_targets;		/* in the live table; 0 = none */
 	int32_t open_count;
@@ -82,10 +83,22 @@ int dmr_dm_check_name(struct dmr_dm *dm, const char *name);
  */
 int dmr_dm_insert(struct dmr_dm *dm, const char *name, const char *options);
 
+/* The same with a metadata device, a path or MAJOR:MINOR; NULL or "-" = none. */
+int dmr_dm_insert_kept(struct dmr_dm *dm, const char *name, const char *meta,
+		       const char *options);
+
+/*
+ * 0: nothing has been written to the device, nor discarded, since it was
+ * activated; 1: something has been, or it can't be told. Counts what a replica
+ * that was inserted maps too. -errno: there is no such device.
+ */
+int dmr_dm_written(struct dmr_dm *dm, const char *name);
+
 /*
  * The reverse: removes the view, says "retire", gives the device its old table
- * back and removes the hidden device. Nothing to do if it is plain. A device
- * made as a replica is refused. -EBUSY with a plain device afterwards: someone
+ * back and removes the hidden device. Of one that is plain, only what is left
+ * over (another tool has replaced its table) is removed. A device made as a
+ * replica is refused. -EBUSY with a plain device afterwards: someone
  * has the hidden device open; call again.
  */
 int dmr_dm_take_out(struct dmr_dm *dm, const char *name);

@@ -11,7 +11,7 @@
  * H2 encode and decode apply the same rules, so what we write we can read.
  * H3 an intact slot that is beyond us is never passed over for the other one:
  *    that one may be older, and acting on it would roll the target back.
- * H4 unknown bytes between the ancestors and the checksum are ignored: a later
+ * H4 unknown bytes between "named" and the checksum are ignored: a later
  *    writer may use them for what an old reader need not know. What it must
  *    know gets a bit in incompat.
  */
@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <isa-l/crc.h>
+#include <xxhash.h>
 
 #define MAGIC "dmReplHd"
 #define INCOMPAT_KNOWN 0ULL
@@ -65,8 +66,9 @@ struct wire {
 	uint64_t digest;
 	uint64_t seq;
 	struct wire_ancestor ancestors[REPLICA_ANCESTORS_MAX];
+	uint64_t named;
 	uint8_t reserved[REPLICA_SLOT_BYTES - 224 -
-			 16 * REPLICA_ANCESTORS_MAX - 4];
+			 16 * REPLICA_ANCESTORS_MAX - 8 - 4];
 	uint32_t crc32c;
 } __attribute__((packed));
 
@@ -247,6 +249,7 @@ static void put_progress(struct wire *w, const struct replica_header *h)
 	w->last_clean = htole64(h->last_clean);
 	w->last_partial = htole64(h->last_partial);
 	w->highest_seen = htole64(h->highest_seen);
+	w->named = htole64(h->named);
 	w->merge_id = htole64(h->merge_id);
 	w->cut_time = htole64(h->cut_time);
 	w->records = htole64(h->records);
@@ -329,6 +332,7 @@ static void get_progress(struct replica_header *h, const struct wire *w)
 	h->last_clean = le64toh(w->last_clean);
 	h->last_partial = le64toh(w->last_partial);
 	h->highest_seen = le64toh(w->highest_seen);
+	h->named = le64toh(w->named);
 	h->merge_id = le64toh(w->merge_id);
 	h->cut_time = le64toh(w->cut_time);
 	h->records = le64toh(w->records);
@@ -447,4 +451,26 @@ int replica_session_compare(const struct replica_session *a,
 	if (a->attaches != b->attaches)
 		return a->attaches < b->attaches ? -1 : 1;
 	return 0;
+}
+
+/* --- digests ------------------------------------------------------------- */
+
+uint32_t replica_digest(uint64_t off, const void *data, uint64_t len)
+{
+	uint64_t le[2] = { htole64(off), htole64(len) };
+	uint32_t crc = crc32_iscsi((unsigned char *)le, data ? 8 : 16, ~0U);
+
+	if (data)
+		crc = crc32_iscsi((unsigned char *)data, len, crc);
+	return ~crc;
+}
+
+void replica_sum(void *sum, const void *data, size_t len, uint64_t seed)
+{
+	XXH128_canonical_t canonical;
+
+	_Static_assert(sizeof(canonical) == REPLICA_SUM_BYTES, "size of a sum");
+	XXH128_canonicalFromHash(&canonical,
+				 XXH3_128bits_withSeed(data, len, seed));
+	memcpy(sum, &canonical, sizeof(canonical));
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The replica header: what a target says about the image that it has. Pure. */
+/*
+ * The replica header: what a target says about the image that it has; and the
+ * two kinds of digest that both sites make. Pure.
+ */
 #ifndef REPLICA_HEADER_H
 #define REPLICA_HEADER_H
 
@@ -15,6 +18,7 @@
 #define REPLICA_ANCESTORS_MAX	64
 #define REPLICA_MEMBERS_MAX	4096
 #define REPLICA_VOLUME_MAX	(1ULL << 62)	/* bytes */
+#define REPLICA_SUM_BYTES	16		/* of a chunk, in VOL@sum */
 #define REPLICA_WHY_LEN		160
 
 enum replica_kind {
@@ -69,6 +73,9 @@ struct replica_header {
 	uint64_t last_clean;		/* 0 = none yet */
 	uint64_t last_partial;
 	uint64_t highest_seen;
+	uint64_t named;			/* the last epoch, committed or kept,
+					 * that the primary's metadata named
+					 * durably then; 0 = nothing known */
 	uint64_t merge_id;
 	uint64_t cut_time;		/* ns since 1970, of last_clean */
 	uint64_t volume_bytes;
@@ -125,5 +132,17 @@ int replica_session_compare(const struct replica_session *a,
 
 /* "hello", "open" …; "?" for others. */
 const char *replica_kind_name(uint32_t kind);
+
+/*
+ * One record's part of an epoch's digest (W2): crc32c over the offset (le64)
+ * and the data; for zeros (@data NULL) over the offset and the length (le64).
+ */
+uint32_t replica_digest(uint64_t off, const void *data, uint64_t len);
+
+/*
+ * A chunk's digest as VOL@sum has it (W4): XXH3-128, canonical, seeded with the
+ * random number of the session. @sum gets REPLICA_SUM_BYTES.
+ */
+void replica_sum(void *sum, const void *data, size_t len, uint64_t seed);
 
 #endif

@@ -19,6 +19,9 @@
 
 /* Larger than the usual limit on purpose: the kernel gives what it may. */
 #define SEND_BUFFER	(4 << 20)
+#define KEEP_IDLE_S	30
+#define KEEP_INTERVAL_S	10
+#define KEEP_COUNT	3
 
 struct nbd_resolve {
 	struct ring_job job;
@@ -49,6 +52,23 @@ static void connected(struct ring_op *op, int res, unsigned int flags)
 	}
 }
 
+/* A connection on which nothing is asked for hours may be gone, too. */
+static void keep_alive(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_S },
+		{ IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT },
+	};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		setsockopt(fd, options[i].level, options[i].name,
+			   &options[i].value, sizeof(options[i].value));
+}
+
 static int open_socket(struct nbd_conn *conn, int family)
 {
 	int size = SEND_BUFFER, one = 1;
@@ -59,13 +79,15 @@ static int open_socket(struct nbd_conn *conn, int family)
 	if (conn->fd < 0)
 		return nbd_fail(conn, -errno, "socket: %s",
 				strerrordesc_np(errno));
-	/* Both are only for speed. */
+	/* Only for speed. */
 	if (family == AF_UNIX)
 		setsockopt(conn->fd, SOL_SOCKET, SO_SNDBUF, &size,
 			   sizeof(size));
 	else
 		setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one,
 			   sizeof(one));
+	if (family != AF_UNIX)
+		keep_alive(conn->fd);
 	return 0;
 }
 

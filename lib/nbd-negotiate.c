@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The negotiation: fixed newstyle, one option (GO), as a chain of steps, each
- * of which looks at one message of the server.
+ * The negotiation: fixed newstyle, as a chain of steps, each of which looks at
+ * one message of the server. One question after the other is asked, each one
+ * option: INFO, and at last GO.
  *
- *	greeting -> [GO is sent] -> reply header -> reply data
- *	            ^                    |             |
- *	            |                    +--- INFO ----+
- *	            +--- next reply <------------------+
- *	reply ACK -> ready; reply with an error, or nonsense -> nbd_fail()
+ *	greeting -> [STARTTLS is sent] -> reply header -> reply data: the text
+ *	of a refusal; ACK -> TLS handshake (nbd-tls.c) -> the first question
+ *
+ *	greeting -> [option is sent] -> reply header -> reply data
+ *	            ^  ^                    |             |
+ *	            |  |                    +--- INFO ----+
+ *	            |  +--- next reply <------------------+
+ *	            '------ ACK of INFO, or its refusal: the next question
+ *	ACK of GO -> ready; its refusal, or nonsense at any time -> nbd_fail()
  *
  * A server may send any number of INFO replies; we take MAX_OPT_REPLIES.
+ *
+ * G1  Where the URI asks for TLS, GO and all that follows is sent in TLS, or
+ *     not at all: whatever is answered to STARTTLS but an ACK is the end.
  */
 #include "nbd-private.h"
 
 #include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +34,8 @@
 
 static int step_reply(struct nbd_conn *conn, const void *data);
 
+static int step_tls_reply(struct nbd_conn *conn, const void *data);
+
 static int protocol_error(struct nbd_conn *conn, const char *what)
 {
 	return nbd_fail(conn, -EPROTO, "the server's %s makes no sense", what);
@@ -32,27 +43,114 @@ static int protocol_error(struct nbd_conn *conn, const char *what)
 
 /* --- greeting ------------------------------------------------------------- */
 
-static int send_go(struct nbd_conn *conn)
+static uint32_t option_of(const struct nbd_conn *conn)
 {
-	size_t name_len = strlen(conn->uri.export);
-	size_t len = sizeof(struct nbd_opt_go) + name_len + 4;
-	const uint16_t infos[] = { htobe16(1), htobe16(NBD_INFO_BLOCK_SIZE) };
-	struct nbd_opt_go *go = malloc(len);
+	return conn->question == NBD_OPEN ? NBD_OPT_GO : NBD_OPT_INFO;
+}
 
+static int out_of_memory(struct nbd_conn *conn)
+{
+	return nbd_fail(conn, -ENOMEM, "out of memory");
+}
+
+static struct nbd_opt_go *make_option(struct nbd_conn *conn, const char *name,
+				      const char *suffix, size_t *len)
+{
+	uint16_t info = conn->question == NBD_ASK_NAME ? NBD_INFO_NAME :
+							 NBD_INFO_BLOCK_SIZE;
+	const uint16_t infos[] = { htobe16(1), htobe16(info) };
+	size_t head = strlen(name), tail = strlen(suffix);
+	struct nbd_opt_go *go;
+
+	*len = sizeof(*go) + head + tail + sizeof(infos);
+	go = malloc(*len);
 	if (!go)
-		return nbd_fail(conn, -ENOMEM, "out of memory");
+		return NULL;
 	go->client_flags = htobe32(NBD_FLAG_FIXED_NEWSTYLE |
 				   NBD_FLAG_NO_ZEROES);
 	go->opt_magic = htobe64(NBD_OPT_MAGIC);
-	go->option = htobe32(NBD_OPT_GO);
-	go->len = htobe32(4 + name_len + sizeof(infos));
-	go->name_len = htobe32(name_len);
-	memcpy(go->name, conn->uri.export, name_len);
-	memcpy(go->name + name_len, infos, sizeof(infos));
+	go->option = htobe32(option_of(conn));
+	go->len = htobe32(4 + head + tail + sizeof(infos));
+	go->name_len = htobe32(head + tail);
+	memcpy(go->name, name, head);
+	memcpy(go->name + head, suffix, tail);
+	memcpy(go->name + head + tail, infos, sizeof(infos));
+	return go;
+}
+
+static const char *server_name(const struct nbd_conn *conn)
+{
+	return conn->canonical ? conn->canonical : conn->export;
+}
+
+/* What stands before the option is sent once. */
+static int send_question(struct nbd_conn *conn)
+{
+	bool is_sibling = conn->question == NBD_ASK_SIBLING;
+	size_t len, skip = conn->nr_questions++ ?
+			   offsetof(struct nbd_opt_go, opt_magic) : 0;
+	struct nbd_opt_go *go = make_option(conn, is_sibling ?
+					    server_name(conn) : conn->export,
+					    is_sibling ?
+					    conn->opts.ask_suffix : "", &len);
+
+	if (!go)
+		return out_of_memory(conn);
+	free(conn->hello);
 	conn->hello = (uint8_t *)go;
-	nbd_tx_add(&conn->tx, go, len);
+	conn->nr_opt_replies = 0;
+	nbd_tx_add(&conn->tx, conn->hello + skip, len - skip);
 	nbd_send(conn);
 	return 0;
+}
+
+static int send_starttls(struct nbd_conn *conn)
+{
+	struct nbd_opt_first *opt = malloc(sizeof(*opt));
+
+	if (!opt)
+		return out_of_memory(conn);
+	opt->client_flags = htobe32(NBD_FLAG_FIXED_NEWSTYLE |
+				    NBD_FLAG_NO_ZEROES);
+	opt->opt_magic = htobe64(NBD_OPT_MAGIC);
+	opt->option = htobe32(NBD_OPT_STARTTLS);
+	opt->len = 0;
+	conn->hello = (uint8_t *)opt;
+	conn->nr_questions++;
+	nbd_tx_add(&conn->tx, opt, sizeof(*opt));
+	nbd_send(conn);
+	return 0;
+}
+
+static bool is_wanted(const struct nbd_conn *conn, enum nbd_question question)
+{
+	if (question == NBD_ASK_NAME)
+		return conn->opts.ask_suffix && !*conn->export;
+	if (question == NBD_ASK_SIBLING)
+		return conn->opts.ask_suffix && *server_name(conn);
+	return true;
+}
+
+static int ask(struct nbd_conn *conn, enum nbd_question question)
+{
+	while (!is_wanted(conn, question))
+		question++;
+	conn->question = question;
+	conn->is_question_due = conn->tx.op.pending;
+	return conn->is_question_due ? 0 : send_question(conn);
+}
+
+void nbd_negotiate_sent(struct nbd_conn *conn)
+{
+	if (conn->is_question_due)
+		send_question(conn);
+	conn->is_question_due = false;
+}
+
+int nbd_negotiate_in_tls(struct nbd_conn *conn)
+{
+	nbd_expect(conn, sizeof(struct nbd_opt_reply), NULL, step_reply);
+	return ask(conn, NBD_ASK_NAME);
 }
 
 static int step_greeting(struct nbd_conn *conn, const void *data)
@@ -71,8 +169,13 @@ static int step_greeting(struct nbd_conn *conn, const void *data)
 	if ((be16toh(msg->flags) & wanted) != wanted)
 		return nbd_fail(conn, -EPROTONOSUPPORT, "the server does not "
 				"speak the fixed newstyle protocol");
+	if (conn->uri.is_tls) {
+		nbd_expect(conn, sizeof(struct nbd_opt_reply), NULL,
+			   step_tls_reply);
+		return send_starttls(conn);
+	}
 	nbd_expect(conn, sizeof(struct nbd_opt_reply), NULL, step_reply);
-	return send_go(conn);
+	return ask(conn, NBD_ASK_NAME);
 }
 
 /* --- INFO ----------------------------------------------------------------- */
@@ -130,6 +233,43 @@ static int info_block_size(struct nbd_conn *conn, const void *data, size_t len)
 	return 0;
 }
 
+static int info_name(struct nbd_conn *conn, const void *msg, size_t len)
+{
+	const char *name = (const char *)msg + sizeof(uint16_t);
+	size_t name_len = len - sizeof(uint16_t);
+
+	if (name_len > NBD_MAX_NAME || memchr(name, 0, name_len))
+		return protocol_error(conn, "name of the export");
+	free(conn->canonical);
+	conn->canonical = strndup(name, name_len);
+	return conn->canonical ? 0 : out_of_memory(conn);
+}
+
+static int info_sibling(struct nbd_conn *conn, const void *data, size_t len)
+{
+	const struct nbd_info_export *msg = data;
+	struct nbd_sibling *sibling = &conn->info.sibling;
+
+	if (len != sizeof(*msg))
+		return protocol_error(conn, "export information");
+	sibling->exists = true;
+	sibling->size = be64toh(msg->size);
+	sibling->is_read_only = be16toh(msg->flags) & NBD_FLAG_READ_ONLY;
+	return 0;
+}
+
+/* Which piece of information is used in which answer. */
+static const struct {
+	enum nbd_question question;
+	uint16_t type;
+	int (*take)(struct nbd_conn *conn, const void *data, size_t len);
+} infos_taken[] = {
+	{ NBD_ASK_NAME, NBD_INFO_NAME, info_name },
+	{ NBD_ASK_SIBLING, NBD_INFO_EXPORT, info_sibling },
+	{ NBD_OPEN, NBD_INFO_EXPORT, info_export },
+	{ NBD_OPEN, NBD_INFO_BLOCK_SIZE, info_block_size },
+};
+
 static int reply_info(struct nbd_conn *conn, const uint8_t *data, size_t len)
 {
 	uint16_t type;
@@ -137,14 +277,12 @@ static int reply_info(struct nbd_conn *conn, const uint8_t *data, size_t len)
 	if (len < sizeof(type))
 		return protocol_error(conn, "information");
 	memcpy(&type, data, sizeof(type));
-	switch (be16toh(type)) {
-	case NBD_INFO_EXPORT:
-		return info_export(conn, data, len);
-	case NBD_INFO_BLOCK_SIZE:
-		return info_block_size(conn, data, len);
-	default:
-		return 0;
-	}
+	for (size_t i = 0; i < sizeof(infos_taken) / sizeof(infos_taken[0]);
+	     i++)
+		if (infos_taken[i].question == conn->question &&
+		    infos_taken[i].type == be16toh(type))
+			return infos_taken[i].take(conn, data, len);
+	return 0;
 }
 
 /* --- errors --------------------------------------------------------------- */
@@ -192,15 +330,31 @@ static int reply_error(struct nbd_conn *conn, const uint8_t *data, size_t len)
 			"(%s)", type, text);
 }
 
-/* --- replies to GO -------------------------------------------------------- */
+/* --- replies -------------------------------------------------------------- */
 
 static int reply_ack(struct nbd_conn *conn)
 {
+	if (conn->question != NBD_OPEN)
+		return ask(conn, conn->question + 1);
 	if (!conn->has_export_info)
 		return nbd_fail(conn, -EPROTO, "the server has not told the "
 				"size of the export");
+	conn->info.export = server_name(conn);
 	nbd_requests_start(conn);
 	return 0;
+}
+
+/* No error: a server need not know the question, nor have such an export. */
+static int question_refused(struct nbd_conn *conn)
+{
+	conn->info.sibling.exists = false;
+	return ask(conn, conn->question + 1);
+}
+
+static const char *answer(const struct nbd_conn *conn)
+{
+	return conn->question == NBD_OPEN ? "answer to NBD_OPT_GO" :
+					    "answer to NBD_OPT_INFO";
 }
 
 static int step_reply_data(struct nbd_conn *conn, const void *data)
@@ -209,18 +363,22 @@ static int step_reply_data(struct nbd_conn *conn, const void *data)
 
 	nbd_expect(conn, sizeof(struct nbd_opt_reply), NULL, step_reply);
 	if (reply->type & NBD_REP_FLAG_ERROR)
-		return reply_error(conn, data, reply->len);
+		return conn->question == NBD_OPEN ?
+		       reply_error(conn, data, reply->len) :
+		       question_refused(conn);
 	switch (reply->type) {
 	case NBD_REP_ACK:
 		return reply_ack(conn);
 	case NBD_REP_INFO:
 		return reply_info(conn, data, reply->len);
 	default:
-		return protocol_error(conn, "answer to NBD_OPT_GO");
+		return protocol_error(conn, answer(conn));
 	}
 }
 
-static int step_reply(struct nbd_conn *conn, const void *data)
+/* Into conn->opt_reply: what is answered to @option. */
+static int take_reply(struct nbd_conn *conn, const void *data, uint32_t option,
+		      const char *name)
 {
 	const struct nbd_opt_reply *msg = data;
 	struct nbd_opt_reply *reply = &conn->opt_reply;
@@ -228,11 +386,48 @@ static int step_reply(struct nbd_conn *conn, const void *data)
 	reply->type = be32toh(msg->type);
 	reply->len = be32toh(msg->len);
 	if (be64toh(msg->magic) != NBD_REP_MAGIC ||
-	    be32toh(msg->option) != NBD_OPT_GO)
-		return protocol_error(conn, "answer to NBD_OPT_GO");
+	    be32toh(msg->option) != option)
+		return protocol_error(conn, name);
 	if (reply->len > NBD_MAX_OPT_REPLY)
 		return nbd_fail(conn, -EPROTO, "an option reply of %u bytes "
 				"makes no sense", reply->len);
+	return 0;
+}
+
+/* G1 */
+static int step_tls_reply_data(struct nbd_conn *conn, const void *data)
+{
+	const struct nbd_opt_reply *reply = &conn->opt_reply;
+	char text[128];
+
+	if (reply->type == NBD_REP_ACK)
+		return nbd_tls_start(conn);
+	server_text(text, sizeof(text), data, reply->len);
+	return nbd_fail(conn, -EPROTONOSUPPORT, "the server does not offer TLS"
+			"%s%s%s: nothing is sent in clear", reply->len ?
+			" (" : "", text, reply->len ? ")" : "");
+}
+
+static int step_tls_reply(struct nbd_conn *conn, const void *data)
+{
+	int ret = take_reply(conn, data, NBD_OPT_STARTTLS,
+			     "answer to NBD_OPT_STARTTLS");
+
+	if (ret)
+		return ret;
+	if (!conn->opt_reply.len)
+		return step_tls_reply_data(conn, data);
+	nbd_expect(conn, conn->opt_reply.len, NULL, step_tls_reply_data);
+	return 0;
+}
+
+static int step_reply(struct nbd_conn *conn, const void *data)
+{
+	const struct nbd_opt_reply *reply = &conn->opt_reply;
+	int ret = take_reply(conn, data, option_of(conn), answer(conn));
+
+	if (ret)
+		return ret;
 	if (++conn->nr_opt_replies > MAX_OPT_REPLIES)
 		return nbd_fail(conn, -EPROTO,
 				"the server's information does not end");

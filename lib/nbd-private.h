@@ -15,10 +15,18 @@
 #include "nbd-wire.h"
 #include "nbd.h"
 #include "ring.h"
+#include "tls.h"
 #include "uri.h"
 
 #define NBD_MAX_OPT_REPLY	8192	/* a reply to an option, at most */
 #define NBD_MAX_IOV		1024	/* the kernel's limit */
+
+/* The questions of the negotiation, in this order. */
+enum nbd_question {
+	NBD_ASK_NAME,		/* what the default export is called */
+	NBD_ASK_SIBLING,	/* whether there is export + ask_suffix */
+	NBD_OPEN,
+};
 
 enum nbd_state {
 	NBD_CONNECTING,		/* name, socket */
@@ -60,6 +68,7 @@ struct nbd_tx {
 	struct msghdr msg;
 	unsigned int nr_iov;
 	size_t len;		/* bytes in iov */
+	size_t wire_len;	/* of the send under way */
 	uint64_t start;
 	uint32_t batch;		/* counts the sends */
 	unsigned int nr_early;	/* slots with ->is_early */
@@ -96,7 +105,11 @@ struct nbd_conn {
 	struct sockaddr_storage sa;
 
 	struct nbd_info info;
-	unsigned int nr_opt_replies;
+	char *export;			/* that we open */
+	char *canonical;		/* as the server calls it, or NULL */
+	enum nbd_question question;
+	bool is_question_due;		/* when the one before has been sent */
+	unsigned int nr_questions, nr_opt_replies;
 	bool has_export_info;
 	struct nbd_opt_reply opt_reply;	/* host order */
 	uint8_t *hello;			/* the option that we send */
@@ -104,6 +117,9 @@ struct nbd_conn {
 	struct ring_recv recv;
 	struct nbd_rx rx;
 	struct nbd_tx tx;
+	struct tls *tls;		/* NULL: none, or not yet */
+	bool is_shaking;		/* hands: the handshake is under way */
+	struct iovec tls_iov;		/* what is being sent of it */
 
 	struct nbd_req_list queue;	/* not, or not wholly, on the wire */
 	struct nbd_req_list refused;	/* err is set */
@@ -133,6 +149,10 @@ void nbd_expect(struct nbd_conn *conn, size_t want, uint8_t *into,
 /* Send what is in tx.iov; nbd_sent() follows. */
 void nbd_send(struct nbd_conn *conn);
 void nbd_tx_add(struct nbd_tx *tx, void *data, size_t len);
+/* Bytes in clear, in pieces of any size. */
+void nbd_rx_feed(struct nbd_conn *conn, const uint8_t *data, size_t len);
+/* The stream from the server has ended, with 0 or -errno. */
+void nbd_rx_ended(struct nbd_conn *conn, int res);
 
 /* --- nbd-connect.c -------------------------------------------------------- */
 
@@ -144,6 +164,20 @@ void nbd_forget_resolve(struct nbd_conn *conn);
 
 /* conn->fd is connected.  Leads to nbd_requests_start() or nbd_fail(). */
 void nbd_negotiate(struct nbd_conn *conn);
+/* The TLS handshake is done: the negotiation goes on in it. */
+int nbd_negotiate_in_tls(struct nbd_conn *conn);
+
+/* --- nbd-tls.c ------------------------------------------------------------ */
+
+/* The server agrees to TLS.  Leads to nbd_negotiate_in_tls() or nbd_fail(). */
+int nbd_tls_start(struct nbd_conn *conn);
+void nbd_tls_received(struct nbd_conn *conn, const void *data, size_t len);
+/* Encrypt what is in tx.iov, and send it when the wire is free. */
+void nbd_tls_send(struct nbd_conn *conn);
+/* A send has ended well.  True: another one has followed at once. */
+bool nbd_tls_sent(struct nbd_conn *conn);
+/* What was being sent has been. */
+void nbd_negotiate_sent(struct nbd_conn *conn);
 
 /* --- nbd-request.c -------------------------------------------------------- */
 

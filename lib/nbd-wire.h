@@ -16,9 +16,13 @@
 #define NBD_REQUEST_MAGIC	0x25609513u
 #define NBD_SIMPLE_REPLY_MAGIC	0x67446698u
 
+#define NBD_MAX_NAME		4096	/* bytes of an export's name */
+
 #define NBD_FLAG_FIXED_NEWSTYLE	(1u << 0)	/* both directions */
 #define NBD_FLAG_NO_ZEROES	(1u << 1)
 
+#define NBD_OPT_STARTTLS	5
+#define NBD_OPT_INFO		6
 #define NBD_OPT_GO		7
 
 #define NBD_REP_ACK		1
@@ -27,6 +31,7 @@
 #define NBD_REP_ERR(n)		(NBD_REP_FLAG_ERROR | (n))
 
 #define NBD_INFO_EXPORT		0
+#define NBD_INFO_NAME		1
 #define NBD_INFO_BLOCK_SIZE	3
 
 #define NBD_FLAG_HAS_FLAGS		(1u << 0)
@@ -60,7 +65,19 @@ struct nbd_greeting {
 } __attribute__((packed));
 static_assert(sizeof(struct nbd_greeting) == 18, "greeting");
 
-/* Followed by uint16_t nr_infos and that many uint16_t. */
+/* The client's flags, once, and the first option. */
+struct nbd_opt_first {
+	uint32_t client_flags;
+	uint64_t opt_magic;
+	uint32_t option;
+	uint32_t len;
+} __attribute__((packed));
+static_assert(sizeof(struct nbd_opt_first) == 20, "first option");
+
+/*
+ * GO and INFO. Followed by uint16_t nr_infos and that many uint16_t. The flags
+ * are sent once, before the first option.
+ */
 struct nbd_opt_go {
 	uint32_t client_flags;
 	uint64_t opt_magic;

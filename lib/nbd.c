@@ -66,7 +66,11 @@ static void conn_free(struct nbd_conn *conn)
 	if (conn->addrs)
 		freeaddrinfo(conn->addrs);
 	nbd_uri_free(&conn->uri);
+	tls_destroy(conn->tls);
 	nbd_requests_free(conn);
+	free((char *)conn->opts.ask_suffix);
+	free(conn->export);
+	free(conn->canonical);
 	free(conn->hello);
 	free(conn->name);
 	free(conn);
@@ -103,10 +107,18 @@ static void stop_all(struct nbd_conn *conn)
 	ring_defer(conn->ring, &conn->end_work);
 }
 
+/* How the URI is shown: the names of key files would hide the reason. */
+static int name_len(const struct nbd_conn *conn)
+{
+	return conn->uri.is_tls && conn->uri.host ? strcspn(conn->name, "?") :
+						    strlen(conn->name);
+}
+
 int nbd_fail(struct nbd_conn *conn, int err, const char *fmt, ...)
 {
 	char text[ERROR_TEXT_LEN];
 	va_list ap;
+	int n;
 
 	if (conn->state == NBD_DEAD)
 		return err;
@@ -114,8 +126,9 @@ int nbd_fail(struct nbd_conn *conn, int err, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	conn->error.code = err;
-	if (snprintf(conn->error.text, sizeof(conn->error.text), "%s: %s",
-		     conn->name, text) >= (int)sizeof(conn->error.text))
+	n = snprintf(conn->error.text, sizeof(text), "%.*s: %s",
+		     name_len(conn), conn->name, text);
+	if (n >= (int)sizeof(text))
 		memcpy(conn->error.text, text, sizeof(text));
 	stop_all(conn);
 	return err;
@@ -149,7 +162,7 @@ static bool rx_collect(struct nbd_rx *rx, const uint8_t **data, size_t *len)
 	return rx->have == rx->want;
 }
 
-static void rx_feed(struct nbd_conn *conn, const uint8_t *data, size_t len)
+void nbd_rx_feed(struct nbd_conn *conn, const uint8_t *data, size_t len)
 {
 	struct nbd_rx *rx = &conn->rx;
 	const uint8_t *message;
@@ -166,13 +179,22 @@ static void rx_feed(struct nbd_conn *conn, const uint8_t *data, size_t len)
 		}
 		if (rx->step(conn, message))
 			return;
+		if (conn->is_shaking && len) {
+			nbd_fail(conn, -EPROTO,
+				 "the server goes on in clear after STARTTLS");
+			return;
+		}
 	}
 }
 
-static void rx_ended(struct nbd_conn *conn, int res)
+void nbd_rx_ended(struct nbd_conn *conn, int res)
 {
 	if (res < 0 && res != -ECONNRESET)
 		nbd_fail(conn, res, "receive: %s", strerrordesc_np(-res));
+	else if (conn->is_shaking)
+		nbd_fail(conn, -EKEYREJECTED, "the server closed the "
+			 "connection in the TLS handshake: is it the same key "
+			 "there, and the same name?");
 	else if (conn->state < NBD_READY)
 		nbd_fail(conn, -ECONNRESET,
 			 "the server closed the connection in the negotiation");
@@ -182,7 +204,6 @@ static void rx_ended(struct nbd_conn *conn, int res)
 	else
 		nbd_fail(conn, -ECONNRESET,
 			 "the server closed the connection");
-	op_ended(conn);
 }
 
 static void received(struct ring_recv *recv, const void *buf, int res,
@@ -190,10 +211,14 @@ static void received(struct ring_recv *recv, const void *buf, int res,
 {
 	struct nbd_conn *conn = container_of(recv, struct nbd_conn, recv);
 
-	if (flags & RING_MORE)
-		rx_feed(conn, buf, res);
-	else
-		rx_ended(conn, res);
+	if (!(flags & RING_MORE)) {
+		nbd_rx_ended(conn, res);
+		op_ended(conn);
+	} else if (conn->tls) {
+		nbd_tls_received(conn, buf, res);
+	} else {
+		nbd_rx_feed(conn, buf, res);
+	}
 }
 
 /* --- bytes to the server -------------------------------------------------- */
@@ -216,16 +241,21 @@ void nbd_send(struct nbd_conn *conn)
 {
 	struct nbd_tx *tx = &conn->tx;
 
+	if (conn->tls) {
+		nbd_tls_send(conn);
+		return;
+	}
 	tx->msg.msg_iov = tx->iov;
 	tx->msg.msg_iovlen = tx->nr_iov;
 	tx->start = ring_now(conn->ring);
+	tx->wire_len = tx->len;
 	ring_send(conn->ring, &tx->op, conn->fd, &tx->msg);
 }
 
 static void sent(struct ring_op *op, int res, unsigned int flags)
 {
 	struct nbd_conn *conn = container_of(op, struct nbd_conn, tx.op);
-	size_t len = conn->tx.len;
+	size_t len = conn->tx.wire_len;
 
 	if (flags & RING_MORE)
 		return;
@@ -235,10 +265,14 @@ static void sent(struct ring_op *op, int res, unsigned int flags)
 		nbd_fail(conn, res, "send: %s", strerrordesc_np(-res));
 	else if ((size_t)res != len)
 		nbd_fail(conn, -EPIPE, "the connection broke in a send");
+	else if (conn->tls && nbd_tls_sent(conn))
+		return;
 	else if (conn->state == NBD_GOODBYE)
 		stop_all(conn);
 	else if (conn->state >= NBD_READY)
 		nbd_requests_sent(conn);
+	else
+		nbd_negotiate_sent(conn);
 	op_ended(conn);
 }
 
@@ -261,14 +295,26 @@ static void timeout(struct ring_timer *timer)
 		nbd_requests_timeout(conn);
 }
 
-static void set_opts(struct nbd_conn *conn, const struct nbd_opts *opts)
+static int copy_text(const char **to, const char *text)
 {
-	if (opts)
-		conn->opts = *opts;
+	*to = text ? strdup(text) : NULL;
+	return text && !*to ? -ENOMEM : 0;
+}
+
+static int set_opts(struct nbd_conn *conn, const struct nbd_opts *opts)
+{
+	const struct nbd_opts none = { 0 };
+
+	conn->opts = opts ? *opts : none;
 	if (!conn->opts.deadline_ms)
 		conn->opts.deadline_ms = DEFAULT_DEADLINE_MS;
 	if (!conn->opts.depth)
 		conn->opts.depth = DEFAULT_DEPTH;
+	conn->opts.export = NULL;	/* it becomes conn->export */
+	if (copy_text(&conn->opts.ask_suffix, conn->opts.ask_suffix))
+		return -ENOMEM;
+	return copy_text((const char **)&conn->export,
+			 opts ? opts->export : NULL);
 }
 
 static void set_callbacks(struct nbd_conn *conn)
@@ -288,6 +334,12 @@ static void conn_start(struct nbd_conn *conn)
 		nbd_fail(conn, ret, "%s", err.text);
 		return;
 	}
+	if (!conn->export)
+		conn->export = strdup(conn->uri.export);
+	if (!conn->export) {
+		nbd_fail(conn, -ENOMEM, "out of memory");
+		return;
+	}
 	ring_timer_add(conn->ring, &conn->timer, conn->opts.deadline_ms);
 	nbd_start_connect(conn);
 }
@@ -305,10 +357,9 @@ int nbd_connect(struct ring *ring, const char *uri,
 	conn->cbs = cbs;
 	conn->arg = arg;
 	conn->fd = -1;
-	set_opts(conn, opts);
 	set_callbacks(conn);
 	conn->name = strdup(uri);
-	if (!conn->name || nbd_requests_init(conn)) {
+	if (set_opts(conn, opts) || !conn->name || nbd_requests_init(conn)) {
 		conn_free(conn);
 		return -ENOMEM;
 	}

@@ -30,6 +30,13 @@ struct nbd_conn;
 struct nbd_req;
 struct ring;
 
+/* What a server says of an export that is not the one to be opened. */
+struct nbd_sibling {
+	bool exists;
+	bool is_read_only;
+	uint64_t size;			/* bytes */
+};
+
 /* What the server has agreed to. */
 struct nbd_info {
 	uint64_t size;			/* bytes */
@@ -42,6 +49,9 @@ struct nbd_info {
 	uint32_t block_min;		/* requests are multiples of it */
 	uint32_t block_pref;
 	uint32_t block_max;		/* of one read or write on the wire */
+	const char *export;		/* its name; with ask_suffix, what the
+					 * server calls the default export */
+	struct nbd_sibling sibling;	/* with ask_suffix */
 };
 
 struct nbd_opts {
@@ -53,6 +63,14 @@ struct nbd_opts {
 	unsigned int deadline_ms;
 	/* Requests on the wire at a time, others wait; 0 = 256. */
 	unsigned int depth;
+	/* Instead of the export of the URI. */
+	const char *export;
+	/*
+	 * Before the export is opened, the server is asked (NBD_OPT_INFO) for
+	 * the one whose name has this behind it. A server that does not know
+	 * the question has no such export.
+	 */
+	const char *ask_suffix;
 };
 
 struct nbd_callbacks {
@@ -72,6 +90,7 @@ struct nbd_callbacks {
  *
  *	nbd://HOST[:PORT]/EXPORT
  *	nbd+unix:///EXPORT?socket=PATH
+ *	nbds://, nbds+unix://	with TLS, or not at all: see uri.h
  *
  * @opts may be NULL.  Strings and options are copied, @cbs must stay.
  * Returns 0 or -ENOMEM; a URI that is wrong or not supported, like any other

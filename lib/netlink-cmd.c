@@ -317,6 +317,8 @@ int dmr_nl_set(struct dmr_nl *nl, uint64_t dev, const struct dmr_set *set)
 	if (set->last_committed)
 		dmr_nl_put_u64(&req, DMR_A_LAST_COMMITTED,
 			       *set->last_committed);
+	if (set->ancestors)
+		dmr_nl_put_ancestors(&req, set->ancestors, set->nr_ancestors);
 	return run(nl, &req);
 }
 

@@ -25,6 +25,8 @@ void dmr_nl_put_u32(struct request *req, int attr, uint32_t value);
 void dmr_nl_put_u64(struct request *req, int attr, uint64_t value);
 void dmr_nl_put_extents(struct request *req, const struct dmr_extent *v,
 			size_t nr);
+void dmr_nl_put_ancestors(struct request *req, const struct dmr_nl_ancestor *v,
+			  size_t nr);
 
 /* fn may be NULL. dump: every device's or extent array's answer goes to fn. */
 int dmr_nl_run(struct dmr_nl *nl, struct request *req, bool dump, reply_fn fn,

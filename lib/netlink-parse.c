@@ -60,6 +60,11 @@ static const struct field info_fields[] = {
 	F(GATE_MAX_NS, gate_max_ns, false),
 	F(GATE_SUM_NS, gate_sum_ns, false),
 	F(WRITTEN_SECTORS, written_sectors, false),
+	F(META_DEV, meta_dev, false),
+	F(HOT_LIMIT, hot_limit, false),
+	F(LAST_WRITE, last_write, false),
+	F(LAST_CONTACT, last_contact, false),
+	F(LAST_NAMED, last_named, false),
 };
 
 int dmr_nl_parse(const struct nlmsghdr *h, struct nlattr **attrs)
@@ -104,6 +109,31 @@ static void get_string(char *to, size_t len, const struct nlattr *attr)
 	to[n] = 0;
 }
 
+/* A list, newest first: as much as there is room for. */
+static int get_list(const struct nlattr *attr, void *to, size_t size,
+		    size_t max, uint32_t *nr)
+{
+	size_t len = attr ? (size_t)nla_len(attr) : 0;
+
+	if (len % size)
+		return -EPROTO;
+	*nr = len / size < max ? len / size : max;
+	if (*nr)
+		memcpy(to, nla_data(attr), *nr * size);
+	return 0;
+}
+
+static int get_lists(struct dmr_info *info, struct nlattr **attrs)
+{
+	if (get_list(attrs[DMR_A_ANCESTORS], info->ancestors,
+		     sizeof(info->ancestors[0]), DMR_MAX_NL_ANCESTORS,
+		     &info->nr_ancestors))
+		return -EPROTO;
+	return get_list(attrs[DMR_A_INCARNATIONS], info->incarnations,
+			sizeof(info->incarnations[0]), DMR_INCARNATIONS_MAX,
+			&info->nr_incarnations);
+}
+
 int dmr_nl_parse_info(struct dmr_info *info, struct nlattr **attrs)
 {
 	size_t i;
@@ -122,7 +152,7 @@ int dmr_nl_parse_info(struct dmr_info *info, struct nlattr **attrs)
 		return -EPROTO;
 	get_string(info->name, sizeof(info->name), attrs[DMR_A_NAME]);
 	get_string(info->uuid, sizeof(info->uuid), attrs[DMR_A_UUID]);
-	return 0;
+	return get_lists(info, attrs);
 }
 
 int dmr_nl_parse_event(struct dmr_nl_event *ev, struct nlattr **attrs)

@@ -369,6 +369,12 @@ void dmr_nl_put_extents(struct request *req, const struct dmr_extent *v,
 	put(req, DMR_A_EXTENTS, v, nr * sizeof(*v));
 }
 
+void dmr_nl_put_ancestors(struct request *req, const struct dmr_nl_ancestor *v,
+			  size_t nr)
+{
+	put(req, DMR_A_ANCESTORS, v, nr * sizeof(*v));
+}
+
 static int transmit(struct dmr_nl *nl, struct nl_msg *msg, struct exchange *ex)
 {
 	struct nlmsghdr *h = nlmsg_hdr(msg);

@@ -11,6 +11,7 @@
 #define DMR_NAME_LEN	128		/* device-mapper's, with the NUL */
 #define DMR_UUID_LEN	129
 #define DMR_ID_LEN	16
+#define DMR_INCARNATIONS_MAX	8
 
 /*
  * One socket, for commands and for events. Of one thread. Device numbers are
@@ -55,6 +56,16 @@ struct dmr_info {
 	uint64_t nr_copies;
 	uint64_t gate_last_ns, gate_max_ns, gate_sum_ns;
 	uint64_t written_sectors;
+	/* The rest is 0 without a metadata device. */
+	uint64_t meta_dev;		/* its number, see dmr_devno() */
+	uint64_t hot_limit;		/* regions */
+	uint64_t last_write;		/* seconds since 1970, coarse */
+	uint64_t last_contact;		/* the same: of the last END */
+	uint64_t last_named;		/* last_committed, as it is on disk */
+	uint32_t nr_ancestors;
+	uint32_t nr_incarnations;
+	struct dmr_nl_ancestor ancestors[DMR_MAX_NL_ANCESTORS];
+	uint64_t incarnations[DMR_INCARNATIONS_MAX];	/* newest first */
 };
 
 struct dmr_nl_event {
@@ -84,6 +95,8 @@ struct dmr_set {
 	const uint32_t *role;
 	const uint64_t *generation;
 	const uint64_t *last_committed;
+	const struct dmr_nl_ancestor *ancestors;	/* the whole list */
+	size_t nr_ancestors;			/* of it; may be 0 */
 };
 
 /* Gets extents in ascending order; not 0 stops the dump and is returned. */

@@ -14,6 +14,9 @@
  * P4 it never goes past the image of somebody who reads or has it open, unless
  *    the log is full: then it breaks the pin first (S6, S10).
  * P5 an epoch younger than history_min_ms is not taken for want of room.
+ *
+ * The thread also looks, once a second or so, for an epoch that is open for
+ * nothing (epoch O5).
  */
 #include <assert.h>
 #include <errno.h>
@@ -159,7 +162,7 @@ static int apply_data(struct walker *w, struct stage_volume *v,
 
 	if (!data)
 		return -EIO;
-	if (stage_digest(w->r.off, data, w->r.len) != w->r.crc)
+	if (replica_digest(w->r.off, data, w->r.len) != w->r.crc)
 		return error_set(err, -EIO, "%s: the log is damaged: segment %"
 				 PRIu64 ", record at %u", w->g->name,
 				 w->s->number, stage_lsn_pos(w->lsn));
@@ -375,6 +378,7 @@ static void *applier(void *arg)
 
 	pthread_mutex_lock(&g->lock);
 	while (!g->is_stopping) {
+		stage_epoch_drop_idle(g);
 		e = next_target(g);
 		if (e)
 			round_to(g, *e);

@@ -119,6 +119,8 @@ static int data_begin(struct stage_conn *c, struct error *err)
 	struct stage_group *g = v->g;
 	int ret = stage_session_check(c, err);
 
+	if (!ret)
+		ret = stage_epoch_check_idle(v, err);
 	if (ret)
 		return ret;
 	if (g->open.state != EPOCH_OPEN || !v->is_open || v->is_prepared)
@@ -143,6 +145,7 @@ static void data_end(struct stage_conn *c, int ret, const struct error *why)
 		stage_epoch_fail(g, why);
 	v->in_flight--;
 	g->open.in_flight--;
+	stage_epoch_touch(g);
 	if (g->nr_draining)
 		pthread_cond_broadcast(&g->drained);
 	if (!g->open.in_flight && g->open.failed &&
@@ -210,7 +213,7 @@ static int put_data(struct stage_volume *v, const char *buf, size_t len,
 
 		r.payload = r.len;
 		if (!is_whole)				/* V2 */
-			r.crc = stage_digest(off, buf, r.len);
+			r.crc = replica_digest(off, buf, r.len);
 		ret = put_record(v, &r, buf, err);
 		buf += r.len;
 		off += r.len;
@@ -231,7 +234,7 @@ static int put_zeros(struct stage_volume *v, uint64_t len, uint64_t off,
 			.len = len < STAGE_ZERO_MAX ? len : STAGE_ZERO_MAX,
 		};
 
-		r.crc = stage_digest(off, NULL, r.len);
+		r.crc = replica_digest(off, NULL, r.len);
 		ret = put_record(v, &r, NULL, err);
 		off += r.len;
 		len -= r.len;
@@ -244,7 +247,7 @@ static int write_data(struct stage_conn *c, const void *buf, uint64_t len,
 		      uint64_t off, struct error *err)
 {
 	struct stage_volume *v = c->v;
-	uint32_t crc = stage_digest(off, buf, len);
+	uint32_t crc = replica_digest(off, buf, len);
 	struct error why = { 0 };
 	int ret;
 

@@ -15,12 +15,16 @@
  * O4 a commit is entered into the table, becomes the image and is answered only
  *    after its sync; if that fails the epoch is dropped and the log goes on in
  *    another segment (S3).
+ * O5 an epoch for which nothing comes, while nothing is under way, is dropped
+ *    after open_idle_ms, promises of a group's members with it: a client that
+ *    is gone for ever holds no room in the log.
  */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "stage-parts.h"
 
@@ -59,6 +63,8 @@ int stage_epoch_open(struct stage_group *g, uint64_t nr, struct error *err)
 	g->open.nr = nr;
 	g->open.bytes = STAGE_RECORD_BYTES;
 	g->open.state = EPOCH_OPEN;
+	g->idle_epoch = 0;
+	stage_epoch_touch(g);
 	return 0;
 }
 
@@ -101,6 +107,45 @@ void stage_epoch_drop(struct stage_group *g)
 		stage_log_rewind(g);
 	reset_members(g);
 	pthread_cond_broadcast(&g->changed);
+}
+
+/* --- nothing comes -------------------------------------------------------- */
+
+static uint64_t monotonic_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+}
+
+void stage_epoch_touch(struct stage_group *g)
+{
+	g->open.touched_ms = monotonic_ms();
+}
+
+void stage_epoch_drop_idle(struct stage_group *g)
+{
+	uint64_t most = g->stage->opts.open_idle_ms, nr = g->open.nr;
+
+	if (!most || g->open.state != EPOCH_OPEN || g->is_header_busy ||
+	    (g->open.in_flight && !stage_fault(O5)) ||
+	    monotonic_ms() - g->open.touched_ms < most)
+		return;
+	stage_epoch_drop(g);
+	g->idle_epoch = nr;
+	g->nr_idle_drops++;
+}
+
+int stage_epoch_check_idle(const struct stage_volume *v, struct error *err)
+{
+	const struct stage_group *g = v->g;
+
+	if (!g->idle_epoch || g->open.state != EPOCH_NONE)
+		return 0;
+	return error_set(err, -ETIMEDOUT, "%s: epoch %" PRIu64 " was dropped: "
+			 "nothing came for %" PRIu64 " ms", v->meta.name,
+			 g->idle_epoch, g->stage->opts.open_idle_ms);
 }
 
 /* --- commit --------------------------------------------------------------- */

@@ -81,16 +81,6 @@ uint32_t stage_crc(const void *data, size_t len)
 	return ~crc32_iscsi((unsigned char *)data, len, ~0U);
 }
 
-uint32_t stage_digest(uint64_t off, const void *data, uint64_t len)
-{
-	uint64_t le[2] = { htole64(off), htole64(len) };
-	uint32_t crc = crc32_iscsi((unsigned char *)le, data ? 8 : 16, ~0U);
-
-	if (data)
-		crc = crc32_iscsi((unsigned char *)data, len, crc);
-	return ~crc;
-}
-
 bool stage_name_ok(const char *name)
 {
 	size_t len = strnlen(name, 64);

@@ -104,8 +104,6 @@ struct stage_commit {
 	uint32_t nr_members;
 };
 
-/* One record's part of the digest (W2); @data NULL: zeros. */
-uint32_t stage_digest(uint64_t off, const void *data, uint64_t len);
 uint32_t stage_crc(const void *data, size_t len);
 
 void stage_volume_encode(const struct stage_volume_block *v, void *block);

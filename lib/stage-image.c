@@ -19,9 +19,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "stage-parts.h"
+
+#define SUMS_READ	(256U << 10)	/* at once, if chunks are not larger */
 
 void stage_image_pin(struct stage_image *i, struct stage_volume *v,
 		     uint64_t lsn)
@@ -76,7 +77,7 @@ static bool is_payload_good(const struct stage_piece *p, const char *head,
 	struct stage_record r;
 
 	return !stage_record_decode(&r, salt, p->lsn, head) &&
-	       stage_digest(r.off, payload, r.len) == r.crc;
+	       replica_digest(r.off, payload, r.len) == r.crc;
 }
 
 /* R3: the whole record, and of it what is asked for. */
@@ -391,38 +392,39 @@ int stage_image_extents(struct stage_image *i, uint64_t off, uint64_t len,
 
 /* --- VOL@sum, VOL@above --------------------------------------------------- */
 
-static void sum(const void *data, size_t len, uint64_t seed,
-		struct stage_sum *s)
+/* The chunks of @len bytes; the last one may be short. */
+static void make_sums(const char *buf, size_t len, size_t chunk, uint64_t seed,
+		      struct stage_sum *sums)
 {
-	XXH128_canonical_t canonical;
-
-	XXH128_canonicalFromHash(&canonical,
-				 XXH3_128bits_withSeed(data, len, seed));
-	memcpy(s->bytes, canonical.digest, sizeof(s->bytes));
+	for (size_t at = 0; at < len; at += chunk)
+		replica_sum(sums++, buf + at, len - at < chunk ? len - at :
+			    chunk, seed);
 }
 
 static int read_sums(struct stage_image *i, uint64_t seed, uint64_t first,
 		     uint32_t nr, struct stage_sum *sums, struct error *err)
 {
 	struct stage_volume *v = i->v;
-	uint64_t off = first * v->meta.chunk_bytes;
-	char *buf = malloc(v->meta.chunk_bytes);
-	int ret = buf ? 0 : error_set(err, -ENOMEM, "no memory");
+	size_t chunk = v->meta.chunk_bytes, len;
+	size_t most = chunk > SUMS_READ ? chunk : SUMS_READ / chunk * chunk;
+	uint64_t off = first * chunk, end = off + nr * chunk;
+	char *buf;
+	int ret = 0;
 
-	for (uint32_t n = 0; !ret && n < nr; n++) {
-		size_t len = v->meta.chunk_bytes;
-
-		if (off >= v->meta.bytes) {
-			ret = error_set(err, -EINVAL, "%s: no such chunk",
-					v->meta.name);
-			break;
-		}
-		if (len > v->meta.bytes - off)
-			len = v->meta.bytes - off;
+	if (!nr || end - chunk >= v->meta.bytes)
+		return error_set(err, -EINVAL, "%s: no such chunk",
+				 v->meta.name);
+	if (end > v->meta.bytes)
+		end = v->meta.bytes;
+	buf = malloc(most);
+	if (!buf)
+		return error_set(err, -ENOMEM, "no memory");
+	for (; !ret && off < end; off += len) {
+		len = end - off < most ? end - off : most;
 		ret = stage_image_read_at(v, i->lsn, buf, len, off, err);
 		if (!ret)
-			sum(buf, len, seed, &sums[n]);
-		off += len;
+			make_sums(buf, len, chunk, seed, sums);
+		sums += len / chunk;
 	}
 	free(buf);
 	return ret;

@@ -43,6 +43,7 @@ enum stage_fault {
 	STAGE_FAULT_W2 = 1 << 14,      /* count and digest are not compared */
 	STAGE_FAULT_W4 = 1 << 15,      /* digests of the committed image */
 	STAGE_FAULT_NUMBER = 1 << 16,  /* any number may be opened */
+	STAGE_FAULT_O5 = 1 << 17,      /* idle, whatever is under way */
 };
 
 #ifdef STAGE_FAULTS
@@ -93,6 +94,7 @@ struct open_epoch {
 	uint64_t bytes;
 	unsigned int in_flight;		/* data requests, of all members */
 	unsigned int nr_prepared;
+	uint64_t touched_ms;		/* monotonic: open, data, a promise */
 	uint32_t kind;			/* that the prepared ones want */
 	int failed;			/* -errno: will be dropped, because: */
 	struct error why;
@@ -161,6 +163,8 @@ struct stage_group {
 
 	/* epochs */
 	struct open_epoch open;
+	uint64_t idle_epoch;		/* dropped since nothing came, if no
+					 * other was opened since; 0 = none */
 	uint64_t seen, clean_epoch, partial_epoch;
 	uint64_t clean_lsn, kept_lsn;	/* commits: clean; clean or partial */
 	struct epoch_entry *epochs;	/* above applied, ascending */
@@ -179,7 +183,7 @@ struct stage_group {
 	uint64_t apply_turns;		/* it had nothing to do so often */
 	uint64_t applied_at;		/* when it did, last */
 	struct error apply_error;
-	uint64_t bytes_logged, bytes_applied, nr_syncs;
+	uint64_t bytes_logged, bytes_applied, nr_syncs, nr_idle_drops;
 };
 
 struct stage {

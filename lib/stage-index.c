@@ -15,8 +15,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SLAB_NODES	65536
-#define SLABS_MAX	65535
+#define SLAB_NODES	4096
+#define SLABS_MAX	(UINT32_MAX / SLAB_NODES)
 
 #define F_ZERO		1
 #define F_VERIFIED	2
@@ -32,8 +32,8 @@ struct node {
 _Static_assert(sizeof(struct node) <= 64, "X3");
 
 struct stage_index {
-	struct node *slabs[SLABS_MAX];
-	uint32_t nr_slabs;
+	struct node **slabs;
+	uint32_t nr_slabs, max_slabs;
 	uint32_t nr_ever;	/* nodes ever taken from slabs; 0 is nobody */
 	uint32_t free;		/* list, by ->left */
 	uint64_t nr_used;
@@ -59,12 +59,34 @@ void stage_index_destroy(struct stage_index *ix)
 		return;
 	for (uint32_t i = 0; i < ix->nr_slabs; i++)
 		free(ix->slabs[i]);
+	free(ix->slabs);
 	free(ix);
 }
 
 uint64_t stage_index_bytes(const struct stage_index *ix)
 {
 	return ix->nr_used * sizeof(struct node);
+}
+
+static int add_slab(struct stage_index *ix)
+{
+	uint32_t max = ix->max_slabs ? ix->max_slabs * 2 : 16;
+	struct node **more;
+
+	if (ix->nr_slabs == SLABS_MAX)
+		return -ENOMEM;
+	if (ix->nr_slabs == ix->max_slabs) {
+		more = realloc(ix->slabs, max * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		ix->slabs = more;
+		ix->max_slabs = max;
+	}
+	ix->slabs[ix->nr_slabs] = malloc(SLAB_NODES * sizeof(struct node));
+	if (!ix->slabs[ix->nr_slabs])
+		return -ENOMEM;
+	ix->nr_slabs++;
+	return 0;
 }
 
 /* 0: out of memory. */
@@ -75,15 +97,8 @@ static uint32_t node_get(struct stage_index *ix)
 	if (n) {
 		ix->free = at(ix, n)->left;
 	} else {
-		if (ix->nr_ever / SLAB_NODES == ix->nr_slabs) {
-			if (ix->nr_slabs == SLABS_MAX)
-				return 0;
-			ix->slabs[ix->nr_slabs] =
-				malloc(SLAB_NODES * sizeof(struct node));
-			if (!ix->slabs[ix->nr_slabs])
-				return 0;
-			ix->nr_slabs++;
-		}
+		if (ix->nr_ever / SLAB_NODES == ix->nr_slabs && add_slab(ix))
+			return 0;
 		n = ix->nr_ever++;
 	}
 	ix->nr_used++;

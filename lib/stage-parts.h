@@ -44,6 +44,12 @@ int stage_epoch_open(struct stage_group *g, uint64_t nr, struct error *err);
 void stage_epoch_fail(struct stage_group *g, const struct error *why);
 /* Locked. Waits until one more data request has ended, or may have. */
 void stage_drain(struct stage_group *g);
+/* O5: something has come for the open epoch. Not dropped. */
+void stage_epoch_touch(struct stage_group *g);
+/* O5: drops it if nothing has come for long. Not dropped. */
+void stage_epoch_drop_idle(struct stage_group *g);
+/* -ETIMEDOUT if that has happened to the newest epoch, else 0. */
+int stage_epoch_check_idle(const struct stage_volume *v, struct error *err);
 /* Waits for what is under way and forgets it (S2). None open: a no-op. */
 void stage_epoch_drop(struct stage_group *g);
 /* All members are prepared. */

@@ -478,7 +478,7 @@ static bool verify_tail(struct scan *sc)
 		if (!payload)
 			break;
 		if (w.r.type == STAGE_REC_DATA &&
-		    stage_digest(w.r.off, payload, w.r.len) != w.r.crc)
+		    replica_digest(w.r.off, payload, w.r.len) != w.r.crc)
 			break;
 		if (w.lsn == sc->tail_commit &&
 		    stage_crc(payload, w.r.payload) == w.r.crc)

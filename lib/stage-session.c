@@ -238,6 +238,7 @@ static int begin_session(struct stage_conn *c, const struct replica_header *h,
 	v->token = ++v->g->tokens;		/* Y1: the others are out */
 	c->token = v->token;
 	stage_epoch_drop(v->g);
+	v->g->idle_epoch = 0;
 	serve(v, h);
 	return log_header(v, err);
 }
@@ -314,6 +315,8 @@ static int check_commit(struct stage_volume *v, const struct replica_header *h,
 {
 	struct stage_group *g = v->g;
 
+	if (h->epoch == g->idle_epoch && stage_epoch_check_idle(v, err))
+		return -ETIMEDOUT;
 	if (g->open.state != EPOCH_OPEN || g->open.nr != h->epoch)
 		return error_set(err, -EINVAL, "%s: epoch %" PRIu64
 				 " is not open", v->meta.name, h->epoch);
@@ -339,6 +342,7 @@ static int prepare(struct stage_volume *v, const struct replica_header *h,
 
 	v->is_prepared = true;
 	v->commit = *h;
+	stage_epoch_touch(g);
 	g->open.kind = h->kind;
 	if (++g->open.nr_prepared < g->nr_members && !stage_fault(S7))
 		return 0;
@@ -356,7 +360,8 @@ static int take_commit(struct stage_conn *c, const struct replica_header *h,
 	struct stage_group *g = v->g;
 	int ret = 0;
 
-	if (g->open.state == EPOCH_NONE && !h->records)
+	if (g->open.state == EPOCH_NONE && !h->records &&
+	    h->epoch != g->idle_epoch)
 		ret = stage_epoch_open(g, h->epoch, err);
 	if (ret)
 		return ret;

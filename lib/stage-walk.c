@@ -22,10 +22,13 @@ static const char *look(struct walker *w, uint64_t pos, size_t len,
 			size_t ahead, struct error *err)
 {
 	const struct stage_io *io = w->g->stage->io;
+	uint64_t bytes = stage_load(&w->s->bytes);
 	ssize_t n;
 
 	if (pos >= w->from && pos + len <= w->from + w->len)
 		return w->buf + (pos - w->from);
+	if (bytes > pos && ahead > bytes - pos)
+		ahead = bytes - pos;
 	if (len < ahead)
 		len = ahead;
 	if (len > w->size) {

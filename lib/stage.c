@@ -194,6 +194,7 @@ static void fill_info(const struct stage_volume *v, struct stage_info *info)
 	info->bytes_logged = g->bytes_logged;
 	info->bytes_applied = stage_load(&g->bytes_applied);
 	info->nr_syncs = g->nr_syncs;
+	info->nr_idle_drops = g->nr_idle_drops;
 }
 
 void stage_get_info(struct stage_volume *v, struct stage_info *info)
@@ -210,16 +211,29 @@ void stage_get_info(struct stage_volume *v, struct stage_info *info)
 	pthread_mutex_unlock(&v->g->lock);
 }
 
-static int tell_base(const struct stage_group *g,
+/* Locked. */
+static unsigned int count_images(const struct stage_volume *v, uint64_t lsn)
+{
+	unsigned int nr = 0;
+
+	for (const struct stage_image *i = v->g->images; i; i = i->next)
+		nr += i->v == v && i->lsn == lsn && !i->is_read &&
+		      !i->is_broken;
+	return nr;
+}
+
+static int tell_base(const struct stage_volume *v,
 		     int (*fn)(void *arg, const struct stage_epoch *e),
 		     void *arg)
 {
+	const struct stage_group *g = v->g;
 	struct stage_epoch base = {
 		.epoch = g->checkpoint.applied_epoch,
 		.commit_time = g->checkpoint.commit_time,
 		.cut_time = g->checkpoint.cut_time,
 		.is_clean = true,
 		.is_base = true,
+		.nr_images = count_images(v, g->checkpoint.applied_lsn),
 	};
 
 	return base.epoch && g->floor_lsn <= g->checkpoint.applied_lsn ?
@@ -233,7 +247,7 @@ int stage_history(struct stage_volume *v,
 	int ret;
 
 	pthread_mutex_lock(&g->lock);
-	ret = tell_base(g, fn, arg);
+	ret = tell_base(v, fn, arg);
 	for (unsigned int i = 0; !ret && i < g->nr_epochs; i++) {
 		const struct epoch_entry *e = &g->epochs[i];
 		struct stage_epoch told = {
@@ -242,6 +256,7 @@ int stage_history(struct stage_volume *v,
 			.cut_time = e->cut_time,
 			.bytes = e->bytes,
 			.is_clean = e->is_clean,
+			.nr_images = count_images(v, e->lsn),
 		};
 
 		if (e->lsn >= g->floor_lsn)

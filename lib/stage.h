@@ -17,6 +17,7 @@
  *	-EPERM		wrong pair, volume, generation or merge id
  *	-ENOSPC		the log is full (S6): the epoch is dropped
  *	-EIO		the log or the base failed; an open epoch is dropped
+ *	-ETIMEDOUT	the epoch was dropped: nothing came (open_idle_ms)
  *	-ENOENT		no such volume or epoch
  *	-ESTALE		an image whose pin was broken (S10)
  */
@@ -55,6 +56,9 @@ struct stage_options {
 	uint64_t history_bytes;	/* while they take no more than this;
 				 * 0 = half of log_bytes */
 	uint64_t history_min_ms; /* a full log does not cost younger ones */
+	uint64_t open_idle_ms;	/* an open epoch for which no data and no commit
+				 * comes for so long, or a second more, is
+				 * dropped; 0 = never */
 	const struct stage_io *io;	/* NULL = the system's */
 };
 
@@ -119,6 +123,7 @@ struct stage_info {
 	uint64_t bytes_logged;		/* since the stage was opened … */
 	uint64_t bytes_applied;
 	uint64_t nr_syncs;		/* … of the log, for commits */
+	uint64_t nr_idle_drops;		/* epochs dropped by open_idle_ms */
 };
 
 void stage_get_info(struct stage_volume *v, struct stage_info *info);
@@ -196,7 +201,7 @@ int stage_image_extents(struct stage_image *i, uint64_t off, uint64_t len,
 			void *arg, struct error *err);
 
 struct stage_sum {
-	uint8_t bytes[16];
+	uint8_t bytes[REPLICA_SUM_BYTES];
 };
 
 /*
@@ -214,6 +219,7 @@ struct stage_epoch {
 	uint64_t bytes;		/* that it took in the log */
 	bool is_clean;		/* else partial: an image only with the next */
 	bool is_base;		/* the oldest: the base as it is */
+	unsigned int nr_images;	/* of this volume that are open: it is pinned */
 };
 
 /* Oldest first; as stage_image_extents() for fn. */

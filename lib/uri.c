@@ -15,16 +15,16 @@
 /* Schemes of the NBD URI specification; one with ->missing is refused. */
 static const struct scheme {
 	const char *name;
-	bool is_unix;
+	bool is_unix, is_tls;
 	const char *missing;
 } schemes[] = {
-	{ "nbd", false, NULL },
-	{ "nbd+unix", true, NULL },
-	{ "nbds", false, "TLS" },
-	{ "nbds+unix", true, "TLS" },
-	{ "nbd+vsock", false, "vsock" },
-	{ "nbds+vsock", false, "TLS" },
-	{ "nbd+ssh", false, "ssh" },
+	{ "nbd", false, false, NULL },
+	{ "nbd+unix", true, false, NULL },
+	{ "nbds", false, true, NULL },
+	{ "nbds+unix", true, true, NULL },
+	{ "nbd+vsock", false, false, "vsock" },
+	{ "nbds+vsock", false, true, "vsock" },
+	{ "nbd+ssh", false, false, "ssh" },
 };
 
 static int hex(char c)
@@ -124,9 +124,6 @@ static int parse_host(struct nbd_uri *uri, const char *from, const char *to,
 	const char *port;
 	int ret;
 
-	if (memchr(from, '@', to - from))
-		return error_set(err, -EPROTONOSUPPORT,
-				 "a user name in the URI needs TLS");
 	if (*from == '[') {
 		host++;
 		end = memchr(from, ']', to - from);
@@ -158,23 +155,77 @@ static int parse_export(struct nbd_uri *uri, const char *from, const char *to,
 	return ret;
 }
 
-static int parse_socket(struct nbd_uri *uri, const char *from, const char *to,
-			struct error *err)
+/* USER@ before the host, or before the path of a Unix socket's URI. */
+static int parse_user(struct nbd_uri *uri, const char **from, const char *to,
+		      struct error *err)
+{
+	const char *at = memchr(*from, '@', to - *from);
+	int ret;
+
+	if (!at)
+		return 0;
+	if (!uri->is_tls)
+		return error_set(err, -EPROTONOSUPPORT,
+				 "a user name in the URI needs TLS");
+	ret = decode(&uri->user, *from, at, err);
+	*from = at + 1;
+	if (!ret && !*uri->user)
+		return error_set(err, -EINVAL, "the user name is empty");
+	return ret;
+}
+
+/* NAME=VALUE of the query, into @field. */
+static int parse_value(char **field, const char *name, const char *from,
+		       const char *to, struct error *err)
 {
 	int ret;
 
-	if (uri->socket)
-		return error_set(err, -EINVAL, "socket= twice in the URI");
-	ret = decode(&uri->socket, from, to, err);
+	if (*field)
+		return error_set(err, -EINVAL, "%s twice in the URI", name);
+	ret = decode(field, from, to, err);
+	if (!ret && !**field)
+		return error_set(err, -EINVAL, "%s is empty", name);
+	return ret;
+}
+
+static int parse_socket(struct nbd_uri *uri, const char *from, const char *to,
+			struct error *err)
+{
+	int ret = parse_value(&uri->socket, "socket=", from, to, err);
+
 	if (ret)
 		return ret;
-	if (!*uri->socket)
-		return error_set(err, -EINVAL, "socket= is empty");
 	if (strlen(uri->socket) >= SOCKET_PATH_LEN)
 		return error_set(err, -EINVAL,
 				 "socket path longer than %zu bytes: %s",
 				 SOCKET_PATH_LEN - 1, uri->socket);
 	return 0;
+}
+
+static int parse_tls(struct nbd_uri *uri, const char *from, const char *to,
+		     struct error *err)
+{
+	const struct {
+		const char *name;
+		char **field;
+	} params[] = {
+		{ "tls-psk-file=", &uri->psk_file },
+		{ "tls-certificates=", &uri->certificates },
+		{ "tls-hostname=", &uri->hostname },
+	};
+
+	if (!uri->is_tls)
+		return error_set(err, -EINVAL, "%.*s goes with nbds:// only",
+				 (int)(to - from), from);
+	for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
+		size_t n = strlen(params[i].name);
+
+		if (!strncmp(from, params[i].name, n))
+			return parse_value(params[i].field, params[i].name,
+					   from + n, to, err);
+	}
+	return error_set(err, -EPROTONOSUPPORT, "%.*s is not supported: the "
+			 "peer is always verified", (int)(to - from), from);
 }
 
 /* Parameters we do not know are ignored, as the specification asks. */
@@ -188,12 +239,33 @@ static int parse_query(struct nbd_uri *uri, const char *p, struct error *err)
 		if (!strncmp(p, "socket=", 7))
 			ret = parse_socket(uri, p + 7, p + n, err);
 		else if (!strncmp(p, "tls-", 4))
-			ret = error_set(err, -EPROTONOSUPPORT,
-					"%.*s: TLS is not supported",
-					(int)n, p);
+			ret = parse_tls(uri, p, p + n, err);
 		p += n + (p[n] != '\0');
 	}
 	return ret;
+}
+
+/* There must be one way to know the peer, and all that it takes. */
+static int check_tls(struct nbd_uri *uri, struct error *err)
+{
+	if (!uri->is_tls)
+		return 0;
+	if (!uri->psk_file == !uri->certificates)
+		return error_set(err, -EINVAL, "TLS needs tls-psk-file=FILE or "
+				 "tls-certificates=FOLDER (one of them)");
+	if (uri->psk_file && !uri->user)
+		return error_set(err, -EINVAL, "tls-psk-file= needs the name "
+				 "that the key has: nbds://NAME@HOST");
+	if (uri->psk_file && uri->hostname)
+		return error_set(err, -EINVAL,
+				 "tls-hostname= goes with tls-certificates=");
+	if (uri->psk_file || uri->hostname)
+		return 0;
+	if (!uri->host)
+		return error_set(err, -EINVAL, "which name has the peer's "
+				 "certificate? tls-hostname= is missing");
+	uri->hostname = strdup(uri->host);
+	return uri->hostname ? 0 : -ENOMEM;
 }
 
 static int parse(struct nbd_uri *uri, const char *text, struct error *err)
@@ -204,6 +276,7 @@ static int parse(struct nbd_uri *uri, const char *text, struct error *err)
 
 	if (ret)
 		return ret;
+	uri->is_tls = scheme->is_tls;
 	if (strchr(text, '#'))
 		return error_set(err, -EINVAL, "a fragment (#) in the URI");
 	path = text + strcspn(text, "/?");
@@ -211,6 +284,8 @@ static int parse(struct nbd_uri *uri, const char *text, struct error *err)
 	ret = parse_export(uri, path, query, err);
 	if (!ret && *query)
 		ret = parse_query(uri, query + 1, err);
+	if (!ret)
+		ret = parse_user(uri, &text, path, err);
 	if (ret)
 		return ret;
 	if (!scheme->is_unix && uri->socket)
@@ -231,6 +306,8 @@ int nbd_uri_parse(struct nbd_uri *uri, const char *text, struct error *err)
 
 	memset(uri, 0, sizeof(*uri));
 	ret = parse(uri, text, err);
+	if (!ret)
+		ret = check_tls(uri, err);
 	if (ret == -ENOMEM)
 		error_set(err, ret, "out of memory");
 	if (ret)
@@ -244,5 +321,9 @@ void nbd_uri_free(struct nbd_uri *uri)
 	free(uri->port);
 	free(uri->socket);
 	free(uri->export);
+	free(uri->user);
+	free(uri->psk_file);
+	free(uri->certificates);
+	free(uri->hostname);
 	memset(uri, 0, sizeof(*uri));
 }

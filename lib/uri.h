@@ -4,8 +4,12 @@
  *
  *	nbd://HOST[:PORT][/EXPORT]
  *	nbd+unix:///[EXPORT]?socket=PATH
+ *	nbds://[USER@]HOST[:PORT][/EXPORT]?TLS
+ *	nbds+unix://[USER@]/[EXPORT]?socket=PATH&TLS
  *
- * HOST may be an IPv6 address in brackets.  Percent-encoding is undone.
+ * HOST may be an IPv6 address in brackets.  Percent-encoding is undone.  TLS is
+ * tls-psk-file=FILE, with a USER, or tls-certificates=FOLDER, where
+ * tls-hostname=NAME may name the peer otherwise than HOST does.
  */
 #ifndef REPLICA_URI_H
 #define REPLICA_URI_H
@@ -18,6 +22,10 @@ struct nbd_uri {
 	char *host, *port;	/* TCP, else NULL */
 	char *socket;		/* Unix, else NULL */
 	char *export;		/* never NULL, may be empty */
+	bool is_tls;
+	char *user, *psk_file;	/* both, else NULL */
+	char *certificates;	/* else this, and */
+	char *hostname;		/* what must stand in the peer's */
 };
 
 /*

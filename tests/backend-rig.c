@@ -223,3 +223,16 @@ int rig_flush(struct rig *r)
 {
 	return result(r, backend_flush(r->b, rig_answer, r));
 }
+
+int rig_write_each(struct rig *r, const void *buf, size_t len, uint64_t off)
+{
+	return result(r, backend_write_each(r->b, buf, len, off, rig_answer,
+					    r));
+}
+
+int rig_sums(struct rig *r, uint64_t first, uint32_t nr, void *sums,
+	     uint64_t seed)
+{
+	return result(r, backend_sums(r->b, first, nr, sums, seed, rig_answer,
+				      r));
+}

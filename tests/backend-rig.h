@@ -47,6 +47,9 @@ int rig_write(struct rig *r, const void *buf, size_t len, uint64_t off,
 int rig_zero(struct rig *r, uint64_t len, uint64_t off, unsigned int flags);
 int rig_read(struct rig *r, void *buf, size_t len, uint64_t off);
 int rig_flush(struct rig *r);
+int rig_write_each(struct rig *r, const void *buf, size_t len, uint64_t off);
+int rig_sums(struct rig *r, uint64_t first, uint32_t nr, void *sums,
+	     uint64_t seed);
 
 /* Start one and don't wait for it: rig_answer() counts. */
 int rig_begin_write(struct rig *r, const void *buf, size_t len, uint64_t off);

@@ -3,7 +3,7 @@
 # library and all of replicad but main.o; NAME-y lists further objects.
 # tools-y: one tests/X.c each, plain, linked with libreplica.a.
 # filters-y: for nbdkit, one tests/X-filter.c each.
-unit-y += unit-pair unit-config
+unit-y += unit-pair unit-config unit-judge
 unit-y += unit-extents unit-header
 tools-y += bench/nbd-bench
 unit-y += unit-oracle unit-oracle-target
@@ -25,36 +25,52 @@ unit-y += unit-pump unit-pump-faults unit-pump-spool unit-limit
 unit-pump-y := tests/pump-rig.o
 unit-pump-faults-y := tests/pump-rig.o
 unit-pump-spool-y := tests/pump-rig.o
+unit-y += unit-pump-compare
+unit-pump-compare-y := tests/pump-rig.o
 unit-limit-y := tests/pump-rig.o
-$(addprefix build/san/tests/unit-,pump pump-faults pump-spool limit): \
+$(addprefix build/san/tests/unit-,pump pump-faults pump-spool \
+	pump-compare limit): \
 	LDFLAGS += -Wl,--wrap=ring_read -Wl,--wrap=ring_write
 unit-y += unit-netlink
 unit-y += unit-backend-nbd unit-backend-local
 unit-backend-nbd-y := tests/backend-rig.o
 unit-backend-local-y := tests/backend-rig.o
+unit-y += unit-backend-sums
+unit-backend-sums-y := tests/backend-rig.o
 build/san/tests/unit-backend-local: LDFLAGS += -Wl,--wrap=ring_fallocate
 unit-y += unit-ring unit-uri unit-nbd unit-nbd-bad unit-nbd-servers
 unit-nbd-y := tests/nbd-script.o
 unit-nbd-bad-y := tests/nbd-script.o
+unit-y += unit-nbd-tls
+unit-nbd-tls-y := tests/nbd-script.o
+unit-y += unit-nbd-ask
+unit-nbd-ask-y := tests/nbd-script.o
+unit-y += unit-pairing
 unit-y += unit-device
 unit-device-y := tests/fake-dm.o
 tools-y += replicad-sim sim-ctl
-replicad-sim-y := tests/sim-kernel.o \
+sim-objs := tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o
+replicad-sim-y := $(sim-objs) \
 		  $(addprefix daemon/,$(filter-out main.o,$(replicad-y)))
-sim-ctl-y := tests/sim-kernel.o
+sim-ctl-y := $(sim-objs)
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
-	backend-local.o xfer.o limit.o batch.o pump.o pump-read.o pump-park.o \
-	spool.o window.o)
+	backend-nbd-call.o backend-local.o xfer.o limit.o batch.o pump.o \
+	pump-read.o pump-compare.o pump-park.o spool.o window.o)
 tools-y += insert-tool
 build/tests/insert-tool: LDFLAGS += -Wl,--wrap=dm_task_create \
 	-Wl,--wrap=dm_task_run
 unit-y += unit-dirty
 build/san/tests/unit-dirty.o: cppflags += -Itests/kshim -Ikmod
 unit-y += unit-ship unit-ship-refusals
-unit-ship-y := tests/ship-rig.o tests/sim-kernel.o tests/fake-target.o
+unit-ship-y := tests/ship-rig.o $(sim-objs) tests/fake-target.o
 unit-ship-refusals-y := $(unit-ship-y)
-$(addprefix build/san/tests/unit-,ship ship-refusals): \
+unit-y += unit-ship-lost
+unit-ship-lost-y := $(unit-ship-y)
+unit-y += unit-verify
+unit-verify-y := $(unit-ship-y)
+$(addprefix build/san/tests/unit-,ship ship-refusals ship-lost verify \
+	continuity): \
 	LDFLAGS += -Wl,--wrap=backend_open
 tools-y += rpc-call
 unit-y += unit-window
@@ -78,8 +94,17 @@ unit-stage-rules-y := $(stage-rig-objs)
 unit-y += unit-stage-bad
 unit-stage-bad-y := $(stage-rig-objs)
 tools-y += bench/stage-bench
+unit-y += unit-stage-input
+unit-stage-input-y := $(stage-rig-objs)
 unit-y += unit-stage-index unit-stage-format unit-stage-kill
 unit-stage-kill-y := $(stage-rig-objs)
 unit-y += fuzz-stage-recover
 fuzz-stage-recover-y := $(stage-rig-objs)
 filters-y += hold-filter
+unit-y += fuzz-format fuzz-header
+build/san/tests/fuzz-format.o: cppflags += -Ikmod
+unit-y += unit-continuity
+unit-continuity-y := $(unit-ship-y)
+unit-y += unit-history
+unit-y += unit-when
+unit-when-y := utils/when.o utils/args.o

@@ -340,6 +340,15 @@ void fake_dm_add(const char *name, const char *uuid, const char *type,
 	snprintf(t->params, sizeof(t->params), "%s", params);
 }
 
+void fake_dm_replace(const char *name, const char *type, const char *params)
+{
+	struct target *t = find(name)->live.v;
+
+	find(name)->live.nr = 1;
+	snprintf(t->type, sizeof(t->type), "%s", type);
+	snprintf(t->params, sizeof(t->params), "%s", params);
+}
+
 void fake_dm_open(const char *name, int openers)
 {
 	find(name)->openers = openers;

@@ -26,6 +26,9 @@ void fake_dm_reset(void);
 void fake_dm_add(const char *name, const char *uuid, const char *type,
 		 const char *params);
 
+/* Another tool loads its own table over the live one. */
+void fake_dm_replace(const char *name, const char *type, const char *params);
+
 /* Opened, suspended or made read-only by somebody else. */
 void fake_dm_open(const char *name, int openers);
 void fake_dm_suspend(const char *name);

@@ -100,6 +100,12 @@ static void end_if_idle(struct fake_backend *fb)
 		ring_defer(ring, &fb->lost);
 }
 
+void fake_break(struct fake_target *fake)
+{
+	fake->connection->is_lost = true;
+	end_if_idle(fake->connection);
+}
+
 /* Done when it is answered: a flush that does not wait misses it. */
 static void execute(const struct answer *a)
 {
@@ -271,6 +277,7 @@ static int fake_read(struct backend *b, void *buf, size_t len, uint64_t off,
 
 	if (!fb)
 		return -ENOTCONN;
+	fb->fake->reads++;
 	if (fb->fake->read_fault && !--fb->fake->read_fault)
 		answer_later(b, off, len, done, arg)->err = -EIO;
 	else
@@ -321,6 +328,8 @@ static void on_lost(struct ring_work *work)
 {
 	struct fake_backend *fb = container_of(work, struct fake_backend, lost);
 
+	if (fb->fake->before_lost)
+		fb->fake->before_lost();
 	fb->base.events->lost(fb->base.arg, -ECONNRESET, "connection lost");
 }
 
@@ -355,6 +364,7 @@ int __wrap_backend_open(struct backend **b, struct ring *ring,
 	struct fake_backend *fb = calloc(1, sizeof(*fb));
 
 	fb->fake = &fake_targets[target[strlen("fake:")] - '0'];
+	fb->fake->connection = fb;
 	fb->base.ops = &fake_ops;
 	fb->base.ring = ring;
 	fb->base.events = events;

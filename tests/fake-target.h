@@ -27,6 +27,8 @@ enum fake_fault {
 	FAKE_ERROR,		/* answered with EIO, the connection lives */
 };
 
+struct fake_backend;
+
 struct fake_stale {
 	uint64_t off;
 	size_t len;
@@ -47,10 +49,12 @@ struct fake_target {
 	unsigned int data_countdown;	/* … when this reaches 0 */
 	unsigned int read_fault;	/* this read from now is answered EIO */
 	bool flush_fault;	/* the next flush is answered with EIO */
+	struct fake_backend *connection;	/* the newest */
+	void (*before_lost)(void);	/* called as the connection is lost */
 	struct fake_stale stale[FAKE_STALE];	/* lost data writes */
 	unsigned int nr_stale;
 	unsigned int opens;
-	unsigned int data_writes, header_writes, flushes;
+	unsigned int data_writes, header_writes, flushes, reads;
 	unsigned int order_errors;
 	uint64_t data_bytes;
 };
@@ -61,6 +65,8 @@ void fake_setup(struct fake_target *fake, uint64_t volume_bytes);
 void fake_clear(struct fake_target *fake);
 /* A server still executes the writes of a connection that is dead (C2). */
 void fake_run_stale(struct fake_target *fake);
+/* The connection breaks; nobody asks for anything just then. */
+void fake_break(struct fake_target *fake);
 /* The newest header that is there; false: none. */
 bool fake_header(const struct fake_target *fake, struct replica_header *h);
 

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define GENL_REQUEST_MAX	(128 * 1024)
-#define GENL_TIMEOUT_MS		20000	/* longest wait for an answer */
+#define GENL_TIMEOUT_MS		120000	/* longest wait for an answer */
 
 struct genl_event;
 

@@ -32,6 +32,9 @@ test_finished=
 test_cleanups=()
 test_mark="$test_name: test starts ($$)"
 scratch_dir=$(mktemp -d "${TMPDIR:-/tmp}/$test_name.XXXXXX")
+# A test before this one may have stopped udev (lib-kmod.sh): dmsetup would wait
+# for it for ever.
+[ -z "${VM_SHARE-}" ] || udevadm control --start-exec-queue
 
 # --- checks ---------------------------------------------------------------------
 pass() {
@@ -162,8 +165,9 @@ requires_module() {
 
 # --- waiting ----------------------------------------------------------------------------
 # wait_until SECONDS COMMAND...: polls until it succeeds; status 1 if it never did.
+# DMR_SLOW is how many times slower the kernel is.
 wait_until() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${DMR_SLOW:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1

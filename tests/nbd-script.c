@@ -56,12 +56,27 @@ void script_get_go(struct script_server *s)
 		script_recv(s, s->payload, be32toh(go.len) - 4);
 }
 
+uint32_t script_get_option(struct script_server *s, bool is_first,
+			   char *name, size_t size)
+{
+	struct nbd_opt_go go = { .len = htobe32(4) };
+	size_t skip = is_first ? 0 : sizeof(go.client_flags), len;
+
+	if (!script_recv(s, (char *)&go + skip, sizeof(go) - skip) ||
+	    !script_recv(s, s->payload, be32toh(go.len) - 4))
+		return 0;
+	len = be32toh(go.name_len);
+	snprintf(name, size, "%.*s", (int)len, s->payload);
+	s->option = be32toh(go.option);
+	return s->option;
+}
+
 void script_opt(struct script_server *s, uint32_t type, const void *data,
 		uint32_t len)
 {
 	struct nbd_opt_reply msg = {
 		.magic = htobe64(NBD_REP_MAGIC),
-		.option = htobe32(NBD_OPT_GO),
+		.option = htobe32(s->option ? s->option : NBD_OPT_GO),
 		.type = htobe32(type),
 		.len = htobe32(len),
 	};

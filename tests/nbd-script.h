@@ -21,6 +21,7 @@ struct script_server {
 	int listen_fd, fd;
 	pthread_t thread;
 	unsigned int number;		/* for the script's use */
+	uint32_t option;		/* that is answered; 0 = GO */
 	struct nbd_request last;	/* host order, cookie as it came */
 	unsigned int nr_requests, nr_disc;	/* read them after the end */
 	uint8_t payload[9 << 20];
@@ -45,7 +46,13 @@ void script_drain(struct script_server *s);
 
 void script_greet(struct script_server *s);
 void script_get_go(struct script_server *s);
-/* A reply to GO. */
+/*
+ * The next option, with the export that it names; 0: the client has gone. The
+ * client's flags stand before the first one.
+ */
+uint32_t script_get_option(struct script_server *s, bool is_first,
+			   char *name, size_t size);
+/* A reply to GO, or to what script_get_option() returned. */
 void script_opt(struct script_server *s, uint32_t type, const void *data,
 		uint32_t len);
 void script_export(struct script_server *s, uint64_t size, uint16_t flags);

@@ -248,9 +248,15 @@ static void serve_request(struct client *c)
 static void negotiate(struct client *c)
 {
 	struct script_server *s = &c->wire;
+	uint32_t asked;
+	char name[80];
 
 	script_greet(s);
-	script_get_go(s);
+	asked = script_get_option(s, true, name, sizeof(name));
+	while (asked && asked != NBD_OPT_GO) {
+		script_opt(s, NBD_REP_ERR(1), NULL, 0); /* a plain server */
+		asked = script_get_option(s, false, name, sizeof(name));
+	}
 	script_export(s, exports.export[c->nr].bytes, SCRIPT_ALL_FLAGS);
 	script_blocks(s, 512, 4096, MOST_BYTES);
 	script_opt(s, NBD_REP_ACK, NULL, 0);

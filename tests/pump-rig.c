@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "header.h"
+
 #define STUCK_MS	60000
 
 struct rig_call {
@@ -88,8 +90,11 @@ static int target_take(struct backend *b, uint64_t len, uint64_t off,
 
 	if (++t->nr_calls > t->most_calls)
 		t->most_calls = t->nr_calls;
-	if (t->nr_data + t->nr_zero == t->fail_at)
+	if (len && t->nr_data + t->nr_zero == t->fail_at)
 		err = backend_set_error(b, -EIO, "the rig says no");
+	if (t->sums_failed && !len)
+		err = -EIO;
+	t->sums_failed = false;
 	if (err && t->fail_at_once) {
 		t->nr_calls--;
 		return err;
@@ -114,7 +119,7 @@ static int target_write(struct backend *b, const void *buf, size_t len,
 	struct rig_target *t = &rig_of(b)->target;
 
 	t->nr_data++;
-	t->digest += pump_digest(off, buf, len);
+	t->digest += replica_digest(off, buf, len);
 	memcpy(t->image + off, buf, len);
 	return target_take(b, len, off, done, arg);
 }
@@ -125,14 +130,38 @@ static int target_zero(struct backend *b, uint64_t len, uint64_t off,
 	struct rig_target *t = &rig_of(b)->target;
 
 	t->nr_zero++;
-	t->digest += pump_digest(off, NULL, len);
+	t->digest += replica_digest(off, NULL, len);
 	memset(t->image + off, 0, len);
 	return target_take(b, len, off, done, arg);
+}
+
+static int target_sums(struct backend *b, uint64_t first, uint32_t nr,
+		       void *sums, uint64_t seed, backend_done_fn *done,
+		       void *arg)
+{
+	struct rig *r = rig_of(b);
+	struct rig_target *t = &r->target;
+
+	t->nr_sums += nr;
+	t->sum_requests++;
+	for (uint64_t c = first; c < first + nr; c++) {
+		uint64_t off = c * RIG_CHUNK, left = r->bytes - off;
+
+		replica_sum(sums, t->image + off, left < RIG_CHUNK ? left :
+			    RIG_CHUNK, t->sum_seed);
+		sums = (char *)sums + REPLICA_SUM_BYTES;
+	}
+	if (t->sum_requests == t->sums_fail_at) {
+		t->sums_failed = true;
+		backend_set_error(b, -EIO, "no digests");
+	}
+	return target_take(b, 0, 0, done, arg);
 }
 
 static const struct backend_ops target_ops = {
 	.write = target_write,
 	.zero = target_zero,
+	.sums = target_sums,
 };
 
 static void answer_one(struct rig *r)
@@ -226,9 +255,10 @@ static void target_init(struct rig_target *t, uint64_t bytes)
 		.size = backend_bytes_needed(bytes),
 		.max_io = 32 << 20,
 		.min_block = 1,
-		.can = BACKEND_CAN_ZERO,
+		.can = BACKEND_CAN_ZERO | BACKEND_CAN_SUM,
 		.connections = 1,
 	};
+	t->b.opts.volume_bytes = bytes;
 	t->image = malloc(t->b.info.size);
 	memset(t->image, 0xaa, t->b.info.size);
 	t->seen = calloc(1, bytes / RIG_CHUNK + 1);
@@ -314,6 +344,8 @@ int rig_start(struct rig *r)
 		.volume_bytes = r->bytes,
 		.extents = r->extents,
 		.nr_extents = r->nr_extents,
+		.compare = r->compare,
+		.seed = r->seed_of_sums,
 		.held = r->held,
 		.on_read = on_read,
 		.done = on_done,

@@ -28,6 +28,10 @@ struct rig_target {
 	uint64_t digest;
 	unsigned int fail_at;		/* the nth request fails; 0: none */
 	bool fail_at_once;		/* … without a callback */
+	unsigned int nr_sums, sum_requests;	/* digests, in requests */
+	unsigned int sums_fail_at;	/* the nth of them; 0: none */
+	bool sums_failed;
+	uint64_t sum_seed;
 	bool stuck;			/* answers nothing */
 	bool in_order;
 };
@@ -44,7 +48,8 @@ struct rig {
 	size_t nr_extents;
 	uint8_t *released;		/* times that on_read named a chunk */
 	unsigned int seed;
-	bool from_memory, held;
+	bool from_memory, held, compare;
+	uint64_t seed_of_sums;
 
 	unsigned int steps;		/* ticks of the target, and on_reads */
 	unsigned int abort_at;		/* step; 0: never */

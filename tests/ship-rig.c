@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "identity.h"
+#include "insertion.h"
 #include "log.h"
 
 struct reactor reactor;
@@ -158,11 +159,15 @@ static void add_volume(unsigned int i, const char *options)
 {
 	char error[CONFIG_ERROR_SIZE] = "";
 	struct kernel_device device;
-	int err = sim_kernel_ops.insert(rigs[i].name, &device, error);
+	struct volume_config *config = make_config(i, options);
+	int err = insertion_run(&sim_kernel_ops, folder, config, &device,
+				error);
 
-	if (!err)
-		err = volume_create(&rigs[i].volume, &reactor,
-				    make_config(i, options), &device, error);
+	if (err)
+		volume_config_destroy(config);
+	else
+		err = volume_create(&rigs[i].volume, &reactor, config, &device,
+				    error);
 	if (!err)
 		err = group_add(group, rigs[i].volume, error);
 	if (err)

@@ -7,6 +7,7 @@
  *	sim-ctl reload V		sim-ctl degrade V CHUNKS
  *	sim-ctl request V TEXT		dmsetup message V 0 request TEXT
  *	sim-ctl get V FIELD		one number
+ *	sim-ctl meta V WHAT		see sim_meta()
  *	sim-ctl pair V W WRITES [DELAY_US]	write n to V, then n to W, …
  */
 #include "sim-kernel.h"
@@ -99,6 +100,8 @@ static int do_get(char **argv, int argc)
 		{ "aborts", i.nr_aborts }, { "keeps", i.nr_keeps },
 		{ "cuts", i.nr_cuts }, { "owner", i.owner },
 		{ "plain", is_plain }, { "degraded", i.nr_degraded },
+		{ "flags", i.dev_flags }, { "loads", i.loads },
+		{ "ancestors", i.nr_ancestors },
 	};
 
 	for (size_t f = 0; !err && f < sizeof(fields) / sizeof(*fields); f++)
@@ -130,6 +133,11 @@ static int do_request(char **argv, int argc)
 	return sim_request(argv[0], argv[1]);
 }
 
+static int do_meta(char **argv, int argc)
+{
+	return sim_meta(argv[0], argv[1]);
+}
+
 static int do_degrade(char **argv, int argc)
 {
 	return sim_degrade_after(argv[0], strtoull(argv[1], NULL, 0));
@@ -144,6 +152,7 @@ static const struct {
 	{ "storm", 3, do_storm }, { "pair", 3, do_pair },
 	{ "get", 2, do_get }, { "reload", 1, do_reload },
 	{ "degrade", 2, do_degrade }, { "request", 2, do_request },
+	{ "meta", 2, do_meta },
 };
 
 int main(int argc, char **argv)

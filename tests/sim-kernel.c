@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "sim-kernel.h"
+#include "sim-impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@ static unsigned int nr_handles;
 
 /* --- files ------------------------------------------------------------- */
 
-static const char *path_of(const char *name, const char *suffix)
+const char *sim_path(const char *name, const char *suffix)
 {
 	static __thread char path[2][500];
 	static __thread unsigned int turn;
@@ -42,26 +42,24 @@ static const char *path_of(const char *name, const char *suffix)
 	return path[turn];
 }
 
-static int lock(void)
+int sim_lock(void)
 {
-	int fd = open(path_of("lock", ""), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(sim_path("lock", ""), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd >= 0)
 		flock(fd, LOCK_EX);
 	return fd;
 }
 
-static void unlock(int *fd)
+void sim_unlock(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
 }
 
-#define LOCKED __attribute__((cleanup(unlock), unused)) int locked = lock()
-
-static struct sim_volume *map_file(const char *name)
+struct sim_volume *sim_map_file(const char *name)
 {
-	int fd = open(path_of(name, ".map"), O_RDWR | O_CLOEXEC);
+	int fd = open(sim_path(name, ".map"), O_RDWR | O_CLOEXEC);
 	struct stat st;
 	void *map = MAP_FAILED;
 
@@ -73,13 +71,13 @@ static struct sim_volume *map_file(const char *name)
 	return map == MAP_FAILED ? NULL : map;
 }
 
-static struct sim_volume *find_name(const char *name)
+struct sim_volume *sim_find(const char *name)
 {
 	for (int i = 0; i < MAX_VOLUMES; i++) {
 		if (volumes[i] && !strcmp(volumes[i]->name, name))
 			return volumes[i];
 		if (!volumes[i])
-			return volumes[i] = map_file(name);
+			return volumes[i] = sim_map_file(name);
 	}
 	return NULL;
 }
@@ -92,20 +90,9 @@ static struct sim_volume *find_dev(uint64_t dev)
 	return NULL;
 }
 
-static int copy_to(const char *name, const char *suffix, const void *buf,
-		   size_t len, uint64_t off)
-{
-	int fd = open(path_of(name, suffix), O_WRONLY | O_CLOEXEC);
-	ssize_t done = fd < 0 ? -1 : pwrite(fd, buf, len, off);
-
-	if (fd >= 0)
-		close(fd);
-	return done == (ssize_t)len ? 0 : -EIO;
-}
-
 /* --- events ------------------------------------------------------------ */
 
-static void send_text(struct sim_volume *v, uint32_t type, const char *text)
+void sim_send_text(struct sim_volume *v, uint32_t type, const char *text)
 {
 	struct dmr_nl_event ev = {
 		.type = type,
@@ -120,7 +107,7 @@ static void send_text(struct sim_volume *v, uint32_t type, const char *text)
 	snprintf(ev.name, sizeof(ev.name), "%s", v->name);
 	snprintf(ev.request, sizeof(ev.request), "%s", text);
 	snprintf(fifo, sizeof(fifo), "events.%u", v->info.owner);
-	fd = open(path_of(fifo, ""), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	fd = open(sim_path(fifo, ""), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	if (write(fd, &ev, sizeof(ev)) < 0)
@@ -128,14 +115,14 @@ static void send_text(struct sim_volume *v, uint32_t type, const char *text)
 	close(fd);
 }
 
-static void send_event(struct sim_volume *v, uint32_t type)
+void sim_send(struct sim_volume *v, uint32_t type)
 {
-	send_text(v, type, "");
+	sim_send_text(v, type, "");
 }
 
 /* --- epochs ------------------------------------------------------------ */
 
-static void count(struct sim_volume *v)
+void sim_count(struct sim_volume *v)
 {
 	uint64_t dirty = 0, frozen = 0, held = 0, preserved = 0;
 
@@ -153,7 +140,7 @@ static void count(struct sim_volume *v)
 	v->info.nr_preserved = preserved;
 }
 
-static void end(struct sim_volume *v, enum dmr_end how)
+void sim_end_one(struct sim_volume *v, enum dmr_end how)
 {
 	for (uint64_t i = 0; i < v->nr_chunks; i++) {
 		uint8_t *c = &v->chunks[i];
@@ -161,43 +148,46 @@ static void end(struct sim_volume *v, enum dmr_end how)
 		if ((*c & SIM_FROZEN) && (how == DMR_END_ABORT ||
 		    (how == DMR_END_KEEP && !(*c & SIM_RELEASED))))
 			*c |= SIM_DIRTY;
-		*c &= SIM_DIRTY;
+		else if (*c & SIM_FROZEN)
+			*c |= SIM_UNNAMED;
+		*c &= SIM_ON_DISK;
 	}
 	v->ended = v->info.epoch;
 	if (how != DMR_END_ABORT)
 		v->info.last_committed = v->info.epoch;
+	sim_meta_ended(v, how);
 	v->info.nr_commits += how == DMR_END_COMMIT;
 	v->info.nr_keeps += how == DMR_END_KEEP;
 	v->info.nr_aborts += how == DMR_END_ABORT;
 	v->info.epoch = 0;
 	v->info.epoch_flags = 0;
 	v->info.state = DMR_STATE_IDLE;
-	count(v);
+	sim_count(v);
 }
 
 /* What the kernel does when the owner's socket closes. */
-static void notice_death(struct sim_volume *v)
+void sim_notice_death(struct sim_volume *v)
 {
 	pid_t pid = v->info.owner >> 8;
 
 	if (!pid || !kill(pid, 0) || errno != ESRCH)
 		return;
 	if (v->info.epoch)
-		end(v, DMR_END_ABORT);
+		sim_end_one(v, DMR_END_ABORT);
 	v->info.owner = 0;
 }
 
 static int freeze(struct sim_volume *v)
 {
 	char buf[SIM_CHUNK];
-	int img = open(path_of(v->name, ".img"), O_RDONLY | O_CLOEXEC);
-	int view = open(path_of(v->name, ".view"), O_WRONLY | O_CLOEXEC);
+	int img = open(sim_path(v->name, ".img"), O_RDONLY | O_CLOEXEC);
+	int view = open(sim_path(v->name, ".view"), O_WRONLY | O_CLOEXEC);
 	int err = img < 0 || view < 0 ? -EIO : 0;
 
 	for (uint64_t i = 0; !err && i < v->nr_chunks; i++) {
 		if (!(v->chunks[i] & SIM_DIRTY))
 			continue;
-		v->chunks[i] = SIM_FROZEN;
+		v->chunks[i] = SIM_FROZEN | (v->chunks[i] & SIM_UNNAMED);
 		if (pread(img, buf, SIM_CHUNK, i * SIM_CHUNK) < 0 ||
 		    pwrite(view, buf, SIM_CHUNK, i * SIM_CHUNK) < 0)
 			err = -EIO;
@@ -224,8 +214,8 @@ static void cut_one(struct sim_volume *v, uint64_t epoch, uint32_t flags)
 	v->info.cut_time = now_realtime();
 	v->info.nr_cuts++;
 	freeze(v);
-	count(v);
-	send_event(v, DMR_EVENT_FROZEN);
+	sim_count(v);
+	sim_send(v, DMR_EVENT_FROZEN);
 }
 
 /* --- the table --------------------------------------------------------- */
@@ -249,7 +239,7 @@ static int find(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 	*v = find_dev(dev);
 	if (!*v)
 		return refuse(kernel, -ENODEV, "no such device");
-	notice_death(*v);
+	sim_notice_death(*v);
 	if ((*v)->info.owner != sim_of(kernel)->id)
 		return refuse(kernel, -EPERM, "not the owner");
 	if (epoch && (*v)->info.epoch != epoch)
@@ -266,10 +256,10 @@ static int sim_open(struct kernel **kernel, char error[KERNEL_ERROR_SIZE])
 		return -ENOMEM;
 	sim->id = (uint32_t)getpid() << 8 | (nr_handles++ & 0xff);
 	snprintf(fifo, sizeof(fifo), "events.%u", sim->id);
-	mkfifo(path_of(fifo, ""), 0600);
-	sim->fifo = open(path_of(fifo, ""), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	mkfifo(sim_path(fifo, ""), 0600);
+	sim->fifo = open(sim_path(fifo, ""), O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (sim->fifo < 0) {
-		snprintf(error, KERNEL_ERROR_SIZE, "%s: %s", path_of(fifo, ""),
+		snprintf(error, KERNEL_ERROR_SIZE, "%s: %s", sim_path(fifo, ""),
 			 strerror(errno));
 		free(sim);
 		return -EIO;
@@ -289,11 +279,11 @@ static void sim_close(struct kernel *kernel)
 		if (volumes[i]->info.owner != sim->id)
 			continue;
 		if (volumes[i]->info.epoch)
-			end(volumes[i], DMR_END_ABORT);
+			sim_end_one(volumes[i], DMR_END_ABORT);
 		volumes[i]->info.owner = 0;
 	}
 	snprintf(fifo, sizeof(fifo), "events.%u", sim->id);
-	unlink(path_of(fifo, ""));
+	unlink(sim_path(fifo, ""));
 	close(sim->fifo);
 	free(sim);
 }
@@ -320,8 +310,9 @@ static int sim_get(struct kernel *kernel, uint64_t dev, struct dmr_info *info)
 
 	if (!v || v->is_plain)
 		return refuse(kernel, -ENODEV, "no such device");
-	notice_death(v);
+	sim_notice_death(v);
 	*info = v->info;
+	sim_meta_looked(v);
 	return 0;
 }
 
@@ -333,7 +324,7 @@ static int sim_attach(struct kernel *kernel, uint64_t dev,
 
 	if (!v || v->is_plain)
 		return refuse(kernel, -ENODEV, "no such device");
-	notice_death(v);
+	sim_notice_death(v);
 	if (v->info.owner && v->info.owner != sim_of(kernel)->id)
 		return refuse(kernel, -EBUSY, "another process is attached");
 	v->info.owner = sim_of(kernel)->id;
@@ -351,7 +342,7 @@ static int sim_detach(struct kernel *kernel, uint64_t dev)
 	if (err)
 		return err;
 	if (v->info.epoch)
-		end(v, DMR_END_ABORT);
+		sim_end_one(v, DMR_END_ABORT);
 	v->info.owner = 0;
 	return 0;
 }
@@ -421,6 +412,22 @@ static int sim_get_frozen(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 	return err;
 }
 
+static int sim_get_dirty(struct kernel *kernel, uint64_t dev,
+			 dmr_extents_fn fn, void *arg)
+{
+	LOCKED;
+	struct sim_volume *v = find_dev(dev);
+	int err = v ? 0 : refuse(kernel, -ENODEV, "no such device");
+
+	for (uint64_t i = 0; !err && i < v->nr_chunks; i++) {
+		struct dmr_extent e = { i, 1 };
+
+		if (v->chunks[i] & SIM_DIRTY)
+			err = fn(arg, &e, 1);
+	}
+	return err;
+}
+
 static int release_one(struct sim_volume *v, const struct dmr_extent *e)
 {
 	for (uint64_t i = e->start; i < e->start + e->count; i++) {
@@ -443,7 +450,7 @@ static int sim_release(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 		err = release_one(v, &e[i]);
 	if (err)
 		return err;
-	count(v);
+	sim_count(v);
 	out->nr_held = v->info.nr_held;
 	out->epoch_flags = v->info.epoch_flags;
 	return 0;
@@ -465,7 +472,7 @@ static int sim_end(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 		if (m->info.nr_held)
 			return refuse(kernel, -EBUSY, "chunks are held");
 	for (int i = 0; (m = next_member(v, &i));)
-		end(m, how);
+		sim_end_one(m, how);
 	return 0;
 }
 
@@ -482,34 +489,78 @@ static int sim_mark(struct kernel *kernel, uint64_t dev,
 		const struct dmr_extent *x = e ? &e[i] : &all;
 
 		for (uint64_t c = x->start; c < x->start + x->count; c++)
-			v->chunks[c] |= SIM_DIRTY;
+			v->chunks[c] |= v->chunks[c] & SIM_DIRTY ? 0 :
+					SIM_DIRTY | SIM_MARKED;
 	}
-	count(v);
+	sim_meta_changed(v);
+	sim_count(v);
 	return 0;
 }
 
-static int sim_insert(const char *device, struct kernel_device *out,
-		      char error[KERNEL_ERROR_SIZE])
+static int sim_set(struct kernel *kernel, uint64_t dev,
+		   const struct dmr_set *set)
 {
 	LOCKED;
-	struct sim_volume *v = find_name(device);
+	struct sim_volume *v;
+	int err = find(kernel, dev, 0, &v);
 
-	if (!v) {
-		snprintf(error, KERNEL_ERROR_SIZE, "there is no device %s",
-			 device);
-		return -ENXIO;
+	if (!err && v->info.epoch)
+		err = refuse(kernel, -EBUSY, "an epoch is open");
+	if (!err && set->ancestors && !sim_is_kept(v))
+		err = refuse(kernel, -EOPNOTSUPP, "a volume without metadata "
+			     "has no ancestors");
+	if (err)
+		return err;
+	if (set->generation)
+		v->info.generation = *set->generation;
+	if (set->ancestors) {
+		v->info.nr_ancestors = set->nr_ancestors;
+		memcpy(v->info.ancestors, set->ancestors,
+		       set->nr_ancestors * sizeof(*set->ancestors));
 	}
-	v->is_plain = false;
+	sim_meta_changed(v);
+	return 0;
+}
+
+static int no_device(const char *device, char error[KERNEL_ERROR_SIZE])
+{
+	snprintf(error, KERNEL_ERROR_SIZE, "there is no device %s", device);
+	return -ENXIO;
+}
+
+static int sim_is_plain(const char *device, char error[KERNEL_ERROR_SIZE])
+{
+	LOCKED;
+	struct sim_volume *v = sim_find(device);
+
+	return v ? v->is_plain : no_device(device, error);
+}
+
+static int sim_insert(const char *device, const char *metadata,
+		      struct kernel_device *out, char error[KERNEL_ERROR_SIZE])
+{
+	LOCKED;
+	struct sim_volume *v = sim_find(device);
+
+	if (!v)
+		return no_device(device, error);
+	out->was_written = v->is_plain && v->was_written;
+	if (v->is_plain)
+		sim_load(v);
+	v->is_plain = v->was_written = false;
+	if (metadata && strcmp(metadata, "none"))
+		sim_meta_keep(v);
 	out->dev = v->info.dev;
 	snprintf(out->name, sizeof(out->name), "%s", v->name);
-	snprintf(out->view, sizeof(out->view), "%s", path_of(v->name, ".view"));
+	snprintf(out->view, sizeof(out->view), "%s", sim_path(v->name, ".view"));
+	snprintf(out->live, sizeof(out->live), "%s", sim_path(v->name, ".img"));
 	return 0;
 }
 
 static int sim_take_out(const char *device, char error[KERNEL_ERROR_SIZE])
 {
 	LOCKED;
-	struct sim_volume *v = find_name(device);
+	struct sim_volume *v = sim_find(device);
 
 	if (!v)
 		return -ENXIO;
@@ -529,154 +580,12 @@ const struct kernel_ops sim_kernel_ops = {
 	.join = sim_join,
 	.cut = sim_cut,
 	.get_frozen = sim_get_frozen,
+	.get_dirty = sim_get_dirty,
 	.release = sim_release,
 	.end = sim_end,
 	.mark = sim_mark,
+	.set = sim_set,
+	.is_plain = sim_is_plain,
 	.insert = sim_insert,
 	.take_out = sim_take_out,
 };
-
-/* --- the side of the tests --------------------------------------------- */
-
-static void load(struct sim_volume *v)
-{
-	uint64_t highest = 0, loads = v->info.loads + 1;
-
-	v->info.loads = loads;
-	v->info.highest_seen = highest;
-	v->info.last_committed = 0;
-	v->info.attaches = 0;
-	v->info.epoch = 0;
-	v->info.owner = 0;
-	v->info.nr_commits = 0;
-	v->info.state = DMR_STATE_IDLE;
-	if (getrandom(&v->info.incarnation, 8, 0) < 8)
-		v->info.incarnation = loads;
-	memset(v->chunks, SIM_DIRTY, v->nr_chunks);
-	count(v);
-}
-
-static int make_file(const char *name, const char *suffix, uint64_t bytes)
-{
-	int fd = open(path_of(name, suffix), O_RDWR | O_CREAT | O_CLOEXEC,
-		      0600);
-	int err = fd < 0 || ftruncate(fd, bytes) ? -errno : 0;
-
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
-int sim_create(const char *name, uint64_t bytes)
-{
-	LOCKED;
-	uint64_t chunks = bytes / SIM_CHUNK;
-	struct sim_volume *v;
-	int err = make_file(name, ".map", sizeof(*v) + chunks);
-
-	if (!err)
-		err = make_file(name, ".img", bytes);
-	if (!err)
-		err = make_file(name, ".view", bytes);
-	v = err ? NULL : map_file(name);
-	if (!v)
-		return err ? err : -EIO;
-	snprintf(v->name, sizeof(v->name), "%s", name);
-	v->nr_chunks = chunks;
-	v->info.sectors = bytes / 512;
-	v->info.chunk_sectors = SIM_CHUNK / 512;
-	v->info.role = DMR_ROLE_PRIMARY;
-	v->info.dev_flags = DMR_DEV_F_VOLATILE;
-	v->info.members = 1;
-	if (getrandom(&v->info.dev, 8, 0) < 8)
-		return -EIO;
-	load(v);
-	return 0;
-}
-
-static void write_chunk(struct sim_volume *v, uint64_t i, bool *is_first)
-{
-	uint8_t *c = &v->chunks[i];
-
-	*is_first &= !(*c & SIM_DIRTY);
-	*c |= SIM_DIRTY;
-	if ((*c & SIM_FROZEN) && !(*c & SIM_RELEASED))
-		*c |= SIM_PRESERVED;
-}
-
-static void maybe_degrade(struct sim_volume *v)
-{
-	count(v);
-	if (!v->info.epoch || v->info.epoch_flags || !v->degrade_after ||
-	    v->info.nr_preserved < v->degrade_after)
-		return;
-	v->info.epoch_flags = DMR_EPOCH_F_FUZZY;
-	v->info.nr_degraded++;
-	send_event(v, DMR_EVENT_DEGRADED);
-}
-
-int sim_write(const char *name, const void *buf, size_t len, uint64_t off)
-{
-	LOCKED;
-	struct sim_volume *v = find_name(name);
-	bool is_first;
-	int err;
-
-	if (!v)
-		return -ENXIO;
-	notice_death(v);
-	is_first = !v->info.nr_dirty;
-	for (uint64_t i = off / SIM_CHUNK; i * SIM_CHUNK < off + len; i++)
-		write_chunk(v, i, &is_first);
-	maybe_degrade(v);
-	err = copy_to(name, ".img", buf, len, off);
-	if (!err && v->info.epoch_flags)
-		err = copy_to(name, ".view", buf, len, off);
-	v->info.written_sectors += len / 512;
-	if (is_first)
-		send_event(v, DMR_EVENT_DIRTY);
-	return err;
-}
-
-int sim_reload(const char *name)
-{
-	LOCKED;
-	struct sim_volume *v = find_name(name);
-
-	if (v)
-		load(v);
-	return v ? 0 : -ENXIO;
-}
-
-int sim_request(const char *name, const char *text)
-{
-	LOCKED;
-	struct sim_volume *v = find_name(name);
-
-	if (v)
-		send_text(v, DMR_EVENT_REQUEST, text);
-	return v ? 0 : -ENXIO;
-}
-
-int sim_degrade_after(const char *name, uint64_t chunks)
-{
-	LOCKED;
-	struct sim_volume *v = find_name(name);
-
-	if (v)
-		v->degrade_after = chunks;
-	return v ? 0 : -ENXIO;
-}
-
-int sim_info(const char *name, struct dmr_info *info, bool *is_plain)
-{
-	LOCKED;
-	struct sim_volume *v = find_name(name);
-
-	if (!v)
-		return -ENXIO;
-	notice_death(v);
-	*info = v->info;
-	*is_plain = v->is_plain;
-	return 0;
-}

@@ -11,6 +11,9 @@
  * next operation, and its open epoch is aborted then. At a cut the frozen
  * chunks are copied to the view; a write goes to the origin, and to the view
  * only where the epoch is fuzzy. Events go through a FIFO for each handle.
+ *
+ * A volume that is kept has a metadata device (sim-meta.c), as far as its owner
+ * sees it: what survives sim_reload(), which is a crash of the machine.
  */
 #ifndef REPLICA_SIM_KERNEL_H
 #define REPLICA_SIM_KERNEL_H
@@ -25,6 +28,16 @@
 
 extern const struct kernel_ops sim_kernel_ops;
 
+struct sim_meta {
+	bool is_lazy;			/* the superblock is not written */
+	bool is_stuck;			/* marks, settings: never durable */
+	bool is_taken_out;		/* without "retire" */
+	unsigned int pending;		/* GETs until they are */
+	uint64_t committed, highest;	/* as the superblock has them … */
+	uint64_t generation;
+	uint64_t suspect_epoch;
+};
+
 struct sim_volume {
 	char name[DMR_NAME_LEN];
 	struct dmr_info info;		/* owner: pid << 8 | handle */
@@ -32,6 +45,8 @@ struct sim_volume {
 	uint64_t degrade_after;		/* preserved chunks; 0 = never */
 	uint64_t ended;			/* number of the last END */
 	bool is_plain;			/* no replica target in its table */
+	bool was_written;		/* while it was plain */
+	struct sim_meta meta;
 	uint8_t chunks[];		/* SIM_* bits */
 };
 
@@ -39,13 +54,24 @@ struct sim_volume {
 #define SIM_FROZEN	2
 #define SIM_RELEASED	4
 #define SIM_PRESERVED	8
+#define SIM_UNNAMED	16	/* shipped, not yet in the superblock (D3) */
+#define SIM_MARKED	32	/* dirty only by a mark that is not durable */
+#define SIM_ON_DISK	(SIM_DIRTY | SIM_UNNAMED | SIM_MARKED)
 
 /* The side of the tests: what an application and an operator would do. */
 int sim_create(const char *name, uint64_t bytes);
 int sim_write(const char *name, const void *buf, size_t len, uint64_t off);
-int sim_reload(const char *name);	/* the module is loaded anew */
+int sim_reload(const char *name);	/* a crash; the module is loaded anew */
 int sim_request(const char *name, const char *text);
 int sim_degrade_after(const char *name, uint64_t chunks);
 int sim_info(const char *name, struct dmr_info *info, bool *is_plain);
+
+/*
+ * What happens to the metadata: "lazy" and "prompt" (is the superblock
+ * written?), "stuck" and "moving" (do marks become durable?), "fail" and
+ * "mend"; "rip": another tool replaces the table; "unplug": a boot, the
+ * device comes up without the target. -EINVAL: none of these.
+ */
+int sim_meta(const char *name, const char *what);
 
 #endif

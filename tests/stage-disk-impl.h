@@ -46,7 +46,7 @@ struct disk {
 	bool tracing;
 	uint64_t now, calls, fail_at, fail_more, space, used;
 	int fail_err;
-	char slow_part[64], sync_part[64];
+	char slow_part[64], sync_part[64], broken_part[64];
 	unsigned int slow_ms, sync_fails;
 };
 

@@ -131,6 +131,16 @@ static const char *path_of(struct disk *d, int file)
 	return "";
 }
 
+static bool is_part(const char *part, const char *path)
+{
+	return part[0] && strstr(path, part);
+}
+
+static bool is_broken(struct disk *d, int file)
+{
+	return is_part(d->broken_part, path_of(d, file));
+}
+
 static int take_fd(struct disk *d, int file)
 {
 	for (int i = 0; i < FDS; i++) {
@@ -195,11 +205,6 @@ static int disk_size(void *arg, int fd, uint64_t *size)
 	return leave(d, 0);
 }
 
-static bool is_part(const char *part, const char *path)
-{
-	return part[0] && strstr(path, part);
-}
-
 static int grow(struct disk *d, int file, uint64_t size)
 {
 	uint64_t more = size > d->files[file].size ?
@@ -227,6 +232,8 @@ static int disk_pwritev(void *arg, int fd, struct iovec *iov, int nr,
 	}
 	for (int i = 0; i < nr; i++)
 		len += iov[i].iov_len;
+	if (is_broken(d, file))
+		ret = -EIO;
 	if (!ret)
 		ret = grow(d, file, off + len);
 	if (ret)
@@ -247,6 +254,8 @@ static ssize_t disk_pread(void *arg, int fd, void *buf, size_t len,
 	struct file *f;
 
 	enter(d, false);
+	if (is_broken(d, fd_file(d, fd)))
+		return leave(d, -EIO);
 	f = &d->files[fd_file(d, fd)];
 	if (off >= f->size)
 		len = 0;
@@ -263,6 +272,8 @@ static int disk_zero(void *arg, int fd, uint64_t off, uint64_t len)
 	struct disk *d = arg;
 	int ret = enter(d, true), file = fd_file(d, fd);
 
+	if (is_broken(d, file))
+		ret = -EIO;
 	if (ret)
 		return leave(d, ret);
 	disk_file_write(&d->files[file], NULL, off, len);
@@ -296,6 +307,8 @@ static int disk_sync(void *arg, int fd)
 	struct disk *d = arg;
 	int ret = enter(d, true), file = fd_file(d, fd);
 
+	if (is_broken(d, file))
+		ret = -EIO;
 	if (d->sync_fails && is_part(d->sync_part, path_of(d, file))) {
 		d->sync_fails--;
 		ret = -EIO;
@@ -470,6 +483,13 @@ void disk_set_space(struct disk *d, uint64_t bytes)
 {
 	enter(d, false);
 	d->space = bytes;
+	leave(d, 0);
+}
+
+void disk_break(struct disk *d, const char *part)
+{
+	enter(d, false);
+	snprintf(d->broken_part, sizeof(d->broken_part), "%s", part);
 	leave(d, 0);
 }
 

@@ -31,6 +31,8 @@ uint64_t disk_calls(const struct disk *d);
 /* Only syncs of files whose name has @part in it fail, @nr times. A failed one
  * loses what was written, but the cache goes on showing it, as clean. */
 void disk_fail_sync(struct disk *d, const char *part, unsigned int nr);
+/* Names with @part fail to be read, written and synced: EIO. "": none. */
+void disk_break(struct disk *d, const char *part);
 /* From now on at most so many bytes can be allocated or appended; 0 = any. */
 void disk_set_space(struct disk *d, uint64_t bytes);
 /* Writes to names with @part take this long. */

@@ -173,7 +173,7 @@ int client_write(struct client *c, struct model *m, uint64_t chunk,
 	ret = stage_conn_write(c->conn, buf, len, off, &c->err);
 	if (!ret) {
 		c->records++;
-		c->digest += stage_digest(off, buf, len);
+		c->digest += replica_digest(off, buf, len);
 	}
 	if (!ret && m)
 		memcpy(m->next + off, buf, len);
@@ -192,7 +192,7 @@ int client_zero(struct client *c, struct model *m, uint64_t chunk,
 	if (ret)
 		return ret;
 	c->records++;
-	c->digest += stage_digest(off, NULL, len);
+	c->digest += replica_digest(off, NULL, len);
 	if (m)
 		memset(m->next + off, 0, len);
 	return 0;

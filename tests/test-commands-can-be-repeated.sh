@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this fails, a daemon whose answer was lost can't say its command again: it
 # would end an epoch twice, count chunks twice, or end another epoch.
-# lab: timeout=300
+# lab: kernels timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module

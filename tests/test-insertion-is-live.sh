@@ -27,7 +27,13 @@ writer() {
 	done
 	echo $n >"$scratch_dir/wrote"
 }
+: >"$scratch_dir/mnt/log"
 writer & writer_pid=$!
+stop_writer() {
+	touch "$scratch_dir/stop"
+	wait $writer_pid
+}
+cleanup_fn stop_writer
 
 written() {
 	wc -l <"$scratch_dir/mnt/log"
@@ -36,7 +42,7 @@ has_written() {
 	[ "$(written)" -gt "$1" ]
 }
 goes_on() {
-	wait_until 20 has_written "$(written)"
+	wait_until 60 has_written "$(written)"
 }
 
 goes_on || bail "the writer does not write"
@@ -62,8 +68,7 @@ exec 9<&-
 check "the writer goes on" goes_on
 check "closed, it goes" insert-tool take-out vol
 
-touch "$scratch_dir/stop"
-wait $writer_pid
+stop_writer
 check "the writer had no error" test -s "$scratch_dir/wrote"
 is "every line is there" "$(written)" "$(cat "$scratch_dir/wrote")"
 umount "$scratch_dir/mnt"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this fails, a shutdown loses what is still to be shipped, or who the volume
 # is; or two loads can't be told apart (D6).
-# lab: timeout=300
+# lab: kernels timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module

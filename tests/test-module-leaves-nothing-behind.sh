@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this fails, the module can be unloaded under a device that uses it, or
 # leaves a target, a family, a work queue or a slab behind when it goes.
-# lab: timeout=300
+# lab: kernels timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module

@@ -9,13 +9,14 @@ echo '{}' >"$answers"
 start_fake
 says enable '{"result":{}}'
 ctl 0 enable vol --target nbd://b/vol --device=/dev/vg/vol --group g \
-	--spool-size 2GiB --interval 1s --unsafe
+	--spool-size 2GiB --interval 1s --unsafe --metadata /dev/vg/meta
 sent 'd["params"]["volume"] == "vol" and d["params"]["group"] == "g"'
 sent 'd["params"]["target"] == "nbd://b/vol"'
 sent 'd["params"]["device"] == "/dev/vg/vol"'
 sent 'd["params"]["options"]["spool_size"] == "2GiB"'
 sent 'd["params"]["options"]["interval"] == "1s"'
 sent 'd["params"]["options"]["unsafe"] == "yes"'
+sent 'd["params"]["options"]["metadata"] == "/dev/vg/meta"'
 ctl 0 enable vol --json
 json 'd["ok"] is True and d["schema_version"] == 1'
 sent 'd["params"] == {"volume": "vol", "options": {}}'
@@ -28,6 +29,47 @@ for verb in disable pause resume; do
 	err_has "$verb needs VOLUME"
 	ctl 2 $verb vol another
 done
+says resync '{"result":null}'
+ctl 0 resync vol
+sent 'd["method"] == "resync" and d["params"] == {"volume": "vol", "full": False}'
+ctl 0 resync vol --full
+sent 'd["params"]["full"] is True'
+for option in '' repair stop; do
+	says verify '{"result":null}'
+	ctl 0 verify vol --background ${option:+--$option}
+	sent 'd["method"] == "verify" and d["params"]["volume"] == "vol"'
+	sent "list(d['params']) == ['volume'] + '$option'.split()"
+done
+# What verify finds: SAYS BYTES REPAIRED ERROR
+finds() {
+	cat >"$answers" <<-END
+	{"verify": {"result": null}, "status": {"result": {"volumes": [{
+	"name": "vol", "verify": {"running": false, "total_bytes": 9000,
+	"done_bytes": 9000, "compared_bytes": 9000, "differing_bytes": $1,
+	"differing_extents": 1, "moving_bytes": 4096, "repaired_bytes": $2,
+	"error": $3, "extents": [{"offset": 8192, "length": $1}]}}]}}}
+	END
+}
+finds 0 0 null
+ctl 0 verify vol
+out_has 'compared, 0 B differ\.'
+out_has '4.0 KiB were being written'
+finds 512 0 null
+ctl 4 verify vol
+out_has '512 bytes at 8192'
+out_has 'verify --repair'
+ctl 4 verify vol --json
+json 'd["schema_version"] == 1 and d["extents"] == [{"offset": 8192, "length": 512}]'
+finds 512 512 null
+ctl 0 verify vol --repair
+out_has 'sent again'
+finds 0 0 '"the link was cut"'
+ctl 1 verify vol
+err_has 'ended early: the link was cut'
+echo '{"verify": {"result": null}, "status": {"result": {"volumes": [
+	{"name": "vol", "verify": null}]}}}' >"$answers"
+ctl 1 verify vol
+err_has 'forgotten'
 
 says enable '{"error":{"code":-32005,"message":"vol: it is suspended",
 	"data":{"exit":5}}}'

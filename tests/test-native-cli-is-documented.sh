@@ -59,4 +59,7 @@ echo '{"status":{"result":{"volumes":[{"name":"vol1"},{"name":"x"}]}}}' \
 	>"$answers"
 start_fake
 is "completion: volumes" "$(complete_words disable v)" vol1
+echo '{"test_list":{"result":{"tests":[{"name":"before"},{"name":"x"}]}}}' \
+	>"$answers"
+is "completion: test devices" "$(complete_words test --drop b)" before
 finish

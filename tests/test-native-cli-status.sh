@@ -24,7 +24,7 @@ echo '{}' >"$answers"
 start_fake
 says status "$(status ok "$(volume v1 replicating),$(volume v2 replicating)")"
 ctl 0 status
-out_has '^All 2 volumes are replicated; the replicas are at most 0\.2 s behind'
+out_has '^All 2 volumes are replicated; the replicas are at most 0\.2 s, together .* behind'
 out_has '^VOLUME +STATE +LAG '
 out_has '^v2 +replicating +0\.2 s +consistent +41 +1\.0 MiB +5\.0 MiB/s'
 is "no escape codes in a pipe" "$(grep -c $'\033' "$out")" 0
@@ -45,6 +45,16 @@ out_has '\[############\.{12}\]  50 %  512 MiB of 1\.0 GiB  5\.0 MiB/s  1 min 42
 out_has '^v1: syncing: the first copy is being made'
 out_has '^    next: wait'
 ctl 4 status --check
+
+says status "$(status degraded "$(volume v1 replicating \
+	',"persistence":"failed"' "the metadata device has failed" "mend it")")"
+ctl 4 status --check
+out_has '^All is replicated, but the metadata device of 1 of 1 volumes has failed'
+out_has '^v1: replicating: the metadata device has failed'
+out_has '^    next: mend it'
+says status "$(status ok "$(volume v1 replicating ',"persistence":"none"')")"
+ctl 0 status --check
+out_has '^v1: no persistence'
 
 says status "$(status error '{"name":"v1","state":"error","lag_s":null,
 	"reason":"no such device","next_step":"make one"}')"

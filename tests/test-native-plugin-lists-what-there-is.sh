@@ -25,7 +25,7 @@ p.open(4)
 EOP
 list=$(nbdinfo --list "nbd+unix:///?socket=$PLUGIN_SOCKET" |
 	sed -n 's/^export="\(.*\)":/\1/p' | tr '\n' ' ')
-is "the exports" "$list" "vol vol@latest vol@sum vol@above vol@2 vol@1 "
+is "the exports" "$list" "vol vol@latest vol@history vol@sum vol@above vol@2 vol@1 "
 is "the only volume is the default" "$(nbdinfo --size "$(uri "")")" 8454144
 is "an image has the volume's size" "$(nbdinfo --size "$(uri vol@1)")" 8388608
 is "digests: 16 bytes a chunk" "$(nbdinfo --size "$(uri vol@sum)")" 32768

@@ -42,7 +42,15 @@ stop.append(1)
 for t in threads:
     t.join()
 EOP
-check "and some are open at the end" primary <<'EOP'
+stop_plugin
+is "the server ends cleanly" $? 0
+is "no complaint" "$(grep -cE 'Sanitizer|runtime error' "$plugin_log")" 0
+
+# nbdkit waits for open connections for some seconds, then it leaves them as they
+# are: what they hold is no leak of the plugin's.
+export ASAN_OPTIONS=detect_leaks=0
+start_plugin history=1h parallel=yes connections=20
+check "some are open at the end" primary <<'EOP'
 import subprocess, sys
 subprocess.Popen([sys.executable, "-c", """
 from plugin_client import *
@@ -54,7 +62,8 @@ time.sleep(3)
 EOP
 check "are they" wait_until 20 test -s "$PLUGIN_SOCKET.there"
 stop_plugin
-is "the server ends cleanly" $? 0
-is "no complaint" "$(grep -cE 'Sanitizer|runtime error' "$plugin_log")" 0
+is "then it ends cleanly, too" $? 0
+is "still no complaint" \
+	"$(grep -cE 'Sanitizer|runtime error' "$plugin_log")" 0
 [ $test_failed = 0 ] || note "$(grep -A 30 -m 1 Sanitizer "$plugin_log")"
 finish

@@ -30,6 +30,7 @@ no "more history than log" "history: more than the log may take" \
 	"$stage_dir" history=2GiB log=1GiB
 no "more is kept than there is" "history_min: longer than history" \
 	"$stage_dir" history=1m history_min=1h
+no "no age" "open_timeout=x: want an age" "$stage_dir" open_timeout=x
 no "a pair" "pair=xyz: want 32 hexadecimal digits" "$stage_dir" pair=xyz
 no "in-place applying" "on_full=apply: this version cannot" \
 	"$stage_dir" on_full=apply

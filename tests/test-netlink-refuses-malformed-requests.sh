@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this fails, a malformed request is taken, crashes the kernel, is refused
 # without words, or changes something.
-# lab: timeout=300
+# lab: kernels timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this fails, a table reload, a suspend or a resume while an epoch is open
 # loses the epoch, a dirty bit or a write.
-# lab: timeout=400
+# lab: kernels timeout=400
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module

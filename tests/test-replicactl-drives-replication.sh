@@ -32,7 +32,17 @@ ctl 3 enable nothing --target "local:$replica"
 err_has 'nothing'
 ctl 2 enable vol --target "local:$replica" --interval soon
 err_has 'interval'
-ctl 0 enable vol --target "local:$replica"
+ctl 5 enable vol --target "local:$replica"
+err_has 'metadata= is missing'
+ctl 5 enable vol --target "local:$replica" --metadata /dev/null
+err_has 'metadata=/dev/null is not a block device'
+make_null small 1
+dd if=/dev/urandom of=/dev/small bs=4k count=1 2>/dev/null
+ctl 1 enable vol --target "local:$replica" --metadata /dev/small
+err_has 'metadata.*(magic|superblock|not)'
+is "the device has its old table still" "$(insert-tool form vol)" plain
+make_null meta 4
+ctl 0 enable vol --target "local:$replica" --metadata /dev/meta
 is "the device in use is a replica now" "$(insert-tool form vol)" inserted
 check "it gets replicated" wait_until 60 state_is replicating
 ctl 0 status --check
@@ -40,6 +50,9 @@ out_has '^The volume is replicated'
 out_has '^vol +replicating .* consistent'
 ctl 0 kernel list
 out_has '^vol .* yes'
+ctl 0 kernel status vol
+out_has '^meta_device '
+out_has '^incarnations +[0-9a-f]{16}$'
 ctl 5 enable vol --target "local:$replica"
 
 same() {

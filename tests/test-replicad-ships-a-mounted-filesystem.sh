@@ -62,7 +62,7 @@ writer=$!
 cleanup_fn kill $writer
 check "enable under a mounted filesystem" rpc-call enable "{\"volume\":\"vol\",$(
 	)\"target\":\"nbd+unix:///?socket=$scratch_dir/nbd\",$(
-	)\"options\":{\"stale_wait\":\"500ms\"}}" ||
+	)\"options\":{\"stale_wait\":\"500ms\",\"metadata\":\"none\"}}" ||
 	finish
 check "the writer did not notice" test ! -e "$scratch_dir/failures"
 check "it replicates" wait_until 60 eval \

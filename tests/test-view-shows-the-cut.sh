@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this fails, the replica gets data from after the cut, or something other
 # than the frozen chunks: what it commits is no image of the volume.
-# lab: timeout=300
+# lab: kernels timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module

@@ -3,7 +3,7 @@
  * Live insertion on a device-mapper in memory: if this fails, a step that goes
  * wrong leaves a mounted volume suspended, changed, or with a device too many.
  */
-#include "device.h"
+#include "device-impl.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -181,6 +181,59 @@ static void test_leftover(void)
 	is_plain("leftover");
 }
 
+/* lvextend and others load LVM's own table over ours. */
+static void test_replaced(void)
+{
+	char path[DMR_DM_PATH_LEN];
+
+	start();
+	dmr_dm_insert(dm, "vol", NULL);
+	dmr_dm_create_view(dm, "vol", path);
+	fake_dm_replace("vol", "linear", "8:0 0");
+	is_int(dmr_dm_insert(dm, "vol", NULL), 0, "in again");
+	is_str(fake_dm_show("vol-dmr-view"), "-", "the old view is gone");
+	ok(!strncmp(fake_dm_show("vol"), "replica", 7), "it is a replica");
+	dmr_dm_create_view(dm, "vol", path);
+	fake_dm_replace("vol", "linear", "8:0 0");
+	is_int(dmr_dm_take_out(dm, "vol"), 0, "taken out");
+	is_str(fake_dm_show("vol-dmr-view"), "-", "the old view is gone");
+	is_plain("replaced");
+}
+
+static void test_kept(void)
+{
+	struct dmr_dm_info info;
+
+	start();
+	is_int(dmr_dm_insert_kept(dm, "vol", "7:3", NULL), 0,
+	       "insert with metadata");
+	is_str(fake_dm_show("vol"), "replica 253:1 7:3 0", "its table");
+	is_int(dmr_dm_info(dm, "vol", &info), 0, "it is known");
+	ok(info.meta == ((7ULL << 32) | 3), "with its metadata");
+	is_int(dmr_dm_take_out(dm, "vol"), 0, "take out");
+	is_plain("kept");
+	dmr_dm_insert(dm, "vol", NULL);
+	dmr_dm_info(dm, "vol", &info);
+	ok(!info.meta, "and without");
+}
+
+static void test_written(void)
+{
+	static const char *const written[] = {
+		"", "5 0 40 1 0 0 0 0 0 1 1 0 0", "nothing",
+		"5 0 40 1 1 0 8 0 0 1 1 0 0 0 0 0 0",
+		"5 0 40 1 0 0 0 0 0 1 1 1 0 64 0 0 0",
+		"0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0",
+	};
+	size_t i;
+
+	ok(!dmr_dm_stat_is_written("   5 0 40 1 2 0 0 0 1 1 1 0 0 0 0 3 3\n"),
+	   "reads and flushes do not count");
+	for (i = 0; i < sizeof(written) / sizeof(written[0]); i++)
+		ok(dmr_dm_stat_is_written(written[i]), "written: '%s'",
+		   written[i]);
+}
+
 static void test_view(void)
 {
 	char path[DMR_DM_PATH_LEN];
@@ -271,6 +324,9 @@ int main(void)
 	test_failing_twice();
 	test_refusals();
 	test_leftover();
+	test_replaced();
+	test_kept();
+	test_written();
 	test_view();
 	test_names();
 	test_create();

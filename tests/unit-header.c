@@ -26,7 +26,8 @@ static struct replica_header sample(uint64_t seq)
 		.role = REPLICA_ROLE_PRIMARY, .state = REPLICA_STATE_OK,
 		.kind = REPLICA_KIND_CLEAN, .chunk_bytes = 4096,
 		.epoch = 100, .last_clean = 100, .last_partial = 98,
-		.highest_seen = 105, .merge_id = 5, .cut_time = 1234567890,
+		.highest_seen = 105, .named = 97, .merge_id = 5,
+		.cut_time = 1234567890,
 		.volume_bytes = 10ULL << 30, .records = 17,
 		.digest = 0xfedcba9876543210, .seq = seq,
 	};
@@ -78,6 +79,7 @@ static void test_known_bytes(void)
 		{ 152, 100 }, { 160, 98 }, { 168, 105 }, { 176, 5 },
 		{ 184, 1234567890 }, { 192, 10ULL << 30 }, { 200, 17 },
 		{ 208, 0xfedcba9876543210 }, { 216, 5 }, { 224, 0x3333 },
+		{ 1248, 97 },
 		{ 232, 90 }, { 240, 0x4444 }, { 248, 50 }, { 256, 0 },
 	};
 	static const unsigned char first[16] = {
@@ -305,6 +307,39 @@ static void test_places(void)
 	is_str(replica_kind_name(7), "?", "no kind 7");
 }
 
+static void test_digest(void)
+{
+	char data[512];
+	uint64_t off[2] = { 4096, 512 };
+
+	memset(data, 7, sizeof(data));
+	ok(replica_digest(4096, data, 512) != replica_digest(8192, data, 512),
+	   "the digest knows the offset");
+	ok(replica_digest(4096, NULL, 512) != replica_digest(4096, NULL, 1024),
+	   "the digest of zeros knows the length");
+	/* "123456789" is the check value of every CRC: e3069283 for 32C. */
+	is_int(replica_digest(*(const uint64_t *)"12345678", "9", 1),
+	       0xe3069283, "it is crc32c");
+	is_int(replica_digest(4096, NULL, 512),
+	       replica_digest(4096, off + 1, 8),
+	       "zeros: over offset and length");
+}
+
+static void test_sum(void)
+{
+	static const uint8_t of_nothing[REPLICA_SUM_BYTES] = {
+		0x99, 0xaa, 0x06, 0xd3, 0x01, 0x47, 0x98, 0xd8,
+		0x60, 0x01, 0xc3, 0x24, 0x46, 0x8d, 0x49, 0x7f,
+	};
+	uint8_t a[REPLICA_SUM_BYTES], b[REPLICA_SUM_BYTES];
+
+	replica_sum(a, "", 0, 0);
+	ok(!memcmp(a, of_nothing, sizeof(a)), "a sum is XXH3-128, canonical");
+	replica_sum(a, "abc", 3, 1);
+	replica_sum(b, "abc", 3, 2);
+	ok(memcmp(a, b, sizeof(a)), "it depends on the session");
+}
+
 int main(void)
 {
 	test_round_trip();
@@ -317,5 +352,7 @@ int main(void)
 	test_fields();
 	test_signed_nonsense();
 	test_places();
+	test_digest();
+	test_sum();
 	return tap_done();
 }

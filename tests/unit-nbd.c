@@ -450,7 +450,7 @@ static void test_addresses(void)
 			  "no-such-host.invalid");
 	check_unreachable("nbd+unix:///?socket=/no/such/socket", -ENOENT,
 			  "No such file");
-	check_unreachable("nbds://host/", -EPROTONOSUPPORT, "nbds://");
+	check_unreachable("nbds://host/", -EINVAL, "TLS needs");
 	check_unreachable("http://host/", -EINVAL, "http");
 }
 

@@ -176,6 +176,82 @@ static void test_get(void)
 	done(nl);
 }
 
+static struct nl_msg *meta_message(uint32_t seq, size_t ancestors_len)
+{
+	struct dmr_nl_ancestor a[70] = { { 7, 40 }, { 6, 30 } };
+	uint64_t incarnations[9] = { 91, 92, 93, 94, 95, 96, 97, 98, 99 };
+	struct nl_msg *msg = info_message(seq);
+
+	nla_put_u32(msg, DMR_A_DEV_FLAGS, DMR_DEV_F_SUSPECT |
+		    DMR_DEV_F_META_FAILED | DMR_DEV_F_META_PENDING);
+	nla_put_u64(msg, DMR_A_META_DEV, dmr_devno(253, 9));
+	nla_put_u64(msg, DMR_A_HOT_LIMIT, 4096);
+	nla_put_u64(msg, DMR_A_LAST_WRITE, 1000);
+	nla_put_u64(msg, DMR_A_LAST_CONTACT, 999);
+	nla_put_u64(msg, DMR_A_LAST_NAMED, 41);
+	nla_put(msg, DMR_A_ANCESTORS, ancestors_len, a);
+	nla_put(msg, DMR_A_INCARNATIONS, sizeof(incarnations), incarnations);
+	return msg;
+}
+
+static void test_meta(void)
+{
+	struct dmr_nl *nl = client();
+	struct dmr_info info;
+
+	say(meta_message(1, 2 * sizeof(info.ancestors[0])));
+	say_ack(1);
+	is_int(dmr_nl_get(nl, DEV, &info), 0, "a volume with metadata");
+	ok(info.meta_dev == dmr_devno(253, 9) && info.hot_limit == 4096 &&
+	   info.last_write == 1000 && info.last_contact == 999 &&
+	   info.last_named == 41, "its numbers");
+	is_int(info.dev_flags, DMR_DEV_F_SUSPECT | DMR_DEV_F_META_FAILED |
+	       DMR_DEV_F_META_PENDING, "its flags");
+	is_int(info.nr_ancestors, 2, "its ancestors");
+	ok(info.ancestors[1].generation == 6 &&
+	   info.ancestors[1].end_epoch == 30, "the older one");
+	is_int(info.nr_incarnations, 8, "more than eight incarnations");
+	is_int(info.incarnations[7], 98, "are cut off");
+	say(meta_message(2, 70 * sizeof(info.ancestors[0])));
+	say_ack(2);
+	is_int(dmr_nl_get(nl, DEV, &info), 0, "more ancestors than we keep");
+	is_int(info.nr_ancestors, DMR_MAX_NL_ANCESTORS, "are cut off");
+	say(meta_message(3, 17));
+	say_ack(3);
+	is_int(dmr_nl_get(nl, DEV, &info), -EPROTO, "one and a bit");
+	say(info_message(4));
+	say_ack(4);
+	is_int(dmr_nl_get(nl, DEV, &info), 0, "a volume without metadata");
+	ok(!info.meta_dev && !info.nr_ancestors && !info.nr_incarnations,
+	   "has none of it");
+	done(nl);
+}
+
+static void test_set(void)
+{
+	struct dmr_nl *nl = client();
+	struct dmr_nl_ancestor a[2] = { { 5, 10 }, { 4, 9 } };
+	struct dmr_set set = { .ancestors = a, .nr_ancestors = 2 };
+	struct nlattr *attrs[DMR_A_MAX + 1];
+	struct nlmsghdr *h;
+
+	say_ack(1);
+	is_int(dmr_nl_set(nl, DEV, &set), 0, "SET of ancestors");
+	is_int(heard(&h, attrs), DMR_CMD_SET, "is sent");
+	ok(attrs[DMR_A_ANCESTORS] &&
+	   nla_len(attrs[DMR_A_ANCESTORS]) == sizeof(a) &&
+	   !memcmp(nla_data(attrs[DMR_A_ANCESTORS]), a, sizeof(a)),
+	   "with the list");
+	ok(!attrs[DMR_A_ROLE] && !attrs[DMR_A_GENERATION], "and no more");
+	set.nr_ancestors = 0;
+	say_ack(2);
+	is_int(dmr_nl_set(nl, DEV, &set), 0, "SET of none");
+	is_int(heard(&h, attrs), DMR_CMD_SET, "is sent");
+	ok(attrs[DMR_A_ANCESTORS] && !nla_len(attrs[DMR_A_ANCESTORS]),
+	   "as an empty list");
+	done(nl);
+}
+
 static void test_refusal(void)
 {
 	struct dmr_nl *nl = client();
@@ -493,6 +569,8 @@ static void test_noise(void)
 int main(void)
 {
 	test_get();
+	test_meta();
+	test_set();
 	test_refusal();
 	test_events_between();
 	test_overrun();

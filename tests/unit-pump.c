@@ -211,23 +211,6 @@ static void test_refusals(void)
 	rig_free(&r);
 }
 
-static void test_digest(void)
-{
-	char data[512];
-	uint64_t off[2] = { 4096, 512 };
-
-	memset(data, 7, sizeof(data));
-	ok(pump_digest(4096, data, 512) != pump_digest(8192, data, 512),
-	   "the digest knows the offset");
-	ok(pump_digest(4096, NULL, 512) != pump_digest(4096, NULL, 1024),
-	   "the digest of zeros knows the length");
-	/* "123456789" is the check value of every CRC: e3069283 for 32C. */
-	is_int(pump_digest(*(const uint64_t *)"12345678", "9", 1), 0xe3069283,
-	       "it is crc32c");
-	is_int(pump_digest(4096, NULL, 512), pump_digest(4096, off + 1, 8),
-	       "zeros: over offset and length");
-}
-
 /* The ring's pool has two buffers, the budget is for eight. */
 static void test_ring_buffers(void)
 {
@@ -279,7 +262,6 @@ int main(void)
 	test_zeros();
 	test_padding();
 	test_refusals();
-	test_digest();
 	test_ring_buffers();
 	test_direct();
 	return tap_done();

@@ -202,7 +202,7 @@ int main(void)
 		bad += !kill_one(acked, n);
 	is_int(bad, 0, "%u kills, %llu epochs", nr,
 	       (unsigned long long)acked->clean);
-	ok(acked->clean > nr, "epochs were committed");
+	ok(acked->clean > 0, "epochs were committed");
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	if (system(command))
 		return 1;

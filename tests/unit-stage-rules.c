@@ -117,7 +117,7 @@ static bool s3_count(void)
 	/* In its place one that is whole, but of another epoch's data. */
 	r = (struct stage_record) { .type = STAGE_REC_ZERO, .epoch = 2,
 				    .off = 8192, .len = 4096 };
-	r.crc = stage_digest(r.off, NULL, r.len);
+	r.crc = replica_digest(r.off, NULL, r.len);
 	stage_record_encode(&r, seg->salt, lsn, data + stage_lsn_pos(lsn));
 	client_close(&c);
 	stage_close(s);

@@ -31,6 +31,18 @@ static const struct good {
 	{ "nbd+unix:///x?a=b&socket=rel%26", NULL, NULL, "rel&", "x" },
 };
 
+static const struct secure {
+	const char *text, *user, *psk_file, *certificates, *hostname;
+} secures[] = {
+	{ "nbds://u@h/x?tls-psk-file=/f", "u", "/f", NULL, NULL },
+	{ "nbds://u%40v@[::1]:1/x?tls-psk-file=f%26", "u@v", "f&", NULL, NULL },
+	{ "nbds+unix://u@/x?tls-psk-file=f&socket=s", "u", "f", NULL, NULL },
+	{ "nbds://h/x?tls-certificates=d", NULL, NULL, "d", "h" },
+	{ "nbds://h/x?tls-certificates=d&tls-hostname=n", NULL, NULL, "d", "n" },
+	{ "nbds+unix:///x?socket=s&tls-certificates=d&tls-hostname=n", NULL,
+	  NULL, "d", "n" },
+};
+
 static const struct bad {
 	const char *text;
 	int err;
@@ -41,12 +53,25 @@ static const struct bad {
 	{ "nbd:h", -EINVAL, "not an NBD URI" },
 	{ "/dev/sda", -EINVAL, "not an NBD URI" },
 	{ "nbdx://h", -EINVAL, "unknown scheme nbdx" },
-	{ "nbds://h/x", -EPROTONOSUPPORT, "nbds:// is not supported (TLS)" },
-	{ "nbds+unix:///x?socket=s", -EPROTONOSUPPORT, "nbds+unix" },
+	{ "nbds://h/x", -EINVAL, "needs tls-psk-file" },
+	{ "nbds+unix:///x?socket=s", -EINVAL, "needs tls-psk-file" },
+	{ "nbds://h/x?tls-psk-file=f", -EINVAL, "nbds://NAME@HOST" },
+	{ "nbds://@h/x?tls-psk-file=f", -EINVAL, "name is empty" },
+	{ "nbds://u@h/x?tls-psk-file=", -EINVAL, "is empty" },
+	{ "nbds://u@h/x?tls-psk-file=f&tls-psk-file=f", -EINVAL, "twice" },
+	{ "nbds://u@h/x?tls-psk-file=f&tls-certificates=d", -EINVAL, "one of" },
+	{ "nbds://u@h/x?tls-psk-file=f&tls-hostname=n", -EINVAL, "goes with" },
+	{ "nbds://h/x?tls-certificates=d&tls-verify-peer=false",
+	  -EPROTONOSUPPORT, "always verified" },
+	{ "nbds+unix:///x?socket=s&tls-certificates=d", -EINVAL,
+	  "tls-hostname= is missing" },
+	{ "nbds+unix://h/x?socket=s&tls-certificates=d", -EINVAL, "no host" },
+	{ "nbds+vsock://2/x", -EPROTONOSUPPORT, "vsock" },
 	{ "nbd+vsock://2/x", -EPROTONOSUPPORT, "vsock" },
 	{ "nbd+ssh://h/x", -EPROTONOSUPPORT, "ssh" },
 	{ "nbd://u@h/x", -EPROTONOSUPPORT, "user name" },
-	{ "nbd://h/x?tls-psk-file=f", -EPROTONOSUPPORT, "tls-psk-file" },
+	{ "nbd+unix://u@/x?socket=s", -EPROTONOSUPPORT, "user name" },
+	{ "nbd://h/x?tls-psk-file=f", -EINVAL, "nbds:// only" },
 	{ "nbd://", -EINVAL, "no host" },
 	{ "nbd:///x", -EINVAL, "no host" },
 	{ "nbd://:10809/x", -EINVAL, "no host" },
@@ -83,8 +108,22 @@ static void check_good(const struct good *g)
 	int ret = nbd_uri_parse(&uri, g->text, &err);
 
 	ok(!ret && same(uri.host, g->host) && same(uri.port, g->port) &&
-	   same(uri.socket, g->socket) && same(uri.export, g->export),
+	   same(uri.socket, g->socket) && same(uri.export, g->export) &&
+	   !uri.is_tls,
 	   "%s %s", g->text, err.text);
+	nbd_uri_free(&uri);
+}
+
+static void check_secure(const struct secure *s)
+{
+	struct error err = { 0 };
+	struct nbd_uri uri;
+	int ret = nbd_uri_parse(&uri, s->text, &err);
+
+	ok(!ret && uri.is_tls && same(uri.user, s->user) &&
+	   same(uri.psk_file, s->psk_file) &&
+	   same(uri.certificates, s->certificates) &&
+	   same(uri.hostname, s->hostname), "%s %s", s->text, err.text);
 	nbd_uri_free(&uri);
 }
 
@@ -135,10 +174,14 @@ int main(void)
 
 	for (i = 0; i < sizeof(goods) / sizeof(goods[0]); i++)
 		check_good(&goods[i]);
+	for (i = 0; i < sizeof(secures) / sizeof(secures[0]); i++)
+		check_secure(&secures[i]);
 	for (i = 0; i < sizeof(bads) / sizeof(bads[0]); i++)
 		check_bad(&bads[i]);
 	for (i = 0; i < sizeof(goods) / sizeof(goods[0]); i++)
 		check_truncated(goods[i].text);
+	for (i = 0; i < sizeof(secures) / sizeof(secures[0]); i++)
+		check_truncated(secures[i].text);
 	check_long();
 	return tap_done();
 }

@@ -3,16 +3,19 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "print.h"
 
 /* Options that go to the daemon as they are, under these keys. */
 static const struct {
 	const char *option, *key;
 } keys[] = {
+	{ "metadata", "metadata" },
 	{ "interval", "interval" }, { "window", "window" },
 	{ "memory", "memory" }, { "spool", "spool" },
 	{ "spool-size", "spool_size" }, { "bandwidth", "bandwidth" },
 	{ "connections", "connections" }, { "stale-wait", "stale_wait" },
 	{ "heartbeat", "heartbeat" }, { "target-timeout", "timeout" },
+	{ "apply", "apply" }, { "tls", "tls" },
 };
 
 static void put(json_t *object, const char *key, const char *value)
@@ -21,10 +24,29 @@ static void put(json_t *object, const char *key, const char *value)
 		json_object_set_new(object, key, json_string(value));
 }
 
+static int tell(const struct args *args, const json_t *result)
+{
+	const char *boot = json_string_value(json_object_get(result, "boot"));
+	json_t *o;
+
+	if (args_has(args, "json")) {
+		o = json_pack("{si sb ss*}", "schema_version", SCHEMA_VERSION,
+			      "ok", 1, "boot", boot);
+		print_json(o);
+		json_decref(o);
+		return STATUS_OK;
+	}
+	printf("%.60s is replicated from now on. The first copy is under way:"
+	       " replicactl status --watch\n", args->words[0]);
+	if (boot)
+		puts(boot);
+	return STATUS_OK;
+}
+
 static int run(const struct args *args)
 {
-	json_t *params = json_object(), *more = json_object();
-	char done[200];
+	json_t *params = json_object(), *more = json_object(), *result;
+	int status;
 	size_t i;
 
 	put(params, "volume", args->words[0]);
@@ -38,15 +60,20 @@ static int run(const struct args *args)
 	if (args_has(args, "overwrite"))
 		put(more, "overwrite", "yes");
 	json_object_set_new(params, "options", more);
-	snprintf(done, sizeof(done),
-		 "%.60s is replicated from now on. The first copy is under way:"
-		 " replicactl status --watch", args->words[0]);
-	return ctl_do(args, "enable", params, done);
+	result = ctl_call(args, "enable", params, &status);
+	if (!result)
+		return status;
+	status = tell(args, result);
+	json_decref(result);
+	return status;
 }
 
 static const struct option_spec options[] = {
-	{ "target", "URI", "where to: nbd://HOST[:PORT]/EXPORT, local:PATH" },
+	{ "target", "URI", "where to: nbds://NAME@HOST[:PORT]/EXPORT?tls-psk-file=F" },
+	{ "tls", "off", "accept nbd://, which anybody on the way can read" },
 	{ "device", "PATH", "the device-mapper device (default: VOLUME)" },
+	{ "metadata", "PATH", "the block device that remembers what was written;"
+	  " or none" },
 	{ "group", "NAME", "volumes of one group are cut in one instant" },
 	{ "interval", "TIME", "shortest time between two epochs (100ms)" },
 	{ "window", "SIZE", "biggest clean epoch (64MiB)" },
@@ -58,6 +85,7 @@ static const struct option_spec options[] = {
 	{ "stale-wait", "TIME", "how long a lost connection may still write" },
 	{ "heartbeat", "TIME", "sign of life when nothing is written (2s)" },
 	{ "target-timeout", "TIME", "when a silent target counts as lost (30s)" },
+	{ "apply", "KIND", "what the target must be: auto, staged, direct" },
 	{ "unsafe", NULL, "accept a target that cannot flush" },
 	{ "overwrite", NULL, "accept a target that has other data" },
 	{ NULL }
@@ -70,7 +98,7 @@ const struct command cmd_enable = {
 	.max_words = 1,
 	.summary = "start replicating a volume",
 	.examples =
-	"    replicactl enable vol --target nbd://backup/vol\n"
+	"    replicactl enable vol --target 'nbds://me@backup/vol?tls-psk-file=/k'\n"
 	"    replicactl enable db --device /dev/vg/db --target local:/mnt/db\n"
 	"    replicactl enable a --group g --target nbd+unix:///a?socket=/s\n",
 	.text =

@@ -21,7 +21,7 @@ static int print_all(void)
 	const struct command *const *c;
 
 	puts("Examples\n"
-	     "    replicactl enable vol --target nbd://backup/vol\n"
+	     "    replicactl enable vol --target nbd://backup/vol --tls off\n"
 	     "    replicactl status --watch\n"
 	     "    replicactl disable vol\n"
 	     "\n"

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "direct.h"
 #include "netlink.h"
 #include "print.h"
 
@@ -139,12 +140,41 @@ static int check(const struct args *args, const json_t *status)
 	return STATUS_OK;
 }
 
+/* --- of a replica, at its own site ---------------------------------------- */
+
+static bool is_good_replica(const json_t *h)
+{
+	return !strcmp(json_string_value(json_object_get(h, "state")), "ok") &&
+	       json_is_number(json_object_get(h, "lag_s"));
+}
+
+/* A history without its epochs. */
+static int show_replica(const struct args *args)
+{
+	int status;
+	json_t *h = history_get(args, &status);
+
+	if (!h)
+		return status;
+	json_object_del(h, "epochs");
+	if (args_has(args, "json"))
+		print_json(h);
+	else
+		history_print_head(h);
+	if (args_has(args, "check") && !is_good_replica(h))
+		status = STATUS_DEGRADED;
+	json_decref(h);
+	return status;
+}
+
 static int run(const struct args *args)
 {
 	const char *volume = args->nr_words ? args->words[0] : NULL;
 	json_t *result;
 	int status;
 
+	if (args_has(args, "target"))
+		return show_replica(args);
 	if (args_has(args, "watch"))
 		return watch(args, volume);
 	result = status_get(args, volume, &status);
@@ -165,6 +195,7 @@ static const struct option_spec options[] = {
 	{ "watch", "[=TIME]", "again and again (every 2s)" },
 	{ "check", NULL, "exit status 4 unless every volume replicates" },
 	{ "names", NULL, "only the volumes' names, one a line" },
+	{ "target", "URI", "of the replica on this server, without replicad" },
 	{ NULL }
 };
 

@@ -25,7 +25,8 @@ struct command {
 /* Shown by help and found in this order; replicactl.c. */
 extern const struct command *const commands[];
 extern const struct command cmd_status, cmd_enable, cmd_disable, cmd_pause,
-	cmd_resume, cmd_events, cmd_kernel, cmd_version, cmd_help;
+	cmd_resume, cmd_resync, cmd_verify, cmd_history, cmd_test, cmd_pair,
+	cmd_events, cmd_kernel, cmd_version, cmd_help;
 
 /* Options that every verb has: --socket, --timeout, --json, --help. */
 extern const struct option_spec global_options[];

@@ -159,7 +159,7 @@ static bool is_data(const struct stage_record *r)
 static uint32_t crc_of(const struct stage_record *r, const char *payload)
 {
 	if (is_data(r))
-		return stage_digest(r->off, r->payload ? payload : NULL,
+		return replica_digest(r->off, r->payload ? payload : NULL,
 				    r->len);
 	return stage_crc(payload, r->payload);
 }

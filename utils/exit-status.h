@@ -8,7 +8,7 @@ enum exit_status {
 	STATUS_FAILED = 1,
 	STATUS_USAGE = 2,
 	STATUS_NOT_FOUND = 3,
-	STATUS_DEGRADED = 4,		/* status --check */
+	STATUS_DEGRADED = 4,		/* status --check, verify */
 	STATUS_REFUSED = 5,		/* by a safety check */
 	STATUS_TIMEOUT = 6,
 	STATUS_PERMISSION = 7,

@@ -37,6 +37,26 @@ static void print_and_free(json_t *o)
 	json_decref(o);
 }
 
+static void put_flags(json_t *o, uint32_t flags)
+{
+	static const struct {
+		const char *key;
+		uint32_t flag;
+	} keys[] = {
+		{ "volatile", DMR_DEV_F_VOLATILE },
+		{ "suspended", DMR_DEV_F_SUSPENDED },
+		{ "held", DMR_DEV_F_HOLD },
+		{ "suspect", DMR_DEV_F_SUSPECT },
+		{ "meta_failed", DMR_DEV_F_META_FAILED },
+		{ "meta_pending", DMR_DEV_F_META_PENDING },
+	};
+	size_t k;
+
+	for (k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+		json_object_set_new(o, keys[k].key,
+				    json_boolean(flags & keys[k].flag));
+}
+
 static void put_identity(json_t *o, const struct dmr_info *i)
 {
 	json_object_set_new(o, "name", json_string(i->name));
@@ -47,12 +67,7 @@ static void put_identity(json_t *o, const struct dmr_info *i)
 			    dmr_major(i->origin), dmr_minor(i->origin)));
 	json_object_set_new(o, "role", json_string(dmr_role_name(i->role)));
 	json_object_set_new(o, "state", json_string(dmr_state_name(i->state)));
-	json_object_set_new(o, "volatile",
-			    json_boolean(i->dev_flags & DMR_DEV_F_VOLATILE));
-	json_object_set_new(o, "suspended",
-			    json_boolean(i->dev_flags & DMR_DEV_F_SUSPENDED));
-	json_object_set_new(o, "held",
-			    json_boolean(i->dev_flags & DMR_DEV_F_HOLD));
+	put_flags(o, i->dev_flags);
 	put_id(o, "generation", i->generation);
 	put_id(o, "incarnation", i->incarnation);
 	put(o, "loads", i->loads);
@@ -97,6 +112,47 @@ static void put_counters(json_t *o, const struct dmr_info *i)
 	put(o, "bytes_written", i->written_sectors * 512);
 }
 
+static json_t *ancestors_json(const struct dmr_info *i)
+{
+	json_t *list = json_array();
+	uint32_t k;
+
+	for (k = 0; k < i->nr_ancestors; k++) {
+		json_t *o = json_object();
+
+		put_id(o, "generation", i->ancestors[k].generation);
+		put(o, "end_epoch", i->ancestors[k].end_epoch);
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+static json_t *incarnations_json(const struct dmr_info *i)
+{
+	json_t *list = json_array();
+	uint32_t k;
+
+	for (k = 0; k < i->nr_incarnations; k++)
+		json_array_append_new(list, json_sprintf("%016" PRIx64,
+						i->incarnations[k]));
+	return list;
+}
+
+/* What only a volume with a metadata device has. */
+static void put_meta(json_t *o, const struct dmr_info *i)
+{
+	if (!i->meta_dev)
+		return;
+	json_object_set_new(o, "meta_device", json_sprintf("%u:%u",
+			    dmr_major(i->meta_dev), dmr_minor(i->meta_dev)));
+	put(o, "hot_limit", i->hot_limit);
+	put(o, "last_write_s", i->last_write);
+	put(o, "last_contact_s", i->last_contact);
+	put(o, "last_named", i->last_named);
+	json_object_set_new(o, "ancestors", ancestors_json(i));
+	json_object_set_new(o, "incarnations", incarnations_json(i));
+}
+
 static json_t *info_json(const struct dmr_info *info)
 {
 	json_t *o = json_object();
@@ -104,7 +160,28 @@ static json_t *info_json(const struct dmr_info *info)
 	put_identity(o, info);
 	put_epochs(o, info);
 	put_counters(o, info);
+	put_meta(o, info);
 	return o;
+}
+
+/* One line each: an id, or a generation and the epoch at which it ended. */
+static void print_list(const json_t *list)
+{
+	const json_t *one;
+	size_t i;
+
+	if (!json_array_size(list))
+		puts("none");
+	json_array_foreach(list, i, one) {
+		printf("%*s", i ? 19 : 0, "");
+		if (json_is_string(one))
+			puts(json_string_value(one));
+		else
+			printf("%s ended %lld\n", json_string_value(
+			       json_object_get(one, "generation")), (long long)
+			       json_integer_value(json_object_get(one,
+							"end_epoch")));
+	}
 }
 
 static void print_value(const char *key, const json_t *value)
@@ -116,6 +193,8 @@ static void print_value(const char *key, const json_t *value)
 	if (json_is_integer(value) && len > 6 &&
 	    !strcmp(key + len - 6, "_bytes"))
 		puts(print_bytes(text, json_integer_value(value)));
+	else if (json_is_array(value))
+		print_list(value);
 	else if (json_is_string(value))
 		puts(json_string_value(value));
 	else if (json_is_boolean(value))

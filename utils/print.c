@@ -171,7 +171,7 @@ void print_bar(double fraction, int letters)
 
 void print_json(const json_t *json)
 {
-	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
+	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(16));
 	putchar('\n');
 }
 

@@ -16,6 +16,7 @@
 
 const struct command *const commands[] = {
 	&cmd_status, &cmd_enable, &cmd_disable, &cmd_pause, &cmd_resume,
+	&cmd_resync, &cmd_verify, &cmd_history, &cmd_test, &cmd_pair,
 	&cmd_events, &cmd_kernel, &cmd_version, &cmd_help, NULL
 };
 

@@ -50,19 +50,26 @@ static bool is_good(const json_t *volume)
 	return !strcmp(text_of(volume, "state"), "replicating");
 }
 
+static bool is_persistence(const json_t *volume, const char *word)
+{
+	return !strcmp(text_of(volume, "persistence"), word);
+}
+
 /* --- the verdict ---------------------------------------------------------- */
 
-static void verdict_good(size_t nr, double lag)
+static void verdict_good(size_t nr, double lag, double bytes)
 {
-	char text[200], time[PRINT_LEN];
+	char text[200], time[PRINT_LEN], size[PRINT_LEN];
 
 	print_seconds(time, lag);
+	print_bytes(size, bytes);
 	if (nr == 1)
 		snprintf(text, sizeof(text), "The volume is replicated; the "
-			 "replica is %s behind.", time);
+			 "replica is %s and %s behind.", time, size);
 	else
 		snprintf(text, sizeof(text), "All %zu volumes are replicated; "
-			 "the replicas are at most %s behind.", nr, time);
+			 "the replicas are at most %s, together %s behind.",
+			 nr, time, size);
 	print_colored(COLOR_GOOD, text);
 }
 
@@ -82,21 +89,34 @@ static void verdict_mixed(const json_t *volumes, size_t nr, size_t nr_good)
 	print_colored(color, text);
 }
 
+static void verdict_failed(size_t nr, size_t nr_failed)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "All is replicated, but the metadata "
+		 "device of %zu of %zu volumes has failed.", nr_failed, nr);
+	print_colored(COLOR_BAD, text);
+}
+
 static void print_verdict(const json_t *volumes)
 {
-	size_t nr = json_array_size(volumes), nr_good = 0, i;
-	double lag = 0;
+	size_t nr = json_array_size(volumes), nr_good = 0, nr_failed = 0, i;
+	double lag = 0, bytes = 0;
 	json_t *v;
 
 	json_array_foreach(volumes, i, v) {
 		nr_good += is_good(v);
+		nr_failed += is_persistence(v, "failed");
+		bytes += number_of(v, "lag_bytes");
 		if (number_of(v, "lag_s") > lag)
 			lag = number_of(v, "lag_s");
 	}
 	if (!nr)
 		fputs("No volume is replicated.", stdout);
+	else if (nr == nr_good && nr_failed)
+		verdict_failed(nr, nr_failed);
 	else if (nr == nr_good)
-		verdict_good(nr, lag);
+		verdict_good(nr, lag, bytes);
 	else
 		verdict_mixed(volumes, nr, nr_good);
 	putchar('\n');
@@ -209,6 +229,15 @@ static void print_progress(const json_t *v)
 	putchar('\n');
 }
 
+static void print_clear_text(const json_t *v)
+{
+	if (!json_is_true(json_object_get(v, "clear_text")))
+		return;
+	printf("%s: ", text_of(v, "name"));
+	print_colored(COLOR_WARN, "not encrypted (tls=off)");
+	putchar('\n');
+}
+
 static void print_next_step(const json_t *v)
 {
 	const char *reason = text_of(v, "reason");
@@ -221,6 +250,18 @@ static void print_next_step(const json_t *v)
 	printf("%s%s\n", reason[0] ? ": " : "", reason);
 	if (next[0])
 		printf("    next: %s\n", next);
+}
+
+static void print_no_persistence(const json_t *volumes)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(volumes, i, v)
+		if (is_persistence(v, "none"))
+			printf("%s: no persistence (metadata=none): after a "
+			       "reboot everything is sent again\n",
+			       text_of(v, "name"));
 }
 
 void status_print(const json_t *status)
@@ -248,4 +289,7 @@ void status_print(const json_t *status)
 		putchar('\n');
 	json_array_foreach(volumes, i, v)
 		print_next_step(v);
+	json_array_foreach(volumes, i, v)
+		print_clear_text(v);
+	print_no_persistence(volumes);
 }

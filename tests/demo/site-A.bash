@@ -94,6 +94,12 @@ replica() {
 	timeout 120 replicactl "$@"
 }
 
+# backlog MIB: something that will take a while to ship.
+backlog() {
+	dd if=/dev/urandom of=$mnt/backlog bs=1M count="$1" status=none &&
+		sync -f $mnt
+}
+
 kernel_status() {
 	dmsetup status bank
 }

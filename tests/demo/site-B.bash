@@ -1,47 +1,94 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2154
-# The steps of site B, which has a disk and an NBD server (see agent).
+# The steps of site B, where the replica is (see agent).
 
-disk=/dev/vda
-copy=/tmp/copy.img
-mnt=/mnt/copy
+disk=/dev/vda		# the base
+log_disk=/dev/vdb
+stage=/srv/stage
+mnt=/mnt/replica
+plugin=$project/daemon/nbdkit-replica-plugin.so
+image=			# the device that is looked at
 
+# serve BYTES HISTORY: nbdkit with the replica of the bank, and replicad for its
+# test devices.
 serve() {
-	modprobe loop || return
+	modprobe -a loop nbd dm-mod libcrc32c && insmod "$DMR_KO" || return
+	mkfs.ext4 -q -E lazy_itable_init=1,lazy_journal_init=1 $log_disk &&
+		mkdir -p $stage && mount $log_disk $stage || return
+	start_nbdkit "$1" "$2" || return
+	start replicad.log replicad
+	until_true 60 replicactl test --list
+}
+
+start_nbdkit() {
+	rm -f /run/nbdkit.pid
 	start nbdkit.log nbdkit --foreground --port 10809 \
-		--pidfile /run/nbdkit.pid file $disk
+		--pidfile /run/nbdkit.pid "$plugin" dir=$stage \
+		"create=bank:$(($1 / 1024))KiB:$disk" "history=$2"
 	until_true 30 test -s /run/nbdkit.pid
+}
+
+stop_nbdkit() {
+	local pid
+	pid=$(cat /run/nbdkit.pid)
+	kill "$pid" && until_true 60 test ! -d "/proc/$pid"
 }
 
 link() {
 	ip link set eth0 "$1"
 }
 
-# take_copy BYTES: of the volume, as it is on the disk now.
-take_copy() {
-	rm -f $copy
-	dd if=$disk of=$copy bs=1M count="$1" iflag=direct,count_bytes \
-		conv=sparse status=none && truncate -s "$1" $copy
+replica() {
+	replicactl "$@" --target nbd://localhost/bank
 }
 
-# with_copy ro|rw COMMAND...: with the copy mounted, its journal replayed (for
-# which the loop device has to be writable even below a read-only mount).
-with_copy() {
-	local mode=$1 loop status=0
+# look: the replica as its own site sees it, as JSON.
+look() {
+	replica history --last 1 --json
+}
+
+# open_test NAME: a test device of the newest image; tells of it as JSON.
+open_test() {
+	replica test --name "$1" --json | tee /dev/stderr >/run/test.json ||
+		return
+	image=$(jq -r .device /run/test.json)
+	cat /run/test.json
+	[ -b "$image" ]
+}
+
+drop_test() {
+	replicactl test --drop "$1" >&2
+}
+
+# settle BYTES: all that the log has goes to the disk, and nothing serves it.
+settle() {
+	stop_nbdkit && start_nbdkit "$1" 0 && until_true 120 is_settled &&
+		stop_nbdkit || return
+	image=$disk
+}
+
+is_settled() {
+	look | jq -e '. as $h | .epochs[0] |
+		.applied and .epoch == $h.last_committed'
+}
+
+# with_image ro|rw COMMAND...: with it mounted. The journal is replayed, for
+# which it is written to: a test device, or a copy of the disk.
+with_image() {
+	local mode=$1 status=0
 	shift
 	mkdir -p $mnt
-	loop=$(losetup -f --show $copy) || return
-	mount -o "$mode" "$loop" $mnt && { "$@" || status=$?; } &&
-		umount $mnt && losetup -d "$loop" && return $status
+	mount -o "$mode" "$image" $mnt && { "$@" || status=$?; } &&
+		umount $mnt && return $status
 }
 
-# inspect [exact]: mounts the copy as after a power cut, asks the programs'
+# inspect [exact]: mounts the image as after a power cut, asks the programs'
 # checkers and fsck, and prints what they found as NAME=VALUE lines.
 inspect() {
-	with_copy ro check_tree "$@" || return
+	with_image ro check_tree "$@" || return
 	sqlite3 -batch -list /tmp/bank/bank.db <"$here/bank-check.sql" |
 		tr '|' '\n'
-	e2fsck -fn $copy >&2
+	e2fsck -fn "$image" >&2
 	echo "fsck=$?"
 }
 
@@ -73,12 +120,20 @@ break_block() {
 		oflag=direct conv=notrunc status=none
 }
 
+# take_copy BYTES: of the disk; it is what is looked at.
+take_copy() {
+	local copy=/tmp/copy.img
+	dd if=$disk of=$copy bs=1M count="$1" iflag=direct,count_bytes \
+		conv=sparse status=none && truncate -s "$1" $copy || return
+	image=$(losetup -f --show $copy)
+}
+
 # In the copy that is inspected:
 break_bank() {
-	with_copy rw sqlite3 -batch $mnt/bank.db \
+	with_image rw sqlite3 -batch $mnt/bank.db \
 		'UPDATE ledger SET amount = amount + 1 WHERE n = 7;'
 }
 
 break_tree() {
-	with_copy rw sh -c "echo x >>$mnt/tree/archive/3"
+	with_image rw sh -c "echo x >>$mnt/tree/archive/3"
 }

@@ -12,7 +12,7 @@ _replicactl_volumes() {
 	kernel)
 		replicactl kernel list 2>/dev/null |
 			awk 'NR > 1 && NF > 3 { print $1 }' ;;
-	status | disable | pause | resume | events)
+	status | disable | pause | resume | resync | verify | events | history | test)
 		replicactl status --names --timeout 2s 2>/dev/null ;;
 	esac
 }
@@ -24,7 +24,8 @@ _replicactl_parse() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		w=${COMP_WORDS[i]}
 		case $w in
-		--socket | --timeout | --target | --device | --group) i=$((i + 1)) ;;
+		--socket | --timeout | --target | --device | --group | --drop | \
+			--epoch | --at | --name | --last) i=$((i + 1)) ;;
 		-* | =) ;;
 		*) if [ -z "$verb" ]; then verb=$w; else words=$((words + 1)); fi ;;
 		esac
@@ -37,6 +38,10 @@ _replicactl() {
 	COMPREPLY=()
 	_replicactl_parse
 	case $prev in
+	--drop)
+		mapfile -t COMPREPLY < <(compgen -W "$(replicactl test --names \
+			--timeout 2s 2>/dev/null)" -- "$cur")
+		return ;;
 	--socket | --device | --spool)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return ;;
@@ -48,6 +53,8 @@ _replicactl() {
 		candidates=$(replicactl help --words)
 	elif [ "$verb" = help ]; then
 		candidates=$(replicactl help --words)
+	elif [ "$verb $words" = "pair 0" ]; then
+		candidates="invite join list revoke"
 	elif [ "$verb $words" = "kernel 0" ]; then
 		candidates="list status dirty mark hold events meta-size"
 	else

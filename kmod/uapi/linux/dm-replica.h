@@ -82,6 +82,8 @@
  *       DMR_A_LAST_CONTACT          u64     the same, of the last END
  *       DMR_A_ANCESTORS             struct dmr_nl_ancestor[], newest first
  *       DMR_A_INCARNATIONS          u64[]   the last 8, newest first
+ *       DMR_A_LAST_NAMED            u64     last epoch committed or kept, as
+ *                                           the superblock on disk has it
  *
  * DMR_CMD_ATTACH
  *
@@ -321,6 +323,7 @@ enum dmr_attr {
 	DMR_A_LAST_CONTACT,
 	DMR_A_ANCESTORS,
 	DMR_A_INCARNATIONS,
+	DMR_A_LAST_NAMED,
 
 	__DMR_A_LAST,
 	DMR_A_MAX = __DMR_A_LAST - 1

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * L1 at boot. A device that is activated by others (LVM, dmsetup) comes up
+ * without its target: the form is "inserted". "replicad --insert" puts the
+ * target in; if that is before the first write, nothing was missed, which the
+ * device's counters prove (insertion.c).
+ */
+#include "boot.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "insertion.h"
+#include "log.h"
+
+#define UNIT		"replica-insert.service"
+#define POLL_US		100000
+
+static time_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
+static bool is_missing(int err)
+{
+	return err == -ENXIO || err == -ENODEV || err == -ENOENT;
+}
+
+static int insert_one(struct daemon *daemon, struct entry *entry, time_t until)
+{
+	struct kernel_device device;
+	int err;
+
+	for (;;) {
+		err = insertion_run(daemon->kernel_ops,
+				    daemon->config.state_dir, entry->config,
+				    &device, entry->error);
+		if (!is_missing(err) || now() >= until)
+			break;
+		usleep(POLL_US);
+	}
+	if (err)
+		log_err(entry->config->name, "%s", entry->error);
+	else if (device.was_written)
+		log_warn(entry->config->name, "it may have been written "
+			 "without its target: all of it will be sent");
+	else
+		log_info(entry->config->name, "its target is in place");
+	return err;
+}
+
+int boot_insert(struct daemon *daemon, unsigned int wait_s)
+{
+	time_t until = now() + wait_s;
+	int first = 0;
+
+	for (struct entry *e = daemon->entries; e; e = e->next) {
+		int err = insert_one(daemon, e, until);
+
+		first = first ? first : err;
+	}
+	return first;
+}
+
+static bool unit_is_enabled(void)
+{
+	static const char *const wants[] = {
+		"/etc/systemd/system/sysinit.target.wants/" UNIT,
+		"/etc/systemd/system/local-fs-pre.target.wants/" UNIT,
+	};
+
+	return !access(wants[0], F_OK) || !access(wants[1], F_OK);
+}
+
+void boot_forecast(const struct volume_config *config,
+		   char text[CONFIG_ERROR_SIZE])
+{
+	const char *metadata = config->metadata;
+
+	if (metadata && !strcmp(metadata, "none"))
+		snprintf(text, CONFIG_ERROR_SIZE, "After a boot everything is "
+			 "sent again: nothing is kept (metadata=none).");
+	else if (!metadata)
+		snprintf(text, CONFIG_ERROR_SIZE, "At boot, the device must "
+			 "come up with its replica target: it has its own.");
+	else if (unit_is_enabled())
+		snprintf(text, CONFIG_ERROR_SIZE, "At boot, " UNIT " inserts "
+			 "the target before filesystems are mounted, since "
+			 "the device comes up without it.");
+	else
+		snprintf(text, CONFIG_ERROR_SIZE, "At boot, the device comes "
+			 "up without the target, and " UNIT " is not enabled: "
+			 "if it is written before replicad inserts it, all of "
+			 "it is sent again.");
+}

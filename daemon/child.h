@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A program that runs as long as we want it to. It is started by the ring's
+ * thread, so that one which asks to end with its parent (PR_SET_PDEATHSIG
+ * means the thread) ends with the daemon.
+ *
+ * H1 the child has no descriptor of ours but 0 (/dev/null), 1 and 2, blocks no
+ *    signal and ignores none, and is in a process group of its own.
+ * H2 ended() comes once, when it has been reaped; before that its pid is not
+ *    anybody else's.
+ */
+#ifndef REPLICAD_CHILD_H
+#define REPLICAD_CHILD_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "ring.h"
+
+struct child {
+	struct ring *ring;
+	pid_t pid;			/* 0: it does not run */
+	int pidfd;
+	struct ring_op poll;
+	/* @status: as wait() gives it. The child may be started again. */
+	void (*ended)(struct child *child, int status);
+};
+
+/*
+ * Starts @argv, found in PATH. What it prints goes to @log (may be -1), which
+ * stays the caller's. 0, or -errno without a call of ended().
+ */
+int child_start(struct child *child, struct ring *ring, char *const argv[],
+		int log);
+
+/* Harmless if it does not run. */
+void child_signal(struct child *child, int signo);
+
+static inline bool child_runs(const struct child *child)
+{
+	return child->pid != 0;
+}
+
+#endif

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "history-json.h"
+
+#include "history.h"
+
+#define NS	1e9
+
+static json_t *seconds_of(uint64_t ns)
+{
+	return ns ? json_real(ns / NS) : json_null();
+}
+
+static json_t *epoch_json(const struct stage_epoch *e)
+{
+	return json_pack("{sI ss so so sI sb sb si}",
+			 "epoch", (json_int_t)e->epoch,
+			 "kind", e->is_clean ? "clean" : "partial",
+			 "cut_time", seconds_of(e->cut_time),
+			 "commit_time", seconds_of(e->commit_time),
+			 "bytes", (json_int_t)e->bytes,
+			 "applied", (int)e->is_base,
+			 "pinned", e->nr_images != 0,
+			 "images", (int)e->nr_images);
+}
+
+static json_t *epochs_json(const struct history *h)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < h->nr; i++)
+		json_array_append_new(all, epoch_json(&h->epochs[i]));
+	return all;
+}
+
+/* What is staged, and becomes visible with the next clean epoch. */
+static uint64_t staged_bytes(const struct history *h)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < h->nr; i++)
+		if (!h->epochs[i].is_clean &&
+		    h->epochs[i].epoch > h->last_clean)
+			sum += h->epochs[i].bytes;
+	return sum;
+}
+
+static json_t *lag_json(const struct history *h)
+{
+	uint64_t lag = h->now > h->cut_time ? h->now - h->cut_time : 0;
+
+	return h->last_clean && h->cut_time ? json_real(lag / NS) :
+					      json_null();
+}
+
+json_t *history_json(const struct history *h, const char *target)
+{
+	return json_pack("{si ss ss ss ss ss sI si so so so sI sI sI sI sI sI "
+			 "so}",
+			 "schema_version", 1, "volume", h->name,
+			 "group", h->group, "target", target,
+			 "state", stage_state_name(h->state),
+			 "reason", h->error.text,
+			 "size_bytes", (json_int_t)h->bytes,
+			 "chunk_bytes", (int)h->chunk_bytes,
+			 "time", seconds_of(h->now),
+			 "cut_time", seconds_of(h->cut_time),
+			 "lag_s", lag_json(h),
+			 "staged_bytes", (json_int_t)staged_bytes(h),
+			 "log_bytes", (json_int_t)h->log_bytes,
+			 "log_needed_bytes", (json_int_t)h->log_needed,
+			 "last_committed", (json_int_t)h->last_clean,
+			 "last_partial", (json_int_t)h->last_partial,
+			 "highest_seen", (json_int_t)h->highest_seen,
+			 "epochs", epochs_json(h));
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Putting the replica target below a volume's device, so that L1 holds. */
+#ifndef REPLICAD_INSERTION_H
+#define REPLICAD_INSERTION_H
+
+#include "config.h"
+#include "kernel.h"
+
+/*
+ * Blocks; any thread, while the volume does not run. 0 or -errno with a
+ * sentence in @error. A device that had no target, and may have been written
+ * since it was activated, is noted as suspect in STATE_DIR/NAME.id.
+ */
+int insertion_run(const struct kernel_ops *ops, const char *state_dir,
+		  const struct volume_config *config,
+		  struct kernel_device *out, char error[CONFIG_ERROR_SIZE]);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* For those who answer requests: methods.c has the table of all. */
+#ifndef REPLICAD_METHODS_H
+#define REPLICAD_METHODS_H
+
+struct request;
+
+/* What replicactl exits with (DESIGN.md 8) for this -errno. */
+int method_exit_status(int err);
+
+/* methods-history.c */
+void do_history(struct request *request);
+void do_test(struct request *request);
+void do_test_list(struct request *request);
+void do_test_drop(struct request *request);
+
+/* methods-pair.c */
+void do_pair_invite(struct request *request);
+void do_pair_join(struct request *request);
+void do_pair_list(struct request *request);
+void do_pair_revoke(struct request *request);
+
+#endif

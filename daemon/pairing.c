@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "pairing.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "log.h"
+
+#define MAX_PARAMS	64
+#define BACKOFF_MS	500
+#define MAX_BACKOFF_MS	30000
+#define LONG_LIFE_NS	60000000000ULL
+#define KILL_MS		5000
+
+static struct ring *ring_of(const struct pairing *p)
+{
+	return p->daemon->reactors[0].ring;
+}
+
+struct pairing *pairing_find(const struct daemon *daemon, const char *name)
+{
+	struct pairing *p = daemon->pairings;
+
+	while (p && strcmp(p->record.name, name))
+		p = p->next;
+	return p;
+}
+
+/* --- nbdkit ------------------------------------------------------------ */
+
+static void on_timer(struct ring_timer *timer)
+{
+	struct pairing *p = container_of(timer, struct pairing, timer);
+
+	if (p->state == PAIRING_ENDING)
+		child_signal(&p->child, SIGKILL);
+	else
+		pairing_step(p);
+}
+
+static void start_later(struct pairing *p)
+{
+	if (ring_now(ring_of(p)) - p->started_ns > LONG_LIFE_NS)
+		p->backoff_ms = 0;
+	p->backoff_ms = p->backoff_ms ? 2 * p->backoff_ms : BACKOFF_MS;
+	if (p->backoff_ms > MAX_BACKOFF_MS)
+		p->backoff_ms = MAX_BACKOFF_MS;
+	log_warn(p->record.name, "pair: %s; it is started again in %u ms",
+		 p->reason, p->backoff_ms);
+	ring_timer_add(ring_of(p), &p->timer, p->backoff_ms);
+}
+
+static void on_end(struct child *child, int status)
+{
+	struct pairing *p = container_of(child, struct pairing, child);
+
+	if (p->state == PAIRING_ENDING) {
+		pairing_step(p);
+		return;
+	}
+	if (WIFSIGNALED(status))
+		snprintf(p->reason, sizeof(p->reason),
+			 "nbdkit was ended by signal %d", WTERMSIG(status));
+	else
+		snprintf(p->reason, sizeof(p->reason), "nbdkit has ended with "
+			 "status %d (its reason is in the log)",
+			 WEXITSTATUS(status));
+	start_later(p);
+}
+
+static unsigned int put_params(const struct pairing *p, char **argv)
+{
+	unsigned int n = 0;
+	json_t *param;
+	size_t i;
+
+	json_array_foreach(p->record.params, i, param)
+		if (n < MAX_PARAMS && json_is_string(param))
+			argv[n++] = (char *)json_string_value(param);
+	return n;
+}
+
+/* U2, U3 */
+static void start_child(struct pairing *p)
+{
+	char host[PAIRING_ADDRESS_LEN], port[8], id[PAIRING_ID_LEN + 8];
+	char key[PAIRING_PATH_LEN + 16] = "--tls-psk=";
+	char *argv[MAX_PARAMS + 16] = {
+		"nbdkit", "-f", "--exit-with-parent", "--tls=require", key,
+		"-p", port,
+	};
+	unsigned int n = 7;
+	int err;
+
+	pairing_address_split(p->record.address, host, port);
+	pairing_path(key + strlen(key), p->daemon->config.state_dir,
+		     p->record.name, ".key");
+	snprintf(id, sizeof(id), "pair=%s", p->record.id);
+	if (p->record.listen[0]) {
+		argv[n++] = "-i";
+		argv[n++] = p->record.listen;
+	}
+	argv[n++] = p->daemon->config.plugin;
+	argv[n++] = id;
+	n += put_params(p, argv + n);
+	argv[n] = NULL;
+	p->child.ended = on_end;
+	p->started_ns = ring_now(ring_of(p));
+	err = child_start(&p->child, ring_of(p), argv, STDERR_FILENO);
+	if (!err)
+		return;
+	snprintf(p->reason, sizeof(p->reason), "nbdkit: %s", strerror(-err));
+	start_later(p);
+}
+
+/* --- life -------------------------------------------------------------- */
+
+struct pairing *pairing_add(struct daemon *daemon,
+			    const struct pairing_record *record,
+			    enum pairing_state state)
+{
+	struct pairing *p = calloc(1, sizeof(*p));
+
+	if (!p) {
+		json_decref(record->params);
+		return NULL;
+	}
+	p->daemon = daemon;
+	p->record = *record;
+	p->state = state;
+	p->listen_fd = -1;
+	p->timer.fire = on_timer;
+	p->next = daemon->pairings;
+	daemon->pairings = p;
+	return p;
+}
+
+static void free_pairing(struct pairing *p)
+{
+	struct daemon *daemon = p->daemon;
+	struct pairing **link = &daemon->pairings;
+	void (*ended)(void *arg) = p->ended;
+	void *arg = p->ended_arg;
+
+	while (*link != p)
+		link = &(*link)->next;
+	*link = p->next;
+	ring_timer_cancel(ring_of(p), &p->timer);
+	ring_timer_cancel(ring_of(p), &p->expiry);
+	json_decref(p->record.params);
+	explicit_bzero(&p->token, sizeof(p->token));
+	free(p);
+	if (ended)
+		ended(arg);
+	daemon_wrap_up(daemon);
+}
+
+void pairing_step(struct pairing *p)
+{
+	if (p->listen_fd >= 0)
+		return;
+	if (p->state == PAIRING_SERVING && !child_runs(&p->child))
+		start_child(p);
+	if (p->state == PAIRING_ENDING && !child_runs(&p->child) &&
+	    !p->nr_visits)
+		free_pairing(p);
+}
+
+static void end(struct pairing *p)
+{
+	if (p->state == PAIRING_ENDING)
+		return;
+	p->state = PAIRING_ENDING;
+	ring_timer_cancel(ring_of(p), &p->timer);
+	if (child_runs(&p->child)) {
+		child_signal(&p->child, SIGTERM);
+		ring_timer_add(ring_of(p), &p->timer, KILL_MS);
+	}
+	if (p->listen_fd >= 0)
+		pairing_close_door(p);
+	else
+		pairing_step(p);
+}
+
+static void load(void *arg, const char *name)
+{
+	struct daemon *daemon = arg;
+	struct pairing_record record;
+	int err = pairing_load(daemon->config.state_dir, name, &record);
+
+	if (err) {
+		log_err(name, "the pair cannot be read: %s", strerror(-err));
+		return;
+	}
+	pairing_add(daemon, &record, record.is_receiver ? PAIRING_SERVING :
+							  PAIRING_SENDING);
+}
+
+void pairings_start(struct daemon *daemon)
+{
+	pairing_each(daemon->config.state_dir, load, daemon);
+	for (struct pairing *p = daemon->pairings; p; p = p->next)
+		pairing_step(p);
+}
+
+void pairings_stop(struct daemon *daemon)
+{
+	struct pairing *next;
+
+	for (struct pairing *p = daemon->pairings; p; p = next) {
+		next = p->next;
+		end(p);
+	}
+}
+
+static const struct entry *user_of(const struct daemon *daemon,
+				   const char *name)
+{
+	size_t len = strlen(name);
+
+	for (struct entry *e = daemon->entries; e; e = e->next) {
+		const char *target = e->config->target;
+
+		if (pairing_is_target(target) &&
+		    !strncmp(target + 5, name, len) &&
+		    (!target[5 + len] || target[5 + len] == '/'))
+			return e;
+	}
+	return NULL;
+}
+
+int pairing_revoke(struct daemon *daemon, const char *name,
+		   void (*ended)(void *arg), void *arg, struct error *err)
+{
+	struct pairing *p = pairing_find(daemon, name);
+	const struct entry *user = user_of(daemon, name);
+	int ret = 0;
+
+	if (!p || p->state == PAIRING_ENDING)
+		return error_set(err, -ENOENT, "there is no pair %s", name);
+	if (user)
+		return error_set(err, -EBUSY, "the volume %s is sent to the "
+				 "pair %s: disable it first",
+				 user->config->name, name);
+	if (p->state != PAIRING_INVITED)
+		ret = pairing_remove(daemon->config.state_dir, name);
+	if (ret && ret != -ENOENT)
+		return error_set(err, ret, "the pair %s: %s", name,
+				 strerror(-ret));
+	log_info(name, "pair: revoked");
+	p->ended = ended;
+	p->ended_arg = arg;
+	end(p);
+	return 0;
+}
+
+/* --- list -------------------------------------------------------------- */
+
+static const char *state_name(const struct pairing *p)
+{
+	static const char *const names[] = {
+		"invited", "serving", "sending", "ending",
+	};
+
+	if (p->state == PAIRING_SERVING && !child_runs(&p->child))
+		return "restarting";
+	return names[p->state];
+}
+
+static json_t *pairing_json(const struct pairing *p)
+{
+	uint64_t now = ring_now(ring_of(p));
+	double left = p->expires_ns > now ? (p->expires_ns - now) / 1e9 : 0;
+
+	return json_pack("{ss ss ss ss ss sf si}", "name", p->record.name,
+			 "state", state_name(p), "pair_id", p->record.id,
+			 "address", p->record.address, "reason",
+			 child_runs(&p->child) ? "" : p->reason,
+			 "expires_s", p->state == PAIRING_INVITED ? left : 0.0,
+			 "server_pid", (int)p->child.pid);
+}
+
+json_t *pairings_json(const struct daemon *daemon)
+{
+	json_t *all = json_array();
+
+	for (struct pairing *p = daemon->pairings; p; p = p->next)
+		json_array_append_new(all, pairing_json(p));
+	return all;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The inside of a test device, for testdev*.c. */
+#ifndef REPLICAD_TESTDEV_IMPL_H
+#define REPLICAD_TESTDEV_IMPL_H
+
+#include "child.h"
+#include "history.h"
+#include "nbd.h"
+#include "ring.h"
+#include "testdev.h"
+
+#define TESTDEV_PATH_LEN	400
+#define TESTDEV_SOCKET_LEN	108	/* of sockaddr_un */
+
+enum testdev_state {
+	TESTDEV_ASKING,
+	TESTDEV_HOLDING,
+	TESTDEV_STARTING,
+	TESTDEV_ATTACHING,
+	TESTDEV_READY,
+	TESTDEV_ENDED,
+	TESTDEV_DROPPING,
+};
+
+struct testdev {
+	struct testdev *next;		/* daemon->testdevs */
+	struct daemon *daemon;
+	enum testdev_state state;
+	char name[TESTDEV_NAME_LEN];	/* "" until it is known */
+	char volume[STAGE_NAME_LEN];
+	char *target;			/* of the volume */
+	char *image;			/* URI of VOL@EPOCH; from HOLDING on */
+	struct testdev_wish wish;	/* its strings are not ours */
+	uint64_t epoch, cut_time, bytes;
+	uint64_t created_ns;		/* since 1970 */
+	unsigned int tries;		/* of asking and holding */
+	bool is_asking;
+	struct nbd_conn *hold;		/* V1 */
+	struct nbd_conn *probe;		/* of our nbdkit, while STARTING */
+	struct ring_timer again;	/* the next probe; the last resort */
+	uint64_t deadline_ns;		/* of STARTING */
+	struct child nbdkit;
+	char socket[TESTDEV_SOCKET_LEN];
+	char reason[200];		/* why it is ENDED */
+	char device[32];		/* /dev/nbdN, or "" */
+	int device_pid;			/* as the kernel tells who made it */
+	struct ring_job job;		/* attaching, detaching */
+	bool is_job;
+	struct error job_err;
+	testdev_done_fn *done;		/* of the creation; NULL: answered */
+	void *arg;
+	testdev_done_fn *dropped;
+	void *dropped_arg;
+};
+
+/* Of this device, or of all: STATE_DIR/tests/NAME.SUFFIX */
+void testdev_path(const struct daemon *daemon, const char *name,
+		  const char *suffix, char path[TESTDEV_PATH_LEN]);
+json_t *testdev_json(const struct testdev *t);
+
+/* --- testdev-attach.c: these block ---------------------------------------- */
+
+/* Could this machine do it at all? */
+bool testdev_can_attach(void);
+
+/*
+ * The server at @socket becomes a block device, whose name goes to @device, and
+ * what tells it from a later one of the same name to *pid. 0 or -errno with a
+ * sentence.
+ */
+int testdev_attach(const char *socket, char device[32], int *pid,
+		   struct error *err);
+
+/* Is it ours still? Then it is none any more. */
+void testdev_detach(const char *device, int pid);
+
+/* Mounted, or held by another device or program. */
+bool testdev_is_used(const char *device);
+
+#endif

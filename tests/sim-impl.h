@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the simulated kernel share. Not for others. */
+#ifndef REPLICA_SIM_IMPL_H
+#define REPLICA_SIM_IMPL_H
+
+#include "sim-kernel.h"
+
+/* The folder's lock; held for all that follows. */
+int sim_lock(void);
+void sim_unlock(int *fd);
+#define LOCKED __attribute__((cleanup(sim_unlock), unused)) \
+	int locked = sim_lock()
+
+/* The path of a volume's file; in one of two static buffers. */
+const char *sim_path(const char *name, const char *suffix);
+struct sim_volume *sim_map_file(const char *name);
+struct sim_volume *sim_find(const char *name);
+
+void sim_send(struct sim_volume *v, uint32_t type);
+void sim_send_text(struct sim_volume *v, uint32_t type, const char *text);
+void sim_count(struct sim_volume *v);
+void sim_end_one(struct sim_volume *v, enum dmr_end how);
+/* What the kernel does when the owner's socket closes. */
+void sim_notice_death(struct sim_volume *v);
+
+/* sim-hands.c: a new load, after a crash. */
+void sim_load(struct sim_volume *v);
+
+/* sim-meta.c */
+bool sim_is_kept(const struct sim_volume *v);
+void sim_meta_keep(struct sim_volume *v);	/* formats it, if it is not */
+void sim_meta_load(struct sim_volume *v);
+void sim_meta_ended(struct sim_volume *v, enum dmr_end how);
+void sim_meta_changed(struct sim_volume *v);	/* MARK, SET */
+void sim_meta_looked(struct sim_volume *v);	/* GET */
+
+#endif

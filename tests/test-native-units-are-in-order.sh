@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# If this failed, systemd would not take the units, or would insert the targets
+# only after filesystems are mounted: writes would be missed at each boot.
+. "$(dirname "$0")/lib.sh"
+requires_cmd systemd-analyze make
+root=$scratch_dir/root
+mkdir "$root"
+for unit in "$top_dir"/utils/systemd/*.service; do
+	sed "s|@SBINDIR@|$top_dir/daemon|" "$unit" \
+		>"$scratch_dir/${unit##*/}"
+done
+verify() {
+	systemd-analyze verify --man=no "$scratch_dir/$1" 2>&1 |
+		grep -F "$1" >"$scratch_dir/words"
+	! grep . "$scratch_dir/words" || { cat "$scratch_dir/words"; return 1; }
+}
+check "systemd takes the unit that inserts" verify replica-insert.service
+check "and replicad's" verify replicad.service
+check "targets are inserted before filesystems are mounted" \
+	grep -q '^Before=.*local-fs-pre.target' "$scratch_dir/replica-insert.service"
+check "what it starts exists" eval "sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' \
+	'$scratch_dir'/*.service | xargs -n1 test -x"
+finish
