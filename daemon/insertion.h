@@ -15,4 +15,9 @@ int insertion_run(const struct kernel_ops *ops, const char *state_dir,
 		  const struct volume_config *config,
 		  struct kernel_device *out, char error[CONFIG_ERROR_SIZE]);
 
+/* The reverse, as above. It is suspect from then on, whatever comes after. */
+int insertion_undo(const struct kernel_ops *ops, const char *state_dir,
+		   const struct volume_config *config,
+		   char error[CONFIG_ERROR_SIZE]);
+
 #endif

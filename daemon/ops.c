@@ -152,11 +152,6 @@ static void run_job(struct op *op, void (*blocking)(struct ring_job *job),
 
 /* --- enable ------------------------------------------------------------ */
 
-static const char *device_of(const struct volume_config *config)
-{
-	return config->device ? config->device : config->name;
-}
-
 static struct group *find_group(const struct reactor *reactor,
 				const struct volume_config *config)
 {
@@ -368,8 +363,9 @@ static void take_out_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
 
-	op->err = op->daemon->kernel_ops->take_out(
-			device_of(op->entry->config), op->error);
+	op->err = insertion_undo(op->daemon->kernel_ops,
+				 op->daemon->config.state_dir,
+				 op->entry->config, op->error);
 	if (op->err == -ENXIO)
 		op->err = 0; /* the device is gone: it is out */
 }

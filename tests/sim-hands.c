@@ -130,8 +130,10 @@ int sim_reload(const char *name)
 	LOCKED;
 	struct sim_volume *v = sim_find(name);
 
-	if (v)
+	if (v) {
 		sim_load(v);
+		v->was_written = false;	/* the counters begin anew */
+	}
 	return v ? 0 : -ENXIO;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "insertion.h"
 #include "status.h"
 
 #define KEPT	"metadata=/dev/meta"
@@ -212,6 +213,27 @@ static void test_written_without_us(bool is_written)
 	stop();
 }
 
+/* U4: the counters of the next boot know nothing of it. */
+static void test_written_before_a_boot(void)
+{
+	struct volume_config config = { .name = rigs[0].name };
+	char error[CONFIG_ERROR_SIZE] = "";
+
+	begin("disabled, written, booted, enabled", 1, KEPT);
+	check_replica(1, "sync");
+	stop();
+	is_int(insertion_undo(&sim_kernel_ops, getenv("SIM_DIR"), &config,
+			      error), 0, "disabled: %s", error);
+	write_chunks(&rigs[0], 30, 1);
+	sim_reload(rigs[0].name);
+	start(1, KEPT);
+	ok(group->volumes->identity.is_suspect, "suspect");
+	ok(run_until(is_replicating, 10000), "it replicates");
+	is_int(sent(), BYTES, "all of it was sent");
+	check_replica(1, "at last");
+	stop();
+}
+
 /* U1: the mark is not durable when the machine crashes. */
 static void test_suspicion_survives(void)
 {
@@ -323,6 +345,7 @@ int main(void)
 	test_rolled_back_in_a_load();
 	test_written_without_us(true);
 	test_written_without_us(false);
+	test_written_before_a_boot();
 	test_suspicion_survives();
 	test_table_replaced();
 	test_other_metadata();
