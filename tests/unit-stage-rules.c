@@ -375,7 +375,16 @@ static bool number(void)
 	return is_good;
 }
 
-/* The base's sync fails: everything since the last good one is done again. */
+static void settle_all(void)
+{
+	while (stage_settle(c.v, true, NULL))
+		usleep(10000);
+}
+
+/*
+ * A sync of the base fails, of epoch 1 or, if that has been applied already, of
+ * epoch 2: everything since the last good one is done again.
+ */
 static bool base_sync(void)
 {
 	struct stage_options o = { .history_ms = 0 };
@@ -387,10 +396,9 @@ static bool base_sync(void)
 	begin(&o, 1);
 	client_epoch(&c, &m, 1, 1, true);
 	disk_fail_sync(d, "/base/", 1);
-	while (stage_settle(c.v, true, NULL))
-		usleep(10000);
+	settle_all();
 	client_epoch(&c, &m, 2, 2, true);
-	stage_settle(c.v, true, NULL);
+	settle_all();
 	cut = disk_cut(d, disk_moment(d), 0);
 	base = disk_data(cut, "/base/a", &size);
 	is_good = !memcmp(base, m.image[2], RIG_BYTES);
