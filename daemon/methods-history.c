@@ -98,7 +98,8 @@ static int fill_wish(struct testdev_wish *wish, const struct request *request,
 	wish->epoch = json_integer_value(epoch);
 	wish->at_ns = seconds * NS;
 	wish->attach = json_is_true(attach) ? TESTDEV_ATTACH_YES :
-					      TESTDEV_ATTACH_NO;
+		       json_is_false(attach) ? TESTDEV_ATTACH_NO :
+					       TESTDEV_ATTACH_AUTO;
 	return 0;
 }
 

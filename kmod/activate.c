@@ -31,9 +31,11 @@
 #include <linux/blkdev.h>
 #include <linux/sched/mm.h>
 
+#include "cache.h"
 #include "epoch.h"
 #include "fault.h"
 #include "group.h"
+#include "hot.h"
 #include "intent.h"
 #include "witness.h"
 
@@ -314,14 +316,14 @@ static int take_over(struct dmr_meta *m, const struct dmr_config *cfg,
 
 static int read_supers(struct dmr_meta *m, const char **why)
 {
-	struct dmr_block b[DMR_NR_SUPERS] = {
-		{ .nr = 0, .data = m->blocks[0].data },
-		{ .nr = 1, .data = m->blocks[1].data },
-	};
+	struct dmr_block *b;
 	int r;
 
 	*why = "the superblocks can't be read";
 	mutex_lock(&m->chunk_lock);
+	b = dmr_cache_scratch(m);
+	b[0].nr = 0;
+	b[1].nr = 1;
 	r = dmr_blocks_read(m->bdev, b, DMR_NR_SUPERS);
 	if (!r)
 		r = dmr_super_choose(b[0].data, b[1].data, &m->now, why);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The chunk bits on disk: reading and changing a window of blocks, and what
- * changes them at once: ranges (discards and zeroes that cover whole regions),
- * format, growth, loading.
+ * The chunk bits on disk: what sets them at once: ranges (discards and zeroes
+ * that cover whole regions), format, growth; and loading.
  *
  * Invariants:
  *  B1 A block is read, changed and written under chunk_lock: one write of a
@@ -12,93 +11,33 @@
  */
 #include "bits.h"
 
+#include "cache.h"
 #include "fault.h"
 #include "intent.h"
 #include "main.h"
 
-int dmr_window_read(struct dmr_meta *m, struct dmr_window *w, u64 first,
-		       u64 last)
-{
-	unsigned int i;
-
-	lockdep_assert_held(&m->chunk_lock);
-	w->first = first;
-	w->nr = last - first + 1;
-	w->bad = 0;
-	memset(w->touched, 0, sizeof(w->touched));
-	for (i = 0; i < w->nr; i++)
-		m->blocks[i].nr = dmr_layout_chunk_block(&m->layout,
-					(first + i) * DMR_BLOCK_BITS);
-	return dmr_blocks_read(m->bdev, m->blocks, w->nr);
-}
-
-/* Block @i of the window: @sectors are about to be used. */
-static void touch(struct dmr_meta *m, struct dmr_window *w, unsigned int i,
-		  u8 sectors)
-{
-	unsigned int bad;
-
-	sectors &= ~w->touched[i];
-	if (!sectors)
-		return;
-	w->touched[i] |= sectors;
-	bad = dmr_block_check(m->blocks[i].data, m->now.volume_id,
-			      m->blocks[i].nr, sectors);
-	w->bad += bad;
-	if (bad)
-		dmr_warn_limit(m->dev,
-			       "metadata: %u damaged sectors of chunk bits: all dirty",
-			       bad);
-}
-
-int dmr_window_write(struct dmr_meta *m, struct dmr_window *w)
-{
-	unsigned int i;
-
-	for (i = 0; i < w->nr; i++)
-		dmr_block_seal(m->blocks[i].data, m->now.volume_id,
-			       m->blocks[i].nr, w->touched[i]);
-	return dmr_blocks_write(m->bdev, m->blocks, w->nr);
-}
-
-void dmr_window_assign(struct dmr_meta *m, struct dmr_window *w, u64 first,
-			  u64 last, bool set)
-{
-	unsigned int i, at, n;
-	void *block;
-
-	for (; first <= last; first += n) {
-		i = dmr_block_of(first) - w->first;
-		at = first - dmr_block_of(first) * DMR_BLOCK_BITS;
-		n = min_t(u64, last - first + 1, DMR_BLOCK_BITS - at);
-		block = m->blocks[i].data;
-		touch(m, w, i, dmr_block_sectors(at, n));
-		if (set)
-			dmr_block_set(block, at, n);
-		else
-			dmr_block_clear(block, at, n);
-	}
-}
+/* Words of 64 chunks that are copied at a time. */
+#define WORDS	32U
 
 /* ---- ranges ---- */
 
 static int set_chunks(struct dmr_meta *m, u64 first, u64 last)
 {
-	struct dmr_window w;
 	u64 end;
 	int r = 0;
 
 	mutex_lock(&m->chunk_lock);
 	for (; first <= last && !r; first = end + 1) {
-		end = (dmr_block_of(first) + DMR_META_BLOCKS) *
+		end = (dmr_block_of(first) + DMR_SCRATCH_BLOCKS) *
 		      DMR_BLOCK_BITS - 1;
 		end = min(end, last);
-		r = dmr_window_read(m, &w, dmr_block_of(first),
-				dmr_block_of(end));
+		dmr_cache_begin(m);
+		dmr_cache_want(m, first, end);
+		r = dmr_cache_load(m);
 		if (r)
 			break;
-		dmr_window_assign(m, &w, first, end, true);
-		r = dmr_window_write(m, &w);
+		dmr_cache_set(m, first, end);
+		r = dmr_cache_write(m);
 	}
 	mutex_unlock(&m->chunk_lock);
 	return r;
@@ -146,23 +85,28 @@ void dmr_range_work(struct work_struct *work)
 		dmr_cool_kick(m);
 }
 
+/* As many blocks as fit, from block @from on; returns how many. */
+static unsigned int want_blocks(struct dmr_meta *m, u64 from)
+{
+	u64 nr = dmr_layout_nr_chunk_blocks(&m->layout), at = from;
+
+	dmr_cache_begin(m);
+	while (at < nr && dmr_cache_want(m, at * DMR_BLOCK_BITS,
+					 at * DMR_BLOCK_BITS))
+		at++;
+	return at - from;
+}
+
 /* Blocks from block @from of the chunk bits on become all ones. */
 static int fill_blocks(struct dmr_meta *m, u64 from)
 {
-	u64 nr = dmr_layout_nr_chunk_blocks(&m->layout), i;
-	struct dmr_window w;
+	unsigned int n;
 	int r = 0;
 
-	for (; from < nr && !r; from += w.nr) {
-		w.first = from;
-		w.nr = min_t(u64, nr - from, DMR_META_BLOCKS);
-		for (i = 0; i < w.nr; i++) {
-			m->blocks[i].nr = dmr_layout_chunk_block(&m->layout,
-						(from + i) * DMR_BLOCK_BITS);
-			dmr_block_set(m->blocks[i].data, 0, DMR_BLOCK_BITS);
-			w.touched[i] = DMR_ALL_SECTORS;
-		}
-		r = dmr_window_write(m, &w);
+	while (!r && (n = want_blocks(m, from))) {
+		dmr_cache_fill(m);
+		r = dmr_cache_write(m);
+		from += n;
 	}
 	return r;
 }
@@ -183,56 +127,84 @@ int dmr_bits_fill(struct dmr_meta *m, u64 chunk)
 
 /* ---- loading ---- */
 
+/* Chunks @at … @end - 1 of the block at chunk @base, all in one region. */
+static int load_part(struct dmr_map *map, const void *data, u64 base,
+		     unsigned int at, unsigned int end)
+{
+	u64 word[WORDS], new = 0;
+	unsigned int n;
+	int r = 0;
+
+	if (dmr_block_next(data, false, at, end) == end)
+		return dmr_map_add(map, base + at, base + end - 1, &new);
+	for (; at < end && !r; at += n * 64) {
+		n = min(WORDS, (end - at - 1) / 64 + 1);
+		dmr_block_get(data, at, word, n);
+		if (at + n * 64 > end)
+			word[n - 1] &= ~0ULL >> (at + n * 64 - end);
+		r = dmr_map_add_words(map, base + at, word, n);
+	}
+	return r;
+}
+
 static int load_block(struct dmr_meta *m, u64 block, const void *data,
 		      u64 nr_chunks)
 {
-	u64 base = block * DMR_BLOCK_BITS, new = 0;
+	u64 base = block * DMR_BLOCK_BITS, region;
 	unsigned int end = min_t(u64, DMR_BLOCK_BITS, nr_chunks - base);
 	unsigned int at = 0, to;
 	int r = 0;
 
-	while (!r) {
-		at = dmr_block_next(data, true, at, end);
-		if (at == end)
-			break;
-		to = dmr_block_next(data, false, at, end);
-		r = dmr_map_add(m->dev->slot[0].map, base + at, base + to - 1,
-				&new);
-		at = to;
+	for (; at < end && !r; at = to) {
+		region = (base + at) >> m->dev->geo.region_shift;
+		to = min_t(u64, end, dmr_last_chunk(m, region) + 1 - base);
+		r = load_part(m->dev->slot[0].map, data, base, at, to);
 	}
 	return r;
 }
 
 /* What was damaged is ones in memory; soon it is exact on disk. */
-static void repair_later(struct dmr_meta *m, const struct dmr_window *w,
+static void repair_later(struct dmr_meta *m, u64 block, unsigned int n,
 			 u64 nr_chunks)
 {
-	u64 first = w->first * DMR_BLOCK_BITS;
-	u64 last = min(first + w->nr * DMR_BLOCK_BITS, nr_chunks) - 1;
+	u64 first = block * DMR_BLOCK_BITS;
+	u64 last = min(first + (u64)n * DMR_BLOCK_BITS, nr_chunks) - 1;
 	u64 region = first >> m->dev->geo.region_shift;
 
 	for (; region <= last >> m->dev->geo.region_shift; region++)
 		set_bit(region, m->todo);
 }
 
+/* Block @from and those after it that were wanted with it. */
+static int load_blocks(struct dmr_meta *m, u64 from, unsigned int n,
+		       u64 nr_chunks)
+{
+	const void *data;
+	unsigned int i;
+	u64 block;
+	int r = dmr_cache_load(m);
+
+	for (i = 0; i < n && !r; i++) {
+		data = dmr_cache_look(m, i, &block);
+		if (block * DMR_BLOCK_BITS < nr_chunks)
+			r = load_block(m, block, data, nr_chunks);
+	}
+	if (m->nr_bad)
+		repair_later(m, from, n, nr_chunks);
+	return r;
+}
+
 int dmr_bits_load(struct dmr_meta *m, u64 nr_chunks)
 {
 	u64 nr = div_u64(nr_chunks + DMR_BLOCK_BITS - 1, DMR_BLOCK_BITS);
-	struct dmr_window w = { };
-	unsigned int i;
+	unsigned int n;
+	u64 at = 0;
 	int r = 0;
 
 	mutex_lock(&m->chunk_lock);
-	for (; w.first < nr && !r; w.first += w.nr) {
-		r = dmr_window_read(m, &w, w.first,
-				    min(w.first + DMR_META_BLOCKS, nr) - 1);
-		for (i = 0; i < w.nr && !r; i++) {
-			touch(m, &w, i, DMR_ALL_SECTORS);
-			r = load_block(m, w.first + i, m->blocks[i].data,
-				       nr_chunks);
-		}
-		if (w.bad)
-			repair_later(m, &w, nr_chunks);
+	for (; at < nr && !r; at += n) {
+		n = want_blocks(m, at);
+		r = load_blocks(m, at, n, nr_chunks);
 		cond_resched();
 	}
 	mutex_unlock(&m->chunk_lock);

@@ -5,8 +5,11 @@
  * A worker makes chunk bits exact: those of regions that are to cool, and those
  * of cold regions where chunks were committed or marked ("todo"). A step of it:
  *
- *	pick regions -> FLUSH origin -> per few blocks: read, rewrite from the
- *	sets, superblock if need be, write -> clear the hot bits
+ *	pick regions -> FLUSH origin -> read their blocks, rewrite them from
+ *	the sets, superblock if need be, write -> clear hot bits in memory
+ *
+ * and at the end of a run the hot bits are written, unless who heats regions
+ * has done it, with its own (T2 in hot.c).
  *
  * Invariants:
  *  C1 (D2) A region cools in this order: it has no pin and is not pinned from
@@ -39,10 +42,12 @@
 #include <linux/blkdev.h>
 #include <linux/sort.h>
 
+#include "cache.h"
 #include "epoch.h"
 #include "event.h"
 #include "fault.h"
 #include "group.h"
+#include "hot.h"
 #include "intent.h"
 #include "main.h"
 
@@ -50,6 +55,10 @@
 #define LATER	(2 * HZ)
 /* A failed device is tried again. */
 #define RETRY	(5 * HZ)
+/* Regions that are looked at under one group lock. */
+#define AT_ONCE	32U
+/* Words of 64 chunks that are copied at a time. */
+#define WORDS	32U
 
 void dmr_cool_kick(struct dmr_meta *m)
 {
@@ -73,30 +82,42 @@ struct step {
 	u64 drops;			/* C2: as of when the sets were read */
 };
 
-/* C3, C2. */
-static void rewrite_region(struct dmr_meta *m, struct dmr_window *w, u32 region,
-			   struct step *s)
+/* C3. Group lock. */
+static void rewrite_region(struct dmr_meta *m, u32 region)
 {
-	u64 first = dmr_first_chunk(m, region), at;
-	u64 last = dmr_last_chunk(m, region);
-	struct dmr_device *dev = m->dev;
-	struct dmr_group *g = dmr_group_lock(dev);
-	struct dmr_extent e;
-	unsigned int i;
+	u64 at = dmr_first_chunk(m, region), last = dmr_last_chunk(m, region);
+	const struct dmr_slot *slot = m->dev->slot;
+	u64 word[WORDS];
+	unsigned int i, n;
 
-	dmr_window_assign(m, w, first, last, false);
-	for (i = 0; i < ARRAY_SIZE(dev->slot); i++)
-		for (at = first; at <= last &&
-		     dmr_map_next_extent(dev->slot[i].map, at, last, &e);
-		     at = e.start + e.count)
-			dmr_window_assign(m, w, e.start, e.start + e.count - 1,
-				      true);
-	s->drops = m->nr_drops;
-	dmr_group_unlock(g);
+	for (; at <= last; at += n * 64) {
+		n = min_t(u64, WORDS, (last - at) / 64 + 1);
+		for (i = 0; i < n; i++)
+			word[i] = dmr_map_word(slot[0].map, at + i * 64) |
+				  dmr_map_word(slot[1].map, at + i * 64);
+		dmr_cache_put(m, at, word, n);
+	}
+}
+
+/* C2. Commands wait for the lock, so it is not held for long. */
+static void rewrite_regions(struct dmr_meta *m, const u32 *region,
+			    unsigned int n, struct step *s)
+{
+	struct dmr_group *g;
+	unsigned int i = 0, end;
+
+	while (i < n) {
+		end = min(i + AT_ONCE, n);
+		g = dmr_group_lock(m->dev);
+		for (; i < end; i++)
+			rewrite_region(m, region[i]);
+		s->drops = m->nr_drops;
+		dmr_group_unlock(g);
+	}
 }
 
 /* C4. One that is hot may have any bits. */
-static void spare_region(struct dmr_meta *m, struct dmr_window *w, u32 region)
+static void spare_region(struct dmr_meta *m, u32 region)
 {
 	int v;
 
@@ -104,8 +125,8 @@ static void spare_region(struct dmr_meta *m, struct dmr_window *w, u32 region)
 	v = atomic_read(&m->regions[region]);
 	if (!v || v & DMR_R_HOT || dmr_fault(no_spare))
 		return;
-	dmr_window_assign(m, w, dmr_first_chunk(m, region),
-			  dmr_last_chunk(m, region), true);
+	dmr_cache_set(m, dmr_first_chunk(m, region),
+		      dmr_last_chunk(m, region));
 	set_bit(region, m->todo);
 }
 
@@ -135,41 +156,37 @@ static int cover_drops(struct dmr_meta *m, u64 drops)
 	return r;
 }
 
-/* How many regions from @i on fit into one window. */
-static unsigned int fitting(struct dmr_meta *m, const struct step *s,
-			    unsigned int i)
+/* How many regions from @i on fit into one write; their blocks are wanted. */
+static unsigned int gather(struct dmr_meta *m, const struct step *s,
+			   unsigned int i)
 {
-	u64 first = dmr_block_of(dmr_first_chunk(m, s->region[i])), last;
 	unsigned int n = 0;
 
-	for (; i + n < s->nr; n++) {
-		last = dmr_block_of(dmr_last_chunk(m, s->region[i + n]));
-		if (last - first >= DMR_META_BLOCKS)
-			break;
-	}
+	dmr_cache_begin(m);
+	while (i + n < s->nr &&
+	       dmr_cache_want(m, dmr_first_chunk(m, s->region[i + n]),
+			      dmr_last_chunk(m, s->region[i + n])))
+		n++;
 	return n;
 }
 
 /* @n regions from @i on. chunk_lock. */
-static int rewrite_window(struct dmr_meta *m, struct step *s, unsigned int i,
-			  unsigned int n)
+static int rewrite_batch(struct dmr_meta *m, struct step *s, unsigned int i,
+			 unsigned int n)
 {
 	const u32 *region = s->region + i;
-	struct dmr_window w;
 	unsigned int k;
 	int r;
 
-	r = dmr_window_read(m, &w, dmr_block_of(dmr_first_chunk(m, region[0])),
-			dmr_block_of(dmr_last_chunk(m, region[n - 1])));
+	r = dmr_cache_load(m);
 	if (r)
 		return r;
-	for (k = 0; k < n; k++)
-		rewrite_region(m, &w, region[k], s);
+	rewrite_regions(m, region, n, s);
 	dmr_fault_delay(rewrite);
 	for (k = 0; k < n; k++)
-		spare_region(m, &w, region[k]);
+		spare_region(m, region[k]);
 	r = cover_drops(m, s->drops);
-	return r ?: dmr_window_write(m, &w);
+	return r ?: dmr_cache_write(m);
 }
 
 static int rewrite(struct dmr_meta *m, struct step *s)
@@ -181,8 +198,8 @@ static int rewrite(struct dmr_meta *m, struct step *s)
 	/* C1: of what was picked, nothing is under way. */
 	r = s->nr ? flush_origin(m) : 0;
 	for (i = 0; i < s->nr && !r; i += n) {
-		n = fitting(m, s, i);
-		r = rewrite_window(m, s, i, n);
+		n = gather(m, s, i);
+		r = rewrite_batch(m, s, i, n);
 	}
 	mutex_unlock(&m->chunk_lock);
 	return r;
@@ -325,28 +342,29 @@ static bool make_cold(struct dmr_meta *m, u32 region)
 	return true;
 }
 
-/* hot_lock. */
+/* hot_lock. They are cold; that is durable with the next write of hot bits. */
 static int clear_hot_bits(struct dmr_meta *m, struct step *s)
 {
 	unsigned int i, nr = 0;
-	int r;
+	int r = 0;
 
 	for (i = 0; i < s->nr_victims; i++) {
-		if (make_cold(m, s->victim[i])) {
-			dmr_hot_assign(m, s->victim[i], false);
-			s->region[nr++] = s->victim[i];
+		u32 region = s->victim[i];
+
+		if (!dmr_hot_touch(m, region)) {
+			r = r ?: dmr_hot_write(m);
+			if (!r)
+				dmr_hot_touch(m, region);
+		}
+		if (!r && make_cold(m, region)) {
+			dmr_hot_assign(m, region, false);
+			nr++;
 		} else {
-			dmr_ring_push(m, s->victim[i]);
+			dmr_ring_push(m, region);
 		}
 	}
-	if (!nr)
-		return 0;
 	WRITE_ONCE(m->nr_hot, m->nr_hot - nr);
-	m->chances++;
-	r = dmr_hot_write(m, s->region, nr);
-	/* They may or may not be hot on disk; here they are cold. */
-	for (i = 0; i < nr && r; i++)
-		dmr_hot_assign(m, s->region[i], true);
+	m->chances += nr != 0;
 	return r;
 }
 
@@ -385,6 +403,7 @@ static int one_step(struct dmr_meta *m, struct step *s, bool all)
 	if (dmr_fault(early_cool)) {
 		mutex_lock(&m->hot_lock);
 		clear_hot_bits(m, s);
+		dmr_hot_write(m);
 		mutex_unlock(&m->hot_lock);
 		dmr_fault_delay(cool);
 		s->nr_victims = 0;
@@ -410,10 +429,37 @@ static int write_settings(struct dmr_meta *m)
 	return dmr_super_write(m);
 }
 
+/* H8 in intent.c: who waits for room, or for a region that was closed. */
+static void wake_writers(struct dmr_meta *m)
+{
+	bool waiting, ranges;
+
+	smp_mb();	/* pairs with the one in dmr_intent_stay() */
+	spin_lock_irq(&m->dev->io_lock);
+	waiting = !bio_list_empty(&m->waiting);
+	ranges = !bio_list_empty(&m->ranges);
+	spin_unlock_irq(&m->dev->io_lock);
+	if (waiting)
+		queue_work(dmr_intent_wq, &m->heat_work);
+	if (ranges)
+		queue_work(dmr_intent_wq, &m->range_work);
+}
+
+static int write_hot(struct dmr_meta *m)
+{
+	int r;
+
+	mutex_lock(&m->hot_lock);
+	r = dmr_hot_write(m);
+	mutex_unlock(&m->hot_lock);
+	return r;
+}
+
 /* All that is to do now. */
 static int run(struct dmr_meta *m, bool all)
 {
 	struct step *s = kmalloc(sizeof(*s), GFP_NOIO | __GFP_NOFAIL);
+	unsigned int before;
 	u64 marks;
 	int r;
 
@@ -422,8 +468,12 @@ static int run(struct dmr_meta *m, bool all)
 	smp_rmb();	/* their todo bits were set before they were counted */
 	s->at = 0;
 	do {
+		before = m->chances;
 		r = one_step(m, s, all);
+		if (m->chances != before)
+			wake_writers(m);
 	} while (!r && s->nr);
+	r = r ?: write_hot(m);
 	r = r ?: write_settings(m);
 	if (!r)
 		WRITE_ONCE(m->durable_marks, marks);
@@ -446,33 +496,14 @@ int dmr_cool_all(struct dmr_meta *m)
 	return r;
 }
 
-/* H8 in intent.c: who waits for room, or for a region that was closed. */
-static void wake_writers(struct dmr_meta *m)
-{
-	bool waiting, ranges;
-
-	smp_mb();	/* pairs with the one in dmr_intent_stay() */
-	spin_lock_irq(&m->dev->io_lock);
-	waiting = !bio_list_empty(&m->waiting);
-	ranges = !bio_list_empty(&m->ranges);
-	spin_unlock_irq(&m->dev->io_lock);
-	if (waiting)
-		queue_work(dmr_intent_wq, &m->heat_work);
-	if (ranges)
-		queue_work(dmr_intent_wq, &m->range_work);
-}
-
 void dmr_cool_work(struct work_struct *work)
 {
 	struct dmr_meta *m = container_of(to_delayed_work(work),
 					  struct dmr_meta, cool_work);
-	unsigned int before = m->chances;
 	int r = run(m, false);
 
 	if (!r || !m->origin_failed)
 		dmr_meta_report(m, r);
-	if (m->chances != before)
-		wake_writers(m);
 	if (r)
 		queue_delayed_work(dmr_cool_wq, &m->cool_work, RETRY);
 	else if (!bitmap_empty(m->todo, m->layout.nr_regions))

@@ -307,6 +307,37 @@ int dmr_map_add(struct dmr_map *map, u64 first, u64 last, u64 *nr_new)
 	return 0;
 }
 
+static bool any_bit(const u64 *words, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (words[i])
+			return true;
+	return false;
+}
+
+int dmr_map_add_words(struct dmr_map *map, u64 chunk, const u64 *words,
+		      unsigned int nr)
+{
+	u64 region = chunk >> map->geo->region_shift;
+	union block *b = map->blocks[region];
+	unsigned int at, i, n = nr * (64 / BITS_PER_LONG);
+
+	if (b == FULL || !any_bit(words, nr))
+		return 0;
+	if (!b)
+		b = open_region(map, region, GFP_NOIO);
+	if (!b)
+		return -ENOMEM;
+	at = (chunk - (region << map->geo->region_shift)) / BITS_PER_LONG;
+	for (i = 0; i < n; i++)
+		b->bits[at + i] |= words[i * BITS_PER_LONG / 64] >>
+				   i * BITS_PER_LONG % 64;
+	note_region(map, region);
+	return 0;
+}
+
 void dmr_map_fill(struct dmr_map *map)
 {
 	u64 region;
@@ -316,6 +347,22 @@ void dmr_map_fill(struct dmr_map *map)
 		if (!(region % 4096))
 			cond_resched();
 	}
+}
+
+u64 dmr_map_word(const struct dmr_map *map, u64 chunk)
+{
+	u64 region = chunk >> map->geo->region_shift;
+	const union block *b = READ_ONCE(map->blocks[region]);
+	unsigned int at;
+
+	if (!is_block(b))
+		return b ? ~0ULL : 0;
+	at = (chunk - (region << map->geo->region_shift)) / BITS_PER_LONG;
+#if BITS_PER_LONG == 64
+	return READ_ONCE(b->bits[at]);
+#else
+	return READ_ONCE(b->bits[at]) | (u64)READ_ONCE(b->bits[at + 1]) << 32;
+#endif
 }
 
 u64 dmr_map_next_region(const struct dmr_map *map, u64 region)

@@ -77,6 +77,14 @@ void dmr_map_mark(struct dmr_map *map, u64 first, u64 last);
  */
 int dmr_map_add(struct dmr_map *map, u64 first, u64 last, u64 *nr_new);
 
+/*
+ * Adds those of the 64 * @nr chunks from @chunk on, a multiple of 64, whose bit
+ * is set in @words; all of them are in one region. 0 or -ENOMEM. May sleep;
+ * nobody else uses @map.
+ */
+int dmr_map_add_words(struct dmr_map *map, u64 chunk, const u64 *words,
+		      unsigned int nr);
+
 /* All chunks go in. Markers may run. */
 void dmr_map_fill(struct dmr_map *map);
 
@@ -107,6 +115,9 @@ u64 dmr_map_next_region(const struct dmr_map *map, u64 region);
  */
 u64 dmr_map_find(const struct dmr_map *map, const struct dmr_map *except,
 		 u64 first, u64 last);
+
+/* 64 chunks from @chunk on, a multiple of 64; what is past the end is any. */
+u64 dmr_map_word(const struct dmr_map *map, u64 chunk);
 
 /* First chunk in @first … @last that is not in @map, or DMR_NO_CHUNK. */
 u64 dmr_map_find_missing(const struct dmr_map *map, u64 first, u64 last);

@@ -25,6 +25,7 @@
 static_assert(sizeof(struct dmr_super_disk) == DMR_BLOCK_SIZE);
 static_assert(sizeof(struct dmr_bits_disk) == 512);
 static_assert(sizeof(struct dmr_witness_disk) == 24);
+static_assert(DMR_SECTOR_BITS % 64 == 0);
 static_assert(offsetof(struct dmr_super_disk, sectors) == 56);
 static_assert(offsetof(struct dmr_super_disk, incarnations) == 160);
 
@@ -146,6 +147,28 @@ void dmr_block_clear(void *block, unsigned int from, unsigned int count)
 	for (; count; from += n, count -= n) {
 		n = in_byte(from, count, &mask);
 		*byte_of(block, from) &= ~mask;
+	}
+}
+
+void dmr_block_put(void *block, unsigned int at, const u64 *words,
+		   unsigned int nr)
+{
+	__le64 word;
+
+	for (; nr; nr--, words++, at += 64) {
+		word = cpu_to_le64(*words);
+		memcpy(byte_of(block, at), &word, sizeof(word));
+	}
+}
+
+void dmr_block_get(const void *block, unsigned int at, u64 *words,
+		   unsigned int nr)
+{
+	__le64 word;
+
+	for (; nr; nr--, words++, at += 64) {
+		memcpy(&word, byte_of((void *)block, at), sizeof(word));
+		*words = le64_to_cpu(word);
 	}
 }
 

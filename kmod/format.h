@@ -42,6 +42,15 @@ u64 dmr_layout_nr_chunk_blocks(const struct dmr_layout *l);
 /* Bits @from … @from + @count - 1 of a block; inside it. */
 void dmr_block_set(void *block, unsigned int from, unsigned int count);
 void dmr_block_clear(void *block, unsigned int from, unsigned int count);
+/*
+ * From bit @at on, @nr words of 64 bits each, the first bit lowest. @at is a
+ * multiple of 64, as is the number of bits in a sector.
+ */
+void dmr_block_put(void *block, unsigned int at, const u64 *words,
+		   unsigned int nr);
+/* The same bits, read. */
+void dmr_block_get(const void *block, unsigned int at, u64 *words,
+		   unsigned int nr);
 bool dmr_block_test(const void *block, unsigned int bit);
 
 /* First bit at or after @from that is (@set) or is not set, or @end. */

@@ -16,6 +16,7 @@
 
 #include "epoch.h"
 #include "group.h"
+#include "hot.h"
 #include "intent.h"
 
 /* All that a larger volume needs; afterwards, what is to be freed. */

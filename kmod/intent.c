@@ -29,28 +29,33 @@
  *  H5 A region that is pinned without being HOT belongs to a range: its chunk
  *     bits are all set on disk before the range is classified (cool.c).
  *  H6 Group commit: one step takes all that wait, writes each block of hot bits
- *     once, and lets all of them go. A write that comes meanwhile is in the
+ *     once, and lets all of them go. The same write clears the bits of regions
+ *     that have cooled (T2 in hot.c). A write that comes meanwhile is in the
  *     next step.
  *  H7 Nothing here sleeps, allocates or takes a lock while the region is hot.
  *  H8 Who waits for room, or for a region that is closed, is never forgotten: a
  *     worker puts it back, then looks whether something changed since it began;
  *     who makes the change counts it, then looks at the list. One of the two
  *     sees the other.
+ *  H9 Who submits many at once (with a plug) has them wait in its plug until it
+ *     has submitted all, so that they are in one step. A plug is emptied at
+ *     the latest when its owner sleeps.
  *
  * A write whose hot bit can't be written gets an error; nothing is hot then
- * that was not before. The bit may be on disk all the same: too much is safe.
+ * that was not before. The bit may be on disk all the same, until its block is
+ * written again: too much is safe.
  */
 #include "intent.h"
 
 #include <linux/blkdev.h>
+#include <linux/slab.h>
 
 #include "fault.h"
+#include "hot.h"
 #include "main.h"
 
 /* Regions heated ahead of a sequential writer. */
 #define LOOK_AHEAD	8
-/* Blocks of hot bits in one step. */
-#define MAX_HOT_BLOCKS	16
 
 static u32 region_of(const struct dmr_meta *m, sector_t sector)
 {
@@ -151,105 +156,52 @@ void dmr_intent_leave(struct dmr_meta *m, struct dmr_io *io)
 		unpin(m, io->region + --io->nr_pins);
 }
 
-void dmr_intent_defer(struct dmr_meta *m, struct bio *bio)
+/*
+ * The lock is held until the work is queued: once the worker has the bios, the
+ * device may go away.
+ */
+static void hand_over(struct dmr_meta *m, struct bio_list *to,
+		      struct bio_list *bios, struct work_struct *work)
 {
-	bool range = is_range(m->dev, bio);
 	unsigned long flags;
 
 	spin_lock_irqsave(&m->dev->io_lock, flags);
-	bio_list_add(range ? &m->ranges : &m->waiting, bio);
+	bio_list_merge(to, bios);
+	queue_work(dmr_intent_wq, work);
 	spin_unlock_irqrestore(&m->dev->io_lock, flags);
-	queue_work(dmr_intent_wq, range ? &m->range_work : &m->heat_work);
 }
 
-/* ---- the hot bitmap and the ring; hot_lock ---- */
-
-void dmr_ring_push(struct dmr_meta *m, u32 region)
-{
-	unsigned int at = m->ring_head + m->ring_len;
-
-	lockdep_assert_held(&m->hot_lock);
-	m->ring[at < m->ring_size ? at : at - m->ring_size] = region;
-	m->ring_len++;
-}
-
-u32 dmr_ring_pop(struct dmr_meta *m)
-{
-	u32 region = m->ring[m->ring_head];
-
-	lockdep_assert_held(&m->hot_lock);
-	m->ring_len--;
-	if (++m->ring_head == m->ring_size)
-		m->ring_head = 0;
-	return region;
-}
-
-void dmr_hot_assign(struct dmr_meta *m, u32 region, bool hot)
-{
-	void *block = m->hot[region / DMR_BLOCK_BITS];
-
-	lockdep_assert_held(&m->hot_lock);
-	if (hot)
-		dmr_block_set(block, region % DMR_BLOCK_BITS, 1);
-	else
-		dmr_block_clear(block, region % DMR_BLOCK_BITS, 1);
-}
-
-/* The blocks of hot bits that a step has touched, each once. */
-struct touched {
-	struct dmr_block block[MAX_HOT_BLOCKS];
-	u8 sectors[MAX_HOT_BLOCKS];	/* those that have changed */
-	unsigned int nr;
+/* H9. */
+struct plugged {
+	struct blk_plug_cb cb;
+	struct bio_list bios;
 };
 
-/* False: no room for one more. */
-static bool touch(struct dmr_meta *m, struct touched *t, u32 region)
+static void unplug(struct blk_plug_cb *cb, bool from_schedule)
 {
-	u64 nr = dmr_layout_hot_block(&m->layout, region);
-	unsigned int i;
+	struct plugged *p = container_of(cb, struct plugged, cb);
+	struct dmr_meta *m = cb->data;
 
-	for (i = 0; i < t->nr; i++)
-		if (t->block[i].nr == nr)
-			break;
-	if (i == MAX_HOT_BLOCKS)
-		return false;
-	if (i == t->nr) {
-		t->block[t->nr++] = (struct dmr_block){
-			.nr = nr, .data = m->hot[region / DMR_BLOCK_BITS]
-		};
-		t->sectors[i] = 0;
-	}
-	t->sectors[i] |= dmr_block_sectors(region % DMR_BLOCK_BITS, 1);
-	return true;
+	hand_over(m, &m->waiting, &p->bios, &m->heat_work);
+	kfree(p);
 }
 
-static int write_touched(struct dmr_meta *m, struct touched *t)
+void dmr_intent_defer(struct dmr_meta *m, struct bio *bio)
 {
-	unsigned int i;
-	int r;
+	struct blk_plug_cb *cb;
+	struct bio_list one;
 
-	for (i = 0; i < t->nr; i++)
-		dmr_block_seal(t->block[i].data, m->now.volume_id,
-			       t->block[i].nr, t->sectors[i]);
-	r = dmr_blocks_write(m->bdev, t->block, t->nr);
-	t->nr = 0;
-	return r;
-}
-
-int dmr_hot_write(struct dmr_meta *m, const u32 *region, unsigned int nr)
-{
-	struct touched t = { };
-	unsigned int i;
-	int r = 0;
-
-	lockdep_assert_held(&m->hot_lock);
-	for (i = 0; i < nr && !r; i++) {
-		if (touch(m, &t, region[i]))
-			continue;
-		r = write_touched(m, &t);
-		touch(m, &t, region[i]);
+	bio_list_init(&one);
+	bio_list_add(&one, bio);
+	if (is_range(m->dev, bio)) {
+		hand_over(m, &m->ranges, &one, &m->range_work);
+		return;
 	}
-	return r ?: write_touched(m, &t);
+	cb = blk_check_plugged(unplug, m, sizeof(struct plugged));
+	if (cb)
+		bio_list_add(&container_of(cb, struct plugged, cb)->bios, bio);
+	else
+		hand_over(m, &m->waiting, &one, &m->heat_work);
 }
 
 /* ---- heating ---- */
@@ -257,7 +209,6 @@ int dmr_hot_write(struct dmr_meta *m, const u32 *region, unsigned int nr)
 /* One step. */
 struct heat {
 	unsigned int nr, room;		/* regions: taken, still free */
-	struct touched touched;
 };
 
 /* False: it has to wait for the next step. */
@@ -268,7 +219,7 @@ static bool add_region(struct dmr_meta *m, struct heat *h, u32 region)
 	if (v & (DMR_R_HOT | DMR_R_HEATING))
 		return true;
 	if (!h->room || h->nr == DMR_META_BATCH ||
-	    !touch(m, &h->touched, region))
+	    !dmr_hot_touch(m, region))
 		return false;
 	atomic_or(DMR_R_HEATING, &m->regions[region]);
 	dmr_hot_assign(m, region, true);
@@ -306,6 +257,8 @@ static void settle(struct dmr_meta *m, struct heat *h, bool durable)
 		if (durable) {
 			atomic_or(DMR_R_HOT, word);
 			dmr_ring_push(m, m->batch[i]);
+		} else {
+			dmr_hot_assign(m, m->batch[i], false);
 		}
 		atomic_andnot(DMR_R_HEATING, word);
 	}
@@ -333,7 +286,7 @@ static int heat(struct dmr_meta *m, struct bio_list *bios, bool *progress)
 	if (h.nr) {
 		dmr_fault_delay(heat);
 		if (!dmr_fault(no_intent))
-			r = write_touched(m, &h.touched);
+			r = dmr_hot_write(m);
 		settle(m, &h, !r);
 	} else if (starved) {
 		/* There won't be room while nothing can be cooled. */

@@ -47,26 +47,15 @@ bool dmr_intent_stay(struct dmr_meta *m, struct bio_list *list,
 /* For cool.c: pins whatever the bio covers, hot or not; false if closed. */
 bool dmr_intent_pin_range(struct dmr_meta *m, struct bio *bio);
 
-/* For cool.c and super.c; hot_lock. */
-void dmr_ring_push(struct dmr_meta *m, u32 region);
-u32 dmr_ring_pop(struct dmr_meta *m);
-/* @nr blocks of hot bits, all zeros; NULL without memory. */
-void **dmr_hot_alloc(u64 nr);
-void dmr_hot_free(void **hot, u64 nr);
-/* Writes the blocks of the hot bits of @nr regions. */
-int dmr_hot_write(struct dmr_meta *m, const u32 *region, unsigned int nr);
-/* Sets or clears a region's bit in what will be written. */
-void dmr_hot_assign(struct dmr_meta *m, u32 region, bool hot);
-
 /* How many may be hot before regions are cooled, and where that ends. */
 static inline unsigned int dmr_hot_high(const struct dmr_meta *m)
 {
-	return m->limit - m->limit / 8;
+	return m->limit - m->limit / 4;
 }
 
 static inline unsigned int dmr_hot_low(const struct dmr_meta *m)
 {
-	return m->limit - max(1U, m->limit / 4);
+	return m->limit - max(1U, m->limit / 2);
 }
 
 void dmr_heat_work(struct work_struct *work);

@@ -28,6 +28,9 @@
  *
  *  I7 The wait for the write-intent bit of a region comes before classify: a
  *     drain never waits for metadata.
+ *  I8 REQ_NOWAIT: who submits never sleeps. A write that waits for I/O of ours
+ *     (its intent, a copy) is accepted, as in a busy disk's queue; refused is
+ *     one that would have to wait for a command: the gate of a hold.
  */
 #include "io.h"
 
@@ -245,15 +248,6 @@ static void limit_range(struct dmr_device *dev, struct bio *bio)
 		dm_accept_partial_bio(bio, n);
 }
 
-static int defer_intent(struct dmr_device *dev, struct bio *bio)
-{
-	if (bio->bi_opf & REQ_NOWAIT)
-		bio_wouldblock_error(bio);
-	else
-		dmr_intent_defer(dev->meta, bio);
-	return DM_MAPIO_SUBMITTED;
-}
-
 /* Its regions are pinned. */
 static int map_write(struct dmr_device *dev, struct bio *bio)
 {
@@ -288,8 +282,10 @@ int dmr_io_map(struct dmr_device *dev, struct bio *bio)
 		return DM_MAPIO_REMAPPED;
 	}
 	limit_range(dev, bio);
-	if (dev->meta && !dmr_intent_enter(dev->meta, bio))
-		return defer_intent(dev, bio);
+	if (dev->meta && !dmr_intent_enter(dev->meta, bio)) {
+		dmr_intent_defer(dev->meta, bio);
+		return DM_MAPIO_SUBMITTED;
+	}
 	return map_write(dev, bio);
 }
 

@@ -15,7 +15,9 @@
 #include <linux/timekeeping.h>
 #include <linux/vmalloc.h>
 
+#include "cache.h"
 #include "group.h"
+#include "hot.h"
 #include "intent.h"
 #include "main.h"
 
@@ -24,47 +26,17 @@
 
 /* ---- memory ---- */
 
-void dmr_hot_free(void **hot, u64 nr)
-{
-	u64 i;
-
-	for (i = 0; hot && i < nr; i++)
-		if (hot[i])
-			dmr_block_free(hot[i]);
-	kvfree(hot);
-}
-
-void **dmr_hot_alloc(u64 nr)
-{
-	void **hot = kvcalloc(nr, sizeof(void *), GFP_KERNEL);
-	u64 i;
-
-	for (i = 0; hot && i < nr; i++) {
-		hot[i] = dmr_block_alloc(GFP_KERNEL);
-		if (!hot[i]) {
-			dmr_hot_free(hot, nr);
-			return NULL;
-		}
-	}
-	return hot;
-}
-
 static int alloc_memory(struct dmr_meta *m)
 {
-	unsigned int i;
-
 	m->regions = vzalloc(array_size(m->layout.nr_regions,
 					sizeof(atomic_t)));
 	m->todo = vzalloc(array_size(BITS_TO_LONGS(m->layout.nr_regions),
 				     sizeof(long)));
 	m->hot = dmr_hot_alloc(dmr_layout_nr_hot_blocks(&m->layout));
 	m->page = dmr_block_alloc(GFP_KERNEL);
-	for (i = 0; i < DMR_META_BLOCKS; i++) {
-		m->blocks[i].data = dmr_block_alloc(GFP_KERNEL);
-		if (!m->blocks[i].data)
-			return -ENOMEM;
-	}
-	return m->regions && m->todo && m->hot && m->page ? 0 : -ENOMEM;
+	if (!m->regions || !m->todo || !m->hot || !m->page)
+		return -ENOMEM;
+	return dmr_cache_init(m);
 }
 
 static void init_fields(struct dmr_meta *m)
@@ -102,13 +74,9 @@ struct dmr_meta *dmr_meta_create(struct dmr_device *dev,
 
 void dmr_meta_destroy(struct dmr_meta *m)
 {
-	unsigned int i;
-
 	if (IS_ERR_OR_NULL(m))
 		return;
-	for (i = 0; i < DMR_META_BLOCKS; i++)
-		if (m->blocks[i].data)
-			dmr_block_free(m->blocks[i].data);
+	dmr_cache_exit(m);
 	if (m->page)
 		dmr_block_free(m->page);
 	dmr_hot_free(m->hot, dmr_layout_nr_hot_blocks(&m->layout));

@@ -20,8 +20,17 @@
 #include "format.h"
 #include "metaio.h"
 
-#define DMR_META_BLOCKS	16	/* chunk blocks read and written at a time */
 #define DMR_META_BATCH	256	/* regions that one step heats or cools */
+#define DMR_HOT_BLOCKS	16	/* blocks of hot bits written at a time */
+
+/* Blocks of hot bits that are to be written. See hot.c. */
+struct dmr_touched {
+	u32 block[DMR_HOT_BLOCKS];
+	u8 sectors[DMR_HOT_BLOCKS];	/* those that have changed */
+	unsigned int nr;
+};
+
+struct dmr_cached;
 
 struct dmr_meta {
 	struct dmr_device *dev;		/* set once */
@@ -41,6 +50,7 @@ struct dmr_meta {
 
 	struct mutex hot_lock;		/* all of this */
 	void **hot;			/* the hot bitmap, as blocks */
+	struct dmr_touched touched;	/* of hot */
 	u32 *ring;			/* hot regions, oldest first */
 	unsigned int ring_size, ring_head, ring_len;
 	unsigned int nr_hot;		/* read without the lock: a figure */
@@ -52,7 +62,11 @@ struct dmr_meta {
 
 	struct mutex run_lock;		/* see C6 in cool.c */
 	struct mutex chunk_lock;	/* all of this */
-	struct dmr_block blocks[DMR_META_BLOCKS];
+	struct dmr_cached *cache;	/* see bits.c, as for the next five */
+	struct dmr_cached **wanted;
+	struct dmr_block *io;
+	unsigned int nr_cache, nr_wanted;
+	unsigned int nr_bad;
 
 	/* Regions whose chunk bits on disk are not what they should be. */
 	unsigned long *todo;		/* atomic bits */

@@ -15,6 +15,9 @@
 
 static struct bio_set meta_bios;
 
+/* Blocks in one bio. */
+#define MAX_RUN	32U
+
 struct batch {
 	atomic_t under_way;
 	int error;			/* the first one */
@@ -38,7 +41,7 @@ static void batch_put(struct batch *batch)
 		complete(&batch->done);
 }
 
-static void block_done(struct bio *bio)
+static void run_done(struct bio *bio)
 {
 	struct batch *batch = bio->bi_private;
 
@@ -48,17 +51,30 @@ static void block_done(struct bio *bio)
 	batch_put(batch);
 }
 
-static void submit_block(struct block_device *bdev, const struct dmr_block *b,
-			 blk_opf_t opf, struct batch *batch)
+/* How many of @b, from the first one on, lie in a row. */
+static unsigned int in_a_row(const struct dmr_block *b, unsigned int nr)
 {
-	struct bio *bio = bio_alloc_bioset(bdev, 1, opf | REQ_SYNC | REQ_META,
+	unsigned int n = 1;
+
+	nr = min(nr, MAX_RUN);
+	while (n < nr && b[n].nr == b[0].nr + n)
+		n++;
+	return n;
+}
+
+static void submit_run(struct block_device *bdev, const struct dmr_block *b,
+		       unsigned int nr, blk_opf_t opf, struct batch *batch)
+{
+	struct bio *bio = bio_alloc_bioset(bdev, nr, opf | REQ_SYNC | REQ_META,
 					   GFP_NOIO, &meta_bios);
+	unsigned int i;
 
 	bio->bi_iter.bi_sector = b->nr * (DMR_BLOCK_SIZE / SECTOR_SIZE);
 	bio->bi_private = batch;
-	bio->bi_end_io = block_done;
-	__bio_add_page(bio, virt_to_page(b->data), DMR_BLOCK_SIZE,
-		       offset_in_page(b->data));
+	bio->bi_end_io = run_done;
+	for (i = 0; i < nr; i++)
+		__bio_add_page(bio, virt_to_page(b[i].data), DMR_BLOCK_SIZE,
+			       offset_in_page(b[i].data));
 	atomic_inc(&batch->under_way);
 	submit_bio(bio);
 }
@@ -68,12 +84,14 @@ static int submit_all(struct block_device *bdev, const struct dmr_block *b,
 {
 	struct batch batch = { .under_way = ATOMIC_INIT(1) };
 	struct blk_plug plug;
-	unsigned int i;
+	unsigned int i, n;
 
 	init_completion(&batch.done);
 	blk_start_plug(&plug);
-	for (i = 0; i < nr; i++)
-		submit_block(bdev, &b[i], opf, &batch);
+	for (i = 0; i < nr; i += n) {
+		n = in_a_row(b + i, nr - i);
+		submit_run(bdev, b + i, n, opf, &batch);
+	}
 	blk_finish_plug(&plug);
 	batch_put(&batch);
 	wait_for_completion_io(&batch.done);

@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <linux/xxhash.h>
 
+#include "cache.h"
 #include "group.h"
 
 #define BLOCK_SECTORS	(DMR_BLOCK_SIZE / SECTOR_SIZE)
@@ -22,20 +23,21 @@ static int digest(struct dmr_meta *m, u64 seed, struct dmr_witness *w)
 {
 	u64 block = w->sector / BLOCK_SECTORS;
 	u64 end = block + w->sectors / BLOCK_SECTORS;
+	struct dmr_block *b = dmr_cache_scratch(m);
 	unsigned int i, n;
 	int r;
 
 	lockdep_assert_held(&m->chunk_lock);
 	w->digest = seed;
 	for (; block < end; block += n) {
-		n = min_t(u64, end - block, DMR_META_BLOCKS);
+		n = min_t(u64, end - block, DMR_SCRATCH_BLOCKS);
 		for (i = 0; i < n; i++)
-			m->blocks[i].nr = block + i;
-		r = dmr_blocks_read(m->dev->bdev, m->blocks, n);
+			b[i].nr = block + i;
+		r = dmr_blocks_read(m->dev->bdev, b, n);
 		if (r)
 			return r;
 		for (i = 0; i < n; i++)
-			w->digest = xxh64(m->blocks[i].data, DMR_BLOCK_SIZE,
+			w->digest = xxh64(b[i].data, DMR_BLOCK_SIZE,
 					  w->digest);
 	}
 	return 0;

@@ -52,8 +52,8 @@ done
 check "hot_regions 4" dmsetup reload vol --table \
 	"$(meta_table vol hot_regions 4 region_size 1024)"
 dmsetup resume vol
-ctl "a cold write with NOWAIT does not wait" vol \
-	"fails EAGAIN nowait /dev/mapper/vol 70000 8 1" \
+ctl "a cold write with NOWAIT is accepted, and tracked" vol \
+	"nowait /dev/mapper/vol 70000 8 1" "read /dev/mapper/vol 70000 8 1" \
 	"write /dev/mapper/vol 70000 8 1" \
 	"nowait /dev/mapper/vol 70008 8 1"
 

@@ -20,7 +20,7 @@ EOP
 begin_config
 start_daemon
 began=$EPOCHREALTIME
-check "it is there soon" timeout 40 replicactl test --name big \
+check "it is there soon" timeout 40 replicactl test --no-attach --name big \
 	--epoch 2 --target "$(uri vol)"
 note "$(awk "BEGIN { print $EPOCHREALTIME - $began }") s"
 used() {

@@ -17,7 +17,7 @@ of_test() {
 
 start_pair history=1h log=32MiB
 write_epoch 0 1048576 1
-check "a test device" replicactl test a --name old
+check "a test device" replicactl test a --no-attach --name old
 check "that is written to" of_test old 'h.pwrite(b"x" * 65536, 0)'
 check "is ready" test_is old '.state == "ready"'
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
@@ -31,7 +31,7 @@ refuses "what was not written cannot be read" "Input/output error" \
 	of_test old 'h.pread(4096, 4194304)'
 check "what was written can" of_test old \
 	'assert h.pread(4096, 0) == b"x" * 4096'
-check "a new one is as good as ever" replicactl test a --name new
+check "a new one is as good as ever" replicactl test a --no-attach --name new
 check "and can be read" of_test new 'h.pread(4096, 4194304)'
 check "it is ready" test_is new '.state == "ready"'
 check "the broken one can be dropped" replicactl test --drop old

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib-history.sh"
 
 make_test() {
-	replicactl test --json "$@" >"$scratch_dir/json" ||
+	replicactl test --no-attach --json "$@" >"$scratch_dir/json" ||
 		{ cat "$scratch_dir/json"; return 1; }
 }
 

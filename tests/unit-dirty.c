@@ -47,6 +47,20 @@ static u64 count(const struct pair *p)
 	return n;
 }
 
+/* So do its words. */
+static bool same_words(const struct pair *p)
+{
+	u64 i, word = 0;
+
+	for (i = 0; i < geo.nr_chunks; i++) {
+		if (i % 64 == 0)
+			word = dmr_map_word(p->map, i);
+		if ((word >> i % 64 & 1) != p->want[i])
+			return false;
+	}
+	return true;
+}
+
 /* Extents of the map, laid out flat, equal the array; so does the count. */
 static bool same(const struct pair *p)
 {
@@ -67,7 +81,7 @@ static bool same(const struct pair *p)
 	for (i = at; i < geo.nr_chunks; i++)
 		if (p->want[i])
 			return false;
-	return dmr_map_count(p->map) == count(p) &&
+	return same_words(p) && dmr_map_count(p->map) == count(p) &&
 	       dmr_map_is_empty(p->map) == !count(p);
 }
 
@@ -159,6 +173,27 @@ static bool find_agrees(const struct pair *a, const struct pair *b)
 	return missing == (i > last ? DMR_NO_CHUNK : i);
 }
 
+/* Words of one region go in. */
+static bool add_words(struct pair *p)
+{
+	u64 region = below(geo.nr_regions), at, word[4];
+	unsigned int i, n, per = (1U << geo.region_shift) / 64;
+
+	at = (region << geo.region_shift) + below(per) * 64;
+	n = 1 + below(4);
+	n = n < per ? n : per;
+	at = n > 1 ? region << geo.region_shift : at;
+	for (i = 0; i < n * 64; i++) {
+		if (i % 64 == 0)
+			word[i / 64] = below(2) ? below(~0ULL >> 1) : 0;
+		if (at + i >= geo.nr_chunks)
+			word[i / 64] &= ~(1ULL << i % 64);
+		else if (word[i / 64] >> i % 64 & 1)
+			p->want[at + i] = true;
+	}
+	return !dmr_map_add_words(p->map, at, word, n) && same(p);
+}
+
 static bool one_round(struct pair p[3])
 {
 	unsigned int a = below(3), b = (a + 1) % 3, c = (a + 2) % 3;
@@ -179,6 +214,8 @@ static bool one_round(struct pair p[3])
 		return same(&p[a]);
 	case 4: case 5: case 6:
 		return add(&p[a]);
+	case 10:
+		return add_words(&p[a]);
 	case 7: case 8: case 9:
 		return find_agrees(&p[a], &p[b]);
 	default:

@@ -269,8 +269,36 @@ static void test_bits(void)
 	is_int(dmr_block_sectors(32255, 1), 0x80, "the last one in the last");
 }
 
+/* Words, over the sectors' checksums and their ends. */
+static void test_words(void)
+{
+	static u8 block[BLOCK];
+	static bool want[DMR_BLOCK_BITS];
+	unsigned int i, k, from, n, wrong = 0;
+	u64 word[100];
+
+	for (i = 0; i < 1000; i++) {
+		from = random() % (DMR_BLOCK_BITS / 64) * 64;
+		n = 1 + random() % 100;
+		n = n < (DMR_BLOCK_BITS - from) / 64 ? n :
+		    (DMR_BLOCK_BITS - from) / 64;
+		for (k = 0; k < n; k++)
+			word[k] = (u64)random() << 33 ^ random();
+		dmr_block_put(block, from, word, n);
+		for (k = 0; k < n * 64; k++)
+			want[from + k] = word[k / 64] >> k % 64 & 1;
+	}
+	for (i = 0; i < DMR_BLOCK_BITS; i++)
+		wrong += dmr_block_test(block, i) != want[i];
+	is_int(wrong, 0, "bits are what was put in words");
+	for (i = 0; i < 8; i++)
+		wrong += !!memcmp(block + i * 512, "\0\0\0\0\0\0\0", 8);
+	is_int(wrong, 0, "  and nothing else was touched");
+}
+
 int main(void)
 {
+	test_words();
 	test_round_trip();
 	test_flips();
 	test_fields();

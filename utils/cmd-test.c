@@ -164,8 +164,8 @@ static int put_where(const struct args *args, json_t *params)
 	if (args_has(args, "name"))
 		json_object_set_new(params, "name",
 				    json_string(args_value(args, "name")));
-	if (args_has(args, "attach"))
-		json_object_set_new(params, "attach", json_true());
+	if (args_has(args, "no-attach"))
+		json_object_set_new(params, "attach", json_false());
 	return status;
 }
 
@@ -216,7 +216,7 @@ static const struct option_spec options[] = {
 	{ "epoch", "E", "as of this epoch, or the newest image below it" },
 	{ "at", "TIME", "as of the newest image that is not younger" },
 	{ "name", "NAME", "what it is called (VOLUME-EPOCH)" },
-	{ "attach", NULL, "as /dev/nbdN, or fail" },
+	{ "no-attach", NULL, "a Unix socket only, no /dev/nbdN" },
 	{ "target", "URI", "of this server, which replicad need not know" },
 	{ "list", NULL, "the test devices that there are" },
 	{ "names", NULL, "only their names, one a line" },
@@ -230,7 +230,7 @@ const struct command cmd_test = {
 	.max_words = 1,
 	.summary = "a writable device of the replica as of a moment",
 	.examples =
-	"    mount $(replicactl test vol --attach) /mnt\n"
+	"    mount $(replicactl test vol) /mnt\n"
 	"    replicactl test vol --at '10m ago' --name before\n"
 	"    replicactl test --list\n"
 	"    replicactl test --drop before\n",
@@ -238,7 +238,8 @@ const struct command cmd_test = {
 	"Makes a device of the replica as it was at an epoch, for reading and\n"
 	"writing, in seconds, and while replication goes on. What is written stays\n"
 	"with it and is gone when it is dropped; the replica is not touched. It is\n"
-	"printed: the URI of an NBD server on a Unix socket, or /dev/nbdN.\n",
+	"printed: /dev/nbdN where this machine can do that, else the URI of an NBD\n"
+	"server on a Unix socket.\n",
 	.options = options,
 	.run = run,
 };

@@ -19,7 +19,7 @@ begin_config
 start_daemon
 for _ in $(seq "$ROUNDS"); do
 	began=$EPOCHREALTIME
-	replicactl test --name big --target "$(uri vol)" \
+	replicactl test --no-attach --name big --target "$(uri vol)" \
 		>/dev/null 2>"$scratch_dir/told" ||
 		bail "no test device: $(cat "$scratch_dir/told")"
 	awk "BEGIN { print $EPOCHREALTIME - $began }" >>"$scratch_dir/times"
