@@ -49,7 +49,7 @@ look() {
 
 # open_test NAME: a test device of the newest image; tells of it as JSON.
 open_test() {
-	replica test --attach --name "$1" --json | tee /dev/stderr >/run/test.json ||
+	replica test --name "$1" --json | tee /dev/stderr >/run/test.json ||
 		return
 	image=$(jq -r .device /run/test.json)
 	cat /run/test.json
