@@ -14,5 +14,7 @@ for seed in 1 2; do
 		"${DMR_SOAK:-8}"
 	note "$(cat "$scratch_dir/said")"
 done
+check "nor one where nobody else flushes" power_cuts 3 4 no-flush
+note "$(cat "$scratch_dir/said")"
 check_dmesg
 finish
