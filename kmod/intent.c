@@ -357,4 +357,5 @@ void dmr_heat_work(struct work_struct *work)
 	}
 	if (READ_ONCE(m->nr_hot) > dmr_hot_high(m))
 		dmr_cool_kick(m);
+	dmr_cool_idle(m);
 }
