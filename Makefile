@@ -265,8 +265,9 @@ public-headers = lib/replica.h $(addprefix lib/,\
 plugin-dir = $(shell nbdkit --dump-config | sed -n 's/^plugindir=//p')
 bash-completion = $(PREFIX)/share/bash-completion/completions
 
-# A package sets UNITDIR to systemd's own folder.
+# A package sets UNITDIR and UDEVDIR to systemd's own folder.
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+UDEVDIR ?= $(PREFIX)/lib/udev
 
 install: progs install-files $(if $(SKIP_MODULE),,install-module)
 
@@ -286,6 +287,8 @@ install-files: progs
 		sed 's|@SBINDIR@|$(SBINDIR)|' $$unit \
 			>$(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
 	done
+	$(Q)install -D -m 644 -t $(DESTDIR)$(UDEVDIR)/rules.d \
+		utils/udev/58-dm-replica.rules
 	$(Q)install -D -m 644 utils/completion/replicactl.bash \
 		$(DESTDIR)$(bash-completion)/replicactl
 	$(Q)dir="$(plugin-dir)"; test -n "$$dir" || { \

@@ -5,9 +5,13 @@
 
 #include "kernel.h"
 
-int kernel_dm_is_plain(const char *device, char error[KERNEL_ERROR_SIZE]);
-int kernel_dm_insert(const char *device, const char *metadata,
-		     struct kernel_device *out, char error[KERNEL_ERROR_SIZE]);
-int kernel_dm_take_out(const char *device, char error[KERNEL_ERROR_SIZE]);
+int kernel_dm_is_plain(const struct kernel_form *form,
+		       char error[KERNEL_ERROR_SIZE]);
+int kernel_dm_insert(const struct kernel_form *form, struct kernel_device *out,
+		     char error[KERNEL_ERROR_SIZE]);
+int kernel_dm_check_out(const struct kernel_form *form,
+			char error[KERNEL_ERROR_SIZE]);
+int kernel_dm_take_out(const struct kernel_form *form,
+		       char error[KERNEL_ERROR_SIZE]);
 
 #endif

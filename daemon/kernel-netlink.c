@@ -141,5 +141,6 @@ const struct kernel_ops kernel_netlink_ops = {
 	.set = real_set,
 	.is_plain = kernel_dm_is_plain,
 	.insert = kernel_dm_insert,
+	.check_out = kernel_dm_check_out,
 	.take_out = kernel_dm_take_out,
 };

@@ -222,6 +222,8 @@ json_t *status_volume(struct volume *v)
 
 	volume_refresh(v); /* else what was seen last */
 	put_names(o, v->config);
+	put_text(o, "origin", v->config->origin);
+	put_text(o, "form", v->device.form);
 	put_state(o, g);
 	put_metadata(o, v);
 	put_kernel(o, v);
