@@ -108,3 +108,5 @@ unit-continuity-y := $(unit-ship-y)
 unit-y += unit-history
 unit-y += unit-when
 unit-when-y := utils/when.o utils/args.o
+tools-y += netlink-fuzz
+netlink-fuzz-y := tests/dmr.o tests/genl.o
