@@ -285,7 +285,9 @@ static int heat(struct dmr_meta *m, struct bio_list *bios, bool *progress)
 	WRITE_ONCE(m->starved, starved);
 	if (h.nr) {
 		dmr_fault_delay(heat);
-		if (!dmr_fault(no_intent))
+		if (dmr_fault_every(fail_intent))
+			r = -EIO;
+		else if (!dmr_fault(no_intent))
 			r = dmr_hot_write(m);
 		settle(m, &h, !r);
 	} else if (starved) {
