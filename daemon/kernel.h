@@ -5,9 +5,9 @@
  *
  * One struct kernel for each reactor, used on its thread only, except that
  * is_plain(), insert(), check_out() and take_out() take no struct kernel,
- * block, and may be called from any thread. linux/dm-replica.h says what each command
- * means; functions that return int return 0 or -errno, and kernel_error() has
- * the reason in words.
+ * block, and may be called from any thread. linux/dm-replica.h says what each
+ * command means; functions that return int return 0 or -errno, and
+ * kernel_error() has the reason in words.
  */
 #ifndef REPLICAD_KERNEL_H
 #define REPLICAD_KERNEL_H

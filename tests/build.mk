@@ -110,3 +110,7 @@ unit-continuity-y := $(unit-ship-y)
 unit-y += unit-history
 unit-y += unit-when
 unit-when-y := utils/when.o utils/args.o
+tools-y += netlink-fuzz
+netlink-fuzz-y := tests/dmr.o tests/genl.o
+tools-y += kill-rig
+kill-rig-y := tests/dmr.o tests/genl.o
