@@ -322,6 +322,7 @@ void volume_open_target(struct volume *v)
 				strcmp(v->config->tls, "off"),
 		.apply = v->config->apply,
 		.chunk_bytes = volume_chunk_bytes(v),
+		.group = v->config->group,
 	};
 
 	target_open(&v->target, find_target(v), &opts,
