@@ -74,9 +74,12 @@ int backend_set_error(struct backend *b, int err, const char *fmt, ...)
 void backend_failed(struct backend *b, const char *what, uint64_t len,
 		    uint64_t off, int err)
 {
+	bool is_full = err == -ENOSPC && b->info.is_staged;
+
 	backend_set_error(b, err, "%s of %llu bytes at %llu: %s", what,
 			  (unsigned long long)len, (unsigned long long)off,
-			  strerror(-err));
+			  is_full ? "the target's log is full" :
+				    strerror(-err));
 }
 
 int backend_check(struct backend *b)
