@@ -86,7 +86,9 @@ unit-y += unit-format
 build/san/tests/unit-format.o: cppflags += -Ikmod
 tools-y += powercut-run powercut-check
 powercut-run-y := tests/dmr.o tests/genl.o
-build/obj/tests/powercut-check.o: cppflags += -Ikmod
+tools-y += meta-fill
+build/obj/tests/powercut-check.o build/obj/tests/meta-fill.o: \
+	cppflags += -Ikmod
 unit-y += unit-stage
 stage-rig-objs := tests/stage-disk.o tests/stage-disk-cut.o tests/stage-rig.o
 unit-stage-y := $(stage-rig-objs)
