@@ -12,6 +12,7 @@ replicad-y += pace.o lag.o ship.o volume.o
 replicad-y += target.o probe.o judge.o identity.o
 replicad-y += kernel.o kernel-dm.o lvm.o kernel-netlink.o
 replicad-y += backend.o backend-nbd.o backend-nbd-call.o backend-local.o
+replicad-y += backend-stage.o local-stage.o plugin-options.o
 replicad-y += xfer.o limit.o
 replicad-y += batch.o pump.o pump-read.o pump-compare.o pump-park.o spool.o
 replicad-y += window.o compare.o verify.o verify-read.o

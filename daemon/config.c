@@ -456,7 +456,8 @@ int volume_config_check(const struct volume_config *volume,
 {
 	if (!volume->target) {
 		snprintf(error, CONFIG_ERROR_SIZE,
-			 "volume %s has no target= (an NBD URI or local:PATH)",
+			 "volume %s has no target= (an NBD URI, "
+			 "stage:DIR/VOLUME or local:PATH)",
 			 volume->name);
 		return -EINVAL;
 	}

@@ -44,6 +44,9 @@ enum stage_fault {
 	STAGE_FAULT_W4 = 1 << 15,      /* digests of the committed image */
 	STAGE_FAULT_NUMBER = 1 << 16,  /* any number may be opened */
 	STAGE_FAULT_O5 = 1 << 17,      /* idle, whatever is under way */
+	STAGE_FAULT_I1 = 1 << 18,      /* in place without a word */
+	STAGE_FAULT_I3 = 1 << 19,      /* … and bases are not synced */
+	STAGE_FAULT_I4 = 1 << 20,      /* … at the cost of history_min */
 };
 
 #ifdef STAGE_FAULTS
@@ -98,6 +101,7 @@ struct open_epoch {
 	uint32_t kind;			/* that the prepared ones want */
 	int failed;			/* -errno: will be dropped, because: */
 	struct error why;
+	bool is_in_place;		/* its data is not in the log */
 };
 
 struct stage_image {
@@ -160,6 +164,8 @@ struct stage_group {
 	bool is_header_busy;		/* one header at a time */
 	uint64_t tokens;
 	uint64_t full;			/* S6: bytes that were wanting */
+	bool wants_in_place;		/* stage-inplace.c … */
+	bool is_in_place_ready;		/* … I2 holds; if in place at all */
 
 	/* epochs */
 	struct open_epoch open;

@@ -35,6 +35,8 @@ unit-y += unit-netlink
 unit-y += unit-backend-nbd unit-backend-local
 unit-backend-nbd-y := tests/backend-rig.o
 unit-backend-local-y := tests/backend-rig.o
+unit-y += unit-backend-stage
+unit-backend-stage-y := tests/backend-rig.o
 unit-y += unit-backend-sums
 unit-backend-sums-y := tests/backend-rig.o
 build/san/tests/unit-backend-local: LDFLAGS += -Wl,--wrap=ring_fallocate
@@ -55,7 +57,8 @@ replicad-sim-y := $(sim-objs) \
 sim-ctl-y := $(sim-objs)
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
-	backend-nbd-call.o backend-local.o xfer.o limit.o batch.o pump.o \
+	backend-nbd-call.o backend-local.o backend-stage.o local-stage.o \
+	plugin-options.o config.o state-file.o xfer.o limit.o batch.o pump.o \
 	pump-read.o pump-compare.o pump-park.o spool.o window.o)
 tools-y += insert-tool
 build/tests/insert-tool: LDFLAGS += -Wl,--wrap=dm_task_create \
@@ -93,6 +96,8 @@ unit-y += unit-stage-crash
 unit-stage-crash-y := $(stage-rig-objs)
 unit-y += unit-stage-rules
 unit-stage-rules-y := $(stage-rig-objs)
+unit-y += unit-stage-full
+unit-stage-full-y := $(stage-rig-objs)
 unit-y += unit-stage-bad
 unit-stage-bad-y := $(stage-rig-objs)
 tools-y += bench/stage-bench
