@@ -44,6 +44,7 @@ enum stage_fault {
 	STAGE_FAULT_W4 = 1 << 15,      /* digests of the committed image */
 	STAGE_FAULT_NUMBER = 1 << 16,  /* any number may be opened */
 	STAGE_FAULT_O5 = 1 << 17,      /* idle, whatever is under way */
+	STAGE_FAULT_IMAGE = 1 << 18,   /* an image has the next epoch's data */
 };
 
 #ifdef STAGE_FAULTS
