@@ -83,8 +83,8 @@ build/san/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(cppflags) $(cflags) $(SAN) -MMD -MP -c -o $@ $<
 
--include $(shell test -d build && find build/obj build/san -name '*.d' \
-	 2>/dev/null)
+-include $(shell test -d build && find build/obj build/san build/fault \
+	 -name '*.d'	 2>/dev/null)
 
 # --- the library ---------------------------------------------------------------
 LIB_SONAME := libreplica.so.0
@@ -166,7 +166,21 @@ build/tests/%-filter.so: build/obj/tests/%-filter.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(cflags) $(LDFLAGS) -o $@ $<
 
-tools: $(tool-progs) build/san/$(PLUGIN) $(filters-y:%=build/tests/%.so)
+# The plugin of which rules can be switched off, see tests/stage-fault-env.c.
+fault-objs := $(addprefix build/fault/,$(filter lib/stage%,$(lib-objs)) \
+	      tests/stage-fault-env.o)
+build/fault/%.o: %.c Makefile
+	$(call say,CC,"$< (with faults)")
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(cppflags) -DSTAGE_FAULTS $(cflags) -MMD -MP -c -o $@ $<
+build/tests/fault-plugin.so: $(fault-objs) \
+		$(addprefix build/obj/,$(plugin-objs)) lib/libreplica.a \
+		daemon/nbdkit-replica-plugin.map
+	$(call say,LD,$@)
+	$(call link-plugin)
+
+tools: $(tool-progs) build/san/$(PLUGIN) $(filters-y:%=build/tests/%.so) \
+       build/tests/fault-plugin.so
 unit-build: $(unit-progs)
 unit: unit-build
 	$(Q)tests/run-tests --title "unit tests" $(sort $(unit-progs))

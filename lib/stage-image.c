@@ -227,6 +227,8 @@ static int find_epoch(const struct stage_group *g, uint64_t epoch,
 		if (!g->epochs[i].is_clean || g->epochs[i].epoch > epoch)
 			continue;
 		*lsn = g->epochs[i].lsn;
+		if (stage_fault(IMAGE) && i + 1 < g->nr_epochs)
+			*lsn = g->epochs[i + 1].lsn;
 		*found = g->epochs[i].epoch;
 	}
 	return *found && *found <= epoch && *lsn >= g->floor_lsn ? 0 : -ENOENT;

@@ -47,6 +47,7 @@ enum stage_fault {
 	STAGE_FAULT_I1 = 1 << 18,      /* in place without a word */
 	STAGE_FAULT_I3 = 1 << 19,      /* … and bases are not synced */
 	STAGE_FAULT_I4 = 1 << 20,      /* … at the cost of history_min */
+	STAGE_FAULT_IMAGE = 1 << 21,   /* an image has the next epoch's data */
 };
 
 #ifdef STAGE_FAULTS

@@ -21,6 +21,12 @@ oracle-check-y := $(oracle-objs)
 oracle-ship-y := $(oracle-objs) tests/oracle-epoch.o tests/dmr.o tests/genl.o
 oracle-target-y := $(oracle-objs) tests/oracle-export.o tests/oracle-fault.o \
 		   tests/nbd-script.o
+tools-y += oracle-watch oracle-sim-writer
+oracle-watch-y := $(oracle-objs) tests/nbd-read.o
+oracle-sim-writer-y := $(oracle-objs) tests/oracle-writer.o \
+	tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o
+build/tests/oracle-sim-writer: LDFLAGS += -Wl,--wrap=open -Wl,--wrap=lseek \
+	-Wl,--wrap=pwritev2 -Wl,--wrap=fdatasync -Wl,--wrap=ioctl
 unit-y += unit-pump unit-pump-faults unit-pump-spool unit-limit
 unit-pump-y := tests/pump-rig.o
 unit-pump-faults-y := tests/pump-rig.o
