@@ -20,7 +20,7 @@
 #include "stage-format.h"
 #include "stage-index.h"
 #include "stage-io.h"
-#include "stage.h"
+#include "stage-promote.h"
 
 struct stage_group;
 
@@ -44,6 +44,10 @@ enum stage_fault {
 	STAGE_FAULT_W4 = 1 << 15,      /* digests of the committed image */
 	STAGE_FAULT_NUMBER = 1 << 16,  /* any number may be opened */
 	STAGE_FAULT_O5 = 1 << 17,      /* idle, whatever is under way */
+	STAGE_FAULT_F1 = 1 << 18,      /* a fence is not synced */
+	STAGE_FAULT_F2 = 1 << 19,      /* the log goes before it has left */
+	STAGE_FAULT_F3 = 1 << 20,      /* the base passes the fence */
+	STAGE_FAULT_F4 = 1 << 21,      /* a fence is not looked at */
 };
 
 #ifdef STAGE_FAULTS
@@ -146,6 +150,7 @@ struct stage_group {
 	struct stage_volume **members;	/* by number */
 	unsigned int nr_members;
 	struct error error;		/* code 0: it works */
+	struct stage_fence fence;	/* if it is one volume */
 
 	/* the log */
 	struct stage_segment **segments;	/* index; ascending */

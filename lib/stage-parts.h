@@ -109,10 +109,20 @@ int stage_apply_start(struct stage_group *g, struct error *err);
 void stage_apply_stop(struct stage_group *g);
 /* Locked, not dropped. Can the applier make room in a full log? (S6) */
 bool stage_apply_can_free(struct stage_group *g);
+/* Without the lock, and without an applier: applies up to a clean epoch. */
+int stage_apply_upto(struct stage_group *g, uint64_t epoch, struct error *err);
 int stage_checkpoint_write(struct stage_group *g,
 			   const struct stage_checkpoint *c, struct error *err);
 int stage_checkpoint_read(struct stage_group *g, struct stage_checkpoint *c,
 			  struct error *err);
+
+/* --- stage-promote.c ------------------------------------------------------ */
+
+/* Alone with the group, before its base and its log are opened. */
+int stage_fence_load(struct stage_group *g, struct error *err);
+/* -EPERM where it has been promoted; any lock. */
+int stage_fence_check_write(const struct stage_volume *v, struct error *err);
+int stage_fence_check_read(const struct stage_volume *v, struct error *err);
 
 /* --- stage-recover.c, stage-volume.c -------------------------------------- */
 

@@ -14,7 +14,8 @@
  *	-EINVAL		not for this volume, misaligned, or against the protocol
  *			(no hello, no open epoch, wrong count or digest)
  *	-ESHUTDOWN	a newer session has taken over (W1)
- *	-EPERM		wrong pair, volume, generation or merge id
+ *	-EPERM		wrong pair, volume, generation or merge id; or the
+ *			volume was promoted here
  *	-ENOSPC		the log is full (S6): the epoch is dropped
  *	-EIO		the log or the base failed; an open epoch is dropped
  *	-ETIMEDOUT	the epoch was dropped: nothing came (open_idle_ms)
@@ -59,6 +60,8 @@ struct stage_options {
 	uint64_t open_idle_ms;	/* an open epoch for which no data and no commit
 				 * comes for so long, or a second more, is
 				 * dropped; 0 = never */
+	bool is_still;		/* no applier: the bases stay as they are, for
+				 * a promotion (stage-promote.h) */
 	const struct stage_io *io;	/* NULL = the system's */
 };
 
@@ -103,6 +106,7 @@ enum stage_state {
 	STAGE_LOG_FULL,		/* the newest epoch was refused for want of
 				 * space; the image is as good as ever */
 	STAGE_ERROR,		/* see ->error; images may still be readable */
+	STAGE_PROMOTED,		/* fenced, or gone: stage-promote.h */
 };
 
 struct stage_info {

@@ -108,3 +108,5 @@ unit-continuity-y := $(unit-ship-y)
 unit-y += unit-history
 unit-y += unit-when
 unit-when-y := utils/when.o utils/args.o
+unit-y += unit-stage-promote
+unit-stage-promote-y := $(stage-rig-objs)
