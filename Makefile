@@ -107,7 +107,8 @@ build/san/libreplica.a: $(addprefix build/san/,$(lib-objs))
 link = $(Q)$(CC) $(cflags) $(1) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
        $(LIB_LIBS)
 
-daemon/replicad: $(addprefix build/obj/,$(replicad-objs)) lib/libreplica.a
+daemon/replicad: $(addprefix build/obj/,$(replicad-objs)) \
+		build/obj/kmod/format.o lib/libreplica.a
 	$(call say,LD,$@)
 	$(call link)
 
@@ -116,8 +117,15 @@ utils/replicactl: $(addprefix build/obj/,$(replicactl-objs)) lib/libreplica.a
 	$(call link)
 
 # The codec of the metadata device is the module's own file.
-format-users := build/obj/utils/replica-dump.o build/obj/utils/cmd-kernel.o
+format-users := $(addprefix build/obj/,utils/replica-dump.o \
+	utils/cmd-kernel.o daemon/metadata-file.o) \
+	build/san/daemon/metadata-file.o build/san/kmod/format.o
 $(format-users) build/obj/kmod/format.o: cppflags += -Ikmod
+
+# For unit tests: not taken from it by those that have the file in themselves.
+build/san/libformat.a: build/san/kmod/format.o
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 utils/replica-dump: build/obj/utils/replica-dump.o build/obj/kmod/format.o \
 		build/obj/utils/dump-stage.o lib/libreplica.a
@@ -151,7 +159,8 @@ tool-progs := $(addprefix build/tests/,$(tools-y))
 .SECONDEXPANSION:
 $(unit-progs): build/san/tests/%: build/san/tests/%.o \
 		$$(addprefix build/san/,$$($$*-y)) \
-		$(addprefix build/san/,$(testable-objs)) build/san/libreplica.a
+		$(addprefix build/san/,$(testable-objs)) \
+		build/san/libreplica.a build/san/libformat.a
 	$(call say,LD,$@)
 	$(call link,$(SAN))
 

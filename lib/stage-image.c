@@ -242,6 +242,10 @@ int stage_image_open(struct stage_image **image, struct stage_volume *v,
 	int ret = v->base_fd < 0 ? -EIO : g->error.code;
 	uint64_t lsn = 0;
 
+	if (stage_fence_check_read(v, err)) {
+		free(i);
+		return -EPERM;
+	}
 	if (!i || ret) {
 		free(i);
 		return error_set(err, ret ? ret : -ENOMEM, "%s: %s",
@@ -440,6 +444,8 @@ int stage_get_sums(struct stage_volume *v, uint64_t first, uint32_t nr,
 	uint64_t seed;
 	int ret;
 
+	if (stage_fence_check_read(v, err))
+		return -EPERM;
 	if (v->base_fd < 0 || g->error.code)
 		return error_set(err, -EIO, "%s: %s", v->meta.name,
 				 g->error.text);

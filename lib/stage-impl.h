@@ -20,7 +20,7 @@
 #include "stage-format.h"
 #include "stage-index.h"
 #include "stage-io.h"
-#include "stage.h"
+#include "stage-promote.h"
 
 struct stage_group;
 
@@ -48,6 +48,10 @@ enum stage_fault {
 	STAGE_FAULT_I3 = 1 << 19,      /* … and bases are not synced */
 	STAGE_FAULT_I4 = 1 << 20,      /* … at the cost of history_min */
 	STAGE_FAULT_IMAGE = 1 << 21,   /* an image has the next epoch's data */
+	STAGE_FAULT_F1 = 1 << 22,      /* a fence is not synced */
+	STAGE_FAULT_F2 = 1 << 23,      /* the log goes before it has left */
+	STAGE_FAULT_F3 = 1 << 24,      /* the base passes the fence */
+	STAGE_FAULT_F4 = 1 << 25,      /* a fence is not looked at */
 };
 
 #ifdef STAGE_FAULTS
@@ -151,6 +155,7 @@ struct stage_group {
 	struct stage_volume **members;	/* by number */
 	unsigned int nr_members;
 	struct error error;		/* code 0: it works */
+	struct stage_fence fence;	/* if it is one volume */
 
 	/* the log */
 	struct stage_segment **segments;	/* index; ascending */

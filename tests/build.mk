@@ -58,7 +58,7 @@ unit-y += unit-device
 unit-device-y := tests/fake-dm.o
 tools-y += replicad-sim sim-ctl
 sim-objs := tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o
-replicad-sim-y := $(sim-objs) \
+replicad-sim-y := $(sim-objs) kmod/format.o \
 		  $(addprefix daemon/,$(filter-out main.o,$(replicad-y)))
 sim-ctl-y := $(sim-objs)
 tools-y += bench/ship-bench
@@ -125,3 +125,7 @@ tools-y += netlink-fuzz
 netlink-fuzz-y := tests/dmr.o tests/genl.o
 tools-y += kill-rig
 kill-rig-y := tests/dmr.o tests/genl.o
+unit-y += unit-stage-promote
+unit-stage-promote-y := $(stage-rig-objs)
+unit-y += unit-failover-files
+build/san/tests/unit-failover-files.o: cppflags += -Ikmod
