@@ -112,3 +112,5 @@ tools-y += netlink-fuzz
 netlink-fuzz-y := tests/dmr.o tests/genl.o
 tools-y += kill-rig
 kill-rig-y := tests/dmr.o tests/genl.o
+tools-y += storm
+storm-y := tests/storm-load.o tests/dm-raw.o tests/dmr.o tests/genl.o
