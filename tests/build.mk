@@ -112,5 +112,8 @@ tools-y += netlink-fuzz
 netlink-fuzz-y := tests/dmr.o tests/genl.o
 tools-y += kill-rig
 kill-rig-y := tests/dmr.o tests/genl.o
+tools-y += fail-nth
+fail-nth-y := tests/fail-nth-ops.o tests/fail-nth-tables.o \
+	      tests/fail-inject.o tests/dm-raw.o tests/dmr.o tests/genl.o
 tools-y += storm
 storm-y := tests/storm-load.o tests/dm-raw.o tests/dmr.o tests/genl.o
