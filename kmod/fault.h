@@ -11,7 +11,7 @@
  *   fault_no_own	a deferred write preserves for any open epoch (K1)
  *   fault_no_recheck	a view read trusts what the device gave it (K2)
  *   fault_no_once	released chunks can be read again (K4)
- *   fault_no_intent	a region is hot before its bit is durable (D1)
+ *   fault_no_intent	a region is hot and its bit is not (D1)
  *   fault_early_cool	its hot bit is cleared before its chunk bits (D2)
  *   fault_no_flush	the origin is not flushed for it (D2, D3, D5)
  *   fault_no_name	bits are cleared before the superblock is written (D3)
