@@ -47,6 +47,10 @@ enum stage_fault {
 	STAGE_FAULT_I1 = 1 << 18,      /* in place without a word */
 	STAGE_FAULT_I3 = 1 << 19,      /* … and bases are not synced */
 	STAGE_FAULT_I4 = 1 << 20,      /* … at the cost of history_min */
+	STAGE_FAULT_S3_BASE = 1 << 21, /* a base's failed sync is good enough */
+	STAGE_FAULT_S10_TELL = 1 << 22, /* a broken pin is not told */
+	STAGE_FAULT_AGE = 1 << 23,     /* history goes at any age */
+	STAGE_FAULT_SIZE = 1 << 24,    /* … is kept at any size */
 };
 
 #ifdef STAGE_FAULTS
