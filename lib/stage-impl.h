@@ -52,6 +52,10 @@ enum stage_fault {
 	STAGE_FAULT_F2 = 1 << 23,      /* the log goes before it has left */
 	STAGE_FAULT_F3 = 1 << 24,      /* the base passes the fence */
 	STAGE_FAULT_F4 = 1 << 25,      /* a fence is not looked at */
+	STAGE_FAULT_S3_BASE = 1 << 26, /* a base's failed sync is good enough */
+	STAGE_FAULT_S10_TELL = 1 << 27, /* a broken pin is not told */
+	STAGE_FAULT_AGE = 1 << 28,     /* history goes at any age */
+	STAGE_FAULT_SIZE = 1 << 29,    /* … is kept at any size */
 };
 
 #ifdef STAGE_FAULTS
