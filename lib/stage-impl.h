@@ -45,6 +45,7 @@ enum stage_fault {
 	STAGE_FAULT_NUMBER = 1 << 16,  /* any number may be opened */
 	STAGE_FAULT_O5 = 1 << 17,      /* idle, whatever is under way */
 	STAGE_FAULT_IMAGE = 1 << 18,   /* an image has the next epoch's data */
+	STAGE_FAULT_S3_COMMIT = 1 << 19, /* a commit is not synced */
 };
 
 #ifdef STAGE_FAULTS
