@@ -39,13 +39,13 @@ enum stage_fault {
 	STAGE_FAULT_S8 = 1 << 10,  /* old sessions may write */
 	STAGE_FAULT_S9 = 1 << 11,  /* no lock */
 	STAGE_FAULT_S10 = 1 << 12, /* nothing pins the applier */
+	STAGE_FAULT_IMAGE = 1 << 29, /* an image has the next epoch's data */
+	STAGE_FAULT_S3_COMMIT = 1 << 30, /* a commit is not synced */
 	STAGE_FAULT_W1_WAIT = 1 << 13, /* hello does not wait */
 	STAGE_FAULT_W2 = 1 << 14,      /* count and digest are not compared */
 	STAGE_FAULT_W4 = 1 << 15,      /* digests of the committed image */
 	STAGE_FAULT_NUMBER = 1 << 16,  /* any number may be opened */
 	STAGE_FAULT_O5 = 1 << 17,      /* idle, whatever is under way */
-	STAGE_FAULT_IMAGE = 1 << 18,   /* an image has the next epoch's data */
-	STAGE_FAULT_S3_COMMIT = 1 << 19, /* a commit is not synced */
 };
 
 #ifdef STAGE_FAULTS

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * powercut-stage-check [--subsets N] [--every N] LOG FS-SECTORS BASE-SECTORS
- * BASE SEED: cuts the power of a secondary at every moment of a log of
- * dm-log-writes, lets it recover, and looks at what it has.
+ * powercut-stage-check [--subsets N] [--every N] [--marks MARKS] LOG
+ * FS-SECTORS BASE-SECTORS BASE SEED: cuts the power of a secondary at every
+ * moment of a log of dm-log-writes, lets it recover, and looks at what it has.
  *
  * The logged disk has an ext4 file system with the stage in /stage, then the
  * base. At each moment the file system's journal is replayed (e2fsck), the
@@ -15,6 +15,9 @@
  * C3 as long as nothing was applied, all that was answered is in the history.
  *
  * Status 0: all held, and there were at least 100 moments.
+ *
+ * With --marks MARKS, a file of a mark a line, LOG is not a log but such a
+ * disk, as a machine that was killed has left it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -227,7 +230,36 @@ static bool look(void *arg, const uint8_t *disk, bool is_subset)
 
 /* --- the whole ------------------------------------------------------------ */
 
-static int report(int err)
+/* A line that the machine did not finish is none. */
+static int read_marks(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char line[100];
+
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file))
+		if (strchr(line, '\n'))
+			note_mark(NULL, line);
+	fclose(file);
+	return 0;
+}
+
+static int look_at_disk(const struct log_writes *lw, const char *marks)
+{
+	int fd = open(lw->path, O_RDONLY), err = read_marks(marks);
+	uint8_t *disk = malloc(lw->bytes);
+
+	if (fd < 0 || !disk || read(fd, disk, lw->bytes) != (ssize_t)lw->bytes)
+		err = -EIO;
+	if (!err)
+		look(NULL, disk, false);
+	free(disk);
+	close(fd);
+	return err;
+}
+
+static int report(int err, bool is_one)
 {
 	if (err && err != -ECANCELED)
 		printf("# the log: %s\n", strerror(-err));
@@ -237,13 +269,13 @@ static int report(int err)
 	       pc.subsets, pc.looked, pc.epochs, pc.under_way, pc.bad);
 	if (err && err != -ECANCELED)
 		return 2;
-	return pc.bad || pc.moments < LEAST ||
-	       pc.acked_clean < PLAN_EPOCHS - 4;
+	return pc.bad || (!is_one && (pc.moments < LEAST ||
+				      pc.acked_clean < PLAN_EPOCHS - 4));
 }
 
 static const struct option long_options[] = {
 	{ "subsets", 1, NULL, 's' }, { "every", 1, NULL, 'e' },
-	{ NULL, 0, NULL, 0 },
+	{ "marks", 1, NULL, 'm' }, { NULL, 0, NULL, 0 },
 };
 
 int main(int argc, char **argv)
@@ -252,14 +284,20 @@ int main(int argc, char **argv)
 		.subsets = 2, .mark = note_mark, .look = look,
 	};
 	const char *tmp = access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";
+	const char *marks = NULL;
 	int c, err;
 
 	pc.every = 1;
-	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		*(c == 's' ? &lw.subsets : &pc.every) = atoi(optarg);
+	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (c == 'm')
+			marks = optarg;
+		else
+			*(c == 's' ? &lw.subsets : &pc.every) = atoi(optarg);
+	}
 	if (argc - optind != 5) {
 		fprintf(stderr, "usage: powercut-stage-check [--subsets N] "
-			"[--every N] LOG FS-SECTORS BASE-SECTORS BASE SEED\n");
+			"[--every N] [--marks MARKS] LOG FS-SECTORS "
+			"BASE-SECTORS BASE SEED\n");
 		return 2;
 	}
 	argv += optind;
@@ -273,9 +311,9 @@ int main(int argc, char **argv)
 	if (!mkdtemp(pc.dir))
 		return 2;
 	make_model();
-	err = log_writes_replay(&lw);
+	err = marks ? look_at_disk(&lw, marks) : log_writes_replay(&lw);
 	shell("rm -rf stage fs");
 	shell("rm -f said");
 	rmdir(pc.dir);
-	return report(err);
+	return report(err, marks);
 }
