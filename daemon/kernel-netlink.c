@@ -14,6 +14,7 @@
 #include <sys/sysmacros.h>
 
 #include "device.h"
+#include "loop.h"
 #include "ring.h"
 
 struct real_kernel {
@@ -325,6 +326,69 @@ static int real_take_out(const char *device, char error[KERNEL_ERROR_SIZE])
 	return with_device_mapper(&c, do_take_out);
 }
 
+/* --- a promotion ------------------------------------------------------- */
+
+static int loop_of(const char *path, char device[LOOP_PATH_LEN],
+		   char error[KERNEL_ERROR_SIZE])
+{
+	int err = loop_device_of(path, device, LOOP_PATH_LEN);
+
+	if (err)
+		snprintf(error, KERNEL_ERROR_SIZE, "%.200s: %s", path,
+			 strerror(-err));
+	return err;
+}
+
+/* What is there of that name must be what would be made. */
+static int check_active(const struct dmr_dm_info *info, const char *base)
+{
+	struct stat st;
+
+	if (info->form != DMR_DM_REPLICA || stat(base, &st))
+		return -EEXIST;
+	return info->origin == dmr_devno(major(st.st_rdev),
+					 minor(st.st_rdev)) ? 0 : -EEXIST;
+}
+
+static int make_device(struct dmr_dm *dm, const struct kernel_promoted *p,
+		       const char *base, const char *meta)
+{
+	struct dmr_dm_info info;
+	int err = dmr_dm_info(dm, p->name, &info);
+
+	if (err == -ENXIO)
+		return dmr_dm_create_kept(dm, p->name, base, meta,
+					  p->bytes / 512, NULL);
+	return err ? err : check_active(&info, base);
+}
+
+static int real_activate(const struct kernel_promoted *p,
+			 char error[KERNEL_ERROR_SIZE])
+{
+	char base[LOOP_PATH_LEN], meta[LOOP_PATH_LEN];
+	bool is_kept = !is_none(p->metadata);
+	struct dmr_dm *dm = NULL;
+	int err;
+
+	pthread_mutex_lock(&dm_lock);
+	err = loop_of(p->base, base, error);
+	if (!err && is_kept)
+		err = loop_of(p->metadata, meta, error);
+	if (!err)
+		err = dmr_dm_open(&dm);
+	if (!err)
+		err = make_device(dm, p, base, is_kept ? meta : NULL);
+	if (err == -EEXIST)
+		snprintf(error, KERNEL_ERROR_SIZE, "there is another device of "
+			 "that name");
+	else if (err && !error[0])
+		snprintf(error, KERNEL_ERROR_SIZE, "%.250s", dm ?
+			 dmr_dm_error(dm) : strerror(-err));
+	dmr_dm_close(dm);
+	pthread_mutex_unlock(&dm_lock);
+	return err;
+}
+
 const struct kernel_ops kernel_netlink_ops = {
 	.open = real_open,
 	.close = real_close,
@@ -345,4 +409,5 @@ const struct kernel_ops kernel_netlink_ops = {
 	.is_plain = real_is_plain,
 	.insert = real_insert,
 	.take_out = real_take_out,
+	.activate = real_activate,
 };

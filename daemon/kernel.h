@@ -30,6 +30,14 @@ struct kernel_device {
 					 * written since it was activated */
 };
 
+/* A volume that becomes a primary here. */
+struct kernel_promoted {
+	const char *name;		/* of the device, too */
+	const char *base;		/* its data: a file or a device … */
+	uint64_t bytes;
+	const char *metadata;		/* … its metadata: the same, or "none" */
+};
+
 struct kernel {
 	const struct kernel_ops *ops;
 	/*
@@ -81,6 +89,14 @@ struct kernel_ops {
 		      char error[KERNEL_ERROR_SIZE]);
 	/* The reverse. A device made as a replica keeps its table. */
 	int (*take_out)(const char *device, char error[KERNEL_ERROR_SIZE]);
+	/*
+	 * Makes the device of a volume that was promoted. Nothing to do if it
+	 * is there. Blocks, any thread, takes no struct kernel.
+	 */
+	int (*activate)(const struct kernel_promoted *p,
+			char error[KERNEL_ERROR_SIZE]);
+	/* For tests: how far a verb has come. NULL: nobody asks. */
+	void (*note_step)(const char *step);
 };
 
 extern const struct kernel_ops kernel_netlink_ops;

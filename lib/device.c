@@ -382,6 +382,12 @@ int dmr_dm_check_name(struct dmr_dm *dm, const char *name)
 int dmr_dm_create(struct dmr_dm *dm, const char *name, const char *origin,
 		  uint64_t sectors, const char *options)
 {
+	return dmr_dm_create_kept(dm, name, origin, NULL, sectors, options);
+}
+
+int dmr_dm_create_kept(struct dmr_dm *dm, const char *name, const char *origin,
+		       const char *meta, uint64_t sectors, const char *options)
+{
 	char params[DMR_DM_PARAMS_LEN];
 	struct dm_row row = { 0, sectors, "replica", params };
 	struct dm_rows rows = { &row, 1 };
@@ -392,8 +398,9 @@ int dmr_dm_create(struct dmr_dm *dm, const char *name, const char *origin,
 	if (dmr_dm_number(name))
 		return dmr_dm_fail(dm, -EEXIST,
 				   "there is a device %s already", name);
-	if (snprintf(params, sizeof(params), "%s - %s", origin,
-		     options ? options : "0") >= (int)sizeof(params))
+	if (snprintf(params, sizeof(params), "%s %s %s", origin,
+		     meta ? meta : "-", options ? options : "0") >=
+	    (int)sizeof(params))
 		return dmr_dm_fail(dm, -EINVAL, "%s: too many options", name);
 	return dmr_dm_make(dm, name, NULL, &rows, DM_SHOWN);
 }

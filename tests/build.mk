@@ -49,10 +49,13 @@ unit-y += unit-pairing
 unit-y += unit-device
 unit-device-y := tests/fake-dm.o
 tools-y += replicad-sim sim-ctl
-sim-objs := tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o
+sim-objs := tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o \
+	    tests/sim-promote.o
+build/obj/tests/sim-promote.o build/san/tests/sim-promote.o: \
+	cppflags += -Ikmod
 replicad-sim-y := $(sim-objs) kmod/format.o \
 		  $(addprefix daemon/,$(filter-out main.o,$(replicad-y)))
-sim-ctl-y := $(sim-objs)
+sim-ctl-y := $(sim-objs) kmod/format.o
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
 	backend-nbd-call.o backend-local.o xfer.o limit.o batch.o pump.o \

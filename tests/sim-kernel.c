@@ -588,4 +588,6 @@ const struct kernel_ops sim_kernel_ops = {
 	.is_plain = sim_is_plain,
 	.insert = sim_insert,
 	.take_out = sim_take_out,
+	.activate = sim_activate,
+	.note_step = sim_note_step,
 };
