@@ -192,6 +192,7 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 	if (ret)
 		return ret;
 	ret = judge_target(is_new ? NULL : h, &v->identity, &v->info, why);
+	v->refusal = ret < 0 ? ret : 0;
 	v->is_rolled_back = ret == -EUCLEAN;
 	if (v->is_rolled_back && v->is_accepted)
 		ret = take_anyway(v, h);

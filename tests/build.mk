@@ -115,3 +115,4 @@ unit-y += unit-stage-promote
 unit-stage-promote-y := $(stage-rig-objs)
 unit-y += unit-failover-files
 build/san/tests/unit-failover-files.o: cppflags += -Ikmod
+unit-y += unit-lineage

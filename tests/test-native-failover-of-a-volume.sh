@@ -67,6 +67,12 @@ check "B serves its pair again" wait_until 30 serves p
 start_daemon
 check "the old primary sees that it is superseded" wait_until 30 eval \
 	'field a reason | grep -q "of another generation"'
+is "that is its state" "$(field a state)" superseded
+check "with a next step" eval '[ -n "$(field a next_step)" ]'
+check "it sends nothing, whatever is written there" eval \
+	'sim-ctl write a 0 4096 3; sleep 0.5; field_is a state superseded'
+check "an operator can make it look again" replicactl resume a
+check "it says the same" wait_until 30 field_is a state superseded
 is "and has written nothing" "$(b sim-ctl get a dirty)" $((before + 2))
 
 kill_pid $b_pid
