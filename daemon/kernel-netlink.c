@@ -339,15 +339,36 @@ static int loop_of(const char *path, char device[LOOP_PATH_LEN],
 	return err;
 }
 
-/* What is there of that name must be what would be made. */
-static int check_active(const struct dmr_dm_info *info, const char *base)
+/*
+ * The base is the device itself. After a boot nobody knows who has written it
+ * before us (L1).
+ */
+static int insert_below(struct dmr_dm *dm, const struct kernel_promoted *p,
+			const char *meta)
+{
+	int err = dmr_dm_insert_kept(dm, p->name, meta, NULL);
+
+	return err || !p->is_again ? err :
+	       dmr_dm_message(dm, p->name, "mark all");
+}
+
+/* There is a device of that name: it must be ours, or the base. */
+static int take_device(struct dmr_dm *dm, const struct kernel_promoted *p,
+		       const struct dmr_dm_info *info, const char *base,
+		       const char *meta)
 {
 	struct stat st;
+	uint64_t dev;
 
-	if (info->form != DMR_DM_REPLICA || stat(base, &st))
-		return -EEXIST;
-	return info->origin == dmr_devno(major(st.st_rdev),
-					 minor(st.st_rdev)) ? 0 : -EEXIST;
+	if (stat(base, &st))
+		return -errno;
+	dev = dmr_devno(major(st.st_rdev), minor(st.st_rdev));
+	if (info->form == DMR_DM_PLAIN && info->dev == dev)
+		return insert_below(dm, p, meta);
+	if (info->form == DMR_DM_INSERTED && info->dev == dev)
+		return 0;
+	return info->form == DMR_DM_REPLICA && info->origin == dev ? 0 :
+								     -EEXIST;
 }
 
 static int make_device(struct dmr_dm *dm, const struct kernel_promoted *p,
@@ -359,7 +380,7 @@ static int make_device(struct dmr_dm *dm, const struct kernel_promoted *p,
 	if (err == -ENXIO)
 		return dmr_dm_create_kept(dm, p->name, base, meta,
 					  p->bytes / 512, NULL);
-	return err ? err : check_active(&info, base);
+	return err ? err : take_device(dm, p, &info, base, meta);
 }
 
 static int real_activate(const struct kernel_promoted *p,

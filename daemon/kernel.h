@@ -36,6 +36,8 @@ struct kernel_promoted {
 	const char *base;		/* its data: a file or a device … */
 	uint64_t bytes;
 	const char *metadata;		/* … its metadata: the same, or "none" */
+	bool is_again;			/* it was active before, in a boot that
+					 * is over, perhaps */
 };
 
 struct kernel {
@@ -90,8 +92,9 @@ struct kernel_ops {
 	/* The reverse. A device made as a replica keeps its table. */
 	int (*take_out)(const char *device, char error[KERNEL_ERROR_SIZE]);
 	/*
-	 * Makes the device of a volume that was promoted. Nothing to do if it
-	 * is there. Blocks, any thread, takes no struct kernel.
+	 * Makes the device of a volume that was promoted; where its base is the
+	 * device of that name, the target is put below that. Nothing to do if
+	 * it is there. Blocks, any thread, takes no struct kernel.
 	 */
 	int (*activate)(const struct kernel_promoted *p,
 			char error[KERNEL_ERROR_SIZE]);

@@ -15,6 +15,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "promotion.h"
+#include "resolve.h"
 #include "salvage-file.h"
 
 #define NS	1e9
@@ -86,6 +87,29 @@ void do_failover(struct request *request)
 		refuse(request, &err);
 	else
 		promotion_start(request->daemon, &q, on_promoted, request);
+}
+
+/* --- resolve -------------------------------------------------------------- */
+
+void do_resolve(struct request *request)
+{
+	const struct resolve_request q = {
+		.volume = text_of(request, "volume"),
+		.dir = text_of(request, "dir"),
+		.is_dry = is_set(request, "dry_run"),
+	};
+	const char *keep = text_of(request, "keep");
+	struct error err = { 0 };
+
+	if (!q.volume)
+		error_set(&err, -EDESTADDRREQ, "the volume is missing");
+	else if (!keep || strcmp(keep, "peer"))
+		error_set(&err, -EDESTADDRREQ, "keep: want peer, at the site "
+			  "whose data are given up");
+	if (err.code)
+		refuse(request, &err);
+	else
+		resolve_keep_peer(request->daemon, &q, on_promoted, request);
 }
 
 /* --- salvage -------------------------------------------------------------- */

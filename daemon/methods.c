@@ -236,6 +236,7 @@ static const struct method {
 	{ "test_drop", do_test_drop, true },
 	{ "verify", do_verify, true },
 	{ "failover", do_failover, true },
+	{ "resolve", do_resolve, true },
 	{ "salvage_list", do_salvage_list, true },
 	{ "salvage_drop", do_salvage_drop, true },
 	{ "pair_invite", do_pair_invite, true },

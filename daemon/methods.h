@@ -16,6 +16,7 @@ void do_test_drop(struct request *request);
 
 /* methods-failover.c */
 void do_failover(struct request *request);
+void do_resolve(struct request *request);
 void do_salvage_list(struct request *request);
 void do_salvage_drop(struct request *request);
 

@@ -305,6 +305,7 @@ static int do_activate(struct work *w)
 		.base = w->r->base,
 		.bytes = w->r->bytes,
 		.metadata = w->r->metadata,
+		.is_again = w->r->step >= PROMOTION_ACTIVE,
 	};
 	char why[KERNEL_ERROR_SIZE] = "";
 	int ret = w->run->kernel_ops->activate(&promoted, why);

@@ -494,6 +494,8 @@ json_t *promotion_dirs(const struct daemon *daemon)
 {
 	json_t *all = json_array();
 
+	json_array_append_new(all, json_sprintf("%s/salvage",
+						daemon->config.state_dir));
 	for (struct pairing *p = daemon->pairings; p; p = p->next)
 		if (stage_of(p))
 			add_dir(all, stage_of(p));

@@ -74,7 +74,7 @@ void promotions_free(struct daemon *daemon);
 void promotions_status(const struct daemon *daemon, json_t *all,
 		       const char *only);
 
-/* The stage's directories that are known here, an array of texts. */
+/* Where there may be salvages: of stages, and our own. An array of texts. */
 json_t *promotion_dirs(const struct daemon *daemon);
 
 #endif

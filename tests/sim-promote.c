@@ -109,19 +109,30 @@ static int load_metadata(const char *name, const char *path)
 	return err;
 }
 
+/* The device is the base itself: the target goes below it. */
+static int unplain(const char *name)
+{
+	LOCKED;
+	struct sim_volume *v = sim_find(name);
+
+	sim_load(v);
+	v->is_plain = v->was_written = false;
+	return 0;
+}
+
 int sim_activate(const struct kernel_promoted *p,
 		 char error[KERNEL_ERROR_SIZE])
 {
 	struct dmr_info info;
-	bool is_plain;
+	bool is_plain, is_there = !sim_info(p->name, &info, &is_plain);
 	int err;
 
-	if (!sim_info(p->name, &info, &is_plain))
+	if (is_there && !is_plain)
 		return 0;
 	err = link_base(p);
 	if (err)
 		return refuse(error, err, p->base);
-	err = sim_create(p->name, p->bytes);
+	err = is_there ? unplain(p->name) : sim_create(p->name, p->bytes);
 	if (!err && strcmp(p->metadata, "none"))
 		err = load_metadata(p->name, p->metadata);
 	return err ? refuse(error, err, p->metadata) : 0;

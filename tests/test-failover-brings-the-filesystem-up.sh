@@ -90,7 +90,8 @@ is "as many chunks are dirty as were marked" \
 	"$(dmsetup status second | awk '{ print $7 }')" \
 	"$(replica-dump --extents "$stage/second.meta" |
 		awk '$1 == "extent" { n += $3 } END { print n + 0 }')"
-check "the filesystem is whole" e2fsck -fp /dev/mapper/second
+e2fsck -fp /dev/mapper/second >/dev/null	# the journal: status 1
+check "the filesystem is whole" e2fsck -fn /dev/mapper/second
 mount /dev/mapper/second "$mnt"
 is "it is that of the epoch" "$(cat "$mnt/file")" before
 check "and of nothing later" eval '[ ! -e "$mnt/more" ]'
@@ -123,6 +124,15 @@ umount "$mnt"
 start a
 check "the old primary is told" wait_until 60 eval \
 	'a rpc-call get first reason | grep -q "of another generation"'
+is "and says so" "$(a rpc-call get first state)" superseded
+mount /dev/mapper/first "$mnt"
+refuses "it is not given up while it is in use" "unmount it" \
+	a replicactl resolve first --keep peer
+umount "$mnt"
+check "but then" a replicactl resolve first --keep peer
+is "its device is as it was" "$(dmsetup table first | awk '{ print $3 }')" linear
+check "what was only here is kept" eval \
+	'[ "$(a replicactl salvage --json | jq ".salvages[0].bytes")" -gt 0 ]'
 end $pid
 kill -TERM $b_pid
 wait $b_pid

@@ -14,7 +14,8 @@
 /*
  * Rows: states; columns: events, in the order of enum pair_event:
  * enable disable pause resume connected-new connected lost refused retry clean
- * partial stalled superseded split. A letter is the next state, '.' = nothing happens.
+ * partial stalled superseded split.
+ * A letter is the next state, '.' = nothing happens.
  */
 static const char *const expected[PAIR_NR_STATES] = {
 	[PAIR_DISABLED]		= "c.............",

@@ -13,7 +13,7 @@ _replicactl_volumes() {
 		replicactl kernel list 2>/dev/null |
 			awk 'NR > 1 && NF > 3 { print $1 }' ;;
 	status | disable | pause | resume | resync | verify | events | history | \
-		test | failover)
+		test | failover | resolve)
 		replicactl status --names --timeout 2s 2>/dev/null ;;
 	esac
 }
