@@ -84,8 +84,8 @@ build/san/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(cppflags) $(cflags) $(SAN) -MMD -MP -c -o $@ $<
 
--include $(shell test -d build && find build/obj build/san -name '*.d' \
-	 2>/dev/null)
+-include $(shell test -d build && find build/obj build/san build/fault \
+	 -name '*.d'	 2>/dev/null)
 
 # --- the library ---------------------------------------------------------------
 LIB_SONAME := libreplica.so.0
@@ -176,7 +176,21 @@ build/tests/%-filter.so: build/obj/tests/%-filter.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(cflags) $(LDFLAGS) -o $@ $<
 
-tools: $(tool-progs) build/san/$(PLUGIN) $(filters-y:%=build/tests/%.so)
+# The plugin of which rules can be switched off, see tests/stage-fault-env.c.
+fault-objs := $(addprefix build/fault/,$(filter lib/stage%,$(lib-objs)) \
+	      tests/stage-fault-env.o)
+build/fault/%.o: %.c Makefile
+	$(call say,CC,"$< (with faults)")
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(cppflags) -DSTAGE_FAULTS $(cflags) -MMD -MP -c -o $@ $<
+build/tests/fault-plugin.so: $(fault-objs) \
+		$(addprefix build/obj/,$(plugin-objs)) lib/libreplica.a \
+		daemon/nbdkit-replica-plugin.map
+	$(call say,LD,$@)
+	$(call link-plugin)
+
+tools: $(tool-progs) build/san/$(PLUGIN) $(filters-y:%=build/tests/%.so) \
+       build/tests/fault-plugin.so
 unit-build: $(unit-progs)
 unit: unit-build
 	$(Q)tests/run-tests --title "unit tests" $(sort $(unit-progs))
@@ -275,8 +289,9 @@ public-headers = lib/replica.h $(addprefix lib/,\
 plugin-dir = $(shell nbdkit --dump-config | sed -n 's/^plugindir=//p')
 bash-completion = $(PREFIX)/share/bash-completion/completions
 
-# A package sets UNITDIR to systemd's own folder.
+# A package sets UNITDIR and UDEVDIR to systemd's own folder.
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+UDEVDIR ?= $(PREFIX)/lib/udev
 
 install: progs install-files $(if $(SKIP_MODULE),,install-module)
 
@@ -296,6 +311,8 @@ install-files: progs
 		sed 's|@SBINDIR@|$(SBINDIR)|' $$unit \
 			>$(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
 	done
+	$(Q)install -D -m 644 -t $(DESTDIR)$(UDEVDIR)/rules.d \
+		utils/udev/58-dm-replica.rules
 	$(Q)install -D -m 644 utils/completion/replicactl.bash \
 		$(DESTDIR)$(bash-completion)/replicactl
 	$(Q)dir="$(plugin-dir)"; test -n "$$dir" || { \

@@ -33,6 +33,9 @@ static void describe_volume(const struct stage_info *info, char *text,
 	if (info->state == STAGE_ERROR)
 		snprintf(text, size, "replica, state error: %s",
 			 info->error.text);
+	else if (info->state == STAGE_IN_PLACE)
+		snprintf(text, size, "replica without a consistent image: the "
+			 "log was full, and it is applied in place");
 	else if (info->state == STAGE_PROMOTED)
 		snprintf(text, size, "promoted: it is a primary here");
 	else if (!info->header.last_clean)

@@ -30,6 +30,7 @@ struct resolution {
 	struct ring_work work;
 	struct ring_job job;
 	char dir[PATH_MAX], path[PATH_MAX], live[PATH_MAX];
+	bool is_private;		/* its device goes with its target */
 	struct salvage_info info;
 	uint64_t chunk_bytes;
 	struct dmr_extents *dirty;
@@ -108,6 +109,10 @@ static void on_disabled(struct op *op)
 
 static void disable(struct resolution *r)
 {
+	if (r->is_private) {			/* else it is we who use it */
+		close(r->fd);
+		r->fd = -1;
+	}
 	if (op_disable(r->daemon, name_of(r), on_disabled, r))
 		return;
 	error_set(&r->error, -ENOMEM, "no memory");
@@ -302,6 +307,12 @@ static void on_device(struct ring_work *work)
 		run_job(r, claim_blocking, on_claimed);
 }
 
+static void take_device(struct resolution *r, const struct volume *v)
+{
+	snprintf(r->live, sizeof(r->live), "%s", v->device.live);
+	r->is_private = v->device.form && !strcmp(v->device.form, "private");
+}
+
 /* On the volume's thread. */
 static void find_device(struct ring_work *work)
 {
@@ -309,7 +320,7 @@ static void find_device(struct ring_work *work)
 	struct volume *v = reactor_find(r->reactor, name_of(r));
 
 	if (v && !check_state(r, v))
-		snprintf(r->live, sizeof(r->live), "%s", v->device.live);
+		take_device(r, v);
 	else if (!v)
 		error_set(&r->error, -ENOENT, "there is no volume %s",
 			  name_of(r));

@@ -9,7 +9,8 @@
  *	disable		as op_disable(); then the claim ends
  *
  * R1 the claim holds from before the dirty map is read until the device has
- *    lost its target: no write escapes the salvage.
+ *    lost its target: no write escapes the salvage. (Of a private volume: until
+ *    the device is removed, which nobody can be using then.)
  * R2 only for a volume that is superseded, or in a split brain: it sends
  *    nothing, so the map only grows.
  *

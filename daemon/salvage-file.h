@@ -43,7 +43,7 @@ struct salvage_extent {
 
 struct salvage_writer;
 
-/* @info: all but extents and data. It gets its name when it is whole. */
+/* @info: all but extents and data. It becomes @path when it is whole. */
 int salvage_begin(struct salvage_writer **w, const char *path,
 		  const struct salvage_info *info, struct error *err);
 /* Extents ascend. */

@@ -173,11 +173,11 @@ static int index_add(struct stage_volume *v, const struct stage_record *r,
 	pthread_rwlock_unlock(&v->g->index_lock);
 	if (ret)
 		return error_set(err, ret, "no memory for the index");
-	if (used > budget && !stage_apply_can_free(v->g))
-		return error_set(err, -ENOSPC, "the index is full: %" PRIu64
-				 " bytes are in use, and no more history can "
-				 "go", used);
-	return 0;
+	if (used <= budget || stage_apply_can_free(v->g))
+		return 0;
+	stage_inplace_want(v->g);
+	return error_set(err, -ENOSPC, "the index is full: %" PRIu64
+			 " bytes are in use, and no more history can go", used);
 }
 
 /* Locked, dropped. One record, of a request that is under way. */
@@ -261,8 +261,11 @@ static int write_data(struct stage_conn *c, const void *buf, uint64_t len,
 		pthread_mutex_unlock(&v->g->lock);
 		return ret;
 	}
-	ret = buf ? put_data(v, buf, len, off, crc, &why) :
-		    put_zeros(v, len, off, &why);
+	if (v->g->open.is_in_place)
+		ret = stage_inplace_put(v, buf, len, off, &why);
+	else
+		ret = buf ? put_data(v, buf, len, off, crc, &why) :
+			    put_zeros(v, len, off, &why);
 	v->records++;
 	v->digest += crc;
 	data_end(c, ret, &why);

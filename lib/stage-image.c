@@ -227,6 +227,8 @@ static int find_epoch(const struct stage_group *g, uint64_t epoch,
 		if (!g->epochs[i].is_clean || g->epochs[i].epoch > epoch)
 			continue;
 		*lsn = g->epochs[i].lsn;
+		if (stage_fault(IMAGE) && i + 1 < g->nr_epochs)
+			*lsn = g->epochs[i + 1].lsn;
 		*found = g->epochs[i].epoch;
 	}
 	return *found && *found <= epoch && *lsn >= g->floor_lsn ? 0 : -ENOENT;
@@ -475,14 +477,20 @@ int stage_above(struct stage_volume *v, uint64_t epoch,
 {
 	uint64_t end = v->meta.bytes / STAGE_BLOCK, at = 0, lsn;
 	struct stage_piece p;
+	bool is_all = false;
 	int ret = 0;
 
 	pthread_mutex_lock(&v->g->lock);
 	lsn = lsn_of(v->g, epoch);
-	if (epoch < v->g->checkpoint.applied_epoch)
+	if (lsn < v->g->floor_lsn && stage_is_in_place(v->g))
+		is_all = true;		/* nobody knows what is not above it */
+	else if (epoch < v->g->checkpoint.applied_epoch ||
+		 lsn < v->g->floor_lsn)
 		ret = error_set(err, -ENOENT, "%s: epoch %" PRIu64
 				" is below the history", v->meta.name, epoch);
 	pthread_mutex_unlock(&v->g->lock);
+	if (is_all)
+		return fn(arg, 0, v->meta.bytes);
 	while (!ret && at < end) {
 		find_piece(v, UINT64_MAX, at, end - at, &p);
 		if (p.lsn > lsn)

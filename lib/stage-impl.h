@@ -44,10 +44,14 @@ enum stage_fault {
 	STAGE_FAULT_W4 = 1 << 15,      /* digests of the committed image */
 	STAGE_FAULT_NUMBER = 1 << 16,  /* any number may be opened */
 	STAGE_FAULT_O5 = 1 << 17,      /* idle, whatever is under way */
-	STAGE_FAULT_F1 = 1 << 18,      /* a fence is not synced */
-	STAGE_FAULT_F2 = 1 << 19,      /* the log goes before it has left */
-	STAGE_FAULT_F3 = 1 << 20,      /* the base passes the fence */
-	STAGE_FAULT_F4 = 1 << 21,      /* a fence is not looked at */
+	STAGE_FAULT_I1 = 1 << 18,      /* in place without a word */
+	STAGE_FAULT_I3 = 1 << 19,      /* … and bases are not synced */
+	STAGE_FAULT_I4 = 1 << 20,      /* … at the cost of history_min */
+	STAGE_FAULT_IMAGE = 1 << 21,   /* an image has the next epoch's data */
+	STAGE_FAULT_F1 = 1 << 22,      /* a fence is not synced */
+	STAGE_FAULT_F2 = 1 << 23,      /* the log goes before it has left */
+	STAGE_FAULT_F3 = 1 << 24,      /* the base passes the fence */
+	STAGE_FAULT_F4 = 1 << 25,      /* a fence is not looked at */
 };
 
 #ifdef STAGE_FAULTS
@@ -102,6 +106,7 @@ struct open_epoch {
 	uint32_t kind;			/* that the prepared ones want */
 	int failed;			/* -errno: will be dropped, because: */
 	struct error why;
+	bool is_in_place;		/* its data is not in the log */
 };
 
 struct stage_image {
@@ -165,6 +170,8 @@ struct stage_group {
 	bool is_header_busy;		/* one header at a time */
 	uint64_t tokens;
 	uint64_t full;			/* S6: bytes that were wanting */
+	bool wants_in_place;		/* stage-inplace.c … */
+	bool is_in_place_ready;		/* … I2 holds; if in place at all */
 
 	/* epochs */
 	struct open_epoch open;

@@ -286,6 +286,10 @@ static int check_fence(const struct stage_volume *v, uint64_t epoch,
 				 v->meta.name, g->nr_members, g->name);
 	if (g->fence.phase != STAGE_PHASE_OPEN)
 		return check_again(v, epoch, generation, err);
+	if (stage_is_in_place(g))
+		return error_set(err, -ENOENT, "%s: has no consistent image: "
+				 "its log was full, and epochs are applied in "
+				 "place (on_full=apply)", v->meta.name);
 	if (!v->header.seq || !has_image(g, epoch))
 		return error_set(err, -ENOENT, "%s: there is no image of epoch "
 				 "%" PRIu64, v->meta.name, epoch);

@@ -26,8 +26,11 @@ void stage_session_header(struct stage_volume *v, struct replica_header *h)
 {
 	pthread_mutex_lock(&v->g->lock);
 	*h = v->g->fence.phase ? v->g->fence.header : v->header;
-	if (h->seq && !v->g->fence.phase)
+	if (h->seq && !v->g->fence.phase) {
 		h->highest_seen = v->g->seen;
+		if (stage_is_in_place(v->g))
+			h->state = REPLICA_STATE_APPLYING;
+	}
 	pthread_mutex_unlock(&v->g->lock);
 }
 
@@ -75,7 +78,9 @@ void stage_session_serve(struct stage_volume *v, const struct replica_header *h,
 	served->highest_seen = v->g->seen;
 	if (h->epoch > v->g->seen)
 		served->epoch = 0;
-	served->state = clean ? REPLICA_STATE_OK : REPLICA_STATE_APPLYING;
+	served->state = clean && (h->kind == REPLICA_KIND_CLEAN ||
+				  !stage_is_in_place(v->g)) ?
+			REPLICA_STATE_OK : REPLICA_STATE_APPLYING;
 	if (h->kind != REPLICA_KIND_CLEAN && h->kind != REPLICA_KIND_HEARTBEAT)
 		served->cut_time = v->header.cut_time;
 }
@@ -445,7 +450,7 @@ static int handle(struct stage_conn *c, const struct replica_header *h,
 		return -EPERM;
 	if (h->kind == REPLICA_KIND_HEARTBEAT)
 		return take_header(c, h, err);
-	while (g->is_header_busy)
+	while (g->is_header_busy || stage_inplace_is_pending(g))
 		pthread_cond_wait(&g->changed, &g->lock);
 	g->is_header_busy = true;
 	ret = take_header(c, h, err);

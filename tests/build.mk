@@ -21,6 +21,13 @@ oracle-check-y := $(oracle-objs)
 oracle-ship-y := $(oracle-objs) tests/oracle-epoch.o tests/dmr.o tests/genl.o
 oracle-target-y := $(oracle-objs) tests/oracle-export.o tests/oracle-fault.o \
 		   tests/nbd-script.o
+tools-y += oracle-watch oracle-sim-writer
+oracle-watch-y := $(oracle-objs) tests/nbd-read.o
+oracle-sim-writer-y := $(oracle-objs) tests/oracle-writer.o \
+	tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o \
+	tests/sim-promote.o kmod/format.o
+build/tests/oracle-sim-writer: LDFLAGS += -Wl,--wrap=open -Wl,--wrap=lseek \
+	-Wl,--wrap=pwritev2 -Wl,--wrap=fdatasync -Wl,--wrap=ioctl
 unit-y += unit-pump unit-pump-faults unit-pump-spool unit-limit
 unit-pump-y := tests/pump-rig.o
 unit-pump-faults-y := tests/pump-rig.o
@@ -35,6 +42,8 @@ unit-y += unit-netlink
 unit-y += unit-backend-nbd unit-backend-local
 unit-backend-nbd-y := tests/backend-rig.o
 unit-backend-local-y := tests/backend-rig.o
+unit-y += unit-backend-stage
+unit-backend-stage-y := tests/backend-rig.o
 unit-y += unit-backend-sums
 unit-backend-sums-y := tests/backend-rig.o
 build/san/tests/unit-backend-local: LDFLAGS += -Wl,--wrap=ring_fallocate
@@ -58,7 +67,8 @@ replicad-sim-y := $(sim-objs) kmod/format.o \
 sim-ctl-y := $(sim-objs) kmod/format.o
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
-	backend-nbd-call.o backend-local.o xfer.o limit.o batch.o pump.o \
+	backend-nbd-call.o backend-local.o backend-stage.o local-stage.o \
+	plugin-options.o config.o state-file.o xfer.o limit.o batch.o pump.o \
 	pump-read.o pump-compare.o pump-park.o spool.o window.o)
 tools-y += insert-tool
 build/tests/insert-tool: LDFLAGS += -Wl,--wrap=dm_task_create \
@@ -86,7 +96,9 @@ unit-y += unit-format
 build/san/tests/unit-format.o: cppflags += -Ikmod
 tools-y += powercut-run powercut-check
 powercut-run-y := tests/dmr.o tests/genl.o
-build/obj/tests/powercut-check.o: cppflags += -Ikmod
+tools-y += meta-fill
+build/obj/tests/powercut-check.o build/obj/tests/meta-fill.o: \
+	cppflags += -Ikmod
 unit-y += unit-stage
 stage-rig-objs := tests/stage-disk.o tests/stage-disk-cut.o tests/stage-rig.o
 unit-stage-y := $(stage-rig-objs)
@@ -94,6 +106,8 @@ unit-y += unit-stage-crash
 unit-stage-crash-y := $(stage-rig-objs)
 unit-y += unit-stage-rules
 unit-stage-rules-y := $(stage-rig-objs)
+unit-y += unit-stage-full
+unit-stage-full-y := $(stage-rig-objs)
 unit-y += unit-stage-bad
 unit-stage-bad-y := $(stage-rig-objs)
 tools-y += bench/stage-bench
@@ -111,6 +125,10 @@ unit-continuity-y := $(unit-ship-y)
 unit-y += unit-history
 unit-y += unit-when
 unit-when-y := utils/when.o utils/args.o
+tools-y += netlink-fuzz
+netlink-fuzz-y := tests/dmr.o tests/genl.o
+tools-y += kill-rig
+kill-rig-y := tests/dmr.o tests/genl.o
 unit-y += unit-stage-promote
 unit-stage-promote-y := $(stage-rig-objs)
 unit-y += unit-failover-files

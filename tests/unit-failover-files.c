@@ -20,7 +20,7 @@
 
 #define MIB	(1ULL << 20)
 
-static char dir[40] = "/tmp/unit-failover-XXXXXX";
+static char dir[32] = "/tmp/unit-failover-XXXXXX";
 static char path[64];
 
 static void bail(const char *why)

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A log that is full, with on_full=apply: epochs that it cannot hold go to the
+ * base in place. If this fails, an image is shown that is none, one is lost
+ * that need not be, or what was acknowledged is. STAGE_SEEDS sets how many
+ * subsets are tried for each power cut (4).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stage-rig.h"
+#include "tap.h"
+
+#define CHUNKS	(RIG_BYTES / RIG_CHUNK)
+#define HOUR_MS	3600000ULL
+
+/* The log holds 192 KiB of data, which is two volumes. */
+static const struct stage_options in_place = {
+	.log_bytes = 256 << 10, .on_full_apply = 1,
+};
+
+static struct disk *d;
+static struct stage *s;
+static struct client c;
+static struct model m;
+
+static void begin(const struct stage_options *o, unsigned int members)
+{
+	memset(&m, 0, sizeof(m));
+	d = disk_create();
+	s = rig_create(d, o, members);
+	client_connect(&c, s, "a");
+	client_hello(&c, 1, 1);
+}
+
+static void end(void)
+{
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
+}
+
+static struct stage_info info_now(void)
+{
+	struct stage_info info;
+
+	stage_get_info(c.v, &info);
+	return info;
+}
+
+/* As replicad does after a refusal: it comes back, and reads the header. */
+static int come_back(uint64_t attaches)
+{
+	model_drop(&m);
+	client_close(&c);
+	client_connect(&c, s, "a");
+	return client_hello(&c, 1, attaches);
+}
+
+/* More than the log can hold, in one epoch. The error. */
+static int flood(uint64_t epoch)
+{
+	int ret = client_open(&c, epoch);
+
+	for (int i = 0; !ret && i < 4; i++)
+		ret = client_write(&c, &m, 0, CHUNKS, epoch * 10 + i);
+	return ret;
+}
+
+static int image_error(uint64_t epoch)
+{
+	struct stage_image *i;
+	int ret = stage_image_open(&i, c.v, epoch, NULL);
+
+	if (!ret)
+		stage_image_close(i);
+	return ret;
+}
+
+static void test_refused(void)
+{
+	const struct stage_options o = { .log_bytes = 256 << 10 };
+
+	begin(&o, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	is_int(flood(2), -ENOSPC, "without it: %s", c.err.text);
+	is_int(come_back(2), 0, "it comes back");
+	is_int(info_now().state, STAGE_LOG_FULL, "the log is full");
+	ok(info_now().log_needed, "it tells what it needs");
+	is_int(c.h.state, REPLICA_STATE_OK, "the header says that all is well");
+	ok(shows_epoch(c.v, 1, m.image[1]), "the image is there");
+	is_int(flood(3), -ENOSPC, "as often as it is tried");
+	come_back(3);
+	is_int(client_epoch(&c, &m, 4, 4, true), 0, "a small one is taken");
+	is_int(info_now().state, STAGE_OK, "all is well");
+	end();
+}
+
+static int count_base(void *arg, uint64_t off, uint64_t len)
+{
+	*(uint64_t *)arg += len;
+	return 0;
+}
+
+static uint64_t above(uint64_t epoch)
+{
+	uint64_t bytes = 0;
+	int ret = stage_above(c.v, epoch, count_base, &bytes, NULL);
+
+	return ret ? (uint64_t)ret : bytes;
+}
+
+static void test_in_place(void)
+{
+	char *base;
+	uint64_t size;
+
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	is_int(flood(2), -ENOSPC, "the log is full: %s", c.err.text);
+	ok(shows(&c, m.image[1]), "the image is there");
+	is_int(come_back(2), 0, "it comes back");
+	is_int(info_now().state, STAGE_IN_PLACE, "applying in place");
+	client_close(&c);
+	client_connect(&c, s, "a");
+	client_hello(&c, 1, 2);
+	is_int(c.h.state, REPLICA_STATE_APPLYING, "which the header says");
+	is_int(c.h.last_clean, 1, "with the epoch that was committed");
+	is_int(image_error(STAGE_LATEST), -ENOENT, "there is no image");
+	is_int(image_error(1), -ENOENT, "of no epoch");
+	is_int(above(1), RIG_BYTES, "all may be above the old one");
+	is_int(flood(3), 0, "any size fits");
+	is_int(client_commit(&c, &m, 3, false), 0, "a partial epoch");
+	ok(sums_are(c.v, m.now), "its digests are of what is there");
+	is_int(info_now().state, STAGE_IN_PLACE, "is still not whole");
+	is_int(flood(4), 0, "one more");
+	base = disk_data(d, "/base/a", &size);
+	ok(!memcmp(base, m.next, RIG_BYTES), "goes to the base");
+	is_int(client_commit(&c, &m, 4, true), 0, "a clean one");
+	is_int(info_now().state, STAGE_OK, "is whole");
+	ok(shows(&c, m.image[4]), "it is the image");
+	is_int(image_error(STAGE_LATEST), 0, "which can be opened");
+	is_int(image_error(1), -ENOENT, "the old ones are gone");
+	is_int(above(1), (uint64_t)-ENOENT, "nobody knows what is above them");
+	is_int(above(4), 0, "nothing is above it");
+	client_open(&c, 5);
+	client_write(&c, &m, 3, 4, 5);
+	ok(shows(&c, m.image[4]), "the next one is staged");
+	is_int(client_commit(&c, &m, 5, true), 0, "and committed");
+	ok(shows(&c, m.image[5]), "and shown");
+	end();
+}
+
+/* S2, I2: what was kept before stays below what comes. */
+static void test_partial_before(void)
+{
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	client_open(&c, 2);
+	client_write(&c, &m, 0, 5, 2);
+	client_commit(&c, &m, 2, false);
+	is_int(flood(3), -ENOSPC, "a partial epoch is there, and one too many");
+	come_back(2);
+	is_int(info_now().header.last_partial, 2, "it is kept");
+	client_open(&c, 4);
+	client_write(&c, &m, 3, 9, 4);
+	is_int(come_back(3), 0, "an epoch in place is given up");
+	is_int(info_now().state, STAGE_IN_PLACE, "no image yet");
+	is_int(info_now().header.last_partial, 2, "the partial one is kept");
+	client_open(&c, 5);
+	client_write(&c, &m, 3, CHUNKS - 3, 5);
+	is_int(client_commit(&c, &m, 5, true), 0, "a clean one");
+	ok(shows(&c, m.image[5]), "is the sum of both");
+	stage_settle(c.v, true, NULL);
+	ok(shows(&c, m.image[5]), "also when all is applied");
+	end();
+}
+
+/* I4 */
+static bool keeps_young_history(void)
+{
+	struct stage_options o = in_place;
+	bool is_good;
+	int ret;
+
+	o.history_ms = HOUR_MS;
+	o.history_min_ms = HOUR_MS / 2;
+	begin(&o, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	ret = flood(2);
+	come_back(2);
+	is_good = ret == -ENOSPC && info_now().state == STAGE_LOG_FULL &&
+		  !image_error(1) && shows_epoch(c.v, 1, m.image[1]) &&
+		  flood(3) == -ENOSPC;
+	disk_set_now(d, 9000000000000000ULL);
+	come_back(3);
+	flood(4);
+	come_back(4);
+	is_good = is_good && info_now().state == STAGE_IN_PLACE;
+	end();
+	return is_good;
+}
+
+static void test_history_min(void)
+{
+	ok(keeps_young_history(), "history_min is not pushed out");
+	stage_faults = STAGE_FAULT_I4;
+	ok(!keeps_young_history(), "I4 off: noticed");
+	stage_faults = 0;
+}
+
+/* S10: somebody has the last image open. */
+static void test_pinned(void)
+{
+	struct stage_image *i;
+	char buf[512];
+
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	stage_image_open(&i, c.v, 1, NULL);
+	flood(2);
+	come_back(2);
+	is_int(info_now().state, STAGE_IN_PLACE, "an open image: in place");
+	is_int(stage_image_read(i, buf, sizeof(buf), 0, NULL), -ESTALE,
+	       "its reads fail");
+	stage_image_close(i);
+	end();
+}
+
+static void test_base_fails(void)
+{
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	flood(2);
+	come_back(2);
+	client_open(&c, 3);
+	client_write(&c, &m, 0, 3, 3);
+	disk_fail_sync(d, "base", 1);
+	is_int(client_commit(&c, &m, 3, true), -EIO, "a base that cannot be "
+	       "synced: %s", c.err.text);
+	model_drop(&m);
+	is_int(info_now().state, STAGE_IN_PLACE, "no image yet");
+	client_open(&c, 4);
+	disk_break(d, "base");
+	is_int(client_write(&c, &m, 0, 3, 4), -EIO, "nor written: %s",
+	       c.err.text);
+	disk_break(d, "");
+	is_int(come_back(3), 0, "it is well again");
+	client_open(&c, 5);
+	client_write(&c, &m, 0, CHUNKS, 5);
+	is_int(client_commit(&c, &m, 5, true), 0, "and goes on");
+	ok(shows(&c, m.image[5]), "with the image");
+	end();
+}
+
+/* S7: a group is in place as a whole. */
+static void test_group(void)
+{
+	struct client b;
+
+	begin(&in_place, 2);
+	client_connect(&b, s, "b");
+	client_hello(&b, 1, 1);
+	flood(1);
+	client_hello(&b, 1, 2);
+	come_back(2);
+	is_int(info_now().state, STAGE_IN_PLACE, "a group");
+	client_open(&c, 2);
+	client_open(&b, 2);
+	client_write(&c, &m, 0, CHUNKS, 2);
+	client_write(&b, NULL, 0, CHUNKS, 2);
+	is_int(client_commit(&c, &m, 2, true), 0, "one member's commit");
+	is_int(info_now().state, STAGE_IN_PLACE, "is a promise");
+	is_int(client_commit(&b, NULL, 2, true), 0, "with the other's");
+	ok(shows(&c, m.image[2]) && shows(&b, m.image[2]), "it is an image");
+	client_close(&b);
+	end();
+}
+
+/* Many small partial epochs: their records find room. */
+static void test_room(void)
+{
+	int ret = 0;
+
+	begin(&in_place, 1);
+	flood(1);
+	come_back(2);
+	for (uint64_t e = 2; !ret && e < 500; e++) {
+		ret = client_open(&c, e);
+		if (!ret)
+			ret = client_write(&c, &m, e % CHUNKS, 1, e);
+		if (!ret)
+			ret = client_commit(&c, e < 499 ? &m : NULL, e,
+					    e == 499);
+	}
+	is_int(ret, 0, "500 epochs in place: %s", c.err.text);
+	ok(info_now().log_bytes <= in_place.log_bytes, "in a log that is full");
+	ok(shows(&c, m.next), "and all of it is there");
+	end();
+}
+
+/* --- power cuts ----------------------------------------------------------- */
+
+/* Moments at which things were begun and done. */
+static struct {
+	uint64_t begun, refused, partial_sent, partial_acked;
+	uint64_t clean_sent, clean_acked, last_sent, last_acked;
+} at;
+
+/*
+ * 1 and 2 clean, 3 partial, 4 refused; in place: 5 partial, 6 given up, 7
+ * clean; 8 clean, staged.
+ */
+static void workload(void)
+{
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	client_epoch(&c, &m, 2, 2, true);
+	client_open(&c, 3);
+	client_write(&c, &m, 0, 5, 3);
+	client_commit(&c, &m, 3, false);
+	at.begun = disk_moment(d);
+	flood(4);
+	come_back(2);
+	at.refused = disk_moment(d);
+	client_open(&c, 5);
+	client_write(&c, &m, 2, 10, 5);
+	at.partial_sent = disk_moment(d);
+	client_commit(&c, &m, 5, false);
+	at.partial_acked = disk_moment(d);
+	client_open(&c, 6);
+	client_write(&c, &m, 12, 8, 6);
+	come_back(3);
+	client_open(&c, 7);
+	client_write(&c, &m, 10, CHUNKS - 10, 7);
+	at.clean_sent = disk_moment(d);
+	client_commit(&c, &m, 7, true);
+	at.clean_acked = disk_moment(d);
+	client_open(&c, 8);
+	client_write(&c, &m, 4, 4, 8);
+	at.last_sent = disk_moment(d);
+	client_commit(&c, &m, 8, true);
+	at.last_acked = disk_moment(d);
+}
+
+/* What the primary must believe by then, at least and at most. */
+static bool is_clean_right(uint64_t clean, uint64_t moment)
+{
+	if (clean == 2)
+		return moment < at.clean_acked;
+	if (clean == 7)
+		return moment >= at.clean_sent && moment < at.last_acked;
+	return clean == 8 && moment >= at.last_sent;
+}
+
+/* Where there is no image: from 5 or 3 on all is shipped again. */
+static bool can_be_mended(const struct stage_info *info, uint64_t moment)
+{
+	bool has_5 = info->header.last_partial == 5;
+	char want[RIG_BYTES];
+	uint64_t from = has_5 ? 10 : 2;
+
+	if (info->header.last_clean != 2 || moment >= at.clean_acked ||
+	    (moment >= at.partial_acked && !has_5) ||
+	    (!has_5 && info->header.last_partial != 3))
+		return false;
+	memcpy(want, m.image[7], sizeof(want));
+	fill(want + from * RIG_CHUNK, RIG_BYTES - from * RIG_CHUNK,
+	     from * RIG_CHUNK, 40);
+	client_connect(&c, s, "a");
+	return !client_hello(&c, 9, 9) && !client_open(&c, 40) &&
+	       !client_write(&c, NULL, from, CHUNKS - from, 40) &&
+	       !client_commit(&c, NULL, 40, true) && shows(&c, want) &&
+	       shows_epoch(c.v, 40, want);
+}
+
+static bool is_right(uint64_t moment)
+{
+	struct stage_volume *v = stage_find(s, "a");
+	struct stage_info info;
+
+	memset(&c, 0, sizeof(c));
+	c.v = v;
+	stage_get_info(v, &info);
+	if (info.state == STAGE_IN_PLACE)
+		return moment >= at.begun && image_error(STAGE_LATEST) &&
+		       can_be_mended(&info, moment);
+	client_connect(&c, s, "a");
+	return info.state != STAGE_ERROR &&
+	       is_clean_right(info.header.last_clean, moment) &&
+	       shows(&c, m.image[info.header.last_clean]) && shows_all(v, &m);
+}
+
+static bool check_cut(struct disk *cut, uint64_t moment)
+{
+	struct error err = { 0 };
+	bool is_good;
+
+	s = rig_open(cut, &in_place, &err);
+	is_good = s && is_right(moment);
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(cut);
+	return is_good;
+}
+
+static unsigned int count_bad(unsigned int most)
+{
+	const char *env = getenv("STAGE_SEEDS");
+	unsigned int seeds = env ? atoi(env) : 4, bad = 0, nr = 0;
+
+	workload();
+	client_close(&c);
+	stage_close(s);
+	for (uint64_t i = at.begun; i <= at.last_acked && bad < most; i++)
+		for (unsigned int seed = 0; seed < seeds; seed++, nr++)
+			if (!check_cut(disk_cut(d, i, seed < 2 ? seed :
+						i * 31 + seed), i)) {
+				printf("# moment %llu of %llu, seed %u\n",
+				       (unsigned long long)i,
+				       (unsigned long long)at.last_acked,
+				       seed);
+				bad++;
+			}
+	disk_destroy(d);
+	printf("# %u states\n", nr);
+	return bad;
+}
+
+static void test_cuts(void)
+{
+	is_int(count_bad(5), 0, "a power cut at any moment");
+	stage_faults = STAGE_FAULT_I1;
+	ok(count_bad(1), "I1 off: noticed");
+	stage_faults = STAGE_FAULT_I3;
+	ok(count_bad(1), "I3 off: noticed");
+	stage_faults = 0;
+}
+
+int main(void)
+{
+	test_refused();
+	test_in_place();
+	test_partial_before();
+	test_history_min();
+	test_pinned();
+	test_base_fails();
+	test_group();
+	test_room();
+	test_cuts();
+	return tap_done();
+}
