@@ -44,7 +44,8 @@ filters-y :=
 lib-objs := $(addprefix lib/,$(lib-y))
 replicad-objs := $(addprefix daemon/,$(replicad-y))
 replicactl-objs := $(addprefix utils/,$(replicactl-y)) \
-		   $(if $(replicactl-y),kmod/format.o daemon/history-json.o)
+		   $(if $(replicactl-y),kmod/format.o daemon/history-json.o \
+		   daemon/salvage-file.o)
 plugin-objs := $(addprefix daemon/,$(plugin-y))
 testable-objs := $(filter-out daemon/main.o,$(replicad-objs))
 

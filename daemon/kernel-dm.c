@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "loop.h"
 #include "lvm.h"
 
 /* libdevmapper keeps global state, and one may change devices at a time. */
@@ -343,4 +344,88 @@ int kernel_dm_take_out(const struct kernel_form *form,
 	struct dm_call c = { .form = form, .error = error };
 
 	return with_device_mapper(&c, do_take_out);
+}
+
+/* --- a promotion ------------------------------------------------------- */
+
+static int loop_of(const char *path, char device[LOOP_PATH_LEN],
+		   char error[KERNEL_ERROR_SIZE])
+{
+	int err = loop_device_of(path, device, LOOP_PATH_LEN);
+
+	if (err)
+		snprintf(error, KERNEL_ERROR_SIZE, "%.200s: %s", path,
+			 strerror(-err));
+	return err;
+}
+
+/*
+ * The base is the device itself. After a boot nobody knows who has written it
+ * before us (L1).
+ */
+static int insert_below(struct dmr_dm *dm, const struct kernel_promoted *p,
+			const char *meta)
+{
+	int err = dmr_dm_insert_kept(dm, p->name, meta, NULL);
+
+	return err || !p->is_again ? err :
+	       dmr_dm_message(dm, p->name, "mark all");
+}
+
+/* There is a device of that name: it must be ours, or the base. */
+static int take_device(struct dmr_dm *dm, const struct kernel_promoted *p,
+		       const struct dmr_dm_info *info, const char *base,
+		       const char *meta)
+{
+	struct stat st;
+	uint64_t dev;
+
+	if (stat(base, &st))
+		return -errno;
+	dev = dmr_devno(major(st.st_rdev), minor(st.st_rdev));
+	if (info->form == DMR_DM_PLAIN && info->dev == dev)
+		return insert_below(dm, p, meta);
+	if (info->form == DMR_DM_INSERTED && info->dev == dev)
+		return 0;
+	return info->form == DMR_DM_REPLICA && info->origin == dev ? 0 :
+								     -EEXIST;
+}
+
+static int make_device(struct dmr_dm *dm, const struct kernel_promoted *p,
+		       const char *base, const char *meta)
+{
+	struct dmr_dm_info info;
+	int err = dmr_dm_info(dm, p->name, &info);
+
+	if (err == -ENXIO)
+		return dmr_dm_create_kept(dm, p->name, base, meta,
+					  p->bytes / 512, NULL);
+	return err ? err : take_device(dm, p, &info, base, meta);
+}
+
+int kernel_dm_activate(const struct kernel_promoted *p,
+		       char error[KERNEL_ERROR_SIZE])
+{
+	char base[LOOP_PATH_LEN], meta[LOOP_PATH_LEN];
+	bool is_kept = strcmp(p->metadata, "none");
+	struct dmr_dm *dm = NULL;
+	int err;
+
+	pthread_mutex_lock(&dm_lock);
+	err = loop_of(p->base, base, error);
+	if (!err && is_kept)
+		err = loop_of(p->metadata, meta, error);
+	if (!err)
+		err = dmr_dm_open(&dm);
+	if (!err)
+		err = make_device(dm, p, base, is_kept ? meta : NULL);
+	if (err == -EEXIST)
+		snprintf(error, KERNEL_ERROR_SIZE, "there is another device of "
+			 "that name");
+	else if (err && !error[0])
+		snprintf(error, KERNEL_ERROR_SIZE, "%.250s", dm ?
+			 dmr_dm_error(dm) : strerror(-err));
+	dmr_dm_close(dm);
+	pthread_mutex_unlock(&dm_lock);
+	return err;
 }

@@ -397,6 +397,12 @@ int dmr_dm_check_name(struct dmr_dm *dm, const char *name)
 int dmr_dm_create(struct dmr_dm *dm, const char *name, const char *origin,
 		  const char *meta, uint64_t sectors, const char *options)
 {
+	return dmr_dm_create_kept(dm, name, origin, NULL, sectors, options);
+}
+
+int dmr_dm_create_kept(struct dmr_dm *dm, const char *name, const char *origin,
+		       const char *meta, uint64_t sectors, const char *options)
+{
 	char params[DMR_DM_PARAMS_LEN];
 	struct dm_row row = { 0, sectors, "replica", params };
 	struct dm_rows rows = { &row, 1 };

@@ -604,4 +604,6 @@ const struct kernel_ops sim_kernel_ops = {
 	.insert = sim_insert,
 	.check_out = sim_check_out,
 	.take_out = sim_take_out,
+	.activate = sim_activate,
+	.note_step = sim_note_step,
 };
