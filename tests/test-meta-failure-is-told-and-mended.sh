@@ -5,7 +5,7 @@
 # lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 requires_cmd rpc-call jq replicad insert-tool
-load_module
+load_module idle_seconds=0	# no region cools by itself
 export REPLICA_SOCKET=$scratch_dir/control
 make_null disk 64
 make_null meta-disk 4
@@ -69,5 +69,6 @@ check "  cold regions are written again" put 40
 check "  and replicated" wait_until 100 settled
 check "  the replica is the volume" same
 check "disable" replicactl disable vol
+check_dmesg
 note "$(tail -n 6 "$scratch_dir/log")"
 finish
