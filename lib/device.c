@@ -293,9 +293,18 @@ int dmr_dm_written(struct dmr_dm *dm, const char *name)
 bool dmr_block_written(uint64_t dev)
 {
 	char path[64];
+	int fd;
 
 	snprintf(path, sizeof(path), "/dev/block/%u:%u",
 		 (unsigned int)(dev >> 32), (unsigned int)dev);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	if (fsync(fd)) {	/* what is in the page cache counts, too */
+		close(fd);
+		return true;
+	}
+	close(fd);
 	return is_written(path, dev);
 }
 
@@ -396,12 +405,6 @@ int dmr_dm_check_name(struct dmr_dm *dm, const char *name)
 
 int dmr_dm_create(struct dmr_dm *dm, const char *name, const char *origin,
 		  const char *meta, uint64_t sectors, const char *options)
-{
-	return dmr_dm_create_kept(dm, name, origin, NULL, sectors, options);
-}
-
-int dmr_dm_create_kept(struct dmr_dm *dm, const char *name, const char *origin,
-		       const char *meta, uint64_t sectors, const char *options)
 {
 	char params[DMR_DM_PARAMS_LEN];
 	struct dm_row row = { 0, sectors, "replica", params };

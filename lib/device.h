@@ -113,11 +113,6 @@ bool dmr_block_written(uint64_t dev);
 int dmr_dm_create(struct dmr_dm *dm, const char *name, const char *origin,
 		  const char *meta, uint64_t sectors, const char *options);
 
-/* The same with a metadata device, a path or MAJOR:MINOR; NULL = none. */
-int dmr_dm_create_kept(struct dmr_dm *dm, const char *name, const char *origin,
-		       const char *meta, uint64_t sectors,
-		       const char *options);
-
 /* Nothing to do if there is none. -EBUSY: open. */
 int dmr_dm_remove(struct dmr_dm *dm, const char *name);
 

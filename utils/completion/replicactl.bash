@@ -26,7 +26,7 @@ _replicactl_parse() {
 		w=${COMP_WORDS[i]}
 		case $w in
 		--socket | --timeout | --target | --device | --group | --drop | \
-			--dir | --metadata | --export | \
+			--dir | --metadata | --origin | --export | \
 			--epoch | --at | --name | --last) i=$((i + 1)) ;;
 		-* | =) ;;
 		*) if [ -z "$verb" ]; then verb=$w; else words=$((words + 1)); fi ;;
@@ -43,7 +43,7 @@ _replicactl() {
 	--dropsalvage) return ;;
 	esac
 	case $prev in
-	--export | --metadata)
+	--export | --metadata | --origin)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return ;;
 	--drop)
