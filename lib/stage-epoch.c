@@ -66,6 +66,7 @@ int stage_epoch_open(struct stage_group *g, uint64_t nr, struct error *err)
 	g->open.nr = nr;
 	g->open.bytes = STAGE_RECORD_BYTES;
 	g->open.is_in_place = stage_is_in_place(g);
+	g->open.base_failures = stage_load(&g->base_failures);
 	g->open.state = EPOCH_OPEN;
 	g->idle_epoch = 0;
 	stage_epoch_touch(g);

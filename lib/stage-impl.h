@@ -7,6 +7,7 @@
  *	files	read: who uses a segment's file without `lock`. Write: who drops
  *		segments that were applied
  *	lock	all of a group and its volumes that is not said to be otherwise
+ *	base	while the bases are synced; no other is taken with it
  *	index	the trees and the list of segments; read while looking up, write
  *		while changing (then with `lock` too)
  * A function whose comment says "locked" is called with `lock` and may drop it
@@ -111,7 +112,8 @@ struct open_epoch {
 	uint32_t kind;			/* that the prepared ones want */
 	int failed;			/* -errno: will be dropped, because: */
 	struct error why;
-	bool is_in_place;		/* its data is not in the log */
+	bool is_in_place;		/* its data is not in the log … */
+	uint64_t base_failures;		/* … and so many were before it */
 };
 
 struct stage_image {
@@ -200,6 +202,8 @@ struct stage_group {
 	uint64_t apply_turns;		/* it had nothing to do so often */
 	uint64_t applied_at;		/* when it did, last */
 	struct error apply_error;
+	pthread_mutex_t base_lock;	/* one sync of the bases at a time */
+	uint64_t base_failures;		/* syncs; base_lock, atomic */
 	uint64_t bytes_logged, bytes_applied, nr_syncs, nr_idle_drops;
 };
 

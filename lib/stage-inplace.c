@@ -19,8 +19,10 @@
  *    none may be applied over it. Headers wait for that, a hello too: who
  *    comes back after a refusal is told the truth.
  * I3 a commit of an epoch in place, clean or partial, follows a sync of the
- *    bases. What an aborted one has left in them is the primary's to overwrite:
- *    it is dirty there.
+ *    bases, and none failed since it was opened: the system tells a failure
+ *    once, and it may have been the applier's sync that was told. What an
+ *    aborted one has left in them is the primary's to overwrite: it is dirty
+ *    there.
  * I4 epochs younger than history_min are not given up for it (P5); images that
  *    are open are (S10).
  */
@@ -201,5 +203,8 @@ int stage_inplace_sync(struct stage_group *g, struct error *err)
 	pthread_mutex_unlock(&g->lock);
 	ret = stage_apply_sync(g, err);
 	pthread_mutex_lock(&g->lock);
+	if (!ret && g->open.base_failures != stage_load(&g->base_failures))
+		ret = error_set(err, -EIO, "%s: its bases could not be synced "
+				"while the epoch was open", g->name);
 	return ret;
 }

@@ -255,6 +255,26 @@ static void test_base_fails(void)
 	end();
 }
 
+/* I3: the failure is told once, and it was not the commit that was told. */
+static void test_applier_is_told(void)
+{
+	begin(&in_place, 1);
+	flood(1);
+	come_back(2);
+	client_open(&c, 2);
+	client_write(&c, &m, 0, CHUNKS, 2);
+	disk_fail_sync(d, "base", 1);
+	is_int(stage_apply_sync(c.v->g, NULL), -EIO, "the applier is told");
+	is_int(client_commit(&c, &m, 2, true), -EIO, "and so is the commit: %s",
+	       c.err.text);
+	is_int(info_now().state, STAGE_IN_PLACE, "there is no image");
+	come_back(3);
+	client_open(&c, 3);
+	client_write(&c, &m, 0, CHUNKS, 3);
+	is_int(client_commit(&c, &m, 3, true), 0, "the next one is good");
+	end();
+}
+
 /* S7: a group is in place as a whole. */
 static void test_group(void)
 {
@@ -447,6 +467,7 @@ int main(void)
 	test_history_min();
 	test_pinned();
 	test_base_fails();
+	test_applier_is_told();
 	test_group();
 	test_room();
 	test_cuts();
