@@ -239,6 +239,7 @@ static void publish(struct stage_group *g, const struct epoch_entry *e)
 	if (e->is_clean)
 		g->clean_lsn = e->lsn;
 	g->full = 0;
+	g->wants_in_place = false;
 	reset_members(g);
 	pthread_cond_broadcast(&g->changed);
 }

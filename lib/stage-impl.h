@@ -177,7 +177,7 @@ struct stage_group {
 	bool is_header_busy;		/* one header at a time */
 	uint64_t tokens;
 	uint64_t full;			/* S6: bytes that were wanting */
-	bool wants_in_place;		/* stage-inplace.c … */
+	bool wants_in_place, is_in_place_asked;	/* stage-inplace.c … */
 	bool is_in_place_ready;		/* … I2 holds; if in place at all */
 
 	/* epochs */

@@ -5,10 +5,10 @@
  * hold is refused; the next ones go to the bases directly, and there is no
  * image until a clean one has ended.
  *
- *	staged -> wanted	[stage_inplace_want] an epoch was refused
- *	wanted -> staged	[stage_inplace_turn] history that may not go is
- *				in the log: it is the epoch that pays
- *	wanted -> in place	[stage_inplace_turn]
+ *	staged -> wanted	[stage_inplace_want] an epoch was refused, and
+ *				all history has gone that may
+ *	wanted -> staged	[stage_inplace_turn] there is history again
+ *	wanted -> in place	[stage_inplace_turn] somebody comes to write
  *	in place -> staged	by the first clean commit, since:
  *
  * I1 in place is a matter of the log alone: its newest clean commit is before
@@ -25,6 +25,9 @@
  *    there.
  * I4 epochs younger than history_min are not given up for it (P5); images that
  *    are open are (S10).
+ * I5 the refusal itself costs nothing: the last image goes when a hello or an
+ *    open, of one who may write, asks for the bases. Where nobody comes any
+ *    more there is an image to fail over to.
  */
 #include <assert.h>
 #include <errno.h>
@@ -39,21 +42,10 @@ bool stage_is_in_place(const struct stage_group *g)
 
 bool stage_inplace_is_pending(const struct stage_group *g)
 {
-	return !g->apply_error.code &&
-	       (g->wants_in_place ||
-		(stage_is_in_place(g) && !g->is_in_place_ready));
+	return !g->apply_error.code && (stage_is_in_place(g) ?
+					!g->is_in_place_ready :
+					g->is_in_place_asked);
 }
-
-void stage_inplace_want(struct stage_group *g)
-{
-	if (!g->stage->opts.on_full_apply || !g->has_applier ||
-	    stage_is_in_place(g))
-		return;
-	g->wants_in_place = true;
-	pthread_cond_broadcast(&g->changed);
-}
-
-/* --- the applier's part --------------------------------------------------- */
 
 /* I4: the applier has taken all that may go. */
 static bool has_history(const struct stage_group *g)
@@ -63,6 +55,23 @@ static bool has_history(const struct stage_group *g)
 			return true;
 	return false;
 }
+
+void stage_inplace_want(struct stage_group *g)
+{
+	if (g->stage->opts.on_full_apply && g->has_applier &&
+	    !stage_is_in_place(g))
+		g->wants_in_place = !has_history(g);
+}
+
+void stage_inplace_ask(struct stage_group *g)
+{
+	if (!g->wants_in_place || g->is_in_place_asked)
+		return;
+	g->is_in_place_asked = true;
+	pthread_cond_broadcast(&g->changed);
+}
+
+/* --- the applier's part --------------------------------------------------- */
 
 /* Nothing that is in an image may be read from now on. */
 static void break_images(struct stage_group *g, uint64_t lsn)
@@ -143,7 +152,7 @@ static bool is_due(const struct stage_group *g, bool is_pressed)
 	if (stage_is_in_place(g))
 		return !g->is_in_place_ready ||
 		       (is_pressed && g->kept_lsn > g->checkpoint.applied_lsn);
-	return g->wants_in_place;
+	return g->is_in_place_asked;
 }
 
 bool stage_inplace_turn(struct stage_group *g, bool is_pressed)
@@ -152,15 +161,15 @@ bool stage_inplace_turn(struct stage_group *g, bool is_pressed)
 
 	if (!is_due(g, is_pressed))
 		return false;
-	if (g->wants_in_place && g->open.failed && !g->open.in_flight &&
+	if (g->is_in_place_asked && g->open.failed && !g->open.in_flight &&
 	    !g->is_header_busy)
 		stage_epoch_drop(g);
 	is_idle = g->open.state == EPOCH_NONE && !g->is_header_busy;
-	if (g->wants_in_place && !is_idle)
+	if (g->is_in_place_asked && !is_idle)
 		return false;		/* they end soon, and say so */
 	if (stage_is_in_place(g) || (!has_history(g) && g->end_lsn))
 		go_in_place(g);
-	g->wants_in_place = false;
+	g->wants_in_place = g->is_in_place_asked = false;
 	pthread_cond_broadcast(&g->changed);
 	return true;
 }

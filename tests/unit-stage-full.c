@@ -275,6 +275,35 @@ static void test_applier_is_told(void)
 	end();
 }
 
+/* I5: the refusal itself costs nothing; a stranger cannot make it cost. */
+static void test_nobody_comes_back(void)
+{
+	struct stage_options still = in_place;
+	struct error err = { 0 };
+	struct client other;
+
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	stage_settle(c.v, true, NULL);
+	is_int(flood(2), -ENOSPC, "the log is full");
+	client_connect(&other, s, "a");
+	memset(&other.h, 0, sizeof(other.h));
+	other.h.generation = 0x3333;
+	other.h.seq = c.h.seq + 10;
+	is_int(client_hello(&other, 9, 9), -EPERM, "a stranger comes");
+	client_close(&other);
+	stage_settle(c.v, false, NULL);
+	is_int(info_now().state, STAGE_LOG_FULL, "no more than full");
+	is_int(image_error(1), 0, "the last image is there");
+	client_close(&c);
+	stage_close(s);
+	still.is_still = true;
+	s = rig_open(d, &still, &err);
+	is_int(stage_fence(stage_find(s, "a"), 1, 77, &err), 0,
+	       "and can be promoted%s%s", err.code ? ": " : "", err.text);
+	end();
+}
+
 /* S7: a group is in place as a whole. */
 static void test_group(void)
 {
@@ -468,6 +497,7 @@ int main(void)
 	test_pinned();
 	test_base_fails();
 	test_applier_is_told();
+	test_nobody_comes_back();
 	test_group();
 	test_room();
 	test_cuts();
