@@ -236,8 +236,10 @@ static void publish(struct stage_group *g, const struct epoch_entry *e)
 		g->partial_epoch = e->epoch;
 	else
 		g->clean_epoch = e->epoch;
-	if (e->is_clean)
+	if (e->is_clean) {
 		g->clean_lsn = e->lsn;
+		g->base_trusted = g->open.base_failures;
+	}
 	g->full = 0;
 	g->wants_in_place = false;
 	reset_members(g);

@@ -203,7 +203,9 @@ struct stage_group {
 	uint64_t applied_at;		/* when it did, last */
 	struct error apply_error;
 	pthread_mutex_t base_lock;	/* one sync of the bases at a time */
-	uint64_t base_failures;		/* syncs; base_lock, atomic */
+	uint64_t base_failures;		/* of a write in place, a sync; atomic,
+					 * syncs with base_lock */
+	uint64_t base_trusted;		/* inplace I6: so many do not count */
 	uint64_t bytes_logged, bytes_applied, nr_syncs, nr_idle_drops;
 };
 

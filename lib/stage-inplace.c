@@ -28,6 +28,12 @@
  * I5 the refusal itself costs nothing: the last image goes when a hello or an
  *    open, of one who may write, asks for the bases. Where nobody comes any
  *    more there is an image to fail over to.
+ * I6 bases are distrusted after a write or a sync of them in place has failed,
+ *    and where this process did not see all that went before: the system may
+ *    show what is not on the disk, nor will be. Digests are refused then, so
+ *    all that the primary owes is sent again; what no commit has confirmed, it
+ *    owes. A clean commit ends that, of an epoch that was opened after the last
+ *    failure (I3): nothing is owed any more that was not written again.
  */
 #include <assert.h>
 #include <errno.h>
@@ -45,6 +51,12 @@ bool stage_inplace_is_pending(const struct stage_group *g)
 	return !g->apply_error.code && (stage_is_in_place(g) ?
 					!g->is_in_place_ready :
 					g->is_in_place_asked);
+}
+
+bool stage_inplace_is_distrusted(const struct stage_group *g)
+{
+	return stage_is_in_place(g) &&
+	       g->base_trusted != stage_load(&g->base_failures);
 }
 
 /* I4: the applier has taken all that may go. */
@@ -127,10 +139,11 @@ static void go_in_place(struct stage_group *g)
 	struct stage_checkpoint c;
 	struct error err = { 0 };
 	uint64_t kept = g->kept_lsn;
+	bool is_new = !stage_is_in_place(g);
 	int ret = 0;
 
 	g->is_applying = true;
-	if (!stage_is_in_place(g))
+	if (is_new)
 		ret = announce(g, &err);
 	if (!ret) {
 		pthread_mutex_unlock(&g->lock);
@@ -142,6 +155,8 @@ static void go_in_place(struct stage_group *g)
 	} else {
 		g->floor_lsn = c.floor_lsn;
 		stage_apply_finish(g, &c);
+		if (is_new)		/* what it has was synced: I6 */
+			g->base_trusted = stage_load(&g->base_failures);
 	}
 	g->is_in_place_ready = !ret;
 	g->is_applying = false;
@@ -199,6 +214,8 @@ int stage_inplace_put(struct stage_volume *v, const void *buf, uint64_t len,
 		    io->zero(io->arg, v->base_fd, off, len);
 	__atomic_add_fetch(&g->bytes_applied, len, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&g->lock);
+	if (ret)
+		__atomic_add_fetch(&g->base_failures, 1, __ATOMIC_RELEASE);
 	return ret ? error_set(err, -EIO, "writing %s: %s", v->meta.base,
 			       strerror(-ret)) : 0;
 }
