@@ -476,6 +476,21 @@ static uint64_t lsn_of(const struct stage_group *g, uint64_t epoch)
 	return lsn;
 }
 
+/*
+ * Locked. In place nobody knows what is above which epoch, until the clean
+ * commit that ends it: what is below that one may have data above it that is
+ * not in the log. 0: not in place, nor lately.
+ */
+static uint64_t known_from(const struct stage_group *g)
+{
+	uint64_t from = g->checkpoint.in_place_lsn;
+
+	for (unsigned int i = 0; from && i < g->nr_epochs; i++)
+		if (g->epochs[i].is_clean && g->epochs[i].lsn >= from)
+			return g->epochs[i].lsn;
+	return from ? UINT64_MAX : 0;
+}
+
 int stage_above(struct stage_volume *v, uint64_t epoch,
 		int (*fn)(void *arg, uint64_t off, uint64_t len), void *arg,
 		struct error *err)
@@ -487,8 +502,9 @@ int stage_above(struct stage_volume *v, uint64_t epoch,
 
 	pthread_mutex_lock(&v->g->lock);
 	lsn = lsn_of(v->g, epoch);
-	if (lsn < v->g->floor_lsn && stage_is_in_place(v->g))
-		is_all = true;		/* nobody knows what is not above it */
+	if (lsn < known_from(v->g) &&
+	    (stage_is_in_place(v->g) || lsn >= v->g->floor_lsn))
+		is_all = true;
 	else if (epoch < v->g->checkpoint.applied_epoch ||
 		 lsn < v->g->floor_lsn)
 		ret = error_set(err, -ENOENT, "%s: epoch %" PRIu64
