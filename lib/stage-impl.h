@@ -179,6 +179,7 @@ struct stage_group {
 	uint64_t full;			/* S6: bytes that were wanting */
 	bool wants_in_place, is_in_place_asked;	/* stage-inplace.c … */
 	bool is_in_place_ready;		/* … I2 holds; if in place at all */
+	bool has_announce_failed;	/* … it is tried again */
 
 	/* epochs */
 	struct open_epoch open;

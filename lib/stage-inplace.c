@@ -158,6 +158,7 @@ static void go_in_place(struct stage_group *g)
 		if (is_new)		/* what it has was synced: I6 */
 			g->base_trusted = stage_load(&g->base_failures);
 	}
+	g->has_announce_failed = !stage_is_in_place(g);
 	g->is_in_place_ready = !ret;
 	g->is_applying = false;
 }
@@ -168,6 +169,13 @@ static bool is_due(const struct stage_group *g, bool is_pressed)
 		return !g->is_in_place_ready ||
 		       (is_pressed && g->kept_lsn > g->checkpoint.applied_lsn);
 	return g->is_in_place_asked;
+}
+
+/* What it has failed with is nobody's concern any more. */
+static void give_up(struct stage_group *g)
+{
+	g->has_announce_failed = false;
+	error_clear(&g->apply_error);
 }
 
 bool stage_inplace_turn(struct stage_group *g, bool is_pressed)
@@ -184,7 +192,9 @@ bool stage_inplace_turn(struct stage_group *g, bool is_pressed)
 		return false;		/* they end soon, and say so */
 	if (stage_is_in_place(g) || (!has_history(g) && g->end_lsn))
 		go_in_place(g);
-	g->wants_in_place = g->is_in_place_asked = false;
+	else if (g->has_announce_failed)
+		give_up(g);
+	g->wants_in_place = g->is_in_place_asked = g->has_announce_failed;
 	pthread_cond_broadcast(&g->changed);
 	return true;
 }

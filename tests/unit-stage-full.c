@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "stage-rig.h"
 #include "tap.h"
@@ -79,6 +80,12 @@ static int image_error(uint64_t epoch)
 	return ret;
 }
 
+/* Unlike shows_epoch(), which forgives what has left the history. */
+static bool has_image(uint64_t epoch)
+{
+	return !image_error(epoch) && shows_epoch(c.v, epoch, m.image[epoch]);
+}
+
 static void test_refused(void)
 {
 	const struct stage_options o = { .log_bytes = 256 << 10 };
@@ -90,7 +97,7 @@ static void test_refused(void)
 	is_int(info_now().state, STAGE_LOG_FULL, "the log is full");
 	ok(info_now().log_needed, "it tells what it needs");
 	is_int(c.h.state, REPLICA_STATE_OK, "the header says that all is well");
-	ok(shows_epoch(c.v, 1, m.image[1]), "the image is there");
+	ok(has_image(1), "the image is there");
 	is_int(flood(3), -ENOSPC, "as often as it is tried");
 	come_back(3);
 	is_int(client_epoch(&c, &m, 4, 4, true), 0, "a small one is taken");
@@ -134,12 +141,14 @@ static void test_in_place(void)
 	is_int(flood(3), 0, "any size fits");
 	is_int(client_commit(&c, &m, 3, false), 0, "a partial epoch");
 	ok(sums_are(c.v, m.now), "its digests are of what is there");
+	is_int(above(3), RIG_BYTES, "nobody knows what is above it");
 	is_int(info_now().state, STAGE_IN_PLACE, "is still not whole");
 	is_int(flood(4), 0, "one more");
 	base = disk_data(d, "/base/a", &size);
 	ok(!memcmp(base, m.next, RIG_BYTES), "goes to the base");
 	is_int(client_commit(&c, &m, 4, true), 0, "a clean one");
 	is_int(info_now().state, STAGE_OK, "is whole");
+	is_int(above(3), RIG_BYTES, "what is above the partial one: all");
 	ok(shows(&c, m.image[4]), "it is the image");
 	is_int(image_error(STAGE_LATEST), 0, "which can be opened");
 	is_int(image_error(1), -ENOENT, "the old ones are gone");
@@ -192,7 +201,7 @@ static bool keeps_young_history(void)
 	ret = flood(2);
 	come_back(2);
 	is_good = ret == -ENOSPC && info_now().state == STAGE_LOG_FULL &&
-		  !image_error(1) && shows_epoch(c.v, 1, m.image[1]) &&
+		  has_image(1) &&
 		  flood(3) == -ENOSPC;
 	disk_set_now(d, 9000000000000000ULL);
 	come_back(3);
@@ -384,6 +393,32 @@ static void test_nobody_comes_back(void)
 	end();
 }
 
+static bool is_error(void)
+{
+	return info_now().state == STAGE_ERROR;
+}
+
+/* What cannot be announced is tried again, and no error stays behind. */
+static void test_announce_fails(void)
+{
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	stage_settle(c.v, true, NULL);
+	flood(2);
+	disk_break(d, "checkpoint");
+	come_back(2);
+	ok(is_error(), "in place, but it cannot be announced");
+	disk_break(d, "");
+	for (int i = 0; i < 600 && is_error(); i++)
+		usleep(100000);
+	is_int(info_now().state, STAGE_IN_PLACE, "then it can");
+	come_back(3);
+	client_open(&c, 3);
+	client_write(&c, &m, 0, CHUNKS, 3);
+	is_int(client_commit(&c, &m, 3, true), 0, "and it goes on");
+	end();
+}
+
 /* S7: a group is in place as a whole. */
 static void test_group(void)
 {
@@ -502,7 +537,7 @@ static bool can_be_mended(const struct stage_info *info, uint64_t moment)
 	return !client_hello(&c, 9, 9) && !client_open(&c, 40) &&
 	       !client_write(&c, NULL, from, CHUNKS - from, 40) &&
 	       !client_commit(&c, NULL, 40, true) && shows(&c, want) &&
-	       shows_epoch(c.v, 40, want);
+	       !image_error(40) && shows_epoch(c.v, 40, want);
 }
 
 static bool is_right(uint64_t moment)
@@ -579,6 +614,7 @@ int main(void)
 	test_applier_is_told();
 	test_base_shows_what_it_lost();
 	test_restart_in_place();
+	test_announce_fails();
 	test_nobody_comes_back();
 	test_group();
 	test_room();
