@@ -269,8 +269,10 @@ static int report(int err, bool is_one)
 	       pc.subsets, pc.looked, pc.epochs, pc.under_way, pc.bad);
 	if (err && err != -ECANCELED)
 		return 2;
-	return pc.bad || (!is_one && (pc.moments < LEAST ||
-				      pc.acked_clean < PLAN_EPOCHS - 4));
+	if (pc.bad)
+		return 1;
+	return !is_one && (pc.moments < LEAST ||
+			   pc.acked_clean < PLAN_EPOCHS - 4) ? 2 : 0;
 }
 
 static const struct option long_options[] = {

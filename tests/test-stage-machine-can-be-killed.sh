@@ -15,7 +15,7 @@ mkdir -p "$scratch_dir/disk"
 killed_at=0
 kill_one() {
 	local share=$scratch_dir/share disk=$scratch_dir/vda pid
-	local after=$((RANDOM % 110 + 3))
+	local after=$((RANDOM % 100 + 3))
 	rm -rf "$share" "$disk"
 	mkdir -p "$share/out"
 	truncate -s $(((fs + base) * 512)) "$disk"
