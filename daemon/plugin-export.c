@@ -159,7 +159,7 @@ static int sum_read(struct export *e, void *buf, size_t len, uint64_t off,
 
 	if (len > EXPORT_SUM_MOST)	/* … whatever it is told */
 		return error_set(err, -EINVAL, "a read of %zu bytes, at most "
-				 "%u go at once", len, EXPORT_SUM_MAX);
+				 "%u go at once", len, EXPORT_SUM_MOST);
 	while (!ret && len) {
 		uint64_t first = off / EXPORT_SUM_BYTES;
 		size_t skip = off % EXPORT_SUM_BYTES;

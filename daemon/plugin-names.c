@@ -112,6 +112,18 @@ static int tell_epochs(const struct listing *l, struct stage_volume *v,
 	return ret;
 }
 
+static bool has_latest(const struct stage_info *info)
+{
+	return info->header.last_clean && info->state != STAGE_IN_PLACE &&
+	       info->state != STAGE_PROMOTED;
+}
+
+/* What can be read without an image: the history, digests, what is above. */
+static bool has_tables(const struct stage_info *info)
+{
+	return info->state != STAGE_ERROR && info->state != STAGE_PROMOTED;
+}
+
 static int tell_volume(const struct listing *l, struct stage_volume *v)
 {
 	struct stage_info info;
@@ -121,13 +133,13 @@ static int tell_volume(const struct listing *l, struct stage_volume *v)
 	stage_get_info(v, &info);
 	describe_volume(&info, text, sizeof(text));
 	ret = tell(l, info.name, "", text);
-	if (!ret && info.header.last_clean && info.state != STAGE_PROMOTED)
+	if (!ret && has_latest(&info))
 		ret = tell(l, info.name, "latest", "the newest image");
-	if (!ret && info.state < STAGE_ERROR)
+	if (!ret && has_tables(&info))
 		ret = tell(l, info.name, "history", "a table of the epochs");
-	if (!ret && info.state < STAGE_ERROR)
+	if (!ret && has_tables(&info))
 		ret = tell(l, info.name, "sum", "digests of the chunks");
-	if (!ret && info.state < STAGE_ERROR)
+	if (!ret && has_tables(&info))
 		ret = tell(l, info.name, "above", "what is above the image");
 	return ret ? ret : tell_epochs(l, v, info.name);
 }

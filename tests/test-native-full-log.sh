@@ -58,8 +58,11 @@ check "the primary says so" wait_until 20 says reason "applies in place"
 check "and what to do" says next_step "log="
 check "and that there is no image" field_is a replica_consistent false
 refuses "none can be opened" "no export named" image "$scratch_dir/image"
-check "the list of exports says it" eval \
-	"nbdinfo --list '$(stage_uri "")' | grep 'without a consistent image'"
+nbdinfo --list "$(stage_uri "")" >"$scratch_dir/exports"
+check "the list of exports says it" \
+	grep "without a consistent image" "$scratch_dir/exports"
+is "it has what can be read" "$(sed -n 's/^export="\(.*\)":/\1/p' \
+	"$scratch_dir/exports" | tr '\n' ' ')" "a a@history a@sum a@above "
 check "for people" eval "replicactl history a |
 	grep -x 'image: there is none now'"
 check "it is an event" grep -q "applies in place" "$daemon_log"
