@@ -247,7 +247,7 @@ static int refuse(struct staged *s, int err, const char *what,
 			 s->name.options.dir, s->name.volume, what, there);
 }
 
-/* It is there already, and must be what we ship. */
+/* It is there already, and must be what we ship; it is known to be readable. */
 static int check_volume(struct staged *s, const char *group)
 {
 	const struct backend_options *o = &s->base.opts;
@@ -255,8 +255,6 @@ static int check_volume(struct staged *s, const char *group)
 	char text[32];
 
 	stage_get_info(s->v, &info);
-	if (info.error.code && !stage_size(s->v))
-		return error_set(&s->err, -EIO, "%s", info.error.text);
 	snprintf(text, sizeof(text), "%llu bytes",
 		 (unsigned long long)info.bytes);
 	if (o->volume_bytes && info.bytes != o->volume_bytes)
@@ -299,8 +297,14 @@ static int try_open(struct staged *s)
 	if (ret)
 		return ret;
 	s->v = stage_find(local_stage_of(s->stage), s->name.volume);
-	ret = s->v ? check_volume(s, group) : create_volume(s);
-	return ret ? ret : stage_conn_create(&s->conn, s->v, &s->err);
+	if (!s->v)
+		ret = create_volume(s);
+	else
+		ret = stage_conn_create(&s->conn, s->v, &s->err);
+	if (ret)
+		return ret;
+	return s->conn ? check_volume(s, group) :
+			 stage_conn_create(&s->conn, s->v, &s->err);
 }
 
 static void open_blocking(struct ring_job *job)

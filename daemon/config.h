@@ -20,7 +20,8 @@ struct volume_config {
 	struct volume_config *next;
 	char *name;		/* [A-Za-z0-9._-], at most 40 */
 	char *device;		/* device-mapper name or path; default: name */
-	char *target;		/* nbd://…, nbd+unix://…, local:PATH */
+	char *target;		/* nbd://…, nbd+unix://…, local:PATH,
+				 * stage:DIR/VOLUME */
 	char *origin;		/* block device to make the device above */
 	char *metadata;		/* block device, or "none" */
 	char *group;		/* cut together with; NULL = alone */
