@@ -108,7 +108,8 @@ build/san/libreplica.a: $(addprefix build/san/,$(lib-objs))
 link = $(Q)$(CC) $(cflags) $(1) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
        $(LIB_LIBS)
 
-daemon/replicad: $(addprefix build/obj/,$(replicad-objs)) lib/libreplica.a
+daemon/replicad: $(addprefix build/obj/,$(replicad-objs)) \
+		build/obj/kmod/format.o lib/libreplica.a
 	$(call say,LD,$@)
 	$(call link)
 
@@ -117,8 +118,15 @@ utils/replicactl: $(addprefix build/obj/,$(replicactl-objs)) lib/libreplica.a
 	$(call link)
 
 # The codec of the metadata device is the module's own file.
-format-users := build/obj/utils/replica-dump.o build/obj/utils/cmd-kernel.o
+format-users := $(addprefix build/obj/,utils/replica-dump.o \
+	utils/cmd-kernel.o daemon/metadata-file.o) \
+	build/san/daemon/metadata-file.o build/san/kmod/format.o
 $(format-users) build/obj/kmod/format.o: cppflags += -Ikmod
+
+# For unit tests: not taken from it by those that have the file in themselves.
+build/san/libformat.a: build/san/kmod/format.o
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 utils/replica-dump: build/obj/utils/replica-dump.o build/obj/kmod/format.o \
 		build/obj/utils/dump-stage.o lib/libreplica.a
@@ -152,7 +160,8 @@ tool-progs := $(addprefix build/tests/,$(tools-y))
 .SECONDEXPANSION:
 $(unit-progs): build/san/tests/%: build/san/tests/%.o \
 		$$(addprefix build/san/,$$($$*-y)) \
-		$(addprefix build/san/,$(testable-objs)) build/san/libreplica.a
+		$(addprefix build/san/,$(testable-objs)) \
+		build/san/libreplica.a build/san/libformat.a
 	$(call say,LD,$@)
 	$(call link,$(SAN))
 
@@ -288,8 +297,9 @@ public-headers = lib/replica.h $(addprefix lib/,\
 plugin-dir = $(shell nbdkit --dump-config | sed -n 's/^plugindir=//p')
 bash-completion = $(PREFIX)/share/bash-completion/completions
 
-# A package sets UNITDIR to systemd's own folder.
+# A package sets UNITDIR and UDEVDIR to systemd's own folder.
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+UDEVDIR ?= $(PREFIX)/lib/udev
 
 install: progs install-files $(if $(SKIP_MODULE),,install-module)
 
@@ -309,6 +319,8 @@ install-files: progs
 		sed 's|@SBINDIR@|$(SBINDIR)|' $$unit \
 			>$(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
 	done
+	$(Q)install -D -m 644 -t $(DESTDIR)$(UDEVDIR)/rules.d \
+		utils/udev/58-dm-replica.rules
 	$(Q)install -D -m 644 utils/completion/replicactl.bash \
 		$(DESTDIR)$(bash-completion)/replicactl
 	$(Q)dir="$(plugin-dir)"; test -n "$$dir" || { \

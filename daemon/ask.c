@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon.h"
+#include "local-stage.h"
 #include "pairing-file.h"
 
 #define DEADLINE_MS	15000
@@ -13,7 +14,11 @@
 struct ask {
 	struct ask *next;		/* daemon->asks */
 	struct daemon *daemon;
-	struct history_fetch *fetch;
+	struct history_fetch *fetch;	/* NULL: of a stage of ours, by: */
+	struct ring_job job;
+	struct stage_name name;
+	struct history h;
+	struct error err;
 	history_done_fn *done;
 	void *arg;
 };
@@ -41,36 +46,97 @@ static void on_fetched(void *arg, const struct history *h,
 	daemon_wrap_up(daemon);
 }
 
+/* --- a stage of ours ------------------------------------------------------ */
+
+/* Only one that is open: opening it would apply what is to be kept. */
+static void read_stage(struct ring_job *job)
+{
+	struct ask *ask = container_of(job, struct ask, job);
+	struct local_stage *s = local_stage_find(&ask->name);
+	struct stage_volume *v;
+
+	if (!s) {
+		error_set(&ask->err, -EAGAIN, "the stage %.150s is not open "
+			  "here now", ask->name.options.dir);
+		return;
+	}
+	v = stage_find(local_stage_of(s), ask->name.volume);
+	if (!v)
+		error_set(&ask->err, -ENOENT, "the stage %.150s has no volume "
+			  "%s", ask->name.options.dir, ask->name.volume);
+	else if (history_read(&ask->h, v))
+		error_set(&ask->err, -ENOMEM, "no memory");
+	local_stage_put(s);
+}
+
+static void on_stage_read(struct ring_job *job)
+{
+	struct ask *ask = container_of(job, struct ask, job);
+	struct history h = ask->h;
+	struct error err = ask->err;
+
+	stage_name_clear(&ask->name);
+	on_fetched(ask, err.code ? NULL : &h, &err);
+	history_clear(&h);
+}
+
+static int ask_stage(struct ask *ask, const char *target, struct error *err)
+{
+	int ret = stage_name_parse(&ask->name, target, err);
+
+	if (ret)
+		return ret;
+	ask->job.blocking = read_stage;
+	ask->job.done = on_stage_read;
+	ret = ring_job_start(ask->daemon->reactors[0].ring, &ask->job);
+	if (ret)
+		stage_name_clear(&ask->name);
+	return ret ? error_set(err, ret, "no thread: %s", strerror(-ret)) : 0;
+}
+
+/* --- both ----------------------------------------------------------------- */
+
+static int ask_server(struct ask *ask, const char *target, struct error *err)
+{
+	ask->fetch = history_fetch_start(ask->daemon->reactors[0].ring, target,
+					 DEADLINE_MS, on_fetched, ask);
+	return ask->fetch ? 0 : error_set(err, -ENOMEM, "no memory");
+}
+
 int ask_history(struct daemon *daemon, const char *target,
 		history_done_fn *done, void *arg, struct error *err)
 {
+	bool is_stage = stage_name_is(target);
 	struct ask *ask;
+	int ret;
 
-	if (strncmp(target, "nbd", 3))
-		return error_set(err, -EOPNOTSUPP, "%.100s keeps no history: "
-				 "an NBD server with the plugin replica does",
-				 target);
+	if (!is_stage && strncmp(target, "nbd", 3))
+		return error_set(err, -EOPNOTSUPP, "%.100s keeps no history: a "
+				 "stage does (stage:DIR/VOLUME, or an NBD "
+				 "server with the plugin replica)", target);
 	ask = calloc(1, sizeof(*ask));
 	if (!ask)
 		return error_set(err, -ENOMEM, "no memory");
 	ask->daemon = daemon;
 	ask->done = done;
 	ask->arg = arg;
-	ask->fetch = history_fetch_start(daemon->reactors[0].ring, target,
-					 DEADLINE_MS, on_fetched, ask);
-	if (!ask->fetch) {
+	ret = is_stage ? ask_stage(ask, target, err) :
+			 ask_server(ask, target, err);
+	if (ret) {
 		free(ask);
-		return error_set(err, -ENOMEM, "no memory");
+		return ret;
 	}
 	ask->next = daemon->asks;
 	daemon->asks = ask;
 	return 0;
 }
 
+/* What reads a stage of ours ends by itself. */
 void ask_cancel_all(struct daemon *daemon)
 {
 	for (struct ask *ask = daemon->asks; ask; ask = ask->next)
-		history_fetch_cancel(ask->fetch);
+		if (ask->fetch)
+			history_fetch_cancel(ask->fetch);
 }
 
 /* A pair stands for a URI. Main thread only, so one buffer does. */

@@ -70,5 +70,10 @@ int local_backend_open(struct backend **b, struct ring *ring,
 		       const struct backend_options *opts,
 		       const struct backend_events *events, void *arg,
 		       char *text, size_t text_len);
+int stage_backend_open(struct backend **b, struct ring *ring,
+		       const char *target,
+		       const struct backend_options *opts,
+		       const struct backend_events *events, void *arg,
+		       char *text, size_t text_len);
 
 #endif

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "local-stage.h"
+
 #define MAX_CONNECTIONS	16
 
 static const struct {
@@ -18,6 +20,7 @@ static const struct {
 	{ "nbds://", nbd_backend_open },
 	{ "nbds+unix://", nbd_backend_open },
 	{ "local:", local_backend_open },
+	{ LOCAL_STAGE_PREFIX, stage_backend_open },
 };
 
 int backend_open(struct backend **b, struct ring *ring, const char *target,
@@ -41,7 +44,7 @@ int backend_open(struct backend **b, struct ring *ring, const char *target,
 		return -ENOENT;
 	}
 	snprintf(text, text_len, "the target %.100s is not one of nbd[s]://…, "
-		 "nbd[s]+unix://…, local:PATH", target);
+		 "nbd[s]+unix://…, local:PATH, stage:DIR/VOLUME", target);
 	return -EINVAL;
 }
 
@@ -71,9 +74,12 @@ int backend_set_error(struct backend *b, int err, const char *fmt, ...)
 void backend_failed(struct backend *b, const char *what, uint64_t len,
 		    uint64_t off, int err)
 {
+	bool is_full = err == -ENOSPC && b->info.is_staged;
+
 	backend_set_error(b, err, "%s of %llu bytes at %llu: %s", what,
 			  (unsigned long long)len, (unsigned long long)off,
-			  strerror(-err));
+			  is_full ? "the target's log is full" :
+				    strerror(-err));
 }
 
 int backend_check(struct backend *b)

@@ -2,10 +2,10 @@
 /*
  * A target behind a small table of operations.
  *
- * A backend is an NBD server (nbd://, nbd+unix://) or something local
- * (local:PATH, a file or a block device). It holds the *direct* layout of a
- * volume of N bytes: N bytes of data and, from the next multiple of 1 MiB, the
- * 64 KiB tail with the replica header.
+ * A backend is an NBD server (nbd://, nbd+unix://), a stage of this process
+ * (stage:DIR/VOLUME) or something local (local:PATH, a file or a block device).
+ * It holds the *direct* layout of a volume of N bytes: N bytes of data and,
+ * from the next multiple of 1 MiB, the 64 KiB tail with the replica header.
  *
  * Everything runs on the thread of the ring that the backend was opened with,
  * callbacks included. A callback never comes from inside the call that asked
@@ -70,6 +70,8 @@ struct backend_options {
 	bool no_clear_tcp;	/* refuse nbd://: the data would be readable */
 	enum backend_apply apply;
 	uint32_t chunk_bytes;	/* of the volume; 0 = 4096 */
+	const char *group;	/* that it belongs to; NULL: to none. Stays the
+				 * caller's until the backend is closed */
 };
 
 typedef void backend_done_fn(void *arg, int err);

@@ -9,11 +9,14 @@ replicad-y += methods-history.o history-json.o ask.o child.o
 replicad-y += testdev.o testdev-record.o testdev-attach.o testdev-source.o
 replicad-y += events.o reactor.o group.o group-members.o group-beat.o
 replicad-y += pace.o lag.o ship.o volume.o
-replicad-y += target.o probe.o judge.o identity.o kernel.o kernel-netlink.o
+replicad-y += target.o probe.o judge.o identity.o
+replicad-y += kernel.o kernel-dm.o lvm.o kernel-netlink.o
 replicad-y += backend.o backend-nbd.o backend-nbd-call.o backend-local.o
+replicad-y += backend-stage.o local-stage.o plugin-options.o
 replicad-y += xfer.o limit.o
 replicad-y += batch.o pump.o pump-read.o pump-compare.o pump-park.o spool.o
 replicad-y += window.o compare.o verify.o verify-read.o
+replicad-y += metadata-file.o salvage-file.o
 # Objects of nbdkit's plugin.
 plugin-y += nbdkit-replica-plugin.o plugin-options.o plugin-export.o
 plugin-y += plugin-names.o plugin-list.o plugin-quota.o plugin-log.o

@@ -47,19 +47,39 @@ static uint64_t staged_bytes(const struct history *h)
 static json_t *lag_json(const struct history *h)
 {
 	uint64_t lag = h->now > h->cut_time ? h->now - h->cut_time : 0;
+	bool has_image = h->last_clean && h->state != STAGE_IN_PLACE;
 
-	return h->last_clean && h->cut_time ? json_real(lag / NS) :
-					      json_null();
+	return has_image && h->cut_time ? json_real(lag / NS) : json_null();
+}
+
+static const char *reason_of(const struct history *h)
+{
+	if (h->state == STAGE_LOG_FULL)
+		return "the log cannot hold the newest epoch, and no more "
+		       "history may go: it was refused";
+	if (h->state == STAGE_IN_PLACE)
+		return "the log could not hold an epoch (on_full=apply): there "
+		       "is no consistent image until a clean one has ended";
+	return h->error.text;
+}
+
+static const char *next_step_of(const struct history *h)
+{
+	if (h->state == STAGE_LOG_FULL || h->state == STAGE_IN_PLACE)
+		return "give the log more room (log=), or keep less of it "
+		       "(history_min=)";
+	return "";
 }
 
 json_t *history_json(const struct history *h, const char *target)
 {
-	return json_pack("{si ss ss ss ss ss sI si so so so sI sI sI sI sI sI "
+	return json_pack("{si ss ss ss ss ss ss sI si so so so sI sI sI sI sI sI "
 			 "so}",
 			 "schema_version", 1, "volume", h->name,
 			 "group", h->group, "target", target,
 			 "state", stage_state_name(h->state),
-			 "reason", h->error.text,
+			 "reason", reason_of(h),
+			 "next_step", next_step_of(h),
 			 "size_bytes", (json_int_t)h->bytes,
 			 "chunk_bytes", (int)h->chunk_bytes,
 			 "time", seconds_of(h->now),

@@ -113,7 +113,7 @@ static void replica_dump_plugin(void)
 	printf("replica_sum=xxh3-128\n");
 	printf("replica_exports=NAME NAME@EPOCH NAME@latest NAME@history "
 	       "NAME@sum NAME@above NAME@above@EPOCH\n");
-	printf("replica_on_full=refuse\n");
+	printf("replica_on_full=refuse apply\n");
 }
 
 /* --- from start to end ---------------------------------------------------- */

@@ -36,7 +36,9 @@ const char plugin_options_help[] =
 	"                           (default: 1GiB)\n"
 	"open_timeout=AGE           an open epoch for which nothing comes is given\n"
 	"                           up then (default: 10m; 0: never)\n"
-	"on_full=refuse             what a full log costs: the newest epoch\n"
+	"on_full=refuse|apply       what a log costs that cannot hold an epoch: the\n"
+	"                           epoch (the default), or the image: the next\n"
+	"                           ones go to BASE in place, until one is clean\n"
 	"connections=N              most at a time (default: 64; 0: any number)\n"
 	"sum_rate=SIZE              bytes a second to read for NAME@sum\n"
 	"                           (default: 0, any)\n"
@@ -134,12 +136,9 @@ static int set_open_timeout(struct plugin_options *o, const char *value,
 static int set_on_full(struct plugin_options *o, const char *value,
 		       struct error *err)
 {
-	if (!strcmp(value, "refuse"))
-		return 0;
-	if (!strcmp(value, "apply"))
-		return bad(err, "on_full", value, "this version cannot apply "
-			   "in place");
-	return bad(err, "on_full", value, "want refuse");
+	o->stage.on_full_apply = !strcmp(value, "apply");
+	return o->stage.on_full_apply || !strcmp(value, "refuse") ? 0 :
+	       bad(err, "on_full", value, "want refuse or apply");
 }
 
 static int set_parallel(struct plugin_options *o, const char *value,

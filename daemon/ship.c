@@ -119,7 +119,8 @@ static enum replica_state state_of(const struct target *t,
 				   enum replica_kind kind)
 {
 	bool is_whole = kind == REPLICA_KIND_CLEAN ||
-			(t->is_staged && t->header.last_clean);
+			(t->is_staged && t->header.last_clean &&
+			 t->header.state == REPLICA_STATE_OK);
 
 	return is_whole ? REPLICA_STATE_OK : REPLICA_STATE_APPLYING;
 }

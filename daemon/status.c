@@ -89,6 +89,18 @@ static void put_metadata(json_t *o, const struct volume *v)
 		 "tries it again by itself every few seconds");
 }
 
+/* The header that was read says it; the next clean one makes it OK again. */
+static void put_in_place(json_t *o, const struct volume *v)
+{
+	if (!volume_is_in_place(v))
+		return;
+	put_text(o, "reason", "the target's log could not hold an epoch, and "
+		 "it applies in place (on_full=apply): there is no consistent "
+		 "image until a clean epoch has ended");
+	put_text(o, "next_step", "give the target's log more room (log=), or "
+		 "let it keep less");
+}
+
 static void put_kernel(json_t *o, const struct volume *v)
 {
 	uint64_t chunk = volume_chunk_bytes(v);
@@ -222,8 +234,11 @@ json_t *status_volume(struct volume *v)
 
 	volume_refresh(v); /* else what was seen last */
 	put_names(o, v->config);
+	put_text(o, "origin", v->config->origin);
+	put_text(o, "form", v->device.form);
 	put_state(o, g);
 	put_metadata(o, v);
+	put_in_place(o, v);
 	put_kernel(o, v);
 	put_target(o, v);
 	put_progress(o, v);

@@ -15,6 +15,7 @@
 
 #include "ask.h"
 #include "daemon.h"
+#include "local-stage.h"
 #include "log.h"
 #include "state-file.h"
 
@@ -571,6 +572,11 @@ static int check_wish(const struct daemon *daemon,
 {
 	unsigned int nr = 0;
 
+	if (stage_name_is(wish->target))	/* S9 */
+		return error_set(err, -EOPNOTSUPP, "a test device is served by "
+				 "nbdkit, which cannot open a stage that "
+				 "replicad has open: serve the stage by nbdkit "
+				 "and replicate to that");
 	for (const struct testdev *t = daemon->testdevs; t; t = t->next)
 		nr++;
 	if (nr >= TESTDEVS_MAX)

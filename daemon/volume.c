@@ -47,6 +47,15 @@ bool volume_is_local(const struct volume *volume)
 	return !strncmp(volume->config->target, "local:", 6);
 }
 
+bool volume_is_in_place(const struct volume *volume)
+{
+	const struct target *t = &volume->target;
+
+	return t->state == TARGET_READY && t->is_staged &&
+	       t->header.last_clean &&
+	       t->header.state == REPLICA_STATE_APPLYING;
+}
+
 bool volume_needs_clean(const struct volume *volume)
 {
 	const struct replica_header *h = &volume->target.header;
@@ -231,6 +240,10 @@ static bool has_image(const struct volume *v)
 				 has_committed(v)));
 }
 
+static const char in_place[] =
+"the target's log was full, and it applies in place (on_full=apply): there is no "
+"consistent image until a clean epoch has ended";
+
 static void on_ready(struct target *t)
 {
 	struct volume *v = volume_of(t);
@@ -239,6 +252,11 @@ static void on_ready(struct target *t)
 	v->was_open = true;
 	v->config->may_overwrite = false;
 	v->is_synced = has_image(v);
+	if (volume_is_in_place(v)) {
+		log_warn(v->config->name, "%s", in_place);
+		events_tell(v->reactor->events, v->config->name, "in-place",
+			    "%s", in_place);
+	}
 	group_target_ready(v->group, v);
 }
 
@@ -322,6 +340,7 @@ void volume_open_target(struct volume *v)
 				strcmp(v->config->tls, "off"),
 		.apply = v->config->apply,
 		.chunk_bytes = volume_chunk_bytes(v),
+		.group = v->config->group,
 	};
 
 	target_open(&v->target, find_target(v), &opts,

@@ -116,6 +116,9 @@ uint64_t volume_chunk_bytes(const struct volume *volume);
 uint64_t volume_dirty_bytes(const struct volume *volume);
 bool volume_is_local(const struct volume *volume);
 
+/* The target had an image, but its log was full, and it was to do without. */
+bool volume_is_in_place(const struct volume *volume);
+
 /* The target has no consistent image, or one that misses partial data. */
 bool volume_needs_clean(const struct volume *volume);
 

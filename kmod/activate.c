@@ -387,6 +387,7 @@ int dmr_meta_activate(struct dmr_meta *m, const struct dmr_config *cfg)
 		m->quiesced = false;
 		dmr_cool_kick(m);
 		dmr_meta_stamp_later(m);
+		dmr_cool_idle(m);
 	}
 	mutex_unlock(&m->state_lock);
 	memalloc_noio_restore(noio);
@@ -463,6 +464,7 @@ void dmr_meta_stop(struct dmr_meta *m)
 	dmr_assert(bio_list_empty(&m->waiting));		/* V4 */
 	dmr_assert(bio_list_empty(&m->ranges));			/* V4 */
 	cancel_delayed_work_sync(&m->stamp_work);
+	cancel_delayed_work_sync(&m->age_work);
 	cancel_work_sync(&m->heat_work);
 	cancel_work_sync(&m->range_work);
 	cancel_delayed_work_sync(&m->cool_work);

@@ -40,6 +40,7 @@
 
 #include <linux/bitmap.h>
 #include <linux/blkdev.h>
+#include <linux/module.h>
 #include <linux/sort.h>
 
 #include "cache.h"
@@ -59,6 +60,11 @@
 #define AT_ONCE	32U
 /* Words of 64 chunks that are copied at a time. */
 #define WORDS	32U
+
+static unsigned int idle_seconds = 30;
+module_param(idle_seconds, uint, 0644);
+MODULE_PARM_DESC(idle_seconds,
+		 "a region cools after one to two times this without a write");
 
 void dmr_cool_kick(struct dmr_meta *m)
 {
@@ -207,21 +213,25 @@ static int rewrite(struct dmr_meta *m, struct step *s)
 
 /* ---- which regions ---- */
 
-/* Takes up to @want from the @looks oldest: those that @fits likes. */
-static void pick(struct dmr_meta *m, struct step *s, unsigned int want,
-		 unsigned int looks,
-		 bool (*fits)(struct dmr_meta *m, atomic_t *word))
+/*
+ * Takes up to @want from the @looks oldest: those that @fits likes. How many of
+ * the looks are left.
+ */
+static unsigned int pick(struct dmr_meta *m, struct step *s, unsigned int want,
+			 unsigned int looks,
+			 bool (*fits)(struct dmr_meta *m, atomic_t *word))
 {
 	u32 region;
 
 	lockdep_assert_held(&m->hot_lock);
-	while (looks-- && s->nr_victims < want && m->ring_len) {
+	for (; looks && s->nr_victims < want && m->ring_len; looks--) {
 		region = dmr_ring_pop(m);
 		if (fits(m, &m->regions[region]))
 			s->victim[s->nr_victims++] = region;
 		else
 			dmr_ring_push(m, region);
 	}
+	return looks;
 }
 
 static bool is_closed(struct dmr_meta *m, atomic_t *word)
@@ -238,6 +248,19 @@ static bool is_idle(struct dmr_meta *m, atomic_t *word)
 		return true;
 	atomic_andnot(DMR_R_USED, word);
 	return false;
+}
+
+/* The next ones are candidates if they are not used until then. */
+static void age_next(struct dmr_meta *m, unsigned int nr)
+{
+	unsigned int i, at;
+
+	nr = min(nr, m->ring_len);
+	for (i = 0; i < nr; i++) {
+		at = m->ring_head + i;
+		at -= at < m->ring_size ? 0 : m->ring_size;
+		atomic_andnot(DMR_R_USED, &m->regions[m->ring[at]]);
+	}
 }
 
 /* Takes no more writes, so that it will have cooled at the end of the step. */
@@ -279,6 +302,10 @@ static void pick_victims(struct dmr_meta *m, struct step *s, bool all)
 			pick(m, s, want, want, close_busy);
 	} else if (all || m->nr_hot > dmr_hot_high(m)) {
 		pick(m, s, want, (1 + all) * m->ring_len, is_idle);
+		age_next(m, 2 * want);
+	} else if (m->to_age) {
+		m->to_age = pick(m, s, DMR_META_BATCH,
+				 min(m->to_age, m->ring_len), is_idle);
 	}
 	smp_mb();	/* the words were read before the sets will be */
 	mutex_unlock(&m->hot_lock);
@@ -508,4 +535,27 @@ void dmr_cool_work(struct work_struct *work)
 		queue_delayed_work(dmr_cool_wq, &m->cool_work, RETRY);
 	else if (!bitmap_empty(m->todo, m->layout.nr_regions))
 		dmr_cool_later(m);
+}
+
+/* ---- regions that nobody uses ---- */
+
+void dmr_cool_idle(struct dmr_meta *m)
+{
+	unsigned long delay = max(1U, READ_ONCE(idle_seconds)) * HZ;
+
+	if (READ_ONCE(m->nr_hot))
+		queue_delayed_work(dmr_cool_wq, &m->age_work, delay);
+}
+
+/* What was not used since the last time cools. */
+void dmr_age_work(struct work_struct *work)
+{
+	struct dmr_meta *m = container_of(to_delayed_work(work),
+					  struct dmr_meta, age_work);
+
+	mutex_lock(&m->hot_lock);
+	m->to_age = m->ring_len;
+	mutex_unlock(&m->hot_lock);
+	dmr_cool_kick(m);
+	dmr_cool_idle(m);
 }

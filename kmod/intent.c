@@ -222,7 +222,8 @@ static bool add_region(struct dmr_meta *m, struct heat *h, u32 region)
 	    !dmr_hot_touch(m, region))
 		return false;
 	atomic_or(DMR_R_HEATING, &m->regions[region]);
-	dmr_hot_assign(m, region, true);
+	if (!dmr_fault(no_intent))
+		dmr_hot_assign(m, region, true);
 	m->batch[h->nr++] = region;
 	h->room--;
 	return true;
@@ -285,8 +286,7 @@ static int heat(struct dmr_meta *m, struct bio_list *bios, bool *progress)
 	WRITE_ONCE(m->starved, starved);
 	if (h.nr) {
 		dmr_fault_delay(heat);
-		if (!dmr_fault(no_intent))
-			r = dmr_hot_write(m);
+		r = dmr_fault_every(fail_intent) ? -EIO : dmr_hot_write(m);
 		settle(m, &h, !r);
 	} else if (starved) {
 		/* There won't be room while nothing can be cooled. */
@@ -357,4 +357,5 @@ void dmr_heat_work(struct work_struct *work)
 	}
 	if (READ_ONCE(m->nr_hot) > dmr_hot_high(m))
 		dmr_cool_kick(m);
+	dmr_cool_idle(m);
 }

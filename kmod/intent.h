@@ -47,15 +47,20 @@ bool dmr_intent_stay(struct dmr_meta *m, struct bio_list *list,
 /* For cool.c: pins whatever the bio covers, hot or not; false if closed. */
 bool dmr_intent_pin_range(struct dmr_meta *m, struct bio *bio);
 
-/* How many may be hot before regions are cooled, and where that ends. */
+/*
+ * How many may be hot before regions are cooled, and where that ends: with room
+ * for some steps of heating meanwhile. Where all may be hot, none has to cool.
+ */
 static inline unsigned int dmr_hot_high(const struct dmr_meta *m)
 {
-	return m->limit - m->limit / 4;
+	if (m->limit >= m->layout.nr_regions)
+		return m->limit;
+	return m->limit - max(m->limit / 4, min(m->limit / 2, 64U));
 }
 
 static inline unsigned int dmr_hot_low(const struct dmr_meta *m)
 {
-	return m->limit - max(1U, m->limit / 2);
+	return dmr_hot_high(m) - max(1U, dmr_hot_high(m) / 3);
 }
 
 void dmr_heat_work(struct work_struct *work);

@@ -52,6 +52,7 @@ static void init_fields(struct dmr_meta *m)
 	INIT_WORK(&m->range_work, dmr_range_work);
 	INIT_DELAYED_WORK(&m->cool_work, dmr_cool_work);
 	INIT_DELAYED_WORK(&m->stamp_work, dmr_meta_stamp_work);
+	INIT_DELAYED_WORK(&m->age_work, dmr_age_work);
 }
 
 struct dmr_meta *dmr_meta_create(struct dmr_device *dev,

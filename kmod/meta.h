@@ -47,6 +47,7 @@ struct dmr_meta {
 	struct work_struct range_work;
 	struct delayed_work cool_work;
 	struct delayed_work stamp_work;	/* now and then: the last write */
+	struct delayed_work age_work;	/* while regions are hot */
 
 	struct mutex hot_lock;		/* all of this */
 	void **hot;			/* the hot bitmap, as blocks */
@@ -59,6 +60,7 @@ struct dmr_meta {
 	unsigned int nr_closed;		/* hot regions that are CLOSED */
 	unsigned int chances;		/* a region cooled or was opened: H8 */
 	bool starved;			/* a write waits for room; a hint */
+	unsigned int to_age;		/* of ring: to be looked at, once */
 
 	struct mutex run_lock;		/* see C6 in cool.c */
 	struct mutex chunk_lock;	/* all of this */
@@ -168,9 +170,12 @@ bool dmr_meta_is_pending(struct dmr_meta *m);
 /* ---- cool.c ---- */
 
 void dmr_cool_work(struct work_struct *work);
+void dmr_age_work(struct work_struct *work);
 
 /* Any context. It runs at once, or soon. */
 void dmr_cool_kick(struct dmr_meta *m);
+/* Regions are hot: those that are idle for long will cool. */
+void dmr_cool_idle(struct dmr_meta *m);
 void dmr_cool_later(struct dmr_meta *m);
 
 /* One run, now: all that is to do. 0 or -errno. */

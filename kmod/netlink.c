@@ -14,6 +14,7 @@
 #include <net/sock.h>
 
 #include "epoch.h"
+#include "fault.h"
 #include "group.h"
 #include "netlink-impl.h"
 #include "preserve.h"
@@ -109,7 +110,8 @@ static u64 get_u64(struct genl_info *info, int attr)
 static int start_reply(struct genl_info *info, struct sk_buff **skb,
 		       void **hdr)
 {
-	*skb = genlmsg_new(NLMSG_GOODSIZE, GFP_NOIO);
+	*skb = dmr_fault_every(lose_reply) ? NULL :
+	       genlmsg_new(NLMSG_GOODSIZE, GFP_NOIO);
 	if (!*skb)
 		return refuse(info, -ENOMEM, "no memory");
 	*hdr = genlmsg_put_reply(*skb, info, &dmr_genl_family, 0,

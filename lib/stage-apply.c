@@ -128,7 +128,9 @@ static const struct epoch_entry *choose(const struct stage_group *g,
 bool stage_apply_can_free(struct stage_group *g)
 {
 	return g->has_applier && !g->apply_error.code &&
-	       (g->is_applying || choose(g, true, true));
+	       (g->is_applying || choose(g, true, true) ||
+		(stage_is_in_place(g) &&
+		 g->kept_lsn > g->checkpoint.applied_lsn));
 }
 
 /* Now, or is there time to gather more? */
@@ -187,8 +189,8 @@ static int apply_record(struct walker *w, struct error *err)
 			       strerror(-ret)) : 0;
 }
 
-static int apply_records(struct stage_group *g, uint64_t from, uint64_t to,
-			 struct error *err)
+int stage_apply_records(struct stage_group *g, uint64_t from, uint64_t to,
+			struct error *err)
 {
 	struct walker w;
 	int ret = stage_walk_begin(&w, g, from, err);
@@ -209,7 +211,7 @@ static int apply_records(struct stage_group *g, uint64_t from, uint64_t to,
 	return ret;
 }
 
-static int sync_bases(struct stage_group *g, struct error *err)
+int stage_apply_sync(struct stage_group *g, struct error *err)
 {
 	const struct stage_io *io = g->stage->io;
 
@@ -254,6 +256,8 @@ static void next_checkpoint(const struct stage_group *g,
 	c->applied_epoch = e->epoch;
 	c->commit_time = e->commit_time;
 	c->cut_time = e->cut_time;
+	if (e->lsn > c->in_place_lsn)
+		c->in_place_lsn = 0;	/* it is over, and its log is gone */
 }
 
 /* Without the lock. P3 */
@@ -264,9 +268,10 @@ static int apply_to(struct stage_group *g, const struct epoch_entry *e,
 
 	next_checkpoint(g, e, c);
 	if (!ret)
-		ret = apply_records(g, g->checkpoint.applied_lsn, e->lsn, err);
+		ret = stage_apply_records(g, g->checkpoint.applied_lsn, e->lsn,
+					  err);
 	if (!ret && !stage_fault(S4))
-		ret = sync_bases(g, err);
+		ret = stage_apply_sync(g, err);
 	if (!ret)
 		ret = stage_checkpoint_write(g, c, err);
 	return ret;
@@ -305,6 +310,8 @@ static void forget_applied(struct stage_group *g, uint64_t lsn)
 	pthread_rwlock_unlock(&g->index_lock);
 	while (nr < g->nr_epochs && g->epochs[nr].lsn <= lsn)
 		nr++;
+	if (!nr)
+		return;
 	g->nr_epochs -= nr;
 	memmove(g->epochs, g->epochs + nr, g->nr_epochs * sizeof(*g->epochs));
 }
@@ -323,8 +330,7 @@ static void drop_segments(struct stage_group *g)
 }
 
 /* Locked, dropped. */
-static void finish_round(struct stage_group *g,
-			 const struct stage_checkpoint *c)
+void stage_apply_finish(struct stage_group *g, const struct stage_checkpoint *c)
 {
 	g->checkpoint = *c;
 	forget_applied(g, c->applied_lsn);
@@ -352,10 +358,32 @@ static void round_to(struct stage_group *g, struct epoch_entry e)
 	if (ret)
 		g->apply_error = err;
 	else
-		finish_round(g, &c);
+		stage_apply_finish(g, &c);
 	g->is_applying = false;
 	g->applied_at = now(g);
 	pthread_cond_broadcast(&g->changed);
+}
+
+int stage_apply_upto(struct stage_group *g, uint64_t epoch, struct error *err)
+{
+	const struct epoch_entry *e = NULL;
+	int ret;
+
+	assert(!g->has_applier);
+	pthread_mutex_lock(&g->lock);
+	for (unsigned int i = 0; i < g->nr_epochs; i++)
+		if (g->epochs[i].is_clean && g->epochs[i].epoch == epoch)
+			e = &g->epochs[i];
+	if (e)
+		round_to(g, *e);
+	ret = g->apply_error.code;
+	if (ret)
+		error_set(err, ret, "%s", g->apply_error.text);
+	else if (g->checkpoint.applied_epoch != epoch)
+		ret = error_set(err, -ENOENT, "%s: there is no epoch %" PRIu64
+				" to apply", g->name, epoch);
+	pthread_mutex_unlock(&g->lock);
+	return ret;
 }
 
 /* Locked, dropped. */
@@ -378,11 +406,15 @@ static void *applier(void *arg)
 
 	pthread_mutex_lock(&g->lock);
 	while (!g->is_stopping) {
+		bool has_worked = true;
+
 		stage_epoch_drop_idle(g);
 		e = next_target(g);
 		if (e)
 			round_to(g, *e);
-		if (!e || g->apply_error.code)
+		else
+			has_worked = stage_inplace_turn(g, is_pressed(g));
+		if (!has_worked || g->apply_error.code)
 			wait_for_work(g);
 	}
 	pthread_mutex_unlock(&g->lock);

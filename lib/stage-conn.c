@@ -18,7 +18,8 @@
 int stage_conn_create(struct stage_conn **c, struct stage_volume *v,
 		      struct error *err)
 {
-	if (v->base_fd < 0 || v->g->error.code)
+	if (v->g->error.code || (v->base_fd < 0 &&
+				 v->g->fence.phase != STAGE_PHASE_LEFT))
 		return error_set(err, v->g->error.code ? v->g->error.code :
 				 -EIO, "%s: %s", v->meta.name,
 				 v->g->error.text);
@@ -76,6 +77,9 @@ int stage_conn_read(struct stage_conn *c, void *buf, size_t len, uint64_t off,
 		return error_set(err, -EINVAL, "%s: read beyond the end",
 				 v->meta.name);
 	if (len && off < v->meta.bytes) {
+		ret = stage_fence_check_read(v, err);
+		if (ret)
+			return ret;
 		part = min_size(len, v->meta.bytes - off);
 		ret = read_data(v, at, part, off, err);
 		if (ret)
@@ -169,11 +173,11 @@ static int index_add(struct stage_volume *v, const struct stage_record *r,
 	pthread_rwlock_unlock(&v->g->index_lock);
 	if (ret)
 		return error_set(err, ret, "no memory for the index");
-	if (used > budget && !stage_apply_can_free(v->g))
-		return error_set(err, -ENOSPC, "the index is full: %" PRIu64
-				 " bytes are in use, and no more history can "
-				 "go", used);
-	return 0;
+	if (used <= budget || stage_apply_can_free(v->g))
+		return 0;
+	stage_inplace_want(v->g);
+	return error_set(err, -ENOSPC, "the index is full: %" PRIu64
+			 " bytes are in use, and no more history can go", used);
 }
 
 /* Locked, dropped. One record, of a request that is under way. */
@@ -257,8 +261,11 @@ static int write_data(struct stage_conn *c, const void *buf, uint64_t len,
 		pthread_mutex_unlock(&v->g->lock);
 		return ret;
 	}
-	ret = buf ? put_data(v, buf, len, off, crc, &why) :
-		    put_zeros(v, len, off, &why);
+	if (v->g->open.is_in_place)
+		ret = stage_inplace_put(v, buf, len, off, &why);
+	else
+		ret = buf ? put_data(v, buf, len, off, crc, &why) :
+			    put_zeros(v, len, off, &why);
 	v->records++;
 	v->digest += crc;
 	data_end(c, ret, &why);

@@ -48,6 +48,9 @@ int stage_epoch_open(struct stage_group *g, uint64_t nr, struct error *err)
 	int ret;
 
 	assert(g->open.state == EPOCH_NONE && !g->open.in_flight);
+	ret = stage_inplace_check(g, err);
+	if (ret)
+		return ret;
 	if (!stage_fault(NUMBER) &&
 	    (nr <= g->seen || nr - g->seen >= JUMP_MAX))	/* O1 */
 		return error_set(err, -EINVAL, "epoch %" PRIu64 " is not "
@@ -62,6 +65,7 @@ int stage_epoch_open(struct stage_group *g, uint64_t nr, struct error *err)
 	}
 	g->open.nr = nr;
 	g->open.bytes = STAGE_RECORD_BYTES;
+	g->open.is_in_place = stage_is_in_place(g);
 	g->open.state = EPOCH_OPEN;
 	g->idle_epoch = 0;
 	stage_epoch_touch(g);
@@ -205,6 +209,8 @@ static int write_commit(struct stage_group *g, const struct stage_commit *c,
 	stage_commit_encode(c, payload);
 	ret = put_members(g, payload, err);
 	r.crc = stage_crc(payload, r.payload);
+	if (!ret)
+		ret = stage_inplace_sync(g, err);
 	if (!ret)
 		ret = stage_log_append(g, &r, payload, lsn, err);
 	if (!ret && !stage_fault(S3_COMMIT))

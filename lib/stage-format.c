@@ -19,6 +19,7 @@
 
 #define BLOCK_HEAD	32
 #define RECORD_MAGIC	0x7264
+#define IN_PLACE	(1 << 0)	/* incompatible: in_place_lsn counts */
 
 struct wire_head {
 	char magic[8];
@@ -42,6 +43,7 @@ struct wire_checkpoint {
 	uint8_t log_id[16];
 	uint64_t seq, first, applied_lsn, applied_epoch, floor_lsn;
 	uint64_t commit_time, cut_time;
+	uint64_t in_place_lsn;
 } __attribute__((packed));
 
 struct wire_segment {
@@ -71,7 +73,7 @@ struct wire_commit {
 
 _Static_assert(sizeof(struct wire_head) == BLOCK_HEAD, "block layout");
 _Static_assert(sizeof(struct wire_volume) == 1248, "block layout");
-_Static_assert(sizeof(struct wire_checkpoint) == 104, "block layout");
+_Static_assert(sizeof(struct wire_checkpoint) == 112, "block layout");
 _Static_assert(sizeof(struct wire_segment) == 128, "block layout");
 _Static_assert(sizeof(struct wire_record) == STAGE_RECORD_BYTES, "record");
 _Static_assert(sizeof(struct wire_commit) == STAGE_COMMIT_BYTES, "commit");
@@ -104,7 +106,8 @@ static void seal(void *block, const char *magic)
 	memcpy((char *)block + STAGE_BLOCK_BYTES - 4, &crc, 4);
 }
 
-static int unseal(const void *block, const char *magic)
+/* @features: incompatible ones that we know in such a block. */
+static int unseal(const void *block, const char *magic, uint64_t features)
 {
 	const struct wire_head *head = block;
 	uint32_t crc;
@@ -115,7 +118,8 @@ static int unseal(const void *block, const char *magic)
 	if (memcmp(head->magic, magic, sizeof(head->magic)) ||
 	    le32toh(crc) != stage_crc(block, STAGE_BLOCK_BYTES - 4))
 		return -EBADMSG;
-	if (le32toh(head->version) != STAGE_FORMAT_VERSION || head->incompat)
+	if (le32toh(head->version) != STAGE_FORMAT_VERSION ||
+	    le64toh(head->incompat) & ~features)
 		return -EPROTONOSUPPORT;
 	return 0;
 }
@@ -144,7 +148,7 @@ static bool is_string(const char *s, size_t size)
 int stage_volume_decode(struct stage_volume_block *v, const void *block)
 {
 	const struct wire_volume *w = block;
-	int err = unseal(block, "dmReplVo");
+	int err = unseal(block, "dmReplVo", 0);
 
 	if (err)
 		return err;
@@ -180,13 +184,15 @@ void stage_checkpoint_encode(const struct stage_checkpoint *c, void *block)
 	w->floor_lsn = htole64(c->floor_lsn);
 	w->commit_time = htole64(c->commit_time);
 	w->cut_time = htole64(c->cut_time);
+	w->in_place_lsn = htole64(c->in_place_lsn);
+	w->head.incompat = htole64(c->in_place_lsn ? IN_PLACE : 0);
 	seal(block, "dmReplCp");
 }
 
 int stage_checkpoint_decode(struct stage_checkpoint *c, const void *block)
 {
 	const struct wire_checkpoint *w = block;
-	int err = unseal(block, "dmReplCp");
+	int err = unseal(block, "dmReplCp", IN_PLACE);
 
 	if (err)
 		return err;
@@ -198,8 +204,10 @@ int stage_checkpoint_decode(struct stage_checkpoint *c, const void *block)
 	c->floor_lsn = le64toh(w->floor_lsn);
 	c->commit_time = le64toh(w->commit_time);
 	c->cut_time = le64toh(w->cut_time);
-	return c->first > UINT32_MAX || c->floor_lsn < c->applied_lsn ?
-	       -EBADMSG : 0;
+	c->in_place_lsn = le64toh(w->in_place_lsn);
+	return c->first > UINT32_MAX || c->floor_lsn < c->applied_lsn ||
+	       c->floor_lsn < c->in_place_lsn ||
+	       !c->in_place_lsn != !w->head.incompat ? -EBADMSG : 0;
 }
 
 void stage_segment_encode(const struct stage_segment_block *s, void *block)
@@ -223,7 +231,7 @@ void stage_segment_encode(const struct stage_segment_block *s, void *block)
 int stage_segment_decode(struct stage_segment_block *s, const void *block)
 {
 	const struct wire_segment *w = block;
-	int err = unseal(block, "dmReplSg");
+	int err = unseal(block, "dmReplSg", 0);
 
 	if (err)
 		return err;

@@ -61,6 +61,8 @@ struct stage_checkpoint {
 	uint64_t floor_lsn;	/* the base may have some up to here: images
 				 * from before are gone */
 	uint64_t commit_time, cut_time;	/* of that epoch */
+	uint64_t in_place_lsn;	/* until a clean commit after it the base has
+				 * more than the log says; 0 = never */
 };
 
 /* GROUP.log/NUMBER.seg: the first block. */

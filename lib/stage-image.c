@@ -242,6 +242,10 @@ int stage_image_open(struct stage_image **image, struct stage_volume *v,
 	int ret = v->base_fd < 0 ? -EIO : g->error.code;
 	uint64_t lsn = 0;
 
+	if (stage_fence_check_read(v, err)) {
+		free(i);
+		return -EPERM;
+	}
 	if (!i || ret) {
 		free(i);
 		return error_set(err, ret ? ret : -ENOMEM, "%s: %s",
@@ -440,6 +444,8 @@ int stage_get_sums(struct stage_volume *v, uint64_t first, uint32_t nr,
 	uint64_t seed;
 	int ret;
 
+	if (stage_fence_check_read(v, err))
+		return -EPERM;
 	if (v->base_fd < 0 || g->error.code)
 		return error_set(err, -EIO, "%s: %s", v->meta.name,
 				 g->error.text);
@@ -471,14 +477,20 @@ int stage_above(struct stage_volume *v, uint64_t epoch,
 {
 	uint64_t end = v->meta.bytes / STAGE_BLOCK, at = 0, lsn;
 	struct stage_piece p;
+	bool is_all = false;
 	int ret = 0;
 
 	pthread_mutex_lock(&v->g->lock);
 	lsn = lsn_of(v->g, epoch);
-	if (epoch < v->g->checkpoint.applied_epoch)
+	if (lsn < v->g->floor_lsn && stage_is_in_place(v->g))
+		is_all = true;		/* nobody knows what is not above it */
+	else if (epoch < v->g->checkpoint.applied_epoch ||
+		 lsn < v->g->floor_lsn)
 		ret = error_set(err, -ENOENT, "%s: epoch %" PRIu64
 				" is below the history", v->meta.name, epoch);
 	pthread_mutex_unlock(&v->g->lock);
+	if (is_all)
+		return fn(arg, 0, v->meta.bytes);
 	while (!ret && at < end) {
 		find_piece(v, UINT64_MAX, at, end - at, &p);
 		if (p.lsn > lsn)

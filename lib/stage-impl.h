@@ -20,7 +20,7 @@
 #include "stage-format.h"
 #include "stage-index.h"
 #include "stage-io.h"
-#include "stage.h"
+#include "stage-promote.h"
 
 struct stage_group;
 
@@ -32,6 +32,7 @@ enum stage_fault {
 	STAGE_FAULT_S3_VERIFY = 1 << 3, /* nor look at payloads */
 	STAGE_FAULT_S3_COUNT = 1 << 4,	/* nor at count and digest */
 	STAGE_FAULT_S3_CLOSE = 1 << 5,	/* a failed sync is tried again */
+	STAGE_FAULT_S3_COMMIT = 1 << 30, /* a commit is not synced */
 	STAGE_FAULT_S4 = 1 << 6,   /* segments go before the base is synced */
 	STAGE_FAULT_S5 = 1 << 7,   /* VOL shows the open epoch */
 	STAGE_FAULT_S6 = 1 << 8,   /* history_min does not count */
@@ -39,13 +40,19 @@ enum stage_fault {
 	STAGE_FAULT_S8 = 1 << 10,  /* old sessions may write */
 	STAGE_FAULT_S9 = 1 << 11,  /* no lock */
 	STAGE_FAULT_S10 = 1 << 12, /* nothing pins the applier */
-	STAGE_FAULT_IMAGE = 1 << 29, /* an image has the next epoch's data */
-	STAGE_FAULT_S3_COMMIT = 1 << 30, /* a commit is not synced */
 	STAGE_FAULT_W1_WAIT = 1 << 13, /* hello does not wait */
 	STAGE_FAULT_W2 = 1 << 14,      /* count and digest are not compared */
 	STAGE_FAULT_W4 = 1 << 15,      /* digests of the committed image */
 	STAGE_FAULT_NUMBER = 1 << 16,  /* any number may be opened */
 	STAGE_FAULT_O5 = 1 << 17,      /* idle, whatever is under way */
+	STAGE_FAULT_I1 = 1 << 18,      /* in place without a word */
+	STAGE_FAULT_I3 = 1 << 19,      /* … and bases are not synced */
+	STAGE_FAULT_I4 = 1 << 20,      /* … at the cost of history_min */
+	STAGE_FAULT_IMAGE = 1 << 21,   /* an image has the next epoch's data */
+	STAGE_FAULT_F1 = 1 << 22,      /* a fence is not synced */
+	STAGE_FAULT_F2 = 1 << 23,      /* the log goes before it has left */
+	STAGE_FAULT_F3 = 1 << 24,      /* the base passes the fence */
+	STAGE_FAULT_F4 = 1 << 25,      /* a fence is not looked at */
 };
 
 #ifdef STAGE_FAULTS
@@ -100,6 +107,7 @@ struct open_epoch {
 	uint32_t kind;			/* that the prepared ones want */
 	int failed;			/* -errno: will be dropped, because: */
 	struct error why;
+	bool is_in_place;		/* its data is not in the log */
 };
 
 struct stage_image {
@@ -148,6 +156,7 @@ struct stage_group {
 	struct stage_volume **members;	/* by number */
 	unsigned int nr_members;
 	struct error error;		/* code 0: it works */
+	struct stage_fence fence;	/* if it is one volume */
 
 	/* the log */
 	struct stage_segment **segments;	/* index; ascending */
@@ -162,6 +171,8 @@ struct stage_group {
 	bool is_header_busy;		/* one header at a time */
 	uint64_t tokens;
 	uint64_t full;			/* S6: bytes that were wanting */
+	bool wants_in_place;		/* stage-inplace.c … */
+	bool is_in_place_ready;		/* … I2 holds; if in place at all */
 
 	/* epochs */
 	struct open_epoch open;

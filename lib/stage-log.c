@@ -62,8 +62,10 @@ static int refuse_full(struct stage_group *g, struct error *err)
 {
 	g->full = g->stage->opts.segment_bytes;
 	return error_set(err, -ENOSPC, "the log is full: %llu bytes are in "
-			 "use, and no more history can go",
-			 (unsigned long long)g->log_bytes);
+			 "use, and no more history can go%s",
+			 (unsigned long long)g->log_bytes,
+			 g->stage->opts.on_full_apply ? "; what comes next may "
+			 "be applied in place (on_full=apply)" : "");
 }
 
 /* Locked, dropped. The next segment, by us or by somebody else. */
@@ -145,6 +147,8 @@ int stage_log_append(struct stage_group *g, struct stage_record *r,
 
 	assert(!(r->payload % STAGE_ALIGN));
 	ret = log_reserve(g, r, &s, &pos, err);
+	if (ret == -ENOSPC && r->epoch)
+		stage_inplace_want(g);
 	if (ret)
 		return ret;
 	*lsn = stage_lsn(s->number, pos);
@@ -154,7 +158,10 @@ int stage_log_append(struct stage_group *g, struct stage_record *r,
 	g->bytes_logged += STAGE_RECORD_BYTES + r->payload;
 	if (!ret)
 		return 0;
-	g->full = ret == -ENOSPC ? r->payload + STAGE_RECORD_BYTES : g->full;
+	if (ret == -ENOSPC) {
+		g->full = r->payload + STAGE_RECORD_BYTES;
+		stage_inplace_want(g);
+	}
 	return error_set(err, ret == -ENOSPC ? ret : -EIO,
 			 "writing to the log: %s", strerror(-ret));
 }

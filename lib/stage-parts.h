@@ -109,10 +109,44 @@ int stage_apply_start(struct stage_group *g, struct error *err);
 void stage_apply_stop(struct stage_group *g);
 /* Locked, not dropped. Can the applier make room in a full log? (S6) */
 bool stage_apply_can_free(struct stage_group *g);
+/* Not locked. What the log has from after one commit to another, to the bases;
+ * these synced; and, locked and dropped, all that follows a checkpoint. */
+int stage_apply_records(struct stage_group *g, uint64_t from, uint64_t to,
+			struct error *err);
+int stage_apply_sync(struct stage_group *g, struct error *err);
+void stage_apply_finish(struct stage_group *g,
+			const struct stage_checkpoint *c);
+/* Without the lock, and without an applier: applies up to a clean epoch. */
+int stage_apply_upto(struct stage_group *g, uint64_t epoch, struct error *err);
 int stage_checkpoint_write(struct stage_group *g,
 			   const struct stage_checkpoint *c, struct error *err);
 int stage_checkpoint_read(struct stage_group *g, struct stage_checkpoint *c,
 			  struct error *err);
+
+/* --- stage-inplace.c: on_full=apply; all locked --------------------------- */
+
+/* Is there no image, since the bases are written in place? Not dropped. */
+bool stage_is_in_place(const struct stage_group *g);
+/* An epoch was refused for want of room. Not dropped. */
+void stage_inplace_want(struct stage_group *g);
+/* Headers wait for the applier. Not dropped. */
+bool stage_inplace_is_pending(const struct stage_group *g);
+/* The applier: is there something to do, and was it done? Dropped. */
+bool stage_inplace_turn(struct stage_group *g, bool is_pressed);
+/* May an epoch be opened? Not dropped. */
+int stage_inplace_check(const struct stage_group *g, struct error *err);
+/* Dropped. Data of an epoch in place; NULL: zeros. */
+int stage_inplace_put(struct stage_volume *v, const void *buf, uint64_t len,
+		      uint64_t off, struct error *err);
+/* Dropped. All of such an epoch is on the disk; of others: a no-op. */
+int stage_inplace_sync(struct stage_group *g, struct error *err);
+/* --- stage-promote.c ------------------------------------------------------ */
+
+/* Alone with the group, before its base and its log are opened. */
+int stage_fence_load(struct stage_group *g, struct error *err);
+/* -EPERM where it has been promoted; any lock. */
+int stage_fence_check_write(const struct stage_volume *v, struct error *err);
+int stage_fence_check_read(const struct stage_volume *v, struct error *err);
 
 /* --- stage-recover.c, stage-volume.c -------------------------------------- */
 

@@ -411,6 +411,10 @@ static int scan_fronts(struct stage_group *g, uint64_t upto, struct error *err)
 			take_header(g, w.r.member, payload);
 			continue;
 		}
+		/* The last one that was applied in place (I2). */
+		if (w.r.type == STAGE_REC_PARTIAL &&
+		    w.r.epoch > g->partial_epoch)
+			g->partial_epoch = w.r.epoch;
 		for (uint32_t i = 0; i < g->nr_members && w.r.payload >=
 		     stage_commit_len(i + 1); i++)
 			take_header(g, stage_commit_get_member(payload, i),
@@ -585,7 +589,8 @@ static int check_floor(const struct stage_group *g, struct error *err)
 	for (unsigned int i = 0; i < g->nr_epochs; i++)
 		if (g->epochs[i].is_clean && g->epochs[i].lsn == g->floor_lsn)
 			return 0;
-	return g->floor_lsn == g->checkpoint.applied_lsn ? 0 :
+	return g->floor_lsn == g->checkpoint.applied_lsn ||
+	       g->floor_lsn == g->checkpoint.in_place_lsn ? 0 :
 	       error_set(err, -EIO, "%s: the log is damaged: an epoch is "
 			 "missing that the base has a part of", g->name);
 }

@@ -25,9 +25,12 @@
 void stage_session_header(struct stage_volume *v, struct replica_header *h)
 {
 	pthread_mutex_lock(&v->g->lock);
-	*h = v->header;
-	if (h->seq)
+	*h = v->g->fence.phase ? v->g->fence.header : v->header;
+	if (h->seq && !v->g->fence.phase) {
 		h->highest_seen = v->g->seen;
+		if (stage_is_in_place(v->g))
+			h->state = REPLICA_STATE_APPLYING;
+	}
 	pthread_mutex_unlock(&v->g->lock);
 }
 
@@ -75,7 +78,9 @@ void stage_session_serve(struct stage_volume *v, const struct replica_header *h,
 	served->highest_seen = v->g->seen;
 	if (h->epoch > v->g->seen)
 		served->epoch = 0;
-	served->state = clean ? REPLICA_STATE_OK : REPLICA_STATE_APPLYING;
+	served->state = clean && (h->kind == REPLICA_KIND_CLEAN ||
+				  !stage_is_in_place(v->g)) ?
+			REPLICA_STATE_OK : REPLICA_STATE_APPLYING;
 	if (h->kind != REPLICA_KIND_CLEAN && h->kind != REPLICA_KIND_HEARTBEAT)
 		served->cut_time = v->header.cut_time;
 }
@@ -105,6 +110,8 @@ int stage_session_check(struct stage_conn *c, struct error *err)
 	if (v->g->error.code)
 		return error_set(err, v->g->error.code, "%s",
 				 v->g->error.text);
+	if (stage_fence_check_write(v, err))
+		return -EPERM;
 	if (!c->token)
 		return error_set(err, -EINVAL, "%s: no hello on this "
 				 "connection yet", v->meta.name);
@@ -439,9 +446,11 @@ static int handle(struct stage_conn *c, const struct replica_header *h,
 
 	if (g->error.code)
 		return error_set(err, g->error.code, "%s", g->error.text);
+	if (stage_fence_check_write(c->v, err))
+		return -EPERM;
 	if (h->kind == REPLICA_KIND_HEARTBEAT)
 		return take_header(c, h, err);
-	while (g->is_header_busy)
+	while (g->is_header_busy || stage_inplace_is_pending(g))
 		pthread_cond_wait(&g->changed, &g->lock);
 	g->is_header_busy = true;
 	ret = take_header(c, h, err);

@@ -15,8 +15,8 @@
  * S3 an epoch is what its commit says, or nothing: epoch O4, recover Z1, Z2
  * S4 applying again changes nothing: apply P1
  * S5 VOL is the newest committed image: stage_conn_read()
- * S6 a full log costs history, then the epoch, never the image: log_roll(),
- *    apply P4, P5
+ * S6 a full log costs history, then the epoch, never the image, unless the
+ *    operator said so: log_roll(), apply P4, P5, stage-inplace.c
  * S7 a group's epoch is committed by its last member: session Y5
  * S8 only the newest session writes: session Y1
  * S9 one process: lock_dir(), stage_volume_open_base()
@@ -161,11 +161,13 @@ static const char *const state_names[] = {
 	[STAGE_OK] = "ok",
 	[STAGE_LOG_FULL] = "log full",
 	[STAGE_ERROR] = "error",
+	[STAGE_IN_PLACE] = "applying in place",
+	[STAGE_PROMOTED] = "promoted",
 };
 
 const char *stage_state_name(enum stage_state state)
 {
-	if (state > STAGE_ERROR)
+	if (state > STAGE_PROMOTED)
 		return "?";
 	return state_names[state];
 }
@@ -174,6 +176,10 @@ static enum stage_state state_of(const struct stage_group *g)
 {
 	if (g->error.code || g->apply_error.code)
 		return STAGE_ERROR;
+	if (g->fence.phase != STAGE_PHASE_OPEN)
+		return STAGE_PROMOTED;
+	if (stage_is_in_place(g))
+		return STAGE_IN_PLACE;
 	if (g->full)
 		return STAGE_LOG_FULL;
 	return g->clean_epoch ? STAGE_OK : STAGE_EMPTY;
@@ -247,7 +253,7 @@ int stage_history(struct stage_volume *v,
 	int ret;
 
 	pthread_mutex_lock(&g->lock);
-	ret = tell_base(v, fn, arg);
+	ret = g->fence.phase == STAGE_PHASE_LEFT ? 0 : tell_base(v, fn, arg);
 	for (unsigned int i = 0; !ret && i < g->nr_epochs; i++) {
 		const struct epoch_entry *e = &g->epochs[i];
 		struct stage_epoch told = {

@@ -14,7 +14,7 @@
  *	-EINVAL		not for this volume, misaligned, or against the protocol
  *			(no hello, no open epoch, wrong count or digest)
  *	-ESHUTDOWN	a newer session has taken over (W1)
- *	-EPERM		wrong pair, volume, generation or merge id
+ *	-EPERM		wrong pair, volume, generation, merge id; or promoted
  *	-ENOSPC		the log is full (S6): the epoch is dropped
  *	-EIO		the log or the base failed; an open epoch is dropped
  *	-ETIMEDOUT	the epoch was dropped: nothing came (open_idle_ms)
@@ -56,9 +56,13 @@ struct stage_options {
 	uint64_t history_bytes;	/* while they take no more than this;
 				 * 0 = half of log_bytes */
 	uint64_t history_min_ms; /* a full log does not cost younger ones */
+	uint64_t on_full_apply;	/* not 0: where the log cannot hold an epoch,
+				 * the next go to the base in place (S6) */
 	uint64_t open_idle_ms;	/* an open epoch for which no data and no commit
 				 * comes for so long, or a second more, is
 				 * dropped; 0 = never */
+	bool is_still;		/* no applier: the bases stay as they are, for
+				 * a promotion (stage-promote.h) */
 	const struct stage_io *io;	/* NULL = the system's */
 };
 
@@ -103,6 +107,8 @@ enum stage_state {
 	STAGE_LOG_FULL,		/* the newest epoch was refused for want of
 				 * space; the image is as good as ever */
 	STAGE_ERROR,		/* see ->error; images may still be readable */
+	STAGE_IN_PLACE,		/* no image just now: on_full_apply */
+	STAGE_PROMOTED,		/* fenced, or gone: stage-promote.h */
 };
 
 struct stage_info {
@@ -148,9 +154,10 @@ void stage_conn_destroy(struct stage_conn *c);
 uint64_t stage_size(const struct stage_volume *v);
 
 /*
- * Data: the newest committed image. Between data and tail: zeros. Tail: the
- * header as the stage sees it, never as a client left it: `kind` and `epoch`
- * are of the last write, the epochs are those that are committed.
+ * Data: the newest committed image (in state IN_PLACE, what is there). Between
+ * data and tail: zeros. Tail: the header as the stage sees it, never as a
+ * client left it: `kind` and `epoch` are of the last write, the epochs are
+ * those that are committed.
  */
 int stage_conn_read(struct stage_conn *c, void *buf, size_t len, uint64_t off,
 		    struct error *err);

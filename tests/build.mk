@@ -46,6 +46,8 @@ unit-y += unit-netlink
 unit-y += unit-backend-nbd unit-backend-local
 unit-backend-nbd-y := tests/backend-rig.o
 unit-backend-local-y := tests/backend-rig.o
+unit-y += unit-backend-stage
+unit-backend-stage-y := tests/backend-rig.o
 unit-y += unit-backend-sums
 unit-backend-sums-y := tests/backend-rig.o
 build/san/tests/unit-backend-local: LDFLAGS += -Wl,--wrap=ring_fallocate
@@ -61,12 +63,13 @@ unit-y += unit-device
 unit-device-y := tests/fake-dm.o
 tools-y += replicad-sim sim-ctl
 sim-objs := tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o
-replicad-sim-y := $(sim-objs) \
+replicad-sim-y := $(sim-objs) kmod/format.o \
 		  $(addprefix daemon/,$(filter-out main.o,$(replicad-y)))
 sim-ctl-y := $(sim-objs)
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
-	backend-nbd-call.o backend-local.o xfer.o limit.o batch.o pump.o \
+	backend-nbd-call.o backend-local.o backend-stage.o local-stage.o \
+	plugin-options.o config.o state-file.o xfer.o limit.o batch.o pump.o \
 	pump-read.o pump-compare.o pump-park.o spool.o window.o)
 tools-y += insert-tool
 build/tests/insert-tool: LDFLAGS += -Wl,--wrap=dm_task_create \
@@ -94,7 +97,9 @@ unit-y += unit-format
 build/san/tests/unit-format.o: cppflags += -Ikmod
 tools-y += powercut-run powercut-check
 powercut-run-y := tests/dmr.o tests/genl.o
-build/obj/tests/powercut-check.o: cppflags += -Ikmod
+tools-y += meta-fill
+build/obj/tests/powercut-check.o build/obj/tests/meta-fill.o: \
+	cppflags += -Ikmod
 unit-y += unit-stage
 stage-rig-objs := tests/stage-disk.o tests/stage-disk-cut.o tests/stage-rig.o
 unit-stage-y := $(stage-rig-objs)
@@ -102,6 +107,8 @@ unit-y += unit-stage-crash
 unit-stage-crash-y := $(stage-rig-objs)
 unit-y += unit-stage-rules
 unit-stage-rules-y := $(stage-rig-objs)
+unit-y += unit-stage-disk-full
+unit-stage-disk-full-y := $(stage-rig-objs)
 unit-y += unit-stage-bad
 unit-stage-bad-y := $(stage-rig-objs)
 unit-y += unit-stage-full
@@ -121,3 +128,11 @@ unit-continuity-y := $(unit-ship-y)
 unit-y += unit-history
 unit-y += unit-when
 unit-when-y := utils/when.o utils/args.o
+tools-y += netlink-fuzz
+netlink-fuzz-y := tests/dmr.o tests/genl.o
+tools-y += kill-rig
+kill-rig-y := tests/dmr.o tests/genl.o
+unit-y += unit-stage-promote
+unit-stage-promote-y := $(stage-rig-objs)
+unit-y += unit-failover-files
+build/san/tests/unit-failover-files.o: cppflags += -Ikmod

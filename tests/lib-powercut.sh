@@ -8,9 +8,10 @@
 origin=32768 meta=2048			# sectors
 shape="chunk_size 8 region_size 512 hot_regions 12"
 
-# run SEED [SECONDS]: a fresh disk and log; status of the check.
+# run SEED SECONDS [no-flush]: a fresh disk and log; status of the check.
 run() {
-	local seed=$1
+	local seed=$1 seconds=$2
+	shift 2
 	requires_cmd powercut-run powercut-check
 	make_null both 17 cache_size=4
 	make_null log 400
@@ -21,9 +22,10 @@ run() {
 	dmsetup create vol --table "0 $origin replica /dev/mapper/org \
 /dev/mapper/met 6 $shape" || bail "no volume"
 	make_view vol /dev/mapper/org
-	timeout 120 powercut-run /dev/mapper/vol /dev/mapper/vol-dmr-view \
-		"$scratch_dir/images" "${2:-5}" "$seed" \
-		"dmsetup message logged 0 mark" || bail "powercut-run failed"
+	timeout 200 powercut-run /dev/mapper/vol /dev/mapper/vol-dmr-view \
+		"$scratch_dir/images" "$seconds" "$seed" \
+		"dmsetup message logged 0 mark" "$@" ||
+		bail "powercut-run failed"
 	dmsetup status vol
 	dmsetup remove vol-dmr-view
 	dmsetup message vol 0 retire
@@ -41,7 +43,7 @@ fdatasync_of() {
 os.fdatasync(f)' "$1"
 }
 
-# power_cuts SEED [SECONDS]: the same; the disks are gone afterwards, and what
+# power_cuts SEED SECONDS [no-flush]: the same; the disks are gone afterwards, and what
 # the check said is in $scratch_dir/said.
 power_cuts() {
 	(

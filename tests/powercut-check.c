@@ -35,6 +35,7 @@
 #define SECTOR		512
 #define SUBSETS		4
 #define MAX_WORDS	20	/* complaints that are printed */
+#define ENOUGH		1000	/* after so many the rest is not looked at */
 
 struct log_super {
 	uint64_t magic, version, nr_entries;
@@ -280,7 +281,7 @@ static void replay(uint64_t nr_entries)
 	struct log_entry e;
 	size_t nr = 0, room = 0;
 
-	while (nr_entries--) {
+	while (nr_entries-- && pc.bad < ENOUGH) {
 		read_log(sector, sizeof(sector));
 		memcpy(&e, sector, sizeof(e));
 		if (e.flags & LOG_MARK) {

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * powercut-run DEVICE VIEW FILE SECONDS SEED MARK-COMMAND: writes random chunks
- * of a volume (some of them by whole regions of zeros), and ships it epoch by
- * epoch into memory. When the target has an epoch, its image goes to FILE, then
- * "MARK-COMMAND epoch-N" is run, and only then END is sent.
+ * powercut-run DEVICE VIEW FILE SECONDS SEED MARK-COMMAND [no-flush]: writes
+ * random chunks of a volume (some of them by whole regions of zeros), and ships
+ * it epoch by epoch into memory. When the target has an epoch, its image goes
+ * to FILE, then "MARK-COMMAND epoch-N" is run, and only then END is sent. It
+ * goes on until there was enough of everything, however slow the machine is.
+ *
+ * no-flush: no writer flushes, so that only what the module flushes by itself
+ * becomes durable.
  *
  * For powercut-check, which needs to know what the target had at each moment.
  */
@@ -25,6 +29,9 @@
 #include "powercut.h"
 
 #define PATIENCE_MS	60000
+/* Enough: epochs; discards of whole regions. */
+#define MIN_EPOCHS	8
+#define MIN_RANGES	8
 
 static struct {
 	int fd, view, file;
@@ -35,8 +42,10 @@ static struct {
 } run;
 
 static atomic_uint_fast64_t version = 1;
+static atomic_uint nr_ranges;
 static atomic_bool stop;
 static unsigned int seed;
+static bool no_flush;
 
 static void die(const char *what, int err)
 {
@@ -97,6 +106,8 @@ static void zero_some(unsigned int *dice)
 	range[1] = (count * run.region_chunks - cut) * CHUNK_BYTES;
 	if (ioctl(run.fd, BLKDISCARD, range))
 		die("discard", errno);
+	if (!cut)
+		atomic_fetch_add(&nr_ranges, 1);
 }
 
 static void *writer(void *arg)
@@ -105,11 +116,11 @@ static void *writer(void *arg)
 	void *buffer = new_buffer();
 
 	while (!atomic_load(&stop)) {
-		if (rand_r(&dice) % 200)
+		if (rand_r(&dice) % 100)
 			write_chunk(&dice, buffer);
 		else
 			zero_some(&dice);
-		if (!(rand_r(&dice) % 100) && fdatasync(run.fd))
+		if (!(rand_r(&dice) % 100) && !no_flush && fdatasync(run.fd))
 			die("flush", errno);
 		usleep(rand_r(&dice) % 3000);
 	}
@@ -224,29 +235,39 @@ static void open_all(char **argv)
 	run.target = calloc(run.nr_chunks, sizeof(*run.target));
 }
 
+static bool is_enough(int64_t end, uint64_t first_epoch)
+{
+	return now_ms() >= end && run.epoch - first_epoch >= MIN_EPOCHS &&
+	       atomic_load(&nr_ranges) >= MIN_RANGES;
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t thread[4];
 	void *buffer;
+	uint64_t first;
 	uintptr_t i;
 	int64_t end;
 
-	if (argc != 7) {
-		fputs("usage: powercut-run DEVICE VIEW FILE SECONDS SEED MARK\n",
-		      stderr);
+	if (argc != 7 && argc != 8) {
+		fputs("usage: powercut-run DEVICE VIEW FILE SECONDS SEED MARK "
+		      "[no-flush]\n", stderr);
 		return 2;
 	}
 	open_all(argv);
+	no_flush = argc == 8;
+	first = run.epoch;
 	seed = atoi(argv[5]);
 	buffer = new_buffer();
 	end = now_ms() + atoi(argv[4]) * 1000LL;
 	for (i = 0; i < 4; i++)
 		pthread_create(&thread[i], NULL, writer, (void *)i);
-	while (now_ms() < end)
+	while (!is_enough(end, first))
 		ship(buffer);
 	atomic_store(&stop, true);
 	for (i = 0; i < 4; i++)
 		pthread_join(thread[i], NULL);
+	ship(buffer);		/* nothing is dirty: all bits are cleared */
 	printf("%" PRIu64 " epochs, %" PRIu64 " writes\n", run.epoch,
 	       (uint64_t)version);
 	return 0;

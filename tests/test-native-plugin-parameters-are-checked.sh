@@ -32,8 +32,8 @@ no "more is kept than there is" "history_min: longer than history" \
 	"$stage_dir" history=1m history_min=1h
 no "no age" "open_timeout=x: want an age" "$stage_dir" open_timeout=x
 no "a pair" "pair=xyz: want 32 hexadecimal digits" "$stage_dir" pair=xyz
-no "in-place applying" "on_full=apply: this version cannot" \
-	"$stage_dir" on_full=apply
+no "another choice for a full log" "on_full=maybe: want refuse or apply" \
+	"$stage_dir" on_full=maybe
 no "a volume without a base" "create=vol:8MiB: want .*NAME:SIZE:BASE" \
 	"$stage_dir" create=vol:8MiB
 no "a name with a path in it" "'\.\.a@b' is no name" "$stage_dir" \

@@ -106,6 +106,12 @@ static void test_blocks(void)
 	c.floor_lsn = 4;
 	stage_checkpoint_encode(&c, block);
 	is_int(decode_checkpoint(), -EBADMSG, "a floor below the base");
+	c.floor_lsn = c.in_place_lsn = 9;
+	stage_checkpoint_encode(&c, block);
+	is_int(decode_checkpoint(), 0, "one that is in place");
+	c.in_place_lsn = 10;
+	stage_checkpoint_encode(&c, block);
+	is_int(decode_checkpoint(), -EBADMSG, "in place above the floor");
 	stage_volume_encode(&v, block);
 	is_int(decode_volume(), 0, "a volume");
 	is_int(count_undetected(decode_volume), 0, "no byte may change");

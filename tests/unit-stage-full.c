@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A disk that is full from some call on: of each append, commit, checkpoint and
- * write to the base in turn. If this fails, a full disk costs the last image,
- * is not told in words, or is not got over when there is room again.
+ * A log that is full, with on_full=apply: epochs that it cannot hold go to the
+ * base in place. If this fails, an image is shown that is none, one is lost
+ * that need not be, or what was acknowledged is. STAGE_SEEDS sets how many
+ * subsets are tried for each power cut (4).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,181 +13,442 @@
 #include "stage-rig.h"
 #include "tap.h"
 
-#define EPOCHS		12
-#define FOR_EVER	1000000
-#define MOST_CALLS	1000
+#define CHUNKS	(RIG_BYTES / RIG_CHUNK)
+#define HOUR_MS	3600000ULL
 
-static struct model m;
-static struct client c;
-
-static const struct stage_options keep = { .history_ms = 3600000 };
-static const struct stage_options at_once = { .history_ms = 0 };
-
-struct seen {
-	unsigned int refused;		/* epochs, or their sessions */
-	unsigned int not_applied;
-	unsigned int bad;
+/* The log holds 192 KiB of data, which is two volumes. */
+static const struct stage_options in_place = {
+	.log_bytes = 256 << 10, .on_full_apply = 1,
 };
 
-static bool complain(const char *what, uint64_t epoch)
+static struct disk *d;
+static struct stage *s;
+static struct client c;
+static struct model m;
+
+static void begin(const struct stage_options *o, unsigned int members)
 {
-	printf("# epoch %llu: %s: %s\n", (unsigned long long)epoch, what,
-	       c.err.text);
-	return false;
+	memset(&m, 0, sizeof(m));
+	d = disk_create();
+	s = rig_create(d, o, members);
+	client_connect(&c, s, "a");
+	client_hello(&c, 1, 1);
 }
 
-static bool is_refusal(int err)
+static void end(void)
 {
-	return (err == -ENOSPC || err == -EIO) && c.err.text[0];
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
 }
 
-/* Whatever is wrong with the disk. */
-static bool shows_newest(struct stage *s, uint64_t epoch)
+static struct stage_info info_now(void)
 {
-	struct client reader;
-	bool is_good;
+	struct stage_info info;
 
-	if (!m.clean)
-		return true;
-	if (client_connect(&reader, s, "a"))
-		return complain("no connection for a reader", epoch);
-	is_good = reader.h.last_clean == m.clean &&
-		  shows(&reader, m.image[m.clean]);
-	client_close(&reader);
-	if (!is_good)
-		printf("# clean %llu, not %llu\n",
-		       (unsigned long long)reader.h.last_clean,
-		       (unsigned long long)m.clean);
-	return is_good || complain("another image", epoch);
+	stage_get_info(c.v, &info);
+	return info;
 }
 
-/* A session, if there is none, and the epoch: 0 or why not. */
-static int try_epoch(struct stage *s, uint64_t epoch, bool *has_session)
+/* As replicad does after a refusal: it comes back, and reads the header. */
+static int come_back(uint64_t attaches)
 {
-	int ret = 0;
-
 	model_drop(&m);
-	if (!*has_session) {
-		if (c.conn)
-			client_close(&c);
-		ret = client_connect(&c, s, "a");
-		if (!ret)
-			ret = client_hello(&c, 1, epoch);
-	}
-	if (!ret)
-		ret = client_epoch(&c, &m, epoch, epoch, epoch % 4 != 2);
-	*has_session = !ret;
-	if (ret)
-		model_drop(&m);
+	client_close(&c);
+	client_connect(&c, s, "a");
+	return client_hello(&c, 1, attaches);
+}
+
+/* More than the log can hold, in one epoch. The error. */
+static int flood(uint64_t epoch)
+{
+	int ret = client_open(&c, epoch);
+
+	for (int i = 0; !ret && i < 4; i++)
+		ret = client_write(&c, &m, 0, CHUNKS, epoch * 10 + i);
 	return ret;
 }
 
-static bool run_epochs(struct stage *s, const struct stage_options *o,
-		       struct seen *seen)
+static int image_error(uint64_t epoch)
 {
-	bool has_session = false, is_good = true;
+	struct stage_image *i;
+	int ret = stage_image_open(&i, c.v, epoch, NULL);
 
-	for (uint64_t e = 1; is_good && e <= EPOCHS; e++) {
-		int ret = try_epoch(s, e, &has_session);
+	if (!ret)
+		stage_image_close(i);
+	return ret;
+}
 
-		if (ret && !is_refusal(ret))
-			is_good = complain("no refusal", e);
-		seen->refused += !!ret;
-		if (!o->history_ms && e % 3 == 0) {
-			struct error err = { 0 };
+static void test_refused(void)
+{
+	const struct stage_options o = { .log_bytes = 256 << 10 };
 
-			if (stage_settle(c.v, true, &err))
-				seen->not_applied++;
-			if (err.code && !err.text[0])
-				is_good = complain("no word", e);
-		}
-		is_good = is_good && shows_newest(s, e);
-	}
+	begin(&o, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	is_int(flood(2), -ENOSPC, "without it: %s", c.err.text);
+	is_int(come_back(2), 0, "it comes back");
+	is_int(info_now().state, STAGE_LOG_FULL, "the log is full");
+	ok(info_now().log_needed, "it tells what it needs");
+	is_int(c.h.state, REPLICA_STATE_OK, "the header says that all is well");
+	ok(shows_epoch(c.v, 1, m.image[1]), "the image is there");
+	is_int(flood(3), -ENOSPC, "as often as it is tried");
+	come_back(3);
+	is_int(client_epoch(&c, &m, 4, 4, true), 0, "a small one is taken");
+	is_int(info_now().state, STAGE_OK, "all is well");
+	end();
+}
+
+static int count_base(void *arg, uint64_t off, uint64_t len)
+{
+	*(uint64_t *)arg += len;
+	return 0;
+}
+
+static uint64_t above(uint64_t epoch)
+{
+	uint64_t bytes = 0;
+	int ret = stage_above(c.v, epoch, count_base, &bytes, NULL);
+
+	return ret ? (uint64_t)ret : bytes;
+}
+
+static void test_in_place(void)
+{
+	char *base;
+	uint64_t size;
+
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	is_int(flood(2), -ENOSPC, "the log is full: %s", c.err.text);
+	ok(shows(&c, m.image[1]), "the image is there");
+	is_int(come_back(2), 0, "it comes back");
+	is_int(info_now().state, STAGE_IN_PLACE, "applying in place");
+	client_close(&c);
+	client_connect(&c, s, "a");
+	client_hello(&c, 1, 2);
+	is_int(c.h.state, REPLICA_STATE_APPLYING, "which the header says");
+	is_int(c.h.last_clean, 1, "with the epoch that was committed");
+	is_int(image_error(STAGE_LATEST), -ENOENT, "there is no image");
+	is_int(image_error(1), -ENOENT, "of no epoch");
+	is_int(above(1), RIG_BYTES, "all may be above the old one");
+	is_int(flood(3), 0, "any size fits");
+	is_int(client_commit(&c, &m, 3, false), 0, "a partial epoch");
+	ok(sums_are(c.v, m.now), "its digests are of what is there");
+	is_int(info_now().state, STAGE_IN_PLACE, "is still not whole");
+	is_int(flood(4), 0, "one more");
+	base = disk_data(d, "/base/a", &size);
+	ok(!memcmp(base, m.next, RIG_BYTES), "goes to the base");
+	is_int(client_commit(&c, &m, 4, true), 0, "a clean one");
+	is_int(info_now().state, STAGE_OK, "is whole");
+	ok(shows(&c, m.image[4]), "it is the image");
+	is_int(image_error(STAGE_LATEST), 0, "which can be opened");
+	is_int(image_error(1), -ENOENT, "the old ones are gone");
+	is_int(above(1), (uint64_t)-ENOENT, "nobody knows what is above them");
+	is_int(above(4), 0, "nothing is above it");
+	client_open(&c, 5);
+	client_write(&c, &m, 3, 4, 5);
+	ok(shows(&c, m.image[4]), "the next one is staged");
+	is_int(client_commit(&c, &m, 5, true), 0, "and committed");
+	ok(shows(&c, m.image[5]), "and shown");
+	end();
+}
+
+/* S2, I2: what was kept before stays below what comes. */
+static void test_partial_before(void)
+{
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	client_open(&c, 2);
+	client_write(&c, &m, 0, 5, 2);
+	client_commit(&c, &m, 2, false);
+	is_int(flood(3), -ENOSPC, "a partial epoch is there, and one too many");
+	come_back(2);
+	is_int(info_now().header.last_partial, 2, "it is kept");
+	client_open(&c, 4);
+	client_write(&c, &m, 3, 9, 4);
+	is_int(come_back(3), 0, "an epoch in place is given up");
+	is_int(info_now().state, STAGE_IN_PLACE, "no image yet");
+	is_int(info_now().header.last_partial, 2, "the partial one is kept");
+	client_open(&c, 5);
+	client_write(&c, &m, 3, CHUNKS - 3, 5);
+	is_int(client_commit(&c, &m, 5, true), 0, "a clean one");
+	ok(shows(&c, m.image[5]), "is the sum of both");
+	stage_settle(c.v, true, NULL);
+	ok(shows(&c, m.image[5]), "also when all is applied");
+	end();
+}
+
+/* I4 */
+static bool keeps_young_history(void)
+{
+	struct stage_options o = in_place;
+	bool is_good;
+	int ret;
+
+	o.history_ms = HOUR_MS;
+	o.history_min_ms = HOUR_MS / 2;
+	begin(&o, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	ret = flood(2);
+	come_back(2);
+	is_good = ret == -ENOSPC && info_now().state == STAGE_LOG_FULL &&
+		  !image_error(1) && shows_epoch(c.v, 1, m.image[1]) &&
+		  flood(3) == -ENOSPC;
+	disk_set_now(d, 9000000000000000ULL);
+	come_back(3);
+	flood(4);
+	come_back(4);
+	is_good = is_good && info_now().state == STAGE_IN_PLACE;
+	end();
 	return is_good;
 }
 
-/* There is room again. */
-static bool gets_over_it(struct stage *s, const struct stage_options *o)
+static void test_history_min(void)
 {
-	bool has_session = false;
-	struct stage_info info;
-	int ret = try_epoch(s, EPOCHS + 1, &has_session);
-
-	if (ret)
-		return complain("not got over", EPOCHS + 1);
-	if (stage_settle(c.v, !o->history_ms, &c.err))
-		return complain("not applied", EPOCHS + 1);
-	stage_get_info(c.v, &info);
-	if (info.state != STAGE_OK)
-		return complain("not told to be well", EPOCHS + 1);
-	return shows_newest(s, EPOCHS + 1) && shows_all(c.v, &m);
+	ok(keeps_young_history(), "history_min is not pushed out");
+	stage_faults = STAGE_FAULT_I4;
+	ok(!keeps_young_history(), "I4 off: noticed");
+	stage_faults = 0;
 }
 
-static bool is_there(struct disk *d, const struct stage_options *o)
+/* S10: somebody has the last image open. */
+static void test_pinned(void)
+{
+	struct stage_image *i;
+	char buf[512];
+
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	stage_image_open(&i, c.v, 1, NULL);
+	flood(2);
+	come_back(2);
+	is_int(info_now().state, STAGE_IN_PLACE, "an open image: in place");
+	is_int(stage_image_read(i, buf, sizeof(buf), 0, NULL), -ESTALE,
+	       "its reads fail");
+	stage_image_close(i);
+	end();
+}
+
+static void test_base_fails(void)
+{
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	flood(2);
+	come_back(2);
+	client_open(&c, 3);
+	client_write(&c, &m, 0, 3, 3);
+	disk_fail_sync(d, "base", 1);
+	is_int(client_commit(&c, &m, 3, true), -EIO, "a base that cannot be "
+	       "synced: %s", c.err.text);
+	model_drop(&m);
+	is_int(info_now().state, STAGE_IN_PLACE, "no image yet");
+	client_open(&c, 4);
+	disk_break(d, "base");
+	is_int(client_write(&c, &m, 0, 3, 4), -EIO, "nor written: %s",
+	       c.err.text);
+	disk_break(d, "");
+	is_int(come_back(3), 0, "it is well again");
+	client_open(&c, 5);
+	client_write(&c, &m, 0, CHUNKS, 5);
+	is_int(client_commit(&c, &m, 5, true), 0, "and goes on");
+	ok(shows(&c, m.image[5]), "with the image");
+	end();
+}
+
+/* S7: a group is in place as a whole. */
+static void test_group(void)
+{
+	struct client b;
+
+	begin(&in_place, 2);
+	client_connect(&b, s, "b");
+	client_hello(&b, 1, 1);
+	flood(1);
+	client_hello(&b, 1, 2);
+	come_back(2);
+	is_int(info_now().state, STAGE_IN_PLACE, "a group");
+	client_open(&c, 2);
+	client_open(&b, 2);
+	client_write(&c, &m, 0, CHUNKS, 2);
+	client_write(&b, NULL, 0, CHUNKS, 2);
+	is_int(client_commit(&c, &m, 2, true), 0, "one member's commit");
+	is_int(info_now().state, STAGE_IN_PLACE, "is a promise");
+	is_int(client_commit(&b, NULL, 2, true), 0, "with the other's");
+	ok(shows(&c, m.image[2]) && shows(&b, m.image[2]), "it is an image");
+	client_close(&b);
+	end();
+}
+
+/* Many small partial epochs: their records find room. */
+static void test_room(void)
+{
+	int ret = 0;
+
+	begin(&in_place, 1);
+	flood(1);
+	come_back(2);
+	for (uint64_t e = 2; !ret && e < 500; e++) {
+		ret = client_open(&c, e);
+		if (!ret)
+			ret = client_write(&c, &m, e % CHUNKS, 1, e);
+		if (!ret)
+			ret = client_commit(&c, e < 499 ? &m : NULL, e,
+					    e == 499);
+	}
+	is_int(ret, 0, "500 epochs in place: %s", c.err.text);
+	ok(info_now().log_bytes <= in_place.log_bytes, "in a log that is full");
+	ok(shows(&c, m.next), "and all of it is there");
+	end();
+}
+
+/* --- power cuts ----------------------------------------------------------- */
+
+/* Moments at which things were begun and done. */
+static struct {
+	uint64_t begun, refused, partial_sent, partial_acked;
+	uint64_t clean_sent, clean_acked, last_sent, last_acked;
+} at;
+
+/*
+ * 1 and 2 clean, 3 partial, 4 refused; in place: 5 partial, 6 given up, 7
+ * clean; 8 clean, staged.
+ */
+static void workload(void)
+{
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	client_epoch(&c, &m, 2, 2, true);
+	client_open(&c, 3);
+	client_write(&c, &m, 0, 5, 3);
+	client_commit(&c, &m, 3, false);
+	at.begun = disk_moment(d);
+	flood(4);
+	come_back(2);
+	at.refused = disk_moment(d);
+	client_open(&c, 5);
+	client_write(&c, &m, 2, 10, 5);
+	at.partial_sent = disk_moment(d);
+	client_commit(&c, &m, 5, false);
+	at.partial_acked = disk_moment(d);
+	client_open(&c, 6);
+	client_write(&c, &m, 12, 8, 6);
+	come_back(3);
+	client_open(&c, 7);
+	client_write(&c, &m, 10, CHUNKS - 10, 7);
+	at.clean_sent = disk_moment(d);
+	client_commit(&c, &m, 7, true);
+	at.clean_acked = disk_moment(d);
+	client_open(&c, 8);
+	client_write(&c, &m, 4, 4, 8);
+	at.last_sent = disk_moment(d);
+	client_commit(&c, &m, 8, true);
+	at.last_acked = disk_moment(d);
+}
+
+/* What the primary must believe by then, at least and at most. */
+static bool is_clean_right(uint64_t clean, uint64_t moment)
+{
+	if (clean == 2)
+		return moment < at.clean_acked;
+	if (clean == 7)
+		return moment >= at.clean_sent && moment < at.last_acked;
+	return clean == 8 && moment >= at.last_sent;
+}
+
+/* Where there is no image: from 5 or 3 on all is shipped again. */
+static bool can_be_mended(const struct stage_info *info, uint64_t moment)
+{
+	bool has_5 = info->header.last_partial == 5;
+	char want[RIG_BYTES];
+	uint64_t from = has_5 ? 10 : 2;
+
+	if (info->header.last_clean != 2 || moment >= at.clean_acked ||
+	    (moment >= at.partial_acked && !has_5) ||
+	    (!has_5 && info->header.last_partial != 3))
+		return false;
+	memcpy(want, m.image[7], sizeof(want));
+	fill(want + from * RIG_CHUNK, RIG_BYTES - from * RIG_CHUNK,
+	     from * RIG_CHUNK, 40);
+	client_connect(&c, s, "a");
+	return !client_hello(&c, 9, 9) && !client_open(&c, 40) &&
+	       !client_write(&c, NULL, from, CHUNKS - from, 40) &&
+	       !client_commit(&c, NULL, 40, true) && shows(&c, want) &&
+	       shows_epoch(c.v, 40, want);
+}
+
+static bool is_right(uint64_t moment)
+{
+	struct stage_volume *v = stage_find(s, "a");
+	struct stage_info info;
+
+	memset(&c, 0, sizeof(c));
+	c.v = v;
+	stage_get_info(v, &info);
+	if (info.state == STAGE_IN_PLACE)
+		return moment >= at.begun && image_error(STAGE_LATEST) &&
+		       can_be_mended(&info, moment);
+	client_connect(&c, s, "a");
+	return info.state != STAGE_ERROR &&
+	       is_clean_right(info.header.last_clean, moment) &&
+	       shows(&c, m.image[info.header.last_clean]) && shows_all(v, &m);
+}
+
+static bool check_cut(struct disk *cut, uint64_t moment)
 {
 	struct error err = { 0 };
-	struct stage *s = rig_open(d, o, &err);
 	bool is_good;
 
-	if (!s) {
-		printf("# %s\n", err.text);
-		return false;
-	}
-	is_good = shows_newest(s, EPOCHS + 2) &&
-		  shows_all(stage_find(s, "a"), &m);
+	s = rig_open(cut, &in_place, &err);
+	is_good = s && is_right(moment);
+	client_close(&c);
 	stage_close(s);
+	disk_destroy(cut);
 	return is_good;
 }
 
-/* True: it ran to its end before that call. */
-static bool try_full(const struct stage_options *o, uint64_t nth,
-		     struct seen *seen)
+static unsigned int count_bad(unsigned int most)
 {
-	struct disk *d = disk_create(), *cut;
-	struct stage *s = rig_create(d, o, 1);
-	bool is_good, is_end;
+	const char *env = getenv("STAGE_SEEDS");
+	unsigned int seeds = env ? atoi(env) : 4, bad = 0, nr = 0;
 
-	memset(&m, 0, sizeof(m));
-	memset(&c, 0, sizeof(c));
-	disk_fail(d, nth, -ENOSPC, FOR_EVER);
-	is_good = run_epochs(s, o, seen);
-	is_end = disk_calls(d) < nth;
-	cut = disk_cut(d, disk_moment(d), 0);
-	is_good = is_there(cut, o) && is_good;
-	disk_destroy(cut);
-	disk_fail(d, 0, 0, 0);
-	is_good = is_good && gets_over_it(s, o);
-	if (c.conn)
-		client_close(&c);
+	workload();
+	client_close(&c);
 	stage_close(s);
-	cut = disk_cut(d, disk_moment(d), 0);
-	is_good = is_good && is_there(d, o) && is_there(cut, o);
-	disk_destroy(cut);
+	for (uint64_t i = at.begun; i <= at.last_acked && bad < most; i++)
+		for (unsigned int seed = 0; seed < seeds; seed++, nr++)
+			if (!check_cut(disk_cut(d, i, seed < 2 ? seed :
+						i * 31 + seed), i)) {
+				printf("# moment %llu of %llu, seed %u\n",
+				       (unsigned long long)i,
+				       (unsigned long long)at.last_acked,
+				       seed);
+				bad++;
+			}
 	disk_destroy(d);
-	if (!is_good)
-		printf("# full from call %llu on\n", (unsigned long long)nth);
-	seen->bad += !is_good;
-	return is_end;
+	printf("# %u states\n", nr);
+	return bad;
 }
 
-static void test_full(const struct stage_options *o, const char *what)
+static void test_cuts(void)
 {
-	struct seen seen = { 0 };
-	uint64_t n = 1;
-
-	while (n < MOST_CALLS && seen.bad < 3 && !try_full(o, n, &seen))
-		n++;
-	printf("# %llu calls; %u epochs refused, %u not applied\n",
-	       (unsigned long long)n, seen.refused, seen.not_applied);
-	is_int(seen.bad, 0, "full from each call on, %s", what);
-	ok(n > 40 && seen.refused > n, "which was felt");
-	if (!o->history_ms)
-		ok(seen.not_applied > n, "by the applier, too");
+	is_int(count_bad(5), 0, "a power cut at any moment");
+	stage_faults = STAGE_FAULT_I1;
+	ok(count_bad(1), "I1 off: noticed");
+	stage_faults = STAGE_FAULT_I3;
+	ok(count_bad(1), "I3 off: noticed");
+	stage_faults = 0;
 }
 
 int main(void)
 {
-	test_full(&keep, "with a long history");
-	test_full(&at_once, "with none, applying");
+	test_refused();
+	test_in_place();
+	test_partial_before();
+	test_history_min();
+	test_pinned();
+	test_base_fails();
+	test_group();
+	test_room();
+	test_cuts();
 	return tap_done();
 }

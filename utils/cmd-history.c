@@ -58,13 +58,15 @@ void history_print_head(const json_t *h)
 		printf(", it needs %s more", print_bytes(size,
 		       number_of(h, "log_needed_bytes")));
 	putchar('\n');
+	if (*text_of(h, "next_step"))
+		printf("next step: %s\n", text_of(h, "next_step"));
 	if (json_is_number(json_object_get(h, "lag_s")))
 		printf("image: epoch %.0f, as of %s, %s old\n",
 		       number_of(h, "last_committed"),
 		       when_print(cut, number_of(h, "cut_time")),
 		       print_seconds(lag, number_of(h, "lag_s")));
 	else
-		puts("image: there is none yet");
+		puts("image: there is none now");
 	if (number_of(h, "staged_bytes") > 0)
 		printf("on its way: %s, visible with the next clean epoch\n",
 		       print_bytes(size, number_of(h, "staged_bytes")));

@@ -100,6 +100,11 @@ static void dump_checkpoint(FILE *f, const char *path)
 		       stage_lsn_pos(c.applied_lsn),
 		       stage_lsn_segment(c.floor_lsn),
 		       stage_lsn_pos(c.floor_lsn), c.first);
+		if (c.in_place_lsn)
+			printf("%s: copy %d: there is no image until a clean "
+			       "commit after %u:%u\n", path, i,
+			       stage_lsn_segment(c.in_place_lsn),
+			       stage_lsn_pos(c.in_place_lsn));
 	}
 }
 

@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What would be wrong if this failed: a target whose log is too small for what is
+# written would lose its image without being asked to, or stop replication; or an
+# operator who chose on_full=apply would not be told that there is no image.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-history.sh"
+
+state_is() {
+	replicactl history a --json | jq -e ".state == \"$1\" and $2"
+}
+
+says() {
+	[[ $(field a "$1") =~ $2 ]]
+}
+
+# flood SEED: an epoch that the log cannot hold
+flood() {
+	sim-ctl write a 0 6291456 "$1"
+}
+
+start_pair log=16MiB history=1h history_min=30m
+now_image "$scratch_dir/before"
+stop_daemon
+stop_plugin
+start_stage log=4MiB history=1h history_min=30m
+start_daemon
+wait_settled a || bail "not replicated"
+before=$(committed)
+flood 1
+check "the log is full: it is refused" wait_until 30 state_is "log full" \
+	'.log_needed_bytes > 0 and (.reason | test("refused")) and
+	(.next_step | test("log="))'
+check "the primary says it too" wait_until 20 says reason "log is full"
+check "the image is there" image "$scratch_dir/image"
+check "and as it was" cmp "$scratch_dir/before" "$scratch_dir/image"
+check "it is said to be" field_is a replica_consistent true
+check "its state is not that all is well" eval "rpc-call status |
+	jq -e '.verdict == \"degraded\"'"
+stop_daemon
+stop_plugin
+
+start_stage log=4MiB on_full=apply history=1h history_min=30m
+start_daemon
+check "what history_min keeps is kept" wait_until 30 state_is "log full" true
+check "and the image" image "$scratch_dir/image"
+stop_daemon
+stop_plugin
+
+# It cannot end before it is seen.
+start_stage log=4MiB on_full=apply
+echo "bandwidth=1MiB" >>"$scratch_dir/conf"
+start_daemon
+check "without history: it is applied in place" wait_until 60 \
+	state_is "applying in place" '.lag_s == null and
+	(.reason | test("no consistent image"))'
+check "the primary says so" wait_until 20 says reason "applies in place"
+check "and what to do" says next_step "log="
+check "and that there is no image" field_is a replica_consistent false
+refuses "none can be opened" "no export named" image "$scratch_dir/image"
+check "the list of exports says it" eval \
+	"nbdinfo --list '$(stage_uri "")' | grep 'without a consistent image'"
+check "for people" eval "replicactl history a |
+	grep -x 'image: there is none now'"
+check "it is an event" grep -q "applies in place" "$daemon_log"
+check "all of it arrives" wait_settled a 60
+check "then there is an image" equals
+check "which is said" field_is a replica_consistent true
+check "and nothing else" state_is ok '.reason == ""'
+write_epoch 0 65536 3
+check "the next one is staged" equals
+stop_daemon
+is "a clean stop" $? 0
+finish
