@@ -80,6 +80,13 @@ static inline void stage_store(uint64_t *value, uint64_t new)
 	__atomic_store_n(value, new, __ATOMIC_RELEASE);
 }
 
+/* Records that are to be written, at their place (log A4). */
+struct stage_gather {
+	struct stage_segment *s;
+	uint64_t pos, len;		/* len 0: there is none */
+	char *buf;
+};
+
 struct epoch_entry {
 	uint64_t epoch, lsn;	/* of its commit record */
 	uint64_t commit_time, cut_time;
@@ -164,6 +171,8 @@ struct stage_group {
 	uint64_t end_salt;		/* … in a segment of this salt */
 	uint64_t durable_lsn;		/* newest commit that was synced */
 	uint64_t log_bytes;
+	struct stage_gather gather;
+	char *spare;			/* a buffer for it, or NULL */
 	bool is_dir_dirty;
 	bool is_header_busy;		/* one header at a time */
 	uint64_t tokens;

@@ -71,6 +71,8 @@ void stage_group_destroy(struct stage_group *g)
 	pthread_mutex_destroy(&g->lock);
 	pthread_cond_destroy(&g->changed);
 	pthread_cond_destroy(&g->drained);
+	free(g->gather.buf);
+	free(g->spare);
 	free(g->members);
 	free(g->epochs);
 	free(g);
