@@ -127,7 +127,9 @@ struct stage_volume {
 	struct stage *stage;
 	struct stage_volume *next;	/* by name */
 	struct stage_group *g;		/* set once */
-	struct stage_volume_block meta;	/* set once */
+	struct stage_volume_block meta;	/* set once; ->bytes grows, while
+					 * nobody has it open (lock) */
+	unsigned int nr_conns;		/* lock */
 	int base_fd;			/* set once; -1: not usable */
 	struct stage_tree tree;		/* index */
 	struct replica_header header;	/* as served; seq 0: none */

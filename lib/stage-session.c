@@ -28,6 +28,7 @@ void stage_session_header(struct stage_volume *v, struct replica_header *h)
 	*h = v->header;
 	if (h->seq) {
 		h->highest_seen = v->g->seen;
+		h->volume_bytes = v->meta.bytes;	/* may have grown */
 		if (stage_is_in_place(v->g))
 			h->state = REPLICA_STATE_APPLYING;
 	}

@@ -57,8 +57,7 @@ struct stage_options {
 	uint64_t history_bytes;	/* while they take no more than this;
 				 * 0 = half of log_bytes */
 	uint64_t history_min_ms; /* a full log does not cost younger ones */
-	uint64_t on_full_apply;	/* not 0: where the log cannot hold an epoch,
-				 * the next go to the base in place (S6) */
+	uint64_t on_full_apply;	/* not 0: what cannot fit goes in place */
 	uint64_t open_idle_ms;	/* an open epoch for which no data and no commit
 				 * comes for so long, or a second more, is
 				 * dropped; 0 = never */
@@ -94,6 +93,9 @@ struct stage_volume_config {
 int stage_create_volume(struct stage *s, const struct stage_volume_config *c,
 			struct stage_volume **v, struct error *err);
 
+/* It gets more zeros. Durable, all or nothing. -EBUSY: it is open. */
+int stage_grow_volume(struct stage_volume *v, uint64_t bytes, struct error *e);
+
 /* NULL if there is none. @name needs no check before. */
 struct stage_volume *stage_find(struct stage *s, const char *name);
 
@@ -106,8 +108,7 @@ enum stage_state {
 	STAGE_LOG_FULL,		/* the newest epoch was refused for want of
 				 * space; the image is as good as ever */
 	STAGE_ERROR,		/* see ->error; images may still be readable */
-	STAGE_IN_PLACE,		/* there is no image until the next clean epoch:
-				 * the log was full (on_full_apply) */
+	STAGE_IN_PLACE,		/* no image until one is clean: on_full_apply */
 };
 
 struct stage_info {
