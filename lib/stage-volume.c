@@ -309,7 +309,7 @@ static void start_group(struct stage_group *g)
 	}
 	if (!ret)
 		ret = stage_group_recover(g, &g->error);
-	if (!ret)
+	if (!ret && g->stage->io != &stage_view_io)
 		stage_apply_start(g, &g->error);
 }
 
