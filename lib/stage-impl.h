@@ -86,6 +86,13 @@ static inline void stage_store(uint64_t *value, uint64_t new)
 	__atomic_store_n(value, new, __ATOMIC_RELEASE);
 }
 
+/* Records that are to be written, at their place (log A4). */
+struct stage_gather {
+	struct stage_segment *s;
+	uint64_t pos, len;		/* len 0: there is none */
+	char *buf;
+};
+
 struct epoch_entry {
 	uint64_t epoch, lsn;	/* of its commit record */
 	uint64_t commit_time, cut_time;
@@ -126,7 +133,9 @@ struct stage_volume {
 	struct stage *stage;
 	struct stage_volume *next;	/* by name */
 	struct stage_group *g;		/* set once */
-	struct stage_volume_block meta;	/* set once */
+	struct stage_volume_block meta;	/* set once; ->bytes grows, while
+					 * nobody has it open (lock) */
+	unsigned int nr_conns;		/* lock */
 	int base_fd;			/* set once; -1: not usable */
 	struct stage_tree tree;		/* index */
 	struct replica_header header;	/* as served; seq 0: none */
@@ -171,6 +180,8 @@ struct stage_group {
 	uint64_t end_salt;		/* … in a segment of this salt */
 	uint64_t durable_lsn;		/* newest commit that was synced */
 	uint64_t log_bytes;
+	struct stage_gather gather;
+	char *spare;			/* a buffer for it, or NULL */
 	bool is_dir_dirty;
 	bool is_header_busy;		/* one header at a time */
 	uint64_t tokens;
