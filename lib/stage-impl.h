@@ -32,6 +32,7 @@ enum stage_fault {
 	STAGE_FAULT_S3_VERIFY = 1 << 3, /* nor look at payloads */
 	STAGE_FAULT_S3_COUNT = 1 << 4,	/* nor at count and digest */
 	STAGE_FAULT_S3_CLOSE = 1 << 5,	/* a failed sync is tried again */
+	STAGE_FAULT_S3_COMMIT = 1 << 30, /* a commit is not synced */
 	STAGE_FAULT_S4 = 1 << 6,   /* segments go before the base is synced */
 	STAGE_FAULT_S5 = 1 << 7,   /* VOL shows the open epoch */
 	STAGE_FAULT_S6 = 1 << 8,   /* history_min does not count */
@@ -39,8 +40,6 @@ enum stage_fault {
 	STAGE_FAULT_S8 = 1 << 10,  /* old sessions may write */
 	STAGE_FAULT_S9 = 1 << 11,  /* no lock */
 	STAGE_FAULT_S10 = 1 << 12, /* nothing pins the applier */
-	STAGE_FAULT_IMAGE = 1 << 29, /* an image has the next epoch's data */
-	STAGE_FAULT_S3_COMMIT = 1 << 30, /* a commit is not synced */
 	STAGE_FAULT_W1_WAIT = 1 << 13, /* hello does not wait */
 	STAGE_FAULT_W2 = 1 << 14,      /* count and digest are not compared */
 	STAGE_FAULT_W4 = 1 << 15,      /* digests of the committed image */
