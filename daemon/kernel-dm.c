@@ -460,3 +460,21 @@ int kernel_dm_activate(const struct kernel_promoted *p,
 	pthread_mutex_unlock(&dm_lock);
 	return err;
 }
+
+int kernel_dm_nr_opens(const char *name, char error[KERNEL_ERROR_SIZE])
+{
+	struct dmr_dm_info info;
+	struct dmr_dm *dm = NULL;
+	int ret;
+
+	pthread_mutex_lock(&dm_lock);
+	ret = dmr_dm_open(&dm);
+	if (!ret)
+		ret = dmr_dm_info(dm, name, &info);
+	if (ret)
+		snprintf(error, KERNEL_ERROR_SIZE, "%.250s", dm ?
+			 dmr_dm_error(dm) : strerror(-ret));
+	dmr_dm_close(dm);
+	pthread_mutex_unlock(&dm_lock);
+	return ret ? ret : info.open_count;
+}
