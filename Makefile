@@ -44,7 +44,8 @@ filters-y :=
 lib-objs := $(addprefix lib/,$(lib-y))
 replicad-objs := $(addprefix daemon/,$(replicad-y))
 replicactl-objs := $(addprefix utils/,$(replicactl-y)) \
-		   $(if $(replicactl-y),kmod/format.o daemon/history-json.o)
+		   $(if $(replicactl-y),kmod/format.o daemon/history-json.o \
+		   daemon/salvage-file.o)
 plugin-objs := $(addprefix daemon/,$(plugin-y))
 testable-objs := $(filter-out daemon/main.o,$(replicad-objs))
 
@@ -230,7 +231,9 @@ fuzz: $(fuzz-progs)
 # backports and of all suites; on the debug kernel; on the one with KCSAN those
 # that race the marking, the cut and the preservation.
 kcsan-tests := $(wildcard $(addprefix tests/test-,*cut* *preserv* *epoch* \
-	       view-read* degrading* group-of* flush-* discards* meta-hot*))
+	       view-read* view-shows* degrading* group-* flush-* discards* \
+	       meta-hot* meta-range* meta-volume* hold-* reload-under* \
+	       release* owner-gone* storm-*))
 check-kernels: check-on = backports newest
 check-debug: check-on = debug
 check-kcsan: check-on = kcsan -- $(filter-out tests/test-native-%,$(kcsan-tests))

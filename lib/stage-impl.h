@@ -53,6 +53,10 @@ enum stage_fault {
 	STAGE_FAULT_F2 = 1 << 23,      /* the log goes before it has left */
 	STAGE_FAULT_F3 = 1 << 24,      /* the base passes the fence */
 	STAGE_FAULT_F4 = 1 << 25,      /* a fence is not looked at */
+	STAGE_FAULT_S3_BASE = 1 << 26, /* a base's failed sync is good enough */
+	STAGE_FAULT_S10_TELL = 1 << 27, /* a broken pin is not told */
+	STAGE_FAULT_AGE = 1 << 28,     /* history goes at any age */
+	STAGE_FAULT_SIZE = 1 << 29,    /* … is kept at any size */
 };
 
 #ifdef STAGE_FAULTS
@@ -81,6 +85,13 @@ static inline void stage_store(uint64_t *value, uint64_t new)
 {
 	__atomic_store_n(value, new, __ATOMIC_RELEASE);
 }
+
+/* Records that are to be written, at their place (log A4). */
+struct stage_gather {
+	struct stage_segment *s;
+	uint64_t pos, len;		/* len 0: there is none */
+	char *buf;
+};
 
 struct epoch_entry {
 	uint64_t epoch, lsn;	/* of its commit record */
@@ -122,7 +133,9 @@ struct stage_volume {
 	struct stage *stage;
 	struct stage_volume *next;	/* by name */
 	struct stage_group *g;		/* set once */
-	struct stage_volume_block meta;	/* set once */
+	struct stage_volume_block meta;	/* set once; ->bytes grows, while
+					 * nobody has it open (lock) */
+	unsigned int nr_conns;		/* lock */
 	int base_fd;			/* set once; -1: not usable */
 	struct stage_tree tree;		/* index */
 	struct replica_header header;	/* as served; seq 0: none */
@@ -167,6 +180,8 @@ struct stage_group {
 	uint64_t end_salt;		/* … in a segment of this salt */
 	uint64_t durable_lsn;		/* newest commit that was synced */
 	uint64_t log_bytes;
+	struct stage_gather gather;
+	char *spare;			/* a buffer for it, or NULL */
 	bool is_dir_dirty;
 	bool is_header_busy;		/* one header at a time */
 	uint64_t tokens;

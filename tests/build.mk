@@ -29,7 +29,8 @@ powercut-stage-check-y := $(powercut-stage-run-y) tests/log-writes.o
 tools-y += oracle-watch oracle-sim-writer
 oracle-watch-y := $(oracle-objs) tests/nbd-read.o
 oracle-sim-writer-y := $(oracle-objs) tests/oracle-writer.o \
-	tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o
+	tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o \
+	tests/sim-promote.o kmod/format.o
 build/tests/oracle-sim-writer: LDFLAGS += -Wl,--wrap=open -Wl,--wrap=lseek \
 	-Wl,--wrap=pwritev2 -Wl,--wrap=fdatasync -Wl,--wrap=ioctl
 unit-y += unit-pump unit-pump-faults unit-pump-spool unit-limit
@@ -62,10 +63,13 @@ unit-y += unit-pairing
 unit-y += unit-device
 unit-device-y := tests/fake-dm.o
 tools-y += replicad-sim sim-ctl
-sim-objs := tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o
+sim-objs := tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o \
+	    tests/sim-promote.o
+build/obj/tests/sim-promote.o build/san/tests/sim-promote.o: \
+	cppflags += -Ikmod
 replicad-sim-y := $(sim-objs) kmod/format.o \
 		  $(addprefix daemon/,$(filter-out main.o,$(replicad-y)))
-sim-ctl-y := $(sim-objs)
+sim-ctl-y := $(sim-objs) kmod/format.o
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
 	backend-nbd-call.o backend-local.o backend-stage.o local-stage.o \
@@ -109,6 +113,8 @@ unit-y += unit-stage-rules
 unit-stage-rules-y := $(stage-rig-objs)
 unit-y += unit-stage-disk-full
 unit-stage-disk-full-y := $(stage-rig-objs)
+unit-y += unit-stage-grow
+unit-stage-grow-y := $(stage-rig-objs)
 unit-y += unit-stage-bad
 unit-stage-bad-y := $(stage-rig-objs)
 unit-y += unit-stage-full
@@ -132,7 +138,13 @@ tools-y += netlink-fuzz
 netlink-fuzz-y := tests/dmr.o tests/genl.o
 tools-y += kill-rig
 kill-rig-y := tests/dmr.o tests/genl.o
+tools-y += fail-nth
+fail-nth-y := tests/fail-nth-ops.o tests/fail-nth-tables.o \
+	      tests/fail-inject.o tests/dm-raw.o tests/dmr.o tests/genl.o
+tools-y += storm
+storm-y := tests/storm-load.o tests/dm-raw.o tests/dmr.o tests/genl.o
 unit-y += unit-stage-promote
 unit-stage-promote-y := $(stage-rig-objs)
 unit-y += unit-failover-files
 build/san/tests/unit-failover-files.o: cppflags += -Ikmod
+unit-y += unit-lineage
