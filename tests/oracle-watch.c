@@ -17,7 +17,7 @@
  *    (on_full=apply), but then at last.
  *
  * A server that is not there is waited for. SIGTERM ends it, after one more
- * look at all of the history. Status 0: all held; 1: a violation; 2: too little
+ * look at the history. Status 0: all held; 1: a violation; 2: too little
  * was seen, or something else went wrong.
  */
 #include <errno.h>
@@ -363,7 +363,8 @@ static int check_live(unsigned int i)
 	return 0;
 }
 
-static int check_history(const struct history *h, bool is_all)
+/* What was not read yet, and some of the rest. */
+static int check_history(const struct history *h)
 {
 	struct oracle_image *image = oracle_image_create(&state->plan);
 	int ret = image ? 0 : -ENOMEM;
@@ -372,7 +373,7 @@ static int check_history(const struct history *h, bool is_all)
 		struct known *k = find_known(h->epochs[i].epoch);
 
 		if (!h->epochs[i].is_clean || !k ||
-		    (k->is_read && !is_all && rand() % REREAD))
+		    (k->is_read && rand() % REREAD))
 			continue;
 		ret = check_epoch(k, image);
 		nr_history += !ret;
@@ -385,7 +386,7 @@ static int check_history(const struct history *h, bool is_all)
 
 /* --- the whole ------------------------------------------------------------ */
 
-static int look(bool is_history, bool is_all)
+static int look(bool is_history)
 {
 	struct history h;
 	int ret = list(&h);
@@ -393,7 +394,7 @@ static int look(bool is_history, bool is_all)
 	if (ret)
 		return ret;
 	if (newest && is_history)
-		ret = check_history(&h, is_all);
+		ret = check_history(&h);
 	else if (newest)
 		ret = check_newest(newest);
 	for (unsigned int i = 0; !ret && newest && i < 2; i++)
@@ -412,17 +413,17 @@ static uint64_t now_s(void)
 }
 
 /* Until it has been one good look; false: nobody was there for too long. */
-static bool look_well(bool is_history, bool is_all)
+static bool look_well(bool is_history, bool is_last)
 {
 	const struct timespec nap = { .tv_nsec = 20000000 };
 	uint64_t end = now_s() + OPTION(PATIENCE);
 	int ret;
 
-	while ((ret = look(is_history, is_all))) {
+	while ((ret = look(is_history))) {
 		nr_broken++;
-		if (now_s() > end || (is_ending && !is_all)) {
+		if (now_s() > end || (is_ending && !is_last)) {
 			printf("# watch: %s\n", strerror(-ret));
-			return is_ending && !is_all;
+			return is_ending && !is_last;
 		}
 		nanosleep(&nap, NULL);
 	}
