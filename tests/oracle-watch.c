@@ -412,15 +412,21 @@ static uint64_t now_s(void)
 	return ts.tv_sec;
 }
 
-/* Until it has been one good look; false: nobody was there for too long. */
+/*
+ * Until something was looked at; the last look until all was. False: nobody was
+ * there for too long.
+ */
 static bool look_well(bool is_history, bool is_last)
 {
 	const struct timespec nap = { .tv_nsec = 20000000 };
 	uint64_t end = now_s() + OPTION(PATIENCE);
+	uint64_t before = nr_images + nr_history;
 	int ret;
 
 	while ((ret = look(is_history))) {
 		nr_broken++;
+		if (!is_last && nr_images + nr_history > before)
+			return true;
 		if (now_s() > end || (is_ending && !is_last)) {
 			printf("# watch: %s\n", strerror(-ret));
 			return is_ending && !is_last;
