@@ -37,13 +37,15 @@ replicactl-y :=
 plugin-y :=
 unit-y :=
 tools-y :=
+fault-y :=
 filters-y :=
 -include lib/build.mk daemon/build.mk utils/build.mk tests/build.mk
 
 lib-objs := $(addprefix lib/,$(lib-y))
 replicad-objs := $(addprefix daemon/,$(replicad-y))
 replicactl-objs := $(addprefix utils/,$(replicactl-y)) \
-		   $(if $(replicactl-y),kmod/format.o daemon/history-json.o)
+		   $(if $(replicactl-y),kmod/format.o daemon/history-json.o \
+		   daemon/salvage-file.o)
 plugin-objs := $(addprefix daemon/,$(plugin-y))
 testable-objs := $(filter-out daemon/main.o,$(replicad-objs))
 
@@ -83,8 +85,8 @@ build/san/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(cppflags) $(cflags) $(SAN) -MMD -MP -c -o $@ $<
 
--include $(shell test -d build && find build/obj build/san -name '*.d' \
-	 2>/dev/null)
+-include $(shell test -d build && find build/obj build/san build/fault \
+	 -name '*.d'	 2>/dev/null)
 
 # --- the library ---------------------------------------------------------------
 LIB_SONAME := libreplica.so.0
@@ -107,7 +109,8 @@ build/san/libreplica.a: $(addprefix build/san/,$(lib-objs))
 link = $(Q)$(CC) $(cflags) $(1) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
        $(LIB_LIBS)
 
-daemon/replicad: $(addprefix build/obj/,$(replicad-objs)) lib/libreplica.a
+daemon/replicad: $(addprefix build/obj/,$(replicad-objs)) \
+		build/obj/kmod/format.o lib/libreplica.a
 	$(call say,LD,$@)
 	$(call link)
 
@@ -116,8 +119,15 @@ utils/replicactl: $(addprefix build/obj/,$(replicactl-objs)) lib/libreplica.a
 	$(call link)
 
 # The codec of the metadata device is the module's own file.
-format-users := build/obj/utils/replica-dump.o build/obj/utils/cmd-kernel.o
+format-users := $(addprefix build/obj/,utils/replica-dump.o \
+	utils/cmd-kernel.o daemon/metadata-file.o) \
+	build/san/daemon/metadata-file.o build/san/kmod/format.o
 $(format-users) build/obj/kmod/format.o: cppflags += -Ikmod
+
+# For unit tests: not taken from it by those that have the file in themselves.
+build/san/libformat.a: build/san/kmod/format.o
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 utils/replica-dump: build/obj/utils/replica-dump.o build/obj/kmod/format.o \
 		build/obj/utils/dump-stage.o lib/libreplica.a
@@ -151,7 +161,8 @@ tool-progs := $(addprefix build/tests/,$(tools-y))
 .SECONDEXPANSION:
 $(unit-progs): build/san/tests/%: build/san/tests/%.o \
 		$$(addprefix build/san/,$$($$*-y)) \
-		$(addprefix build/san/,$(testable-objs)) build/san/libreplica.a
+		$(addprefix build/san/,$(testable-objs)) \
+		build/san/libreplica.a build/san/libformat.a
 	$(call say,LD,$@)
 	$(call link,$(SAN))
 
@@ -166,7 +177,29 @@ build/tests/%-filter.so: build/obj/tests/%-filter.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(cflags) $(LDFLAGS) -o $@ $<
 
-tools: $(tool-progs) build/san/$(PLUGIN) $(filters-y:%=build/tests/%.so)
+# The plugin and programs in which rules can be switched off, see
+# tests/stage-fault-env.c.
+fault-objs := $(addprefix build/fault/,$(filter lib/stage%,$(lib-objs)) \
+	      tests/stage-fault-env.o)
+build/fault/%.o: %.c Makefile
+	$(call say,CC,"$< (with faults)")
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(cppflags) -DSTAGE_FAULTS $(cflags) -MMD -MP -c -o $@ $<
+build/tests/fault-plugin.so: $(fault-objs) \
+		$(addprefix build/obj/,$(plugin-objs)) lib/libreplica.a \
+		daemon/nbdkit-replica-plugin.map
+	$(call say,LD,$@)
+	$(call link-plugin)
+
+fault-progs := $(addprefix build/tests/,$(fault-y))
+$(fault-progs): build/tests/%: build/fault/tests/%.o \
+		$$(addprefix build/fault/,$$($$*-y)) $(fault-objs) \
+		lib/libreplica.a
+	$(call say,LD,$@)
+	$(call link)
+
+tools: $(tool-progs) $(fault-progs) build/san/$(PLUGIN) $(filters-y:%=build/tests/%.so) \
+       build/tests/fault-plugin.so
 unit-build: $(unit-progs)
 unit: unit-build
 	$(Q)tests/run-tests --title "unit tests" $(sort $(unit-progs))
@@ -198,7 +231,9 @@ fuzz: $(fuzz-progs)
 # backports and of all suites; on the debug kernel; on the one with KCSAN those
 # that race the marking, the cut and the preservation.
 kcsan-tests := $(wildcard $(addprefix tests/test-,*cut* *preserv* *epoch* \
-	       view-read* degrading* group-of* flush-* discards* meta-hot*))
+	       view-read* view-shows* degrading* group-* flush-* discards* \
+	       meta-hot* meta-range* meta-volume* hold-* reload-under* \
+	       release* owner-gone* storm-*))
 check-kernels: check-on = backports newest
 check-debug: check-on = debug
 check-kcsan: check-on = kcsan -- $(filter-out tests/test-native-%,$(kcsan-tests))
@@ -265,8 +300,9 @@ public-headers = lib/replica.h $(addprefix lib/,\
 plugin-dir = $(shell nbdkit --dump-config | sed -n 's/^plugindir=//p')
 bash-completion = $(PREFIX)/share/bash-completion/completions
 
-# A package sets UNITDIR to systemd's own folder.
+# A package sets UNITDIR and UDEVDIR to systemd's own folder.
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+UDEVDIR ?= $(PREFIX)/lib/udev
 
 install: progs install-files $(if $(SKIP_MODULE),,install-module)
 
@@ -286,6 +322,8 @@ install-files: progs
 		sed 's|@SBINDIR@|$(SBINDIR)|' $$unit \
 			>$(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
 	done
+	$(Q)install -D -m 644 -t $(DESTDIR)$(UDEVDIR)/rules.d \
+		utils/udev/58-dm-replica.rules
 	$(Q)install -D -m 644 utils/completion/replicactl.bash \
 		$(DESTDIR)$(bash-completion)/replicactl
 	$(Q)dir="$(plugin-dir)"; test -n "$$dir" || { \

@@ -2,8 +2,8 @@
 /*
  * L1 at boot. A device that is activated by others (LVM, dmsetup) comes up
  * without its target: the form is "inserted". "replicad --insert" puts the
- * target in; if that is before the first write, nothing was missed, which the
- * device's counters prove (insertion.c).
+ * target in before the first write of this boot, and makes the devices of
+ * volumes with an origin; insertion.c says what can be trusted then.
  */
 #include "boot.h"
 
@@ -19,6 +19,7 @@
 
 #define UNIT		"replica-insert.service"
 #define POLL_US		100000
+#define POLL_LVM_US	2000000		/* its tools look at all disks */
 
 static time_t now(void)
 {
@@ -44,13 +45,13 @@ static int insert_one(struct daemon *daemon, struct entry *entry, time_t until)
 				    &device, entry->error);
 		if (!is_missing(err) || now() >= until)
 			break;
-		usleep(POLL_US);
+		usleep(entry->config->origin ? POLL_LVM_US : POLL_US);
 	}
 	if (err)
 		log_err(entry->config->name, "%s", entry->error);
-	else if (device.was_written)
+	else if (device.is_suspect)
 		log_warn(entry->config->name, "it may have been written "
-			 "without its target: all of it will be sent");
+			 "without its target: all of it is looked at again");
 	else
 		log_info(entry->config->name, "its target is in place");
 	return err;
@@ -79,7 +80,23 @@ static bool unit_is_enabled(void)
 	return !access(wants[0], F_OK) || !access(wants[1], F_OK);
 }
 
-void boot_forecast(const struct volume_config *config,
+/* Why what is remembered can be trusted after a boot, or not. */
+static const char *why_of(const struct volume_config *config, const char *form)
+{
+	if (!strcmp(form, "private"))
+		return "It is private: nothing but replicad activates its "
+		       "origin (activation skip). So only what is dirty is "
+		       "sent then.";
+	if (config->trusts_boot)
+		return "What it remembers is trusted then if nothing has been "
+		       "written since the start of the system, and no other "
+		       "system wrote before (trust_boot=yes).";
+	return "Since others can write it without the target, all of it is "
+	       "looked at again then. A private volume is not (origin=), nor "
+	       "one of which you know better (trust_boot=yes).";
+}
+
+void boot_forecast(const struct volume_config *config, const char *form,
 		   char text[CONFIG_ERROR_SIZE])
 {
 	const char *metadata = config->metadata;
@@ -87,16 +104,14 @@ void boot_forecast(const struct volume_config *config,
 	if (metadata && !strcmp(metadata, "none"))
 		snprintf(text, CONFIG_ERROR_SIZE, "After a boot everything is "
 			 "sent again: nothing is kept (metadata=none).");
-	else if (!metadata)
+	else if (!metadata || (!config->origin && !strcmp(form, "own")))
 		snprintf(text, CONFIG_ERROR_SIZE, "At boot, the device must "
 			 "come up with its replica target: it has its own.");
-	else if (unit_is_enabled())
-		snprintf(text, CONFIG_ERROR_SIZE, "At boot, " UNIT " inserts "
-			 "the target before filesystems are mounted, since "
-			 "the device comes up without it.");
 	else
-		snprintf(text, CONFIG_ERROR_SIZE, "At boot, the device comes "
-			 "up without the target, and " UNIT " is not enabled: "
-			 "if it is written before replicad inserts it, all of "
-			 "it is sent again.");
+		snprintf(text, CONFIG_ERROR_SIZE, "At boot, %s %s. %s",
+			 unit_is_enabled() ? UNIT " before filesystems are "
+			 "mounted" : "replicad, since " UNIT " is not enabled,",
+			 config->origin ? "makes the device" :
+			 "inserts the target: the device comes up without it",
+			 why_of(config, form));
 }

@@ -14,8 +14,11 @@ struct daemon;
  */
 int boot_insert(struct daemon *daemon, unsigned int wait_s);
 
-/* A sentence: what becomes of a volume at the next boot, and why. */
-void boot_forecast(const struct volume_config *config,
+/*
+ * A sentence or two: what becomes of a volume, of this form (kernel.h), at the
+ * next boot, and why.
+ */
+void boot_forecast(const struct volume_config *config, const char *form,
 		   char text[CONFIG_ERROR_SIZE]);
 
 #endif

@@ -54,6 +54,8 @@ static const struct key daemon_keys[] = {
 static const struct key volume_keys[] = {
 	{ "device", KEY_TEXT, V(device), NULL, 0, 0 },
 	{ "target", KEY_TEXT, V(target), NULL, 0, 0 },
+	{ "origin", KEY_TEXT, V(origin), NULL, 0, 0 },
+	{ "trust_boot", KEY_BOOL, V(trusts_boot), "no", 0, 0 },
 	{ "metadata", KEY_TEXT, V(metadata), NULL, 0, 0 },
 	{ "group", KEY_TEXT, V(group), NULL, 0, 0 },
 	{ "tls", KEY_TEXT, V(tls), NULL, 0, 0 },
@@ -464,6 +466,18 @@ int volume_config_check(const struct volume_config *volume,
 		snprintf(error, CONFIG_ERROR_SIZE,
 			 "volume %s: tls=%.64s is neither on nor off",
 			 volume->name, volume->tls);
+		return -EINVAL;
+	}
+	if (volume->origin && (*volume->origin != '/' || !volume->metadata)) {
+		snprintf(error, CONFIG_ERROR_SIZE, "volume %s: origin= is an "
+			 "absolute path, and needs metadata=", volume->name);
+		return -EINVAL;
+	}
+	if (volume->origin && volume->device) {
+		snprintf(error, CONFIG_ERROR_SIZE,
+			 "volume %s: with origin= the device is made, and has "
+			 "the volume's name: leave device= out",
+			 volume->name);
 		return -EINVAL;
 	}
 	if (volume->group && !volume_name_is_valid(volume->group)) {

@@ -21,6 +21,7 @@ struct volume_config {
 	char *name;		/* [A-Za-z0-9._-], at most 40 */
 	char *device;		/* device-mapper name or path; default: name */
 	char *target;		/* nbd://…, nbd+unix://…, local:PATH */
+	char *origin;		/* block device to make the device above */
 	char *metadata;		/* block device, or "none" */
 	char *group;		/* cut together with; NULL = alone */
 	char *tls;		/* "off": a TCP target may be in clear */
@@ -36,6 +37,7 @@ struct volume_config {
 	uint64_t heartbeat_ms;
 	uint64_t timeout_ms;	/* for each request to the target */
 	bool is_unsafe;		/* take a target without FLUSH */
+	bool trusts_boot;	/* no other system writes it between boots */
 	bool may_overwrite;	/* a target that has other data; not saved */
 	bool is_runtime;	/* enabled at run time: in volumes.conf */
 };

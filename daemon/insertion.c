@@ -4,8 +4,10 @@
  *
  * U1 The suspicion is on disk before the target is put in, for a crash must
  *    not forget it; so also where putting it in fails. It is taken back at once
- *    only if the kernel's counters prove that nothing was written since the
- *    device was activated, and only if there was none before. Else it goes when
+ *    only if there was none before, the kernel's counters prove that nothing
+ *    was written since the device was activated, and nothing else activates it:
+ *    its form is private, or the operator says so (trust_boot). Without that,
+ *    another system may have written it before this boot. Else it goes when
  *    "mark all" is durable (continuity.c).
  * U4 What is taken out is suspect before it is out: when it comes back, another
  *    boot may have begun the counters anew, and the digests of the kernel are
@@ -13,6 +15,7 @@
  */
 #include "insertion.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,48 +49,72 @@ static int suspect(struct identity *id, const char *state_dir,
 	return note(id, state_dir, name, true, error);
 }
 
-static int insert_new(const struct kernel_ops *ops, const char *state_dir,
-		      const struct volume_config *config, const char *device,
-		      struct kernel_device *out,
-		      char error[CONFIG_ERROR_SIZE])
+static struct kernel_form form_of(const struct volume_config *config)
 {
+	return (struct kernel_form){
+		.device = config->device ? config->device : config->name,
+		.origin = config->origin,
+		.metadata = config->metadata,
+	};
+}
+
+static bool is_trusted(const struct volume_config *config,
+		       const struct kernel_device *device)
+{
+	return !device->was_written &&
+	       (config->trusts_boot || !strcmp(device->form, "private"));
+}
+
+static int insert_new(const struct kernel_ops *ops, const char *state_dir,
+		      const struct volume_config *config,
+		      struct kernel_device *out, char error[CONFIG_ERROR_SIZE])
+{
+	struct kernel_form form = form_of(config);
 	struct identity id;
 	bool was_suspect;
 	int err = suspect(&id, state_dir, config->name, &was_suspect, error);
 
 	if (!err)					/* U1 */
-		err = ops->insert(device, config->metadata, out, error);
-	if (!err && !out->was_written && !was_suspect)
+		err = ops->insert(&form, out, error);
+	out->is_suspect = !err && (was_suspect || !is_trusted(config, out));
+	if (!err && !out->is_suspect)
 		err = note(&id, state_dir, config->name, false, error);
 	return err;
-}
-
-static const char *device_of(const struct volume_config *config)
-{
-	return config->device ? config->device : config->name;
 }
 
 int insertion_run(const struct kernel_ops *ops, const char *state_dir,
 		  const struct volume_config *config,
 		  struct kernel_device *out, char error[CONFIG_ERROR_SIZE])
 {
-	const char *device = device_of(config);
-	int ret = ops->is_plain(device, error);
+	struct kernel_form form = form_of(config);
+	int ret = ops->is_plain(&form, error);
 
+	out->is_suspect = false;
 	if (ret < 0)
 		return ret;
 	if (ret)
-		return insert_new(ops, state_dir, config, device, out, error);
-	return ops->insert(device, config->metadata, out, error);
+		return insert_new(ops, state_dir, config, out, error);
+	return ops->insert(&form, out, error);
+}
+
+int insertion_check_undo(const struct kernel_ops *ops,
+			 const struct volume_config *config,
+			 char error[CONFIG_ERROR_SIZE])
+{
+	struct kernel_form form = form_of(config);
+	int err = ops->check_out(&form, error);
+
+	return err == -EBUSY ? err : 0;
 }
 
 int insertion_undo(const struct kernel_ops *ops, const char *state_dir,
 		   const struct volume_config *config,
 		   char error[CONFIG_ERROR_SIZE])
 {
+	struct kernel_form form = form_of(config);
 	struct identity id;
 	bool was_suspect;
 	int err = suspect(&id, state_dir, config->name, &was_suspect, error);
 
-	return err ? err : ops->take_out(device_of(config), error); /* U4 */
+	return err ? err : ops->take_out(&form, error);		/* U4 */
 }

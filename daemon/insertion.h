@@ -15,6 +15,11 @@ int insertion_run(const struct kernel_ops *ops, const char *state_dir,
 		  const struct volume_config *config,
 		  struct kernel_device *out, char error[CONFIG_ERROR_SIZE]);
 
+/* Can the reverse be done? 0, or -EBUSY; nothing is changed. */
+int insertion_check_undo(const struct kernel_ops *ops,
+			 const struct volume_config *config,
+			 char error[CONFIG_ERROR_SIZE]);
+
 /* The reverse, as above. It is suspect from then on, whatever comes after. */
 int insertion_undo(const struct kernel_ops *ops, const char *state_dir,
 		   const struct volume_config *config,

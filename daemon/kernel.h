@@ -4,10 +4,10 @@
  * (kernel-netlink.c), or the simulated one of the tests.
  *
  * One struct kernel for each reactor, used on its thread only, except that
- * is_plain(), insert() and take_out() take no struct kernel, block, and may be
- * called from any thread. linux/dm-replica.h says what each command means;
- * functions that return int return 0 or -errno, and kernel_error() has the
- * reason in words.
+ * is_plain(), insert(), check_out() and take_out() take no struct kernel,
+ * block, and may be called from any thread. linux/dm-replica.h says what each
+ * command means; functions that return int return 0 or -errno, and
+ * kernel_error() has the reason in words.
  */
 #ifndef REPLICAD_KERNEL_H
 #define REPLICAD_KERNEL_H
@@ -21,13 +21,40 @@
 
 #define KERNEL_ERROR_SIZE	300
 
+/* What the device of a volume is to be. Texts are the caller's. */
+struct kernel_form {
+	const char *device;		/* its name, path or MAJOR:MINOR */
+	/*
+	 * NULL: others make the device, and the replica target is inserted. Or
+	 * a block device above which a replica is made, of the name device.
+	 */
+	const char *origin;
+	/* Of the metadata; "none"; NULL where the replica target is there. */
+	const char *metadata;
+};
+
 struct kernel_device {
 	uint64_t dev;			/* dmr_devno() of the replica device */
 	char name[DMR_NAME_LEN];	/* its device-mapper name */
 	char view[PATH_MAX];		/* to be opened with O_DIRECT */
 	char live[PATH_MAX];		/* the same: what its users see */
-	bool was_written;		/* inserted just now, and perhaps
-					 * written since it was activated */
+	bool was_written;		/* made or inserted just now, and its
+					 * origin perhaps written since that
+					 * was activated */
+	bool is_suspect;		/* by insertion_run(): L1 */
+	/* "inserted"; "private": nobody else activates its origin; "own": it
+	 * was made as a replica, but others can reach its origin. Static. */
+	const char *form;
+};
+
+/* A volume that becomes a primary here. */
+struct kernel_promoted {
+	const char *name;		/* of the device, too */
+	const char *base;		/* its data: a file or a device … */
+	uint64_t bytes;
+	const char *metadata;		/* … its metadata: the same, or "none" */
+	bool is_again;			/* it was active before, in a boot that
+					 * is over, perhaps */
 };
 
 struct kernel {
@@ -68,19 +95,35 @@ struct kernel_ops {
 	int (*set)(struct kernel *kernel, uint64_t dev,
 		   const struct dmr_set *set);
 
-	/* 1: the device has no replica target, insert() would change it. */
-	int (*is_plain)(const char *device, char error[KERNEL_ERROR_SIZE]);
+	/* 1: there is no replica device yet, insert() would make it one. */
+	int (*is_plain)(const struct kernel_form *form,
+			char error[KERNEL_ERROR_SIZE]);
 	/*
-	 * Makes the device of a volume ready: a replica target below it if
-	 * there is none yet, and its view. Nothing to do if both are there.
-	 * @metadata: the metadata device, "none", or NULL, which will do only
-	 * where the target is there already. It must be the one that it has.
+	 * Makes the device of a volume ready, and its view. Nothing to do if
+	 * both are there; they must be of this form.
 	 */
-	int (*insert)(const char *device, const char *metadata,
-		      struct kernel_device *out,
+	int (*insert)(const struct kernel_form *form, struct kernel_device *out,
 		      char error[KERNEL_ERROR_SIZE]);
-	/* The reverse. A device made as a replica keeps its table. */
-	int (*take_out)(const char *device, char error[KERNEL_ERROR_SIZE]);
+	/* 0: take_out() can be tried. -EBUSY: its users must end first. */
+	int (*check_out)(const struct kernel_form *form,
+			 char error[KERNEL_ERROR_SIZE]);
+	/*
+	 * The reverse. A device that was made above an origin is removed; one
+	 * that others made as a replica keeps its table. -ENXIO: it is gone.
+	 */
+	int (*take_out)(const struct kernel_form *form,
+			char error[KERNEL_ERROR_SIZE]);
+	/*
+	 * Makes the device of a volume that was promoted; where its base is the
+	 * device of that name, the target is put below that. Nothing to do if
+	 * it is there. Blocks, any thread, takes no struct kernel.
+	 */
+	int (*activate)(const struct kernel_promoted *p,
+			char error[KERNEL_ERROR_SIZE]);
+	/* How often the device of that name is open now; -errno. As above. */
+	int (*nr_opens)(const char *name, char error[KERNEL_ERROR_SIZE]);
+	/* For tests: how far a verb has come. NULL: nobody asks. */
+	void (*note_step)(const char *step);
 };
 
 extern const struct kernel_ops kernel_netlink_ops;

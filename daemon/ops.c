@@ -179,7 +179,7 @@ static void save_enabled(struct op *op)
 	}
 	op->entry->error[0] = 0;
 	op->entry->reactor = op->reactor;
-	boot_forecast(op->entry->config, text);
+	boot_forecast(op->entry->config, op->device.form, text);
 	op->result = json_pack("{ss}", "boot", text);
 	err = op->entry->config->is_runtime ? daemon_save(daemon) : 0;
 	if (err)
@@ -410,14 +410,28 @@ static bool find_entry(struct op *op)
 	return false;
 }
 
-static void start_disable(struct op *op)
+static void stop_and_take_out(struct op *op)
 {
-	if (!find_entry(op))
-		return;
-	if (op->entry->reactor)
+	if (op->err)
+		finish(op);
+	else if (op->entry->reactor)
 		run_on(op, op->entry->reactor, remove_on_reactor);
 	else
 		take_out(op);
+}
+
+static void check_out_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+
+	op->err = insertion_check_undo(op->daemon->kernel_ops,
+				       op->entry->config, op->error);
+}
+
+static void start_disable(struct op *op)
+{
+	if (find_entry(op))
+		run_job(op, check_out_blocking, stop_and_take_out);
 }
 
 static struct op *create_named(struct daemon *daemon, const char *name,

@@ -36,6 +36,8 @@ static void describe_volume(const struct stage_info *info, char *text,
 	else if (info->state == STAGE_IN_PLACE)
 		snprintf(text, size, "replica without a consistent image: the "
 			 "log was full, and it is applied in place");
+	else if (info->state == STAGE_PROMOTED)
+		snprintf(text, size, "promoted: it is a primary here");
 	else if (!info->header.last_clean)
 		snprintf(text, size, "replica, no image yet");
 	else
@@ -119,13 +121,13 @@ static int tell_volume(const struct listing *l, struct stage_volume *v)
 	stage_get_info(v, &info);
 	describe_volume(&info, text, sizeof(text));
 	ret = tell(l, info.name, "", text);
-	if (!ret && info.header.last_clean)
+	if (!ret && info.header.last_clean && info.state != STAGE_PROMOTED)
 		ret = tell(l, info.name, "latest", "the newest image");
-	if (!ret && info.state != STAGE_ERROR)
+	if (!ret && info.state < STAGE_ERROR)
 		ret = tell(l, info.name, "history", "a table of the epochs");
-	if (!ret && info.state != STAGE_ERROR)
+	if (!ret && info.state < STAGE_ERROR)
 		ret = tell(l, info.name, "sum", "digests of the chunks");
-	if (!ret && info.state != STAGE_ERROR)
+	if (!ret && info.state < STAGE_ERROR)
 		ret = tell(l, info.name, "above", "what is above the image");
 	return ret ? ret : tell_epochs(l, v, info.name);
 }

@@ -11,6 +11,7 @@
 #include "extents.h"
 #include "group.h"
 #include "pair.h"
+#include "promotion.h"
 #include "verify.h"
 #include "version.h"
 #include "volume.h"
@@ -234,6 +235,8 @@ json_t *status_volume(struct volume *v)
 
 	volume_refresh(v); /* else what was seen last */
 	put_names(o, v->config);
+	put_text(o, "origin", v->config->origin);
+	put_text(o, "form", v->device.form);
 	put_state(o, g);
 	put_metadata(o, v);
 	put_in_place(o, v);
@@ -285,6 +288,7 @@ static json_t *collect(const struct daemon *daemon, const json_t *running,
 	for (struct entry *e = daemon->entries; e; e = e->next)
 		if (!e->reactor && (!only || !strcmp(e->config->name, only)))
 			json_array_append_new(all, status_stopped(e));
+	promotions_status(daemon, all, only);
 	return all;
 }
 

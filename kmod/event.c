@@ -8,6 +8,7 @@
 
 #include <net/genetlink.h>
 
+#include "fault.h"
 #include "group.h"
 #include "meta.h"
 #include "netlink.h"
@@ -20,7 +21,8 @@ struct event {
 static int start_event(struct event *e, struct dmr_device *dev,
 		       enum dmr_event event)
 {
-	e->skb = genlmsg_new(NLMSG_GOODSIZE, GFP_NOIO);
+	e->skb = dmr_fault_every(lose_event) ? NULL :
+		 genlmsg_new(NLMSG_GOODSIZE, GFP_NOIO);
 	if (!e->skb)
 		return -ENOMEM;
 	e->hdr = genlmsg_put(e->skb, 0, 0, &dmr_genl_family, 0, DMR_CMD_EVENT);

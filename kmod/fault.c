@@ -2,7 +2,6 @@
 /* Fault points, see fault.h. Compiled in only with DMR_FAULT=1. */
 #include "fault.h"
 
-#include <linux/atomic.h>
 #include <linux/delay.h>
 #include <linux/module.h>
 
@@ -40,6 +39,11 @@ NUMBER(fault_wake_us);
 NUMBER(fault_view_us);
 NUMBER(fault_split_us);
 NUMBER(fault_no_mem);
+NUMBER(fault_fail_copy);
+NUMBER(fault_fail_intent);
+NUMBER(fault_fail_super);
+NUMBER(fault_lose_reply);
+NUMBER(fault_lose_event);
 
 void dmr_fault_sleep(unsigned int us)
 {
@@ -57,11 +61,9 @@ void dmr_fault_spin(unsigned int us)
 		udelay(us);
 }
 
-bool dmr_fault_nth(unsigned int n)
+bool dmr_fault_nth(atomic_t *calls, unsigned int n)
 {
-	static atomic_t calls;
-
-	return n && !(atomic_inc_return(&calls) % n);
+	return n && !((unsigned int)atomic_inc_return(calls) % n);
 }
 
 bool dmr_fault_any(void)

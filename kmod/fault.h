@@ -30,11 +30,18 @@
  *   fault_rewrite_us	chunk bits were taken from the sets, not yet written
  *   fault_cool_us	chunk bits are durable, the hot bits not yet cleared
  *   fault_super_us	before the superblock is written
- * fault_no_mem n: every n-th allocation for a copy fails.
+ * Failures, of every n-th:
+ *   fault_no_mem	allocation for a copy
+ *   fault_fail_copy	read of a held chunk's old content (EIO)
+ *   fault_fail_intent	write of hot bits (EIO)
+ *   fault_fail_super	write of a superblock (EIO)
+ *   fault_lose_reply	reply to a command that has taken effect (ENOMEM)
+ *   fault_lose_event	event
  */
 #ifndef DMR_FAULT_H
 #define DMR_FAULT_H
 
+#include <linux/atomic.h>
 #include <linux/bug.h>
 #include <linux/types.h>
 
@@ -48,7 +55,9 @@ extern unsigned int fault_heat_us, fault_rewrite_us, fault_cool_us;
 extern unsigned int fault_super_us;
 extern unsigned int fault_mark_us, fault_park_us, fault_preserve_us;
 extern unsigned int fault_copied_us, fault_wake_us, fault_view_us;
-extern unsigned int fault_split_us, fault_no_mem;
+extern unsigned int fault_split_us, fault_no_mem, fault_fail_copy;
+extern unsigned int fault_fail_intent, fault_fail_super;
+extern unsigned int fault_lose_reply, fault_lose_event;
 
 #define dmr_fault(name)		unlikely(READ_ONCE(fault_##name))
 
@@ -56,12 +65,16 @@ extern unsigned int fault_split_us, fault_no_mem;
 void dmr_fault_sleep(unsigned int us);
 /* Any context. */
 void dmr_fault_spin(unsigned int us);
-/* True for every n-th call. */
-bool dmr_fault_nth(unsigned int n);
+/* Any context: adds to *calls; true for every n-th call. */
+bool dmr_fault_nth(atomic_t *calls, unsigned int n);
 
 #define dmr_fault_delay(name)	dmr_fault_sleep(READ_ONCE(fault_##name##_us))
 #define dmr_fault_busy(name)	dmr_fault_spin(READ_ONCE(fault_##name##_us))
-#define dmr_fault_mem()		dmr_fault_nth(READ_ONCE(fault_no_mem))
+
+/* A place of its own has its own count. */
+#define dmr_fault_every(name) ({					\
+	static atomic_t calls;						\
+	dmr_fault_nth(&calls, READ_ONCE(fault_##name)); })
 
 /* Any rule is switched off: then it may well be violated. */
 bool dmr_fault_any(void);
@@ -71,7 +84,7 @@ bool dmr_fault_any(void);
 #define dmr_fault(name)		false
 #define dmr_fault_delay(name)	do { } while (0)
 #define dmr_fault_busy(name)	do { } while (0)
-#define dmr_fault_mem()		false
+#define dmr_fault_every(name)	false
 #define dmr_fault_any()		false
 
 #endif

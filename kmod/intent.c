@@ -286,7 +286,7 @@ static int heat(struct dmr_meta *m, struct bio_list *bios, bool *progress)
 	WRITE_ONCE(m->starved, starved);
 	if (h.nr) {
 		dmr_fault_delay(heat);
-		r = dmr_hot_write(m);
+		r = dmr_fault_every(fail_intent) ? -EIO : dmr_hot_write(m);
 		settle(m, &h, !r);
 	} else if (starved) {
 		/* There won't be room while nothing can be cooled. */

@@ -14,7 +14,9 @@
 #include <net/sock.h>
 
 #include "epoch.h"
+#include "fault.h"
 #include "group.h"
+#include "meta.h"
 #include "netlink-impl.h"
 #include "preserve.h"
 
@@ -109,7 +111,8 @@ static u64 get_u64(struct genl_info *info, int attr)
 static int start_reply(struct genl_info *info, struct sk_buff **skb,
 		       void **hdr)
 {
-	*skb = genlmsg_new(NLMSG_GOODSIZE, GFP_NOIO);
+	*skb = dmr_fault_every(lose_reply) ? NULL :
+	       genlmsg_new(NLMSG_GOODSIZE, GFP_NOIO);
 	if (!*skb)
 		return refuse(info, -ENOMEM, "no memory");
 	*hdr = genlmsg_put_reply(*skb, info, &dmr_genl_family, 0,
@@ -180,6 +183,8 @@ static int cmd_attach(struct sk_buff *skb, struct genl_info *info)
 	}
 	dev->owner = info->snd_portid;
 	dev->attaches++;
+	if (dev->meta)
+		dmr_meta_unretire(dev->meta);
 	dmr_group_unlock(c.g);
 	r = reply_device(info, dev);
 	dmr_device_put(dev);

@@ -77,7 +77,7 @@ static struct copy *copy_alloc(struct dmr_device *dev, u64 chunk)
 	struct dmr_preserve *p = &dev->preserve;
 	struct copy *c;
 
-	if (p->nr_pages + n > dev->preserve_pages || dmr_fault_mem())
+	if (p->nr_pages + n > dev->preserve_pages || dmr_fault_every(no_mem))
 		return NULL;
 	c = kzalloc(struct_size(c, pages, n), GFP_NOWAIT | __GFP_NOWARN);
 	if (!c)
@@ -148,6 +148,8 @@ static void copy_read_done(struct bio *bio)
 	blk_status_t status = bio->bi_status;
 	unsigned long flags;
 
+	if (dmr_fault_every(fail_copy))
+		status = BLK_STS_IOERR;
 	bio_put(bio);
 	spin_lock_irqsave(&p->lock, flags);
 	if (c->orphan) {

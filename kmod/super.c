@@ -48,7 +48,8 @@ static int write_slot(struct dmr_meta *m)
 	dmr_group_unlock(g);
 	b.nr = (m->sequence + 1) % DMR_NR_SUPERS;
 	dmr_fault_delay(super);
-	r = dmr_blocks_write(m->bdev, &b, 1);
+	r = dmr_fault_every(fail_super) ? -EIO :
+	    dmr_blocks_write(m->bdev, &b, 1);
 	if (r)
 		return r;
 	m->sequence++;

@@ -237,13 +237,11 @@ bool dmr_dm_stat_is_written(const char *line)
 }
 
 /* A read that is counted, if any is; past the page cache. */
-static void read_once(const char *name)
+static void read_once(const char *path)
 {
-	char path[DMR_DM_PATH_LEN];
 	void *buf = NULL;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", dm_dir(), name);
 	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (fd < 0)
 		return;
@@ -269,19 +267,45 @@ static void read_stat(uint64_t dev, char *line, size_t len)
 		fclose(f);
 }
 
+static bool is_written(const char *path, uint64_t dev)
+{
+	char line[400];
+
+	read_once(path);
+	read_stat(dev, line, sizeof(line));
+	return dmr_dm_stat_is_written(line);
+}
+
 int dmr_dm_written(struct dmr_dm *dm, const char *name)
 {
+	char path[DMR_DM_PATH_LEN];
 	struct dmr_dm_info info;
-	char line[400];
 	int ret;
 
 	dmr_dm_begin(dm);
 	ret = dmr_dm_look(dm, name, &info);
 	if (ret)
 		return ret;
-	read_once(name);
-	read_stat(info.dev, line, sizeof(line));
-	return dmr_dm_stat_is_written(line);
+	snprintf(path, sizeof(path), "%s/%s", dm_dir(), name);
+	return is_written(path, info.dev);
+}
+
+bool dmr_block_written(uint64_t dev)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/block/%u:%u",
+		 (unsigned int)(dev >> 32), (unsigned int)dev);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	if (fsync(fd)) {	/* what is in the page cache counts, too */
+		close(fd);
+		return true;
+	}
+	close(fd);
+	return is_written(path, dev);
 }
 
 /* --- names ---------------------------------------------------------------- */
@@ -380,7 +404,7 @@ int dmr_dm_check_name(struct dmr_dm *dm, const char *name)
 /* --- replicas and views --------------------------------------------------- */
 
 int dmr_dm_create(struct dmr_dm *dm, const char *name, const char *origin,
-		  uint64_t sectors, const char *options)
+		  const char *meta, uint64_t sectors, const char *options)
 {
 	char params[DMR_DM_PARAMS_LEN];
 	struct dm_row row = { 0, sectors, "replica", params };
@@ -392,8 +416,9 @@ int dmr_dm_create(struct dmr_dm *dm, const char *name, const char *origin,
 	if (dmr_dm_number(name))
 		return dmr_dm_fail(dm, -EEXIST,
 				   "there is a device %s already", name);
-	if (snprintf(params, sizeof(params), "%s - %s", origin,
-		     options ? options : "0") >= (int)sizeof(params))
+	if (snprintf(params, sizeof(params), "%s %s %s", origin,
+		     meta ? meta : "-", options ? options : "0") >=
+	    (int)sizeof(params))
 		return dmr_dm_fail(dm, -EINVAL, "%s: too many options", name);
 	return dmr_dm_make(dm, name, NULL, &rows, DM_SHOWN);
 }

@@ -103,12 +103,15 @@ int dmr_dm_written(struct dmr_dm *dm, const char *name);
  */
 int dmr_dm_take_out(struct dmr_dm *dm, const char *name);
 
+/* The same of any block device, by its number, since it came up. */
+bool dmr_block_written(uint64_t dev);
+
 /*
- * A replica as a device of its own; origin is a path or MAJOR:MINOR. -EEXIST:
- * there is a device of that name.
+ * A replica as a device of its own; origin and meta are a path or MAJOR:MINOR,
+ * meta may be NULL = none. -EEXIST: there is a device of that name.
  */
 int dmr_dm_create(struct dmr_dm *dm, const char *name, const char *origin,
-		  uint64_t sectors, const char *options);
+		  const char *meta, uint64_t sectors, const char *options);
 
 /* Nothing to do if there is none. -EBUSY: open. */
 int dmr_dm_remove(struct dmr_dm *dm, const char *name);

@@ -191,7 +191,7 @@ static int check_head(const struct wire_head *w, size_t len,
 		return damaged(err, "it is cut short");
 	if (le32toh(w->entries_crc) != crc_of(w + 1, le64toh(w->nr) * entry))
 		return damaged(err, "its entries");
-	if (le32toh(w->state) > STAGE_IN_PLACE)
+	if (le32toh(w->state) > STAGE_PROMOTED)
 		return damaged(err, "its state");
 	return 0;
 }

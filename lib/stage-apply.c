@@ -366,6 +366,28 @@ static void round_to(struct stage_group *g, struct epoch_entry e)
 	pthread_cond_broadcast(&g->changed);
 }
 
+int stage_apply_upto(struct stage_group *g, uint64_t epoch, struct error *err)
+{
+	const struct epoch_entry *e = NULL;
+	int ret;
+
+	assert(!g->has_applier);
+	pthread_mutex_lock(&g->lock);
+	for (unsigned int i = 0; i < g->nr_epochs; i++)
+		if (g->epochs[i].is_clean && g->epochs[i].epoch == epoch)
+			e = &g->epochs[i];
+	if (e)
+		round_to(g, *e);
+	ret = g->apply_error.code;
+	if (ret)
+		error_set(err, ret, "%s", g->apply_error.text);
+	else if (g->checkpoint.applied_epoch != epoch)
+		ret = error_set(err, -ENOENT, "%s: there is no epoch %" PRIu64
+				" to apply", g->name, epoch);
+	pthread_mutex_unlock(&g->lock);
+	return ret;
+}
+
 /* Locked, dropped. */
 static void wait_for_work(struct stage_group *g)
 {

@@ -18,7 +18,8 @@
 int stage_conn_create(struct stage_conn **c, struct stage_volume *v,
 		      struct error *err)
 {
-	if (v->base_fd < 0 || v->g->error.code)
+	if (v->g->error.code || (v->base_fd < 0 &&
+				 v->g->fence.phase != STAGE_PHASE_LEFT))
 		return error_set(err, v->g->error.code ? v->g->error.code :
 				 -EIO, "%s: %s", v->meta.name,
 				 v->g->error.text);
@@ -84,6 +85,9 @@ int stage_conn_read(struct stage_conn *c, void *buf, size_t len, uint64_t off,
 		return error_set(err, -EINVAL, "%s: read beyond the end",
 				 v->meta.name);
 	if (len && off < v->meta.bytes) {
+		ret = stage_fence_check_read(v, err);
+		if (ret)
+			return ret;
 		part = min_size(len, v->meta.bytes - off);
 		ret = read_data(v, at, part, off, err);
 		if (ret)

@@ -227,6 +227,8 @@ static int find_epoch(const struct stage_group *g, uint64_t epoch,
 		if (!g->epochs[i].is_clean || g->epochs[i].epoch > epoch)
 			continue;
 		*lsn = g->epochs[i].lsn;
+		if (stage_fault(IMAGE) && i + 1 < g->nr_epochs)
+			*lsn = g->epochs[i + 1].lsn;
 		*found = g->epochs[i].epoch;
 	}
 	return *found && *found <= epoch && *lsn >= g->floor_lsn ? 0 : -ENOENT;
@@ -240,6 +242,10 @@ int stage_image_open(struct stage_image **image, struct stage_volume *v,
 	int ret = v->base_fd < 0 ? -EIO : g->error.code;
 	uint64_t lsn = 0;
 
+	if (stage_fence_check_read(v, err)) {
+		free(i);
+		return -EPERM;
+	}
 	if (!i || ret) {
 		free(i);
 		return error_set(err, ret ? ret : -ENOMEM, "%s: %s",
@@ -438,6 +444,8 @@ int stage_get_sums(struct stage_volume *v, uint64_t first, uint32_t nr,
 	uint64_t seed;
 	int ret;
 
+	if (stage_fence_check_read(v, err))
+		return -EPERM;
 	if (v->base_fd < 0 || g->error.code)
 		return error_set(err, -EIO, "%s: %s", v->meta.name,
 				 g->error.text);

@@ -20,7 +20,7 @@
 #include "stage-format.h"
 #include "stage-index.h"
 #include "stage-io.h"
-#include "stage.h"
+#include "stage-promote.h"
 
 struct stage_group;
 
@@ -32,6 +32,7 @@ enum stage_fault {
 	STAGE_FAULT_S3_VERIFY = 1 << 3, /* nor look at payloads */
 	STAGE_FAULT_S3_COUNT = 1 << 4,	/* nor at count and digest */
 	STAGE_FAULT_S3_CLOSE = 1 << 5,	/* a failed sync is tried again */
+	STAGE_FAULT_S3_COMMIT = 1 << 30, /* a commit is not synced */
 	STAGE_FAULT_S4 = 1 << 6,   /* segments go before the base is synced */
 	STAGE_FAULT_S5 = 1 << 7,   /* VOL shows the open epoch */
 	STAGE_FAULT_S6 = 1 << 8,   /* history_min does not count */
@@ -47,10 +48,15 @@ enum stage_fault {
 	STAGE_FAULT_I1 = 1 << 18,      /* in place without a word */
 	STAGE_FAULT_I3 = 1 << 19,      /* … and bases are not synced */
 	STAGE_FAULT_I4 = 1 << 20,      /* … at the cost of history_min */
-	STAGE_FAULT_S3_BASE = 1 << 21, /* a base's failed sync is good enough */
-	STAGE_FAULT_S10_TELL = 1 << 22, /* a broken pin is not told */
-	STAGE_FAULT_AGE = 1 << 23,     /* history goes at any age */
-	STAGE_FAULT_SIZE = 1 << 24,    /* … is kept at any size */
+	STAGE_FAULT_IMAGE = 1 << 21,   /* an image has the next epoch's data */
+	STAGE_FAULT_F1 = 1 << 22,      /* a fence is not synced */
+	STAGE_FAULT_F2 = 1 << 23,      /* the log goes before it has left */
+	STAGE_FAULT_F3 = 1 << 24,      /* the base passes the fence */
+	STAGE_FAULT_F4 = 1 << 25,      /* a fence is not looked at */
+	STAGE_FAULT_S3_BASE = 1 << 26, /* a base's failed sync is good enough */
+	STAGE_FAULT_S10_TELL = 1 << 27, /* a broken pin is not told */
+	STAGE_FAULT_AGE = 1 << 28,     /* history goes at any age */
+	STAGE_FAULT_SIZE = 1 << 29,    /* … is kept at any size */
 };
 
 #ifdef STAGE_FAULTS
@@ -163,6 +169,7 @@ struct stage_group {
 	struct stage_volume **members;	/* by number */
 	unsigned int nr_members;
 	struct error error;		/* code 0: it works */
+	struct stage_fence fence;	/* if it is one volume */
 
 	/* the log */
 	struct stage_segment **segments;	/* index; ascending */

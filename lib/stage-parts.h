@@ -116,6 +116,8 @@ int stage_apply_records(struct stage_group *g, uint64_t from, uint64_t to,
 int stage_apply_sync(struct stage_group *g, struct error *err);
 void stage_apply_finish(struct stage_group *g,
 			const struct stage_checkpoint *c);
+/* Without the lock, and without an applier: applies up to a clean epoch. */
+int stage_apply_upto(struct stage_group *g, uint64_t epoch, struct error *err);
 int stage_checkpoint_write(struct stage_group *g,
 			   const struct stage_checkpoint *c, struct error *err);
 int stage_checkpoint_read(struct stage_group *g, struct stage_checkpoint *c,
@@ -138,6 +140,13 @@ int stage_inplace_put(struct stage_volume *v, const void *buf, uint64_t len,
 		      uint64_t off, struct error *err);
 /* Dropped. All of such an epoch is on the disk; of others: a no-op. */
 int stage_inplace_sync(struct stage_group *g, struct error *err);
+/* --- stage-promote.c ------------------------------------------------------ */
+
+/* Alone with the group, before its base and its log are opened. */
+int stage_fence_load(struct stage_group *g, struct error *err);
+/* -EPERM where it has been promoted; any lock. */
+int stage_fence_check_write(const struct stage_volume *v, struct error *err);
+int stage_fence_check_read(const struct stage_volume *v, struct error *err);
 
 /* --- stage-recover.c, stage-volume.c -------------------------------------- */
 

@@ -25,8 +25,8 @@
 void stage_session_header(struct stage_volume *v, struct replica_header *h)
 {
 	pthread_mutex_lock(&v->g->lock);
-	*h = v->header;
-	if (h->seq) {
+	*h = v->g->fence.phase ? v->g->fence.header : v->header;
+	if (h->seq && !v->g->fence.phase) {
 		h->highest_seen = v->g->seen;
 		h->volume_bytes = v->meta.bytes;	/* may have grown */
 		if (stage_is_in_place(v->g))
@@ -111,6 +111,8 @@ int stage_session_check(struct stage_conn *c, struct error *err)
 	if (v->g->error.code)
 		return error_set(err, v->g->error.code, "%s",
 				 v->g->error.text);
+	if (stage_fence_check_write(v, err))
+		return -EPERM;
 	if (!c->token)
 		return error_set(err, -EINVAL, "%s: no hello on this "
 				 "connection yet", v->meta.name);
@@ -445,6 +447,8 @@ static int handle(struct stage_conn *c, const struct replica_header *h,
 
 	if (g->error.code)
 		return error_set(err, g->error.code, "%s", g->error.text);
+	if (stage_fence_check_write(c->v, err))
+		return -EPERM;
 	if (h->kind == REPLICA_KIND_HEARTBEAT)
 		return take_header(c, h, err);
 	while (g->is_header_busy || stage_inplace_is_pending(g))

@@ -162,11 +162,12 @@ static const char *const state_names[] = {
 	[STAGE_LOG_FULL] = "log full",
 	[STAGE_ERROR] = "error",
 	[STAGE_IN_PLACE] = "applying in place",
+	[STAGE_PROMOTED] = "promoted",
 };
 
 const char *stage_state_name(enum stage_state state)
 {
-	if (state > STAGE_IN_PLACE)
+	if (state > STAGE_PROMOTED)
 		return "?";
 	return state_names[state];
 }
@@ -175,6 +176,8 @@ static enum stage_state state_of(const struct stage_group *g)
 {
 	if (g->error.code || g->apply_error.code)
 		return STAGE_ERROR;
+	if (g->fence.phase != STAGE_PHASE_OPEN)
+		return STAGE_PROMOTED;
 	if (stage_is_in_place(g))
 		return STAGE_IN_PLACE;
 	if (g->full)
@@ -250,7 +253,7 @@ int stage_history(struct stage_volume *v,
 	int ret;
 
 	pthread_mutex_lock(&g->lock);
-	ret = tell_base(v, fn, arg);
+	ret = g->fence.phase == STAGE_PHASE_LEFT ? 0 : tell_base(v, fn, arg);
 	for (unsigned int i = 0; !ret && i < g->nr_epochs; i++) {
 		const struct epoch_entry *e = &g->epochs[i];
 		struct stage_epoch told = {

@@ -14,9 +14,8 @@
  *	-EINVAL		not for this volume, misaligned, or against the protocol
  *			(no hello, no open epoch, wrong count or digest)
  *	-ESHUTDOWN	a newer session has taken over (W1)
- *	-EPERM		wrong pair, volume, generation or merge id
- *	-ENOSPC		the log is full (S6): the epoch is dropped; with
- *			on_full_apply the next one is taken in place
+ *	-EPERM		wrong pair, volume, generation, merge id; or promoted
+ *	-ENOSPC		the log is full (S6): the epoch is dropped
  *	-EIO		the log or the base failed; an open epoch is dropped
  *	-ETIMEDOUT	the epoch was dropped: nothing came (open_idle_ms)
  *	-ENOENT		no such volume or epoch
@@ -54,13 +53,13 @@ struct stage_options {
 	uint64_t index_bytes;	/* budget for the index in memory: history pays
 				 * first, then the epoch; 0 = 1 GiB */
 	uint64_t history_ms;	/* epochs younger than this are kept, */
-	uint64_t history_bytes;	/* while they take no more than this;
-				 * 0 = half of log_bytes */
+	uint64_t history_bytes;	/* while all take no more; 0 = log_bytes / 2 */
 	uint64_t history_min_ms; /* a full log does not cost younger ones */
 	uint64_t on_full_apply;	/* not 0: what cannot fit goes in place */
 	uint64_t open_idle_ms;	/* an open epoch for which no data and no commit
 				 * comes for so long, or a second more, is
 				 * dropped; 0 = never */
+	bool is_still;		/* no applier (stage-promote.h) */
 	const struct stage_io *io;	/* NULL = the system's */
 };
 
@@ -108,7 +107,8 @@ enum stage_state {
 	STAGE_LOG_FULL,		/* the newest epoch was refused for want of
 				 * space; the image is as good as ever */
 	STAGE_ERROR,		/* see ->error; images may still be readable */
-	STAGE_IN_PLACE,		/* no image until one is clean: on_full_apply */
+	STAGE_IN_PLACE,		/* no image just now: on_full_apply */
+	STAGE_PROMOTED,		/* fenced, or gone: stage-promote.h */
 };
 
 struct stage_info {

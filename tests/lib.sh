@@ -186,7 +186,7 @@ load_module() {
 		[ -n "${DMR_FAULT-}" ] || skip_all "needs the fault variant"
 	fi
 	if [ -n "${DMR_KO-}" ]; then
-		modprobe -q -a dm-mod libcrc32c
+		modprobe -q -a dm-mod libcrc32c xxhash
 		insmod "$DMR_KO" "$@" || bail "the module does not load"
 	else
 		modprobe dm-replica "$@" 2>/dev/null ||

@@ -528,28 +528,31 @@ static int no_device(const char *device, char error[KERNEL_ERROR_SIZE])
 	return -ENXIO;
 }
 
-static int sim_is_plain(const char *device, char error[KERNEL_ERROR_SIZE])
+static int sim_is_plain(const struct kernel_form *form,
+			char error[KERNEL_ERROR_SIZE])
 {
 	LOCKED;
-	struct sim_volume *v = sim_find(device);
+	struct sim_volume *v = sim_find(form->device);
 
-	return v ? v->is_plain : no_device(device, error);
+	return v ? v->is_plain : no_device(form->device, error);
 }
 
-static int sim_insert(const char *device, const char *metadata,
+static int sim_insert(const struct kernel_form *form,
 		      struct kernel_device *out, char error[KERNEL_ERROR_SIZE])
 {
 	LOCKED;
-	struct sim_volume *v = sim_find(device);
+	struct sim_volume *v = sim_find(form->device);
 
 	if (!v)
-		return no_device(device, error);
+		return no_device(form->device, error);
 	out->was_written = v->is_plain && v->was_written;
 	if (v->is_plain)
 		sim_load(v);
 	v->is_plain = v->was_written = false;
-	if (metadata && strcmp(metadata, "none"))
+	if (form->metadata && strcmp(form->metadata, "none"))
 		sim_meta_keep(v);
+	out->form = !form->origin ? "inserted" :
+		    strncmp(form->origin, "/dev/vg/", 8) ? "own" : "private";
 	out->dev = v->info.dev;
 	snprintf(out->name, sizeof(out->name), "%s", v->name);
 	snprintf(out->view, sizeof(out->view), "%s", sim_path(v->name, ".view"));
@@ -557,10 +560,23 @@ static int sim_insert(const char *device, const char *metadata,
 	return 0;
 }
 
-static int sim_take_out(const char *device, char error[KERNEL_ERROR_SIZE])
+static int sim_check_out(const struct kernel_form *form,
+			 char error[KERNEL_ERROR_SIZE])
 {
 	LOCKED;
-	struct sim_volume *v = sim_find(device);
+	struct sim_volume *v = sim_find(form->device);
+
+	if (!v || !v->is_busy || !form->origin)
+		return 0;
+	snprintf(error, KERNEL_ERROR_SIZE, "%s is in use", form->device);
+	return -EBUSY;
+}
+
+static int sim_take_out(const struct kernel_form *form,
+			char error[KERNEL_ERROR_SIZE])
+{
+	LOCKED;
+	struct sim_volume *v = sim_find(form->device);
 
 	if (!v)
 		return -ENXIO;
@@ -587,5 +603,9 @@ const struct kernel_ops sim_kernel_ops = {
 	.set = sim_set,
 	.is_plain = sim_is_plain,
 	.insert = sim_insert,
+	.check_out = sim_check_out,
 	.take_out = sim_take_out,
+	.activate = sim_activate,
+	.nr_opens = sim_nr_opens,
+	.note_step = sim_note_step,
 };

@@ -46,6 +46,7 @@ struct sim_volume {
 	uint64_t ended;			/* number of the last END */
 	bool is_plain;			/* no replica target in its table */
 	bool was_written;		/* while it was plain */
+	bool is_busy;			/* an application has it open */
 	struct sim_meta meta;
 	uint8_t chunks[];		/* SIM_* bits */
 };
@@ -70,7 +71,8 @@ int sim_info(const char *name, struct dmr_info *info, bool *is_plain);
  * What happens to the metadata: "lazy" and "prompt" (is the superblock
  * written?), "stuck" and "moving" (do marks become durable?), "fail" and
  * "mend"; "rip": another tool replaces the table; "unplug": a boot, the
- * device comes up without the target. -EINVAL: none of these.
+ * device comes up without the target; "use" and "leave": an application
+ * opens it, and closes it. -EINVAL: none of these.
  */
 int sim_meta(const char *name, const char *what);
 

@@ -168,6 +168,8 @@ int sim_meta(const char *name, const char *what)
 		v->info.dev_flags &= ~DMR_DEV_F_META_FAILED;
 	else if (!strcmp(what, "rip"))
 		rip(v);
+	else if (!strcmp(what, "use") || !strcmp(what, "leave"))
+		v->is_busy = *what == 'u';
 	else if (!strcmp(what, "unplug"))
 		unplug(v);
 	else

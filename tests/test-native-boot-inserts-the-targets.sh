@@ -5,22 +5,29 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
 
-make_volume a
-make_volume b
-start_target a
-start_target b
+for name in a b d p; do
+	make_volume $name
+	start_target $name
+done
 begin_config
-configure a metadata=/dev/meta-a
-configure b metadata=/dev/meta-b
+configure a metadata=/dev/meta-a trust_boot=yes
+configure b metadata=/dev/meta-b trust_boot=yes
+configure d metadata=/dev/meta-d
+configure p metadata=/dev/meta-p origin=/dev/vg/p
 start_daemon
-check "two volumes are replicated" eval 'replica_equals a && replica_equals b'
+all_equal() {
+	replica_equals a && replica_equals b && replica_equals d &&
+		replica_equals p
+}
+check "four volumes are replicated" all_equal
 refuses "--insert beside replicad" "another replicad runs here" \
 	replicad-sim --config "$scratch_dir/conf" --insert
 stop_daemon
 
 # A boot: devices come up without targets; one is written before they are put in.
-sim-ctl meta a unplug
-sim-ctl meta b unplug
+for name in a b d p; do
+	sim-ctl meta $name unplug
+done
 sim-ctl write b 0 4096 5
 insert() {
 	replicad-sim --config "$scratch_dir/conf" --insert "$@"
@@ -29,14 +36,25 @@ check "replicad --insert" eval 'insert 2>"$scratch_dir/said"'
 check "a has its target" grep -q "a: its target is in place" "$scratch_dir/said"
 check "b too, with a warning" grep -q "b: warning: it may have been written" \
 	"$scratch_dir/said"
-is "  both have it" "$(sim-ctl get a plain)$(sim-ctl get b plain)" 00
+check "d too, for others may have written it before" \
+	grep -q "d: warning: it may have been written" "$scratch_dir/said"
+check "p, private, has its target" \
+	grep -q "p: its target is in place" "$scratch_dir/said"
+is "  all have it" "$(for name in a b d p; do
+	sim-ctl get $name plain; done | tr -d '\n')" 0000
 sim-ctl write a 0 8192 6
 start_daemon
-check "then they are replicated" eval 'replica_equals a && replica_equals b'
+check "then they are replicated" all_equal
+sim-ctl meta p use
+is "p in use can't be disabled" "$(replicactl disable p >/dev/null 2>&1; echo $?)" 5
+check "  and is replicated still" eval 'sim-ctl write p 0 4096 9; replica_equals p'
+sim-ctl meta p leave
 shipped() {
 	echo $(($(field "$1" bytes_shipped) + $(field "$1" bytes_zero)))
 }
 is "  a: what was written is sent" "$(shipped a)" 8192
+is "  p: what was written since" "$(shipped p)" 4096
+is "  d: all of it" "$(shipped d)" $((native_mib * 1048576))
 is "  b: all of it" "$(shipped b)" $((native_mib * 1048576))
 stop_daemon
 

@@ -189,25 +189,27 @@ static void test_rolled_back(void)
 	stop();
 }
 
-/* disable, a write that nobody sees, enable. */
-static void test_written_without_us(bool is_written)
+/* No target, perhaps a write that nobody sees, and it is put in again. */
+static void test_written_without_us(const char *options, bool is_written,
+				    bool is_suspect)
 {
+	struct kernel_form form = { .device = rigs[0].name };
 	char error[CONFIG_ERROR_SIZE];
 
 	begin(is_written ? "written while there was no target" :
-	      "no target for a while, and nothing was written", 1, KEPT);
-	check_replica(1, "sync");
+	      "no target for a while, and nothing was written", 1, options);
+	check_replica(1, options);
 	stop();
-	sim_kernel_ops.take_out(rigs[0].name, error);
+	sim_kernel_ops.take_out(&form, error);
 	if (is_written)
 		write_chunks(&rigs[0], 30, 1);
-	start(1, KEPT);
-	if (is_written)
-		says("persistence", "durable");
-	ok(group->volumes->identity.is_suspect == is_written, "suspect: %d",
-	   is_written);
+	start(1, options);
+	says("form", strstr(options, "/vg/") ? "private" :
+	     strstr(options, "origin") ? "own" : "inserted");
+	ok(group->volumes->identity.is_suspect == is_suspect, "suspect: %d",
+	   is_suspect);
 	ok(run_until(is_replicating, 10000), "it replicates");
-	is_int(sent(), is_written ? BYTES : 0, "it sent");
+	is_int(sent(), is_suspect ? BYTES : 0, "it sent");
 	ok(!group->volumes->identity.is_suspect, "then it is not suspect");
 	check_replica(1, "at last");
 	stop();
@@ -226,7 +228,7 @@ static void test_written_before_a_boot(void)
 			      error), 0, "disabled: %s", error);
 	write_chunks(&rigs[0], 30, 1);
 	sim_reload(rigs[0].name);
-	start(1, KEPT);
+	start(1, KEPT " trust_boot=yes");
 	ok(group->volumes->identity.is_suspect, "suspect");
 	ok(run_until(is_replicating, 10000), "it replicates");
 	is_int(sent(), BYTES, "all of it was sent");
@@ -237,19 +239,20 @@ static void test_written_before_a_boot(void)
 /* U1: the mark is not durable when the machine crashes. */
 static void test_suspicion_survives(void)
 {
+	struct kernel_form form = { .device = rigs[0].name };
 	char error[CONFIG_ERROR_SIZE];
 
 	begin("a suspicion survives a crash", 1, KEPT);
 	check_replica(1, "sync");
 	stop();
-	sim_kernel_ops.take_out(rigs[0].name, error);
+	sim_kernel_ops.take_out(&form, error);
 	write_chunks(&rigs[0], 30, 1);
 	sim_meta(rigs[0].name, "stuck");
 	start(1, KEPT);
 	run_for(100);
 	stop();
 	sim_reload(rigs[0].name);
-	sim_kernel_ops.take_out(rigs[0].name, error);
+	sim_kernel_ops.take_out(&form, error);
 	sim_meta(rigs[0].name, "moving");
 	start(1, KEPT);
 	ok(run_until(is_replicating, 10000), "it replicates");
@@ -343,8 +346,13 @@ int main(void)
 	test_target_lost_data();
 	test_rolled_back();
 	test_rolled_back_in_a_load();
-	test_written_without_us(true);
-	test_written_without_us(false);
+	test_written_without_us(KEPT, true, true);
+	test_written_without_us(KEPT, false, true);
+	test_written_without_us(KEPT " trust_boot=yes", true, true);
+	test_written_without_us(KEPT " trust_boot=yes", false, false);
+	test_written_without_us(KEPT " origin=/dev/sda", false, true);
+	test_written_without_us(KEPT " origin=/dev/vg/a", true, true);
+	test_written_without_us(KEPT " origin=/dev/vg/a", false, false);
 	test_written_before_a_boot();
 	test_suspicion_survives();
 	test_table_replaced();

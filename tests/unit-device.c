@@ -296,11 +296,12 @@ static void test_names(void)
 static void test_create(void)
 {
 	start();
-	is_int(dmr_dm_create(dm, "new", "8:16", 4096, "2 preserve_pages 64"),
+	is_int(dmr_dm_create(dm, "new", "8:16", NULL, 4096,
+			     "2 preserve_pages 64"),
 	       0, "a replica of its own");
 	is_str(fake_dm_show("new"), "replica 8:16 - 2 preserve_pages 64",
 	       "its table");
-	is_int(dmr_dm_create(dm, "new", "8:16", 4096, NULL), -EEXIST, "twice");
+	is_int(dmr_dm_create(dm, "new", "8:16", "8:32", 4096, NULL), -EEXIST, "twice");
 	is_int(dmr_dm_message(dm, "new", "mark all"), 0, "a message");
 	is_str(fake_dm_message, "mark all", "arrives");
 	fake_dm_open("new", 1);

@@ -9,7 +9,7 @@
 static const struct {
 	const char *option, *key;
 } keys[] = {
-	{ "metadata", "metadata" },
+	{ "origin", "origin" }, { "metadata", "metadata" },
 	{ "interval", "interval" }, { "window", "window" },
 	{ "memory", "memory" }, { "spool", "spool" },
 	{ "spool-size", "spool_size" }, { "bandwidth", "bandwidth" },
@@ -55,6 +55,8 @@ static int run(const struct args *args)
 	put(params, "group", args_value(args, "group"));
 	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		put(more, keys[i].key, args_value(args, keys[i].option));
+	if (args_has(args, "trust-boot"))
+		put(more, "trust_boot", "yes");
 	if (args_has(args, "unsafe"))
 		put(more, "unsafe", "yes");
 	if (args_has(args, "overwrite"))
@@ -72,6 +74,8 @@ static const struct option_spec options[] = {
 	{ "target", "URI", "where to: nbds://NAME@HOST[:PORT]/EXPORT?tls-psk-file=F" },
 	{ "tls", "off", "accept nbd://, which anybody on the way can read" },
 	{ "device", "PATH", "the device-mapper device (default: VOLUME)" },
+	{ "origin", "PATH", "make the device above this one; nobody else uses it" },
+	{ "trust-boot", NULL, "no other system writes it between two boots" },
 	{ "metadata", "PATH", "the block device that remembers what was written;"
 	  " or none" },
 	{ "group", "NAME", "volumes of one group are cut in one instant" },
@@ -100,6 +104,9 @@ const struct command cmd_enable = {
 	.examples =
 	"    replicactl enable vol --target 'nbds://me@backup/vol?tls-psk-file=/k'\n"
 	"    replicactl enable db --device /dev/vg/db --target local:/mnt/db\n"
+	"    replicactl enable db --origin /dev/vg/db-dmr-origin"
+	" --metadata /dev/vg/m \\\n"
+	"        --target pair:paris\n"
 	"    replicactl enable a --group g --target nbd+unix:///a?socket=/s\n",
 	.text =
 	"Puts replication below a device that is in use: its users notice\n"

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * NAME.fence, in the stage's directory: that a volume is closed to those who
+ * wrote it, and how far its way out of the stage has come.
+ *
+ *	open   -> fenced [stage_fence]	the file is durable
+ *	fenced -> left [stage_fence_finish]	it says so; then the log goes
+ *
+ * F1 A fence is durable before stage_fence() returns, and is looked at before
+ *    anything else of the volume when a stage is opened: so no writer of an old
+ *    generation is ever let in again (P5).
+ * F2 What is above the epoch stays in the log until the volume has left (L2,
+ *    L4): bringing the base up drops only segments that have nothing above.
+ * F3 A fenced volume has no applier: its base never passes the epoch.
+ * F4 Of a volume that has left, the stage opens neither base nor log; what a
+ *    power cut has left of the log is removed. Its header goes on being served:
+ *    by it the old primary learns that it was superseded (L3).
+ */
+#include "stage-promote.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stage-parts.h"
+
+#define SUFFIX		".fence"
+#define MAGIC		"dmrfence"
+#define FENCE_VERSION	1
+#define FENCE_BYTES	(STAGE_BLOCK_BYTES + REPLICA_SLOT_BYTES)
+
+struct wire {
+	char magic[8];
+	uint32_t crc;			/* of what follows it, in both blocks */
+	uint32_t version;
+	uint32_t phase;
+	uint32_t reserved;
+	uint64_t epoch;
+	char name[STAGE_NAME_LEN];
+};
+
+/* --- the file ------------------------------------------------------------- */
+
+static uint32_t checksum(const char *blocks)
+{
+	size_t from = offsetof(struct wire, version);
+
+	return stage_crc(blocks + from, FENCE_BYTES - from);
+}
+
+static int encode(const struct stage_volume *v, const struct stage_fence *f,
+		  char blocks[FENCE_BYTES], struct error *err)
+{
+	struct wire w = {
+		.magic = MAGIC,
+		.version = htole32(FENCE_VERSION),
+		.phase = htole32(f->phase),
+		.epoch = htole64(f->epoch),
+	};
+	struct replica_why why;
+	int ret = replica_header_encode(&f->header, blocks + STAGE_BLOCK_BYTES,
+					&why);
+
+	if (ret)
+		return error_set(err, ret, "%s: header: %s", v->meta.name,
+				 why.text);
+	memcpy(w.name, v->meta.name, sizeof(w.name));
+	memset(blocks, 0, STAGE_BLOCK_BYTES);
+	memcpy(blocks, &w, sizeof(w));
+	w.crc = htole32(checksum(blocks));
+	memcpy(blocks, &w, sizeof(w));
+	return 0;
+}
+
+/* Why it is not a fence of this volume, or NULL. */
+static const char *decode(const struct stage_volume *v, const char *blocks,
+			  ssize_t len, struct stage_fence *f)
+{
+	struct wire w;
+
+	if (len < FENCE_BYTES)
+		return "it is cut off";
+	memcpy(&w, blocks, sizeof(w));
+	if (memcmp(w.magic, MAGIC, sizeof(w.magic)) ||
+	    le32toh(w.crc) != checksum(blocks))
+		return "it is damaged";
+	if (le32toh(w.version) != FENCE_VERSION)
+		return "it is of a newer format";
+	if (memcmp(w.name, v->meta.name, sizeof(w.name)))
+		return "it is of another volume";
+	f->phase = le32toh(w.phase);
+	f->epoch = le64toh(w.epoch);
+	if ((f->phase != STAGE_PHASE_FENCED && f->phase != STAGE_PHASE_LEFT) ||
+	    replica_header_decode(&f->header, blocks + STAGE_BLOCK_BYTES,
+				  REPLICA_SLOT_BYTES, NULL))
+		return "it makes no sense";
+	return NULL;
+}
+
+static int write_file(struct stage_volume *v, const char *path, char *blocks)
+{
+	const struct stage_io *io = v->stage->io;
+	struct iovec iov = { blocks, FENCE_BYTES };
+	int fd = io->open(io->arg, path, O_RDWR | O_CREAT | O_TRUNC), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = io->pwritev(io->arg, fd, &iov, 1, 0);
+	if (!ret && !stage_fault(F1))
+		ret = io->sync(io->arg, fd);
+	io->close(io->arg, fd);
+	return ret;
+}
+
+/* F1. Only when it is durable does it count. */
+static int fence_write(struct stage_volume *v, const struct stage_fence *f,
+		       struct error *err)
+{
+	const struct stage_io *io = v->stage->io;
+	char path[STAGE_PATH_LEN + 128], tmp[STAGE_PATH_LEN + 136];
+	char blocks[FENCE_BYTES];
+	int ret = encode(v, f, blocks, err);
+
+	if (ret)
+		return ret;
+	stage_path(v->stage, v->meta.name, SUFFIX, path, sizeof(path));
+	stage_path(v->stage, v->meta.name, SUFFIX ".new", tmp, sizeof(tmp));
+	ret = write_file(v, tmp, blocks);
+	if (!ret)
+		ret = io->rename(io->arg, tmp, path);
+	if (!ret && !stage_fault(F1))
+		ret = io->sync_dir(io->arg, v->stage->dir);
+	if (ret)
+		return error_set(err, ret, "%s: %s", path, strerror(-ret));
+	pthread_mutex_lock(&v->g->lock);
+	v->g->fence = *f;
+	pthread_mutex_unlock(&v->g->lock);
+	return 0;
+}
+
+static int fence_read(struct stage_volume *v, struct stage_fence *f,
+		      struct error *err)
+{
+	const struct stage_io *io = v->stage->io;
+	char path[STAGE_PATH_LEN + 128], blocks[FENCE_BYTES];
+	const char *why;
+	ssize_t len;
+	int fd;
+
+	stage_path(v->stage, v->meta.name, SUFFIX, path, sizeof(path));
+	fd = io->open(io->arg, path, O_RDONLY);
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return error_set(err, fd, "%s: %s", path, strerror(-fd));
+	len = io->pread(io->arg, fd, blocks, sizeof(blocks), 0);
+	io->close(io->arg, fd);
+	why = len < 0 ? strerror(-len) : decode(v, blocks, len, f);
+	return why ? error_set(err, -EIO, "%s: %s", path, why) : 0;
+}
+
+/* --- the log of one that has left ----------------------------------------- */
+
+static int remove_segment(void *arg, const char *name)
+{
+	struct stage_group *g = arg;
+	const struct stage_io *io = g->stage->io;
+	char path[sizeof(g->dir) + 32];
+	size_t len = strlen(name);
+
+	if (len != 14 || strcmp(name + 10, ".seg"))
+		return 0;
+	snprintf(path, sizeof(path), "%s/%.14s", g->dir, name);
+	return io->unlink(io->arg, path);
+}
+
+/* F4. A file more or less does no harm: nobody looks at them any more. */
+static void remove_log(struct stage_group *g)
+{
+	const struct stage_io *io = g->stage->io;
+
+	pthread_rwlock_wrlock(&g->files);
+	pthread_mutex_lock(&g->lock);
+	for (unsigned int i = 0; i < g->nr_members; i++) {
+		pthread_rwlock_wrlock(&g->index_lock);
+		stage_index_erase(g->index, &g->members[i]->tree, 0,
+				  UINT64_MAX);
+		pthread_rwlock_unlock(&g->index_lock);
+	}
+	g->nr_epochs = 0;
+	g->current = NULL;
+	stage_segment_close_all(g);
+	io->list(io->arg, g->dir, remove_segment, g);
+	pthread_mutex_unlock(&g->lock);
+	pthread_rwlock_unlock(&g->files);
+}
+
+int stage_fence_load(struct stage_group *g, struct error *err)
+{
+	struct stage_volume *v = g->nr_members == 1 ? g->members[0] : NULL;
+	int ret = v ? fence_read(v, &g->fence, err) : 0;
+
+	if (!ret && g->fence.phase == STAGE_PHASE_LEFT)
+		remove_log(g);
+	return ret;
+}
+
+/* --- what is refused ------------------------------------------------------ */
+
+int stage_fence_check_write(const struct stage_volume *v, struct error *err)
+{
+	const struct stage_fence *f = &v->g->fence;
+
+	if (f->phase == STAGE_PHASE_OPEN)
+		return 0;
+	return error_set(err, -EPERM, "%s: was promoted here as of epoch %"
+			 PRIu64 " (generation %016" PRIx64 "): the writer is "
+			 "superseded", v->meta.name, f->epoch,
+			 f->header.generation);
+}
+
+int stage_fence_check_read(const struct stage_volume *v, struct error *err)
+{
+	if (v->g->fence.phase != STAGE_PHASE_LEFT)
+		return 0;
+	return error_set(err, -EPERM, "%s: is a primary here, and no image any "
+			 "more: read its device", v->meta.name);
+}
+
+/* --- the way out ---------------------------------------------------------- */
+
+void stage_get_fence(struct stage_volume *v, struct stage_fence *fence)
+{
+	pthread_mutex_lock(&v->g->lock);
+	*fence = v->g->fence;
+	pthread_mutex_unlock(&v->g->lock);
+}
+
+/* Locked. */
+static bool has_image(const struct stage_group *g, uint64_t epoch)
+{
+	if (epoch && epoch == g->checkpoint.applied_epoch)
+		return g->floor_lsn <= g->checkpoint.applied_lsn;
+	for (unsigned int i = 0; i < g->nr_epochs; i++)
+		if (g->epochs[i].epoch == epoch)
+			return g->epochs[i].is_clean &&
+			       g->epochs[i].lsn >= g->floor_lsn;
+	return false;
+}
+
+/* Locked. */
+static uint64_t cut_time_of(const struct stage_group *g, uint64_t epoch)
+{
+	for (unsigned int i = 0; i < g->nr_epochs; i++)
+		if (g->epochs[i].epoch == epoch)
+			return g->epochs[i].cut_time;
+	return g->checkpoint.cut_time;
+}
+
+static int check_again(const struct stage_volume *v, uint64_t epoch,
+		       uint64_t generation, struct error *err)
+{
+	const struct stage_fence *f = &v->g->fence;
+
+	if (f->epoch == epoch && f->header.generation == generation)
+		return 0;
+	return error_set(err, -EEXIST, "%s: was promoted already, as of epoch "
+			 "%" PRIu64, v->meta.name, f->epoch);
+}
+
+static int check_fence(const struct stage_volume *v, uint64_t epoch,
+		       uint64_t generation, struct error *err)
+{
+	const struct stage_group *g = v->g;
+
+	if (g->error.code)
+		return error_set(err, g->error.code, "%s", g->error.text);
+	if (g->nr_members != 1)
+		return error_set(err, -EOPNOTSUPP, "%s: is one of %u in group "
+				 "%s, and a group is not promoted in parts",
+				 v->meta.name, g->nr_members, g->name);
+	if (g->fence.phase != STAGE_PHASE_OPEN)
+		return check_again(v, epoch, generation, err);
+	if (stage_is_in_place(g))
+		return error_set(err, -ENOENT, "%s: has no consistent image: "
+				 "its log was full, and epochs are applied in "
+				 "place (on_full=apply)", v->meta.name);
+	if (!v->header.seq || !has_image(g, epoch))
+		return error_set(err, -ENOENT, "%s: there is no image of epoch "
+				 "%" PRIu64, v->meta.name, epoch);
+	if (!generation || generation == v->header.generation)
+		return error_set(err, -EINVAL, "%s: the generation must be a "
+				 "new one", v->meta.name);
+	return 0;
+}
+
+/* Locked. */
+static void make_fence(const struct stage_volume *v, uint64_t epoch,
+		       uint64_t generation, struct stage_fence *f)
+{
+	struct replica_header *h = &f->header;
+	uint32_t keep = v->header.nr_ancestors;
+
+	f->phase = STAGE_PHASE_FENCED;
+	f->epoch = epoch;
+	*h = v->header;
+	if (keep == REPLICA_ANCESTORS_MAX)
+		keep--;
+	memmove(h->ancestors + 1, h->ancestors, keep * sizeof(*h->ancestors));
+	h->ancestors[0].generation = h->generation;
+	h->ancestors[0].end_epoch = epoch;
+	h->nr_ancestors = keep + 1;
+	h->generation = generation;
+	h->role = REPLICA_ROLE_PRIMARY;
+	h->state = REPLICA_STATE_OK;
+	h->kind = REPLICA_KIND_HELLO;
+	h->cut_time = cut_time_of(v->g, epoch);
+	h->highest_seen = v->g->seen;
+	h->last_clean = epoch;
+	h->last_partial = h->last_partial < epoch ? h->last_partial : 0;
+	h->epoch = h->records = h->digest = h->merge_id = 0;
+	h->seq++;
+}
+
+int stage_fence(struct stage_volume *v, uint64_t epoch, uint64_t generation,
+		struct error *err)
+{
+	struct stage_group *g = v->g;
+	struct stage_fence f;
+	int ret;
+
+	assert(g->stage->opts.is_still);			/* F3 */
+	pthread_mutex_lock(&g->lock);
+	ret = check_fence(v, epoch, generation, err);
+	if (!ret && g->fence.phase == STAGE_PHASE_OPEN)
+		make_fence(v, epoch, generation, &f);
+	else
+		f = g->fence;
+	pthread_mutex_unlock(&g->lock);
+	if (ret || g->fence.phase != STAGE_PHASE_OPEN)
+		return ret;
+	ret = fence_write(v, &f, err);
+	pthread_mutex_lock(&g->lock);
+	if (!ret)
+		stage_epoch_drop(g);
+	pthread_mutex_unlock(&g->lock);
+	return ret;
+}
+
+static int check_fenced(struct stage_volume *v, struct error *err)
+{
+	if (v->g->error.code)
+		return error_set(err, v->g->error.code, "%s", v->g->error.text);
+	return v->g->fence.phase == STAGE_PHASE_OPEN ?
+	       error_set(err, -EINVAL, "%s: is not fenced", v->meta.name) :
+	       stage_fence_check_read(v, err);
+}
+
+int stage_fence_read(struct stage_volume *v, void *buf, size_t len,
+		     uint64_t off, struct error *err)
+{
+	int ret = check_fenced(v, err);
+
+	return ret ? ret : stage_image_read_at(v, v->g->kept_lsn, buf, len,
+					       off, err);
+}
+
+int stage_fence_apply(struct stage_volume *v, struct error *err)
+{
+	struct stage_group *g = v->g;
+
+	if (!g->error.code && g->fence.phase == STAGE_PHASE_LEFT)
+		return 0;
+	if (check_fenced(v, err))
+		return -EINVAL;
+	assert(!g->has_applier);				/* F3 */
+	return stage_apply_upto(g, stage_fault(F3) ? g->clean_epoch :
+				   g->fence.epoch, err);
+}
+
+static void close_base(struct stage_volume *v)
+{
+	const struct stage_io *io = v->stage->io;
+
+	if (v->base_fd >= 0)
+		io->close(io->arg, v->base_fd);
+	v->base_fd = -1;
+}
+
+int stage_fence_finish(struct stage_volume *v, struct error *err)
+{
+	struct stage_group *g = v->g;
+	struct stage_fence f = g->fence;
+	int ret = g->error.code || f.phase != STAGE_PHASE_LEFT ?
+		  check_fenced(v, err) : 0;
+
+	if (ret || f.phase == STAGE_PHASE_LEFT)
+		return ret;
+	if (g->checkpoint.applied_epoch != f.epoch)
+		return error_set(err, -EINVAL, "%s: the base is at epoch %"
+				 PRIu64 ", not at %" PRIu64, v->meta.name,
+				 g->checkpoint.applied_epoch, f.epoch);
+	f.phase = STAGE_PHASE_LEFT;
+	if (stage_fault(F2))
+		remove_log(g);
+	ret = fence_write(v, &f, err);
+	if (ret)
+		return ret;
+	remove_log(g);						/* F2 */
+	close_base(v);
+	return 0;
+}

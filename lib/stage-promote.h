@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The stage's part of a promotion: a volume leaves its stage, as it was at an
+ * epoch, to become a primary. For volumes that are alone in their group.
+ *
+ *	open -[stage_fence]-> fenced -[stage_fence_apply, stage_fence_finish]->
+ *	left
+ *
+ * All functions return 0 or -errno with a sentence, may be called again after
+ * they have succeeded, and block. One thread at a time for a volume. They are
+ * for a stage that was opened with ->is_still.
+ */
+#ifndef REPLICA_STAGE_PROMOTE_H
+#define REPLICA_STAGE_PROMOTE_H
+
+#include "stage.h"
+
+enum stage_phase {
+	STAGE_PHASE_OPEN,
+	STAGE_PHASE_FENCED,	/* writers are refused; nothing is dropped */
+	STAGE_PHASE_LEFT,	/* the base is somebody else's */
+};
+
+struct stage_fence {
+	enum stage_phase phase;
+	uint64_t epoch;		/* that it is promoted at */
+	struct replica_header header;	/* as it is served from now on: the new
+					 * generation, with the old one as its
+					 * ancestor that ended at ->epoch */
+};
+
+void stage_get_fence(struct stage_volume *v, struct stage_fence *fence);
+
+/*
+ * Closes the volume to the generation that has written it, durably: all its
+ * writers, also those that come later, get -EPERM. @epoch: a clean one of the
+ * history. -ENOENT: it is none. -EEXIST: it is fenced already, at another epoch
+ * or for another generation. -EOPNOTSUPP: a member of a group. A refusal
+ * changes nothing.
+ */
+int stage_fence(struct stage_volume *v, uint64_t epoch, uint64_t generation,
+		struct error *err);
+
+/*
+ * Reads what was staged last, committed as clean or partial, also above the
+ * fence: for the salvage of what stage_above() tells. Whole blocks.
+ */
+int stage_fence_read(struct stage_volume *v, void *buf, size_t len,
+		     uint64_t off, struct error *err);
+
+/* The base is the image of the fence's epoch, durably. */
+int stage_fence_apply(struct stage_volume *v, struct error *err);
+
+/*
+ * The volume leaves: its log goes, with all that is above the epoch, and its
+ * base is closed. By then others must have, durably, what stage_above() tells
+ * (L2), and a copy of it (L4). -EINVAL: the base is not at the epoch.
+ */
+int stage_fence_finish(struct stage_volume *v, struct error *err);
+
+#endif
