@@ -94,6 +94,10 @@ static void ship_one(int view, int target)
 	size_t i;
 
 	wait_state(DMR_STATE_IDLE, &get);
+	if (!get.number[DMR_A_NR_DIRTY]) {
+		usleep(10000);
+		return;
+	}
 	epoch = get.number[DMR_A_HIGHEST_SEEN] + 1;
 	must("cut", dmr_cut(&genl, dev, epoch, false));
 	wait_state(DMR_STATE_FROZEN, &get);
