@@ -37,13 +37,15 @@ replicactl-y :=
 plugin-y :=
 unit-y :=
 tools-y :=
+fault-y :=
 filters-y :=
 -include lib/build.mk daemon/build.mk utils/build.mk tests/build.mk
 
 lib-objs := $(addprefix lib/,$(lib-y))
 replicad-objs := $(addprefix daemon/,$(replicad-y))
 replicactl-objs := $(addprefix utils/,$(replicactl-y)) \
-		   $(if $(replicactl-y),kmod/format.o daemon/history-json.o)
+		   $(if $(replicactl-y),kmod/format.o daemon/history-json.o \
+		   daemon/salvage-file.o)
 plugin-objs := $(addprefix daemon/,$(plugin-y))
 testable-objs := $(filter-out daemon/main.o,$(replicad-objs))
 
@@ -175,7 +177,8 @@ build/tests/%-filter.so: build/obj/tests/%-filter.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(cflags) $(LDFLAGS) -o $@ $<
 
-# The plugin of which rules can be switched off, see tests/stage-fault-env.c.
+# The plugin and programs in which rules can be switched off, see
+# tests/stage-fault-env.c.
 fault-objs := $(addprefix build/fault/,$(filter lib/stage%,$(lib-objs)) \
 	      tests/stage-fault-env.o)
 build/fault/%.o: %.c Makefile
@@ -188,7 +191,14 @@ build/tests/fault-plugin.so: $(fault-objs) \
 	$(call say,LD,$@)
 	$(call link-plugin)
 
-tools: $(tool-progs) build/san/$(PLUGIN) $(filters-y:%=build/tests/%.so) \
+fault-progs := $(addprefix build/tests/,$(fault-y))
+$(fault-progs): build/tests/%: build/fault/tests/%.o \
+		$$(addprefix build/fault/,$$($$*-y)) $(fault-objs) \
+		lib/libreplica.a
+	$(call say,LD,$@)
+	$(call link)
+
+tools: $(tool-progs) $(fault-progs) build/san/$(PLUGIN) $(filters-y:%=build/tests/%.so) \
        build/tests/fault-plugin.so
 unit-build: $(unit-progs)
 unit: unit-build

@@ -247,7 +247,7 @@ static int refuse(struct staged *s, int err, const char *what,
 			 s->name.options.dir, s->name.volume, what, there);
 }
 
-/* It is there already, and must be what we ship. */
+/* It is there already, and must be what we ship, or can grow to that. */
 static int check_volume(struct staged *s, const char *group)
 {
 	const struct backend_options *o = &s->base.opts;
@@ -259,7 +259,7 @@ static int check_volume(struct staged *s, const char *group)
 		return error_set(&s->err, -EIO, "%s", info.error.text);
 	snprintf(text, sizeof(text), "%llu bytes",
 		 (unsigned long long)info.bytes);
-	if (o->volume_bytes && info.bytes != o->volume_bytes)
+	if (o->volume_bytes && info.bytes > o->volume_bytes)
 		return refuse(s, -EINVAL, "with", text);
 	snprintf(text, sizeof(text), "%u bytes", info.chunk_bytes);
 	if (info.chunk_bytes != backend_chunk_bytes(&s->base))
@@ -268,7 +268,8 @@ static int check_volume(struct staged *s, const char *group)
 		return refuse(s, -EINVAL, "on", info.base);
 	if (strcmp(info.group, group))
 		return refuse(s, -EINVAL, "in the group", info.group);
-	return 0;
+	return info.bytes < o->volume_bytes ?
+	       stage_grow_volume(s->v, o->volume_bytes, &s->err) : 0;
 }
 
 static int create_volume(struct staged *s)

@@ -2,8 +2,8 @@
 /*
  * L1 at boot. A device that is activated by others (LVM, dmsetup) comes up
  * without its target: the form is "inserted". "replicad --insert" puts the
- * target in; if that is before the first write, nothing was missed, which the
- * device's counters prove (insertion.c).
+ * target in before the first write of this boot, and makes the devices of
+ * volumes with an origin; insertion.c says what can be trusted then.
  */
 #include "boot.h"
 
@@ -19,6 +19,7 @@
 
 #define UNIT		"replica-insert.service"
 #define POLL_US		100000
+#define POLL_LVM_US	2000000		/* its tools look at all disks */
 
 static time_t now(void)
 {
@@ -44,7 +45,7 @@ static int insert_one(struct daemon *daemon, struct entry *entry, time_t until)
 				    &device, entry->error);
 		if (!is_missing(err) || now() >= until)
 			break;
-		usleep(POLL_US);
+		usleep(entry->config->origin ? POLL_LVM_US : POLL_US);
 	}
 	if (err)
 		log_err(entry->config->name, "%s", entry->error);

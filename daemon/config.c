@@ -468,6 +468,11 @@ int volume_config_check(const struct volume_config *volume,
 			 volume->name, volume->tls);
 		return -EINVAL;
 	}
+	if (volume->origin && (*volume->origin != '/' || !volume->metadata)) {
+		snprintf(error, CONFIG_ERROR_SIZE, "volume %s: origin= is an "
+			 "absolute path, and needs metadata=", volume->name);
+		return -EINVAL;
+	}
 	if (volume->origin && volume->device) {
 		snprintf(error, CONFIG_ERROR_SIZE,
 			 "volume %s: with origin= the device is made, and has "

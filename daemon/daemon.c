@@ -29,6 +29,7 @@
 #include "ops.h"
 #include "request.h"
 #include "pairing.h"
+#include "promotion.h"
 #include "testdev.h"
 
 #define RETRY_MS	1000
@@ -145,7 +146,8 @@ static void on_all_stopped(struct op *op)
 void daemon_wrap_up(struct daemon *daemon)
 {
 	if (!daemon->is_stopping || daemon->is_wrapped_up || daemon->asks ||
-	    daemon->testdevs || daemon->pairings || daemon->nr_joins)
+	    daemon->testdevs || daemon->pairings || daemon->nr_joins ||
+	    daemon->nr_promotions || daemon->resolutions)
 		return;
 	daemon->is_wrapped_up = true;
 	op_stop_all(daemon, on_all_stopped, NULL);
@@ -397,6 +399,7 @@ static void tear_down(struct daemon *daemon)
 		reactor_clear(&daemon->reactors[0]);
 	control_free(daemon->control);
 	free(daemon->reactors);
+	promotions_free(daemon);
 	while (daemon->entries)
 		daemon_remove(daemon, daemon->entries);
 	config_clear(&daemon->config);
@@ -443,6 +446,8 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 	if (!err) {
 		log_info(NULL, "started, %u reactor%s", daemon->nr_reactors,
 			 daemon->nr_reactors == 1 ? "" : "s");
+		pairings_load(daemon);
+		promotions_start(daemon);
 		pairings_start(daemon);
 		start_volumes(daemon);
 		err = ring_run(daemon->reactors[0].ring);

@@ -45,6 +45,9 @@ struct daemon {
 	struct testdev *testdevs;
 	struct pairing *pairings;
 	unsigned int nr_joins;		/* under way */
+	struct promotion *promotions;
+	unsigned int nr_promotions;	/* under way */
+	struct resolution *resolutions;	/* under way */
 	struct control *control;
 	struct ring_signal signal;
 	struct ring_timer retry;	/* of entries that do not run */

@@ -409,7 +409,11 @@ void group_target_failed(struct group *g, struct volume *volume,
 
 	snprintf(reason, sizeof(reason), "%s: %s", volume->config->target,
 		 text);
-	handle(g, is_refused ? PAIR_EV_REFUSED : PAIR_EV_LOST, reason);
+	handle(g, !is_refused ? PAIR_EV_LOST :
+	       volume->refusal == -ESTALE ? PAIR_EV_SUPERSEDED :
+	       volume->refusal == -ENOTUNIQ ? PAIR_EV_SPLIT :
+					      PAIR_EV_REFUSED, reason);
+	volume->refusal = 0;
 }
 
 void group_target_closed(struct group *g, struct volume *volume)

@@ -198,6 +198,22 @@ int identity_note_metadata(struct identity *id, const char *state_dir,
 	return change(id, &next, state_dir, name);
 }
 
+int identity_adopt(const char *state_dir, const char *name,
+		   const struct replica_header *h)
+{
+	struct identity id = { .generation = h->generation,
+			       .incarnation = h->incarnation };
+	char path[PATH_MAX];
+	int err = path_of(path, state_dir, name);
+
+	memcpy(id.pair_id, h->pair_id, sizeof(id.pair_id));
+	memcpy(id.volume_id, h->volume_id, sizeof(id.volume_id));
+	memcpy(id.kernel_volume, h->volume_id, sizeof(id.kernel_volume));
+	id.session.loads = h->session.loads;
+	id.session.attaches = h->session.attaches;
+	return err ? err : save(&id, path);
+}
+
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;

@@ -55,6 +55,13 @@ int identity_note_suspect(struct identity *id, const char *state_dir,
 int identity_note_metadata(struct identity *id, const char *state_dir,
 			   const char *name, const uint8_t kernel_volume[16]);
 
+/*
+ * Makes this site the volume's primary, as the header of a promotion says it:
+ * pair, volume, generation; sessions go on from its. What was there goes.
+ */
+int identity_adopt(const char *state_dir, const char *name,
+		   const struct replica_header *h);
+
 /* Random bytes for ids. */
 void identity_random(void *buf, unsigned int len);
 

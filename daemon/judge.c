@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * J1 a header of another pair, volume or generation is never overwritten.
+ * J1 a header of another pair, volume or generation is never overwritten; what
+ *    its generation means for us is the business of lineage.h (L3).
  * J2 a target that is behind what the kernel has forgotten as committed or
  *    kept gets everything again: bits that would name what it lacks are gone.
  * J3 a target that has seen, in this incarnation, numbers that the kernel has
@@ -24,6 +25,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "lineage.h"
 
 const char judge_advice[] =
 "find out which copy of this volume is the right one (a snapshot may have been "
@@ -55,11 +58,48 @@ static int judge_owner(const struct replica_header *h,
 	if (memcmp(h->volume_id, id->volume_id, 16))
 		return say(why, -EPERM, "the target holds another volume of "
 			   "this pair and is not overwritten");
-	if (h->kind == REPLICA_KIND_HANDOVER ||
-	    h->generation != id->generation)
-		return say(why, -ESTALE, "the target is of another generation: "
-			   "the other site has taken over");
 	return 0;
+}
+
+/* L3: who is whose successor, by the generations. */
+static int judge_lineage(const struct replica_header *h,
+			 const struct identity *id,
+			 const struct dmr_info *info, struct replica_why *why)
+{
+	struct replica_ancestor own[DMR_MAX_NL_ANCESTORS];
+	struct lineage_side mine = { .generation = id->generation,
+				     .ancestors = own, .is_primary = true };
+	const struct lineage_side peer = { .generation = h->generation,
+					   .ancestors = h->ancestors,
+					   .nr_ancestors = h->nr_ancestors };
+
+	for (; mine.nr_ancestors < info->nr_ancestors; mine.nr_ancestors++) {
+		uint32_t i = mine.nr_ancestors;
+
+		own[i].generation = info->ancestors[i].generation;
+		own[i].end_epoch = info->ancestors[i].end_epoch;
+	}
+	switch (lineage_judge(&mine, &peer)) {
+	case LINEAGE_SUPERSEDED:
+		return say(why, -ESTALE, "the target is of another generation: "
+			   "the other site has taken over, as of epoch %" PRIu64,
+			   lineage_end_of(&peer, id->generation));
+	case LINEAGE_SPLIT_BRAIN:
+		return say(why, -ENOTUNIQ, "split brain: both sites have been "
+			   "primary since they went apart");
+	case LINEAGE_SUCCESSOR:
+		return say(why, -EPERM, "the target is of an older generation, "
+			   "from before the failover, and is not overwritten: "
+			   "take a new one");
+	case LINEAGE_UNRELATED:
+		return say(why, -EPERM, "the target is of another generation "
+			   "that this volume has nothing to do with");
+	default:
+		break;
+	}
+	return h->kind == REPLICA_KIND_HANDOVER ?
+	       say(why, -ESTALE, "the volume was handed over to the other "
+		   "site") : 0;
 }
 
 /*
@@ -185,6 +225,8 @@ int judge_target(const struct replica_header *h, const struct identity *id,
 			   "%" PRIu64 " was committed", info->last_committed) :
 		       JUDGE_NEW;
 	err = judge_owner(h, id, why);
+	if (!err)
+		err = judge_lineage(h, id, info, why);
 	if (err)
 		return err;
 	if (h->volume_bytes != bytes)

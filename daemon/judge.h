@@ -22,7 +22,8 @@ enum judgement {
 /*
  * @h: the newest header, NULL where both slots are zero. @id with the session
  * that is about to say hello. Returns a judgement, or -errno and the reason: no
- * byte may be written then. With JUDGE_RESYNC @why tells the reason too.
+ * byte may be written then; -ESTALE: superseded, -ENOTUNIQ: split brain. With
+ * JUDGE_RESYNC @why tells the reason too.
  */
 int judge_target(const struct replica_header *h, const struct identity *id,
 		 const struct dmr_info *info, struct replica_why *why);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "loop.h"
 #include "lvm.h"
 
 /* libdevmapper keeps global state, and one may change devices at a time. */
@@ -30,6 +31,7 @@ struct dm_call {
 	char name[DMR_DM_NAME_LEN];
 	struct dmr_dm_info info;	/* of the device, before */
 	bool is_missing;		/* it is still to be made */
+	bool was_hidden, is_hidden;	/* its origin: before, now (lvm.h) */
 	char *error;
 };
 
@@ -46,6 +48,13 @@ static int refuse(struct dm_call *c, int err, const char *fmt, ...)
 	return err;
 }
 
+static int refuse_metadata(struct dm_call *c, int err, uint64_t sectors)
+{
+	return refuse(c, err, "%.180s (metadata=%.60s; its size: replicactl "
+		      "kernel meta-size %" PRIu64 ")", dmr_dm_error(c->dm),
+		      c->form->metadata, sectors);
+}
+
 /* replicad may live on the very device that is suspended for a moment. */
 static int insert_locked_in_memory(struct dm_call *c, const char *meta)
 {
@@ -55,12 +64,7 @@ static int insert_locked_in_memory(struct dm_call *c, const char *meta)
 		return -errno;
 	err = dmr_dm_insert_kept(c->dm, c->name, meta, NULL);
 	munlockall();
-	if (err && meta)
-		return refuse(c, err, "%.180s (metadata=%.60s; its size: "
-			      "replicactl kernel meta-size %" PRIu64 ")",
-			      dmr_dm_error(c->dm), c->form->metadata,
-			      c->info.sectors);
-	return err;
+	return err && meta ? refuse_metadata(c, err, c->info.sectors) : err;
 }
 
 /* The number of a block device in *@dev. */
@@ -140,8 +144,8 @@ static int block_sectors(struct dm_call *c, const char *path, uint64_t *sectors)
 }
 
 /*
- * Its counters are looked at when nobody else can open the origin to write it
- * through a filesystem any more.
+ * Its counters are looked at when nobody can mount the origin any more. One
+ * that others may have activated was perhaps written before it was this time.
  */
 static int create_above(struct dm_call *c, uint64_t origin, uint64_t meta)
 {
@@ -149,11 +153,15 @@ static int create_above(struct dm_call *c, uint64_t origin, uint64_t meta)
 	uint64_t sectors = 0;
 	int err = block_sectors(c, c->form->origin, &sectors);
 
+	if (err)
+		return err;
+	err = dmr_dm_create(c->dm, c->name, below.text,
+			    meta ? beside.text : NULL, sectors, NULL);
+	if (err && meta)
+		return refuse_metadata(c, err, sectors);
 	if (!err)
-		err = dmr_dm_create(c->dm, c->name, below.text,
-				    meta ? beside.text : NULL, sectors, NULL);
-	if (!err)
-		c->out->was_written = dmr_block_written(origin);
+		c->out->was_written = c->was_hidden != c->is_hidden ||
+				      dmr_block_written(origin);
 	return err;
 }
 
@@ -176,23 +184,18 @@ static int need_metadata(struct dm_call *c)
 
 static int make_above_origin(struct dm_call *c)
 {
-	const char *path = c->form->origin;
 	uint64_t origin = 0, meta = 0;
-	int err = lvm_activate(path, c->error);
+	int err = find_block(c, "origin", c->form->origin, &origin);
 
-	if (!err)
-		err = find_block(c, "origin", path, &origin);
 	if (!err && c->form->metadata)
 		err = find_metadata(c, &meta);
 	if (!err && !c->is_missing)
 		err = check_origin(c, origin);
 	else if (!err && !c->form->metadata)
 		err = need_metadata(c);
-	else if (!err)
-		err = lvm_hide(path, c->error);
 	if (err)
 		return err;
-	c->out->form = lvm_is_hidden(path) ? "private" : "own";
+	c->out->form = c->is_hidden ? "private" : "own";
 	if (c->is_missing)
 		return create_above(c, origin, meta);
 	return c->form->metadata ? check_metadata(c, meta) : 0;
@@ -236,10 +239,20 @@ static int do_insert(struct dm_call *c)
 	return err;
 }
 
+/* Is the device the one that was made above the origin? */
+static bool is_ours(struct dm_call *c)
+{
+	uint64_t origin;
+
+	return !c->is_missing && c->info.form == DMR_DM_REPLICA &&
+	       !find_block(c, "origin", c->form->origin, &origin) &&
+	       c->info.origin == origin;
+}
+
 /* Inserted ones are taken out in use. */
 static int do_check_out(struct dm_call *c)
 {
-	if (!c->form->origin || c->is_missing || !c->info.open_count)
+	if (!c->form->origin || !is_ours(c) || !c->info.open_count)
 		return 0;
 	return refuse(c, -EBUSY, "%.60s is in use: its users must end first, "
 		      "and find their data on %.100s then", c->name,
@@ -252,8 +265,6 @@ static int remove_above_origin(struct dm_call *c)
 
 	if (err)
 		return err;
-	if (c->info.form != DMR_DM_REPLICA)
-		return refuse(c, -EINVAL, "%.60s is not a replica", c->name);
 	err = dmr_dm_remove_view(c->dm, c->name);
 	if (!err)
 		err = dmr_dm_message(c->dm, c->name, "retire");
@@ -262,10 +273,8 @@ static int remove_above_origin(struct dm_call *c)
 
 static int do_take_out(struct dm_call *c)
 {
-	if (c->is_missing)
-		return -ENXIO;
 	if (c->form->origin)
-		return remove_above_origin(c);
+		return is_ours(c) ? remove_above_origin(c) : -ENXIO;
 	if (c->info.form == DMR_DM_INSERTED || c->info.form == DMR_DM_PLAIN)
 		return dmr_dm_take_out(c->dm, c->name);
 	return dmr_dm_remove_view(c->dm, c->name);
@@ -320,13 +329,31 @@ int kernel_dm_is_plain(const struct kernel_form *form,
 	return with_device_mapper(&c, do_look);
 }
 
+/* LVM's tools take their time, and need no lock of ours. */
+static int prepare_origin(struct dm_call *c)
+{
+	const char *path = c->form->origin;
+	int err = lvm_activate(path, c->error);
+
+	if (!err)
+		err = lvm_check(path, c->error);
+	if (err)
+		return err;
+	c->was_hidden = lvm_is_hidden(path);
+	if (!c->was_hidden)
+		err = lvm_hide(path, true, c->error);
+	c->is_hidden = c->was_hidden || (!err && lvm_is_hidden(path));
+	return err;
+}
+
 int kernel_dm_insert(const struct kernel_form *form, struct kernel_device *out,
 		     char error[KERNEL_ERROR_SIZE])
 {
 	struct dm_call c = { .form = form, .out = out, .error = error };
+	int err = form->origin ? prepare_origin(&c) : 0;
 
 	out->was_written = false;
-	return with_device_mapper(&c, do_insert);
+	return err ? err : with_device_mapper(&c, do_insert);
 }
 
 int kernel_dm_check_out(const struct kernel_form *form,
@@ -337,10 +364,99 @@ int kernel_dm_check_out(const struct kernel_form *form,
 	return with_device_mapper(&c, do_check_out);
 }
 
+/* An origin that is no longer ours is activated by LVM again. */
 int kernel_dm_take_out(const struct kernel_form *form,
 		       char error[KERNEL_ERROR_SIZE])
 {
 	struct dm_call c = { .form = form, .error = error };
+	int err = with_device_mapper(&c, do_take_out);
 
-	return with_device_mapper(&c, do_take_out);
+	if (form->origin && (!err || err == -ENXIO) &&
+	    lvm_is_hidden(form->origin))
+		err = lvm_hide(form->origin, false, error) ?: err;
+	return err;
+}
+
+/* --- a promotion ------------------------------------------------------- */
+
+static int loop_of(const char *path, char device[LOOP_PATH_LEN],
+		   char error[KERNEL_ERROR_SIZE])
+{
+	int err = loop_device_of(path, device, LOOP_PATH_LEN);
+
+	if (err)
+		snprintf(error, KERNEL_ERROR_SIZE, "%.200s: %s", path,
+			 strerror(-err));
+	return err;
+}
+
+/*
+ * The base is the device itself. After a boot nobody knows who has written it
+ * before us (L1).
+ */
+static int insert_below(struct dmr_dm *dm, const struct kernel_promoted *p,
+			const char *meta)
+{
+	int err = dmr_dm_insert_kept(dm, p->name, meta, NULL);
+
+	return err || !p->is_again ? err :
+	       dmr_dm_message(dm, p->name, "mark all");
+}
+
+/* There is a device of that name: it must be ours, or the base. */
+static int take_device(struct dmr_dm *dm, const struct kernel_promoted *p,
+		       const struct dmr_dm_info *info, const char *base,
+		       const char *meta)
+{
+	struct stat st;
+	uint64_t dev;
+
+	if (stat(base, &st))
+		return -errno;
+	dev = dmr_devno(major(st.st_rdev), minor(st.st_rdev));
+	if (info->form == DMR_DM_PLAIN && info->dev == dev)
+		return insert_below(dm, p, meta);
+	if (info->form == DMR_DM_INSERTED && info->dev == dev)
+		return 0;
+	return info->form == DMR_DM_REPLICA && info->origin == dev ? 0 :
+								     -EEXIST;
+}
+
+static int make_device(struct dmr_dm *dm, const struct kernel_promoted *p,
+		       const char *base, const char *meta)
+{
+	struct dmr_dm_info info;
+	int err = dmr_dm_info(dm, p->name, &info);
+
+	if (err == -ENXIO)
+		return dmr_dm_create(dm, p->name, base, meta, p->bytes / 512,
+				     NULL);
+	return err ? err : take_device(dm, p, &info, base, meta);
+}
+
+int kernel_dm_activate(const struct kernel_promoted *p,
+		       char error[KERNEL_ERROR_SIZE])
+{
+	char base[LOOP_PATH_LEN], meta[LOOP_PATH_LEN];
+	bool is_kept = strcmp(p->metadata, "none");
+	struct dmr_dm *dm = NULL;
+	int err;
+
+	pthread_mutex_lock(&dm_lock);
+	err = loop_of(p->base, base, error);
+	if (!err && is_kept)
+		err = loop_of(p->metadata, meta, error);
+	if (!err)
+		err = dmr_dm_open(&dm);
+	if (!err)
+		err = make_device(dm, p, base, is_kept ? meta : NULL);
+	if (err == -EEXIST)
+		snprintf(error, KERNEL_ERROR_SIZE, "there is another device of "
+			 "that name");
+	else if (err && !error[0])
+		snprintf(error, KERNEL_ERROR_SIZE, "%.250s", dm ?
+			 dmr_dm_error(dm) : strerror(-err));
+	dmr_dm_close(dm);
+	pthread_mutex_unlock(&dm_lock);
+	return err;
 }

@@ -13,5 +13,7 @@ int kernel_dm_check_out(const struct kernel_form *form,
 			char error[KERNEL_ERROR_SIZE]);
 int kernel_dm_take_out(const struct kernel_form *form,
 		       char error[KERNEL_ERROR_SIZE]);
+int kernel_dm_activate(const struct kernel_promoted *p,
+		       char error[KERNEL_ERROR_SIZE]);
 
 #endif

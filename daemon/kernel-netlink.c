@@ -143,4 +143,5 @@ const struct kernel_ops kernel_netlink_ops = {
 	.insert = kernel_dm_insert,
 	.check_out = kernel_dm_check_out,
 	.take_out = kernel_dm_take_out,
+	.activate = kernel_dm_activate,
 };

@@ -47,6 +47,16 @@ struct kernel_device {
 	const char *form;
 };
 
+/* A volume that becomes a primary here. */
+struct kernel_promoted {
+	const char *name;		/* of the device, too */
+	const char *base;		/* its data: a file or a device … */
+	uint64_t bytes;
+	const char *metadata;		/* … its metadata: the same, or "none" */
+	bool is_again;			/* it was active before, in a boot that
+					 * is over, perhaps */
+};
+
 struct kernel {
 	const struct kernel_ops *ops;
 	/*
@@ -103,6 +113,15 @@ struct kernel_ops {
 	 */
 	int (*take_out)(const struct kernel_form *form,
 			char error[KERNEL_ERROR_SIZE]);
+	/*
+	 * Makes the device of a volume that was promoted; where its base is the
+	 * device of that name, the target is put below that. Nothing to do if
+	 * it is there. Blocks, any thread, takes no struct kernel.
+	 */
+	int (*activate)(const struct kernel_promoted *p,
+			char error[KERNEL_ERROR_SIZE]);
+	/* For tests: how far a verb has come. NULL: nobody asks. */
+	void (*note_step)(const char *step);
 };
 
 extern const struct kernel_ops kernel_netlink_ops;

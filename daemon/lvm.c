@@ -4,14 +4,19 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "device.h"
+
 #define SAID_SIZE	160
+#define LIMIT_S		30
 
 extern char **environ;
 
@@ -35,6 +40,7 @@ static int spawn(const char *const argv[], int stream, int fd, pid_t *pid)
 	posix_spawn_file_actions_addopen(&files, 3 - stream, "/dev/null",
 					 O_WRONLY, 0);
 	posix_spawn_file_actions_adddup2(&files, fd, stream);
+	posix_spawn_file_actions_addclosefrom_np(&files, 3);
 	err = posix_spawnp(pid, argv[0], &files, &attr, (char *const *)argv,
 			   environ);
 	posix_spawn_file_actions_destroy(&files);
@@ -42,29 +48,56 @@ static int spawn(const char *const argv[], int stream, int fd, pid_t *pid)
 	return -err;
 }
 
-/* The beginning of what it says, on one line, and all of it read. */
-static void listen_to(int fd, char said[SAID_SIZE])
+static int ms_until(const struct timespec *end)
 {
-	char rest[512];
-	size_t len = 0;
-	ssize_t n;
+	struct timespec now;
+	int64_t ms;
 
-	while ((n = read(fd, rest, sizeof(rest))) > 0) {
-		size_t fits = SAID_SIZE - 1 - len;
-
-		fits = (size_t)n < fits ? (size_t)n : fits;
-		memcpy(said + len, rest, fits);
-		len += fits;
-	}
-	said[len] = 0;
-	while (len && isspace((unsigned char)said[len - 1]))
-		said[--len] = 0;
-	for (char *c = said; *c; c++)
-		if (*c == '\n')
-			*c = ' ';
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ms = (end->tv_sec - now.tv_sec) * 1000LL +
+	     (end->tv_nsec - now.tv_nsec) / 1000000;
+	return ms > 0 ? ms : 0;
 }
 
-/* 0: it ended well; -EIO: not; -errno: it could not be run. */
+/* The beginning of what it says, and all of it read. -ETIMEDOUT: no end. */
+static int listen_to(int fd, char said[SAID_SIZE])
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	struct timespec end;
+	size_t len = 0;
+	ssize_t n = 1;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += LIMIT_S;
+	while (n > 0) {
+		char rest[512];
+		size_t fits = SAID_SIZE - 1 - len;
+
+		if (poll(&poll_fd, 1, ms_until(&end)) <= 0)
+			return -ETIMEDOUT;
+		n = read(fd, rest, sizeof(rest));
+		fits = n > 0 && (size_t)n < fits ? (size_t)n : fits;
+		if (n > 0)
+			memcpy(said + len, rest, fits);
+		len += n > 0 ? fits : 0;
+		said[len] = 0;
+	}
+	return 0;
+}
+
+/* On one line. */
+static void make_line(char *said)
+{
+	size_t len = strlen(said);
+
+	while (len && isspace((unsigned char)said[len - 1]))
+		said[--len] = 0;
+	for (; *said; said++)
+		if (*said == '\n')
+			*said = ' ';
+}
+
+/* 0: it ended well; -EIO: not; -errno: it could not be run, or not awaited. */
 static int run(const char *const argv[], int stream, char said[SAID_SIZE])
 {
 	int fd[2], err, status = -1;
@@ -76,19 +109,26 @@ static int run(const char *const argv[], int stream, char said[SAID_SIZE])
 	err = spawn(argv, stream, fd[1], &pid);
 	close(fd[1]);
 	if (!err) {
-		listen_to(fd[0], said);
+		err = listen_to(fd[0], said);
+		if (err)
+			kill(pid, SIGKILL);
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			;
-		err = status ? -EIO : 0;
+		make_line(said);
+		if (err)
+			snprintf(said, SAID_SIZE, "%s does not end", argv[0]);
+		else
+			err = status ? -EIO : 0;
 	}
 	close(fd[0]);
 	return err;
 }
 
-/* /dev/VG/LV, as udev and LVM name it. */
-static bool is_volume_name(const char *path)
+/* /dev/VG/LV-dmr-origin, as udev and LVM name it, and 58-dm-replica.rules. */
+static bool is_private_name(const char *path)
 {
 	static const char *const others[] = { "mapper/", "disk/", "block/" };
+	size_t len = strlen(path), end = strlen(DMR_ORIGIN_SUFFIX);
 	const char *slash;
 
 	if (strncmp(path, "/dev/", 5))
@@ -97,18 +137,41 @@ static bool is_volume_name(const char *path)
 		if (!strncmp(path + 5, others[i], strlen(others[i])))
 			return false;
 	slash = strchr(path + 5, '/');
-	return slash && slash[1] && !strchr(slash + 1, '/');
+	return slash && !strchr(slash + 1, '/') &&
+	       len > (size_t)(slash + 1 - path) + end &&
+	       !strcmp(path + len - end, DMR_ORIGIN_SUFFIX);
+}
+
+static bool is_volume(const char *path)
+{
+	const char *const argv[] = { "lvs", "--noheadings", "--options",
+				     "lv_name", path, NULL };
+	char said[SAID_SIZE];
+
+	return !run(argv, 1, said);
+}
+
+int lvm_check(const char *path, char error[KERNEL_ERROR_SIZE])
+{
+	if (is_private_name(path) || access(path, F_OK) || !is_volume(path))
+		return 0;
+	snprintf(error, KERNEL_ERROR_SIZE, "origin=%.100s is a logical volume: "
+		 "rename it (lvrename) to a name that ends with "
+		 DMR_ORIGIN_SUFFIX ", and say origin=/dev/VG/NAME"
+		 DMR_ORIGIN_SUFFIX, path);
+	return -EINVAL;
 }
 
 int lvm_activate(const char *path, char error[KERNEL_ERROR_SIZE])
 {
 	const char *const argv[] = { "lvchange", "--yes", "--activate", "y",
-			 "--ignoreactivationskip", path, NULL };
+				     "--activationmode", "complete",
+				     "--ignoreactivationskip", path, NULL };
 	char said[SAID_SIZE] = "";
 
 	if (!access(path, F_OK))
 		return 0;
-	if (is_volume_name(path) && !run(argv, 2, said) && !access(path, F_OK))
+	if (is_private_name(path) && !run(argv, 2, said) && !access(path, F_OK))
 		return 0;
 	snprintf(error, KERNEL_ERROR_SIZE, "there is no origin=%.100s%s%.160s",
 		 path, said[0] ? ": " : "", said);
@@ -117,29 +180,23 @@ int lvm_activate(const char *path, char error[KERNEL_ERROR_SIZE])
 
 bool lvm_is_hidden(const char *path)
 {
-	const char *const argv[] = { "lvs", "--noheadings", "--binary", "--options",
-			 "lv_skip_activation", path, NULL };
+	const char *const argv[] = { "lvs", "--noheadings", "--binary",
+				     "--options", "lv_skip_activation", path,
+				     NULL };
 	char said[SAID_SIZE];
 
-	return !run(argv, 1, said) && !strcmp(said + strspn(said, " "), "1");
+	return is_private_name(path) && !run(argv, 1, said) &&
+	       !strcmp(said + strspn(said, " "), "1");
 }
 
-static bool is_volume(const char *path)
+int lvm_hide(const char *path, bool hidden, char error[KERNEL_ERROR_SIZE])
 {
-	const char *const argv[] = { "lvs", "--noheadings", "--options", "lv_name",
-			 path, NULL };
+	const char *const argv[] = { "lvchange", "--yes",
+				     "--setactivationskip", hidden ? "y" : "n",
+				     path, NULL };
 	char said[SAID_SIZE];
 
-	return !run(argv, 1, said);
-}
-
-int lvm_hide(const char *path, char error[KERNEL_ERROR_SIZE])
-{
-	const char *const argv[] = { "lvchange", "--yes", "--setactivationskip", "y",
-			 path, NULL };
-	char said[SAID_SIZE];
-
-	if (!is_volume(path) || lvm_is_hidden(path) || !run(argv, 2, said))
+	if (!is_private_name(path) || !run(argv, 2, said))
 		return 0;
 	snprintf(error, KERNEL_ERROR_SIZE, "origin=%.100s: %.160s", path, said);
 	return -EIO;

@@ -14,6 +14,12 @@ void do_test(struct request *request);
 void do_test_list(struct request *request);
 void do_test_drop(struct request *request);
 
+/* methods-failover.c */
+void do_failover(struct request *request);
+void do_resolve(struct request *request);
+void do_salvage_list(struct request *request);
+void do_salvage_drop(struct request *request);
+
 /* methods-pair.c */
 void do_pair_invite(struct request *request);
 void do_pair_join(struct request *request);

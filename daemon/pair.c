@@ -31,6 +31,12 @@
  *                  while it is overwritten), newer data goes there in windows
  *  falling-behind  the same, and four windows and a clean cut did not help
  *  paused, error   no connection, no epoch; the kernel collects
+ *  superseded, split-brain
+ *                  the same; nothing was sent since, and nothing will be until
+ *                  an operator says so (L3)
+ *
+ * SUPERSEDED and SPLIT lead there from every state with a connection; DISABLE,
+ * PAUSE and RESUME lead out.
  *
  * P1 pair_handle() is the only function that changes ->state, by the table.
  * P2 (state, event) pairs that are not in the table change nothing and ask for
@@ -54,7 +60,16 @@ struct transition {
 	[PAIR_EV_DISABLE] = GO(DISABLED, PAIR_DO_STOP | PAIR_DO_CLOSE), \
 	[PAIR_EV_PAUSE] = GO(PAUSED, PAIR_DO_STOP | PAIR_DO_CLOSE), \
 	[PAIR_EV_REFUSED] = GO(ERROR, PAIR_DO_STOP | PAIR_DO_CLOSE | \
-			       PAIR_DO_RETRY | PAIR_DO_ALARM)
+			       PAIR_DO_RETRY | PAIR_DO_ALARM), \
+	[PAIR_EV_SUPERSEDED] = GO(SUPERSEDED, PAIR_DO_STOP | PAIR_DO_CLOSE | \
+				  PAIR_DO_ALARM), \
+	[PAIR_EV_SPLIT] = GO(SPLIT_BRAIN, PAIR_DO_STOP | PAIR_DO_CLOSE | \
+			     PAIR_DO_ALARM)
+/* Nothing but an operator leads out. */
+#define ENDED \
+	[PAIR_EV_DISABLE] = GO(DISABLED, PAIR_DO_CLOSE), \
+	[PAIR_EV_PAUSE] = GO(PAUSED, PAIR_DO_CLOSE), \
+	[PAIR_EV_RESUME] = GO(CONNECTING, PAIR_DO_OPEN)
 #define LOST \
 	[PAIR_EV_LOST] = GO(CONNECTING, PAIR_DO_STOP | PAIR_DO_RETRY)
 
@@ -99,6 +114,8 @@ static const struct transition table[PAIR_NR_STATES][PAIR_NR_EVENTS] = {
 		[PAIR_EV_DISABLE] = GO(DISABLED, 0),
 		[PAIR_EV_RESUME] = GO(CONNECTING, PAIR_DO_OPEN),
 	},
+	[PAIR_SUPERSEDED] = { ENDED },
+	[PAIR_SPLIT_BRAIN] = { ENDED },
 	[PAIR_ERROR] = {
 		[PAIR_EV_DISABLE] = GO(DISABLED, PAIR_DO_CLOSE),
 		[PAIR_EV_PAUSE] = GO(PAUSED, PAIR_DO_CLOSE),
@@ -138,9 +155,11 @@ static const struct state_words words[PAIR_NR_STATES] = {
 	[PAIR_DIVERGED] = { "diverged", "both sites have data of their own",
 		"resolve it" },
 	[PAIR_SUPERSEDED] = { "superseded", "a newer primary has taken over",
-		"resolve it" },
+		"stop what writes here; copy what is only here; then: "
+		"replicactl disable" },
 	[PAIR_SPLIT_BRAIN] = { "split-brain", "both sites were primary",
-		"resolve it" },
+		"decide which one is right; at the other: stop what writes, "
+		"copy what is only there, then: replicactl disable" },
 	[PAIR_ERROR] = { "error", "something must be put right first",
 		"put right what the reason names, then: replicactl resume" },
 };
@@ -158,6 +177,8 @@ static const char *const event_names[PAIR_NR_EVENTS] = {
 	[PAIR_EV_CLEAN] = "clean",
 	[PAIR_EV_PARTIAL] = "partial",
 	[PAIR_EV_STALLED] = "stalled",
+	[PAIR_EV_SUPERSEDED] = "superseded",
+	[PAIR_EV_SPLIT] = "split",
 };
 
 void pair_init(struct pair *pair)

@@ -17,11 +17,11 @@ enum pair_state {
 	PAIR_CATCHING_UP,	/* shipping; an older clean epoch is there */
 	PAIR_FALLING_BEHIND,	/* shipping, and not catching up: alarm */
 	PAIR_PAUSED,		/* by an operator */
-	PAIR_FAILING_OVER,	/* these five belong to failover; no event */
-	PAIR_PROMOTED,		/* of this release leads to them */
-	PAIR_DIVERGED,
-	PAIR_SUPERSEDED,
-	PAIR_SPLIT_BRAIN,
+	PAIR_FAILING_OVER,	/* of promotion.h: no event leads to it … */
+	PAIR_PROMOTED,		/* … nor to this one */
+	PAIR_DIVERGED,		/* nor, in this release, to this one */
+	PAIR_SUPERSEDED,	/* the other site is the primary now */
+	PAIR_SPLIT_BRAIN,	/* both were; nothing moves */
 	PAIR_ERROR,		/* an operator must act */
 	PAIR_NR_STATES
 };
@@ -39,6 +39,8 @@ enum pair_event {
 	PAIR_EV_CLEAN,		/* a clean epoch is committed */
 	PAIR_EV_PARTIAL,	/* the dirty set is too big for a clean cut */
 	PAIR_EV_STALLED,	/* and a clean cut in spite of it failed */
+	PAIR_EV_SUPERSEDED,	/* a target is of a generation after ours */
+	PAIR_EV_SPLIT,		/* or of one that went another way */
 	PAIR_NR_EVENTS
 };
 

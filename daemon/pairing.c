@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "pairing.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,7 +39,7 @@ static void on_timer(struct ring_timer *timer)
 {
 	struct pairing *p = container_of(timer, struct pairing, timer);
 
-	if (p->state == PAIRING_ENDING)
+	if (p->state == PAIRING_ENDING || p->is_held)
 		child_signal(&p->child, SIGKILL);
 	else
 		pairing_step(p);
@@ -60,6 +61,12 @@ static void on_end(struct child *child, int status)
 {
 	struct pairing *p = container_of(child, struct pairing, child);
 
+	if (p->is_held) {
+		ring_timer_cancel(ring_of(p), &p->timer);
+		if (p->held)
+			p->held(p->held_arg);
+		return;
+	}
 	if (p->state == PAIRING_ENDING) {
 		pairing_step(p);
 		return;
@@ -163,7 +170,7 @@ static void free_pairing(struct pairing *p)
 
 void pairing_step(struct pairing *p)
 {
-	if (p->listen_fd >= 0)
+	if (p->listen_fd >= 0 || p->is_held)
 		return;
 	if (p->state == PAIRING_SERVING && !child_runs(&p->child))
 		start_child(p);
@@ -172,16 +179,38 @@ void pairing_step(struct pairing *p)
 		free_pairing(p);
 }
 
+static void end_child(struct pairing *p)
+{
+	ring_timer_cancel(ring_of(p), &p->timer);
+	if (!child_runs(&p->child))
+		return;
+	child_signal(&p->child, SIGTERM);
+	ring_timer_add(ring_of(p), &p->timer, KILL_MS);
+}
+
+int pairing_hold(struct pairing *p, void (*held)(void *arg), void *arg)
+{
+	assert(!p->is_held);
+	p->is_held = true;
+	p->held = held;
+	p->held_arg = arg;
+	end_child(p);
+	return child_runs(&p->child);
+}
+
+void pairing_release(struct pairing *p)
+{
+	p->is_held = false;
+	p->backoff_ms = 0;
+	pairing_step(p);
+}
+
 static void end(struct pairing *p)
 {
 	if (p->state == PAIRING_ENDING)
 		return;
 	p->state = PAIRING_ENDING;
-	ring_timer_cancel(ring_of(p), &p->timer);
-	if (child_runs(&p->child)) {
-		child_signal(&p->child, SIGTERM);
-		ring_timer_add(ring_of(p), &p->timer, KILL_MS);
-	}
+	end_child(p);
 	if (p->listen_fd >= 0)
 		pairing_close_door(p);
 	else
@@ -202,9 +231,13 @@ static void load(void *arg, const char *name)
 							  PAIRING_SENDING);
 }
 
-void pairings_start(struct daemon *daemon)
+void pairings_load(struct daemon *daemon)
 {
 	pairing_each(daemon->config.state_dir, load, daemon);
+}
+
+void pairings_start(struct daemon *daemon)
+{
 	for (struct pairing *p = daemon->pairings; p; p = p->next)
 		pairing_step(p);
 }
@@ -248,6 +281,9 @@ int pairing_revoke(struct daemon *daemon, const char *name,
 		return error_set(err, -EBUSY, "the volume %s is sent to the "
 				 "pair %s: disable it first",
 				 user->config->name, name);
+	if (p->is_held)
+		return error_set(err, -EBUSY, "a failover is under way in the "
+				 "stage of the pair %s", name);
 	if (p->state != PAIRING_INVITED)
 		ret = pairing_remove(daemon->config.state_dir, name);
 	if (ret && ret != -ENOENT)

@@ -49,6 +49,9 @@ struct pairing {
 	int listen_fd;			/* -1: none */
 	struct ring_op accept;
 	unsigned int nr_visits;		/* at the door */
+	bool is_held;			/* its stage is somebody else's now */
+	void (*held)(void *arg);	/* of pairing_hold() */
+	void *held_arg;
 	struct ring_timer expiry;	/* INVITED */
 	struct ring_timer timer;	/* the next start; SIGKILL */
 	uint64_t expires_ns;
@@ -61,6 +64,7 @@ struct pairing {
 };
 
 /* Those on disk. */
+void pairings_load(struct daemon *daemon);
 void pairings_start(struct daemon *daemon);
 /* daemon->pairings is NULL when they have ended. */
 void pairings_stop(struct daemon *daemon);
@@ -82,6 +86,13 @@ int pairing_join(struct daemon *daemon, const char *name, const char *token,
 /* The files go at once; ended() comes, later. -ENOENT, -EBUSY. */
 int pairing_revoke(struct daemon *daemon, const char *name,
 		   void (*ended)(void *arg), void *arg, struct error *err);
+
+/*
+ * Nobody serves the stage of the pair until pairing_release(): 0 if nobody does
+ * now, 1 if held() comes when its nbdkit has ended. One at a time.
+ */
+int pairing_hold(struct pairing *p, void (*held)(void *arg), void *arg);
+void pairing_release(struct pairing *p);
 
 /* An array. */
 json_t *pairings_json(const struct daemon *daemon);

@@ -11,6 +11,7 @@
 #include "extents.h"
 #include "group.h"
 #include "pair.h"
+#include "promotion.h"
 #include "verify.h"
 #include "version.h"
 #include "volume.h"
@@ -287,6 +288,7 @@ static json_t *collect(const struct daemon *daemon, const json_t *running,
 	for (struct entry *e = daemon->entries; e; e = e->next)
 		if (!e->reactor && (!only || !strcmp(e->config->name, only)))
 			json_array_append_new(all, status_stopped(e));
+	promotions_status(daemon, all, only);
 	return all;
 }
 

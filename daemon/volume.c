@@ -81,8 +81,18 @@ static struct volume *volume_of(struct target *t)
 	return container_of(t, struct volume, target);
 }
 
+static void fill_ancestors(const struct volume *v, struct replica_header *h)
+{
+	for (uint32_t i = 0; i < v->info.nr_ancestors; i++) {
+		h->ancestors[i].generation = v->info.ancestors[i].generation;
+		h->ancestors[i].end_epoch = v->info.ancestors[i].end_epoch;
+	}
+	h->nr_ancestors = v->info.nr_ancestors;
+}
+
 static void fill_new(const struct volume *v, struct replica_header *h)
 {
+	fill_ancestors(v, h);
 	memcpy(h->pair_id, v->identity.pair_id, 16);
 	memcpy(h->volume_id, v->identity.volume_id, 16);
 	h->generation = v->identity.generation;
@@ -201,6 +211,7 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 	if (ret)
 		return ret;
 	ret = judge_target(is_new ? NULL : h, &v->identity, &v->info, why);
+	v->refusal = ret < 0 ? ret : 0;
 	v->is_rolled_back = ret == -EUCLEAN;
 	if (v->is_rolled_back && v->is_accepted)
 		ret = take_anyway(v, h);

@@ -73,6 +73,7 @@ struct volume {
 	bool has_meta_failed;		/* as was told last */
 	const char *advice;		/* the next step after a refusal */
 	bool is_rolled_back;		/* the target was refused for that */
+	int refusal;			/* of judge_target(), until told */
 	bool is_accepted;		/* by an operator, in spite of that */
 	uint64_t stale_until_ns;	/* no data before (W6) */
 	uint64_t bytes_shipped, bytes_zero;

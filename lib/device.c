@@ -293,9 +293,18 @@ int dmr_dm_written(struct dmr_dm *dm, const char *name)
 bool dmr_block_written(uint64_t dev)
 {
 	char path[64];
+	int fd;
 
 	snprintf(path, sizeof(path), "/dev/block/%u:%u",
 		 (unsigned int)(dev >> 32), (unsigned int)dev);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	if (fsync(fd)) {	/* what is in the page cache counts, too */
+		close(fd);
+		return true;
+	}
+	close(fd);
 	return is_written(path, dev);
 }
 

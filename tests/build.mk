@@ -2,6 +2,7 @@
 # unit-y: one tests/unit-X.c each, built with ASan and UBSan, linked with the
 # library and all of replicad but main.o; NAME-y lists further objects.
 # tools-y: one tests/X.c each, plain, linked with libreplica.a.
+# fault-y: likewise, with a stage of which STAGE_FAULT switches rules off.
 # filters-y: for nbdkit, one tests/X-filter.c each.
 unit-y += unit-pair unit-config unit-judge
 unit-y += unit-extents unit-header
@@ -21,10 +22,15 @@ oracle-check-y := $(oracle-objs)
 oracle-ship-y := $(oracle-objs) tests/oracle-epoch.o tests/dmr.o tests/genl.o
 oracle-target-y := $(oracle-objs) tests/oracle-export.o tests/oracle-fault.o \
 		   tests/nbd-script.o
+fault-y += powercut-stage-run powercut-stage-check
+powercut-stage-run-y := tests/stage-rig.o tests/stage-disk.o \
+	tests/stage-disk-cut.o
+powercut-stage-check-y := $(powercut-stage-run-y) tests/log-writes.o
 tools-y += oracle-watch oracle-sim-writer
 oracle-watch-y := $(oracle-objs) tests/nbd-read.o
 oracle-sim-writer-y := $(oracle-objs) tests/oracle-writer.o \
-	tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o
+	tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o \
+	tests/sim-promote.o kmod/format.o
 build/tests/oracle-sim-writer: LDFLAGS += -Wl,--wrap=open -Wl,--wrap=lseek \
 	-Wl,--wrap=pwritev2 -Wl,--wrap=fdatasync -Wl,--wrap=ioctl
 unit-y += unit-pump unit-pump-faults unit-pump-spool unit-limit
@@ -57,10 +63,13 @@ unit-y += unit-pairing
 unit-y += unit-device
 unit-device-y := tests/fake-dm.o
 tools-y += replicad-sim sim-ctl
-sim-objs := tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o
+sim-objs := tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o \
+	    tests/sim-promote.o
+build/obj/tests/sim-promote.o build/san/tests/sim-promote.o: \
+	cppflags += -Ikmod
 replicad-sim-y := $(sim-objs) kmod/format.o \
 		  $(addprefix daemon/,$(filter-out main.o,$(replicad-y)))
-sim-ctl-y := $(sim-objs)
+sim-ctl-y := $(sim-objs) kmod/format.o
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
 	backend-nbd-call.o backend-local.o backend-stage.o local-stage.o \
@@ -102,10 +111,14 @@ unit-y += unit-stage-crash
 unit-stage-crash-y := $(stage-rig-objs)
 unit-y += unit-stage-rules
 unit-stage-rules-y := $(stage-rig-objs)
-unit-y += unit-stage-full
-unit-stage-full-y := $(stage-rig-objs)
+unit-y += unit-stage-enospc
+unit-stage-enospc-y := $(stage-rig-objs)
+unit-y += unit-stage-grow
+unit-stage-grow-y := $(stage-rig-objs)
 unit-y += unit-stage-bad
 unit-stage-bad-y := $(stage-rig-objs)
+unit-y += unit-stage-full
+unit-stage-full-y := $(stage-rig-objs)
 tools-y += bench/stage-bench
 unit-y += unit-stage-input
 unit-stage-input-y := $(stage-rig-objs)
@@ -134,3 +147,4 @@ unit-y += unit-stage-promote
 unit-stage-promote-y := $(stage-rig-objs)
 unit-y += unit-failover-files
 build/san/tests/unit-failover-files.o: cppflags += -Ikmod
+unit-y += unit-lineage

@@ -26,6 +26,11 @@ void sim_notice_death(struct sim_volume *v);
 /* sim-hands.c: a new load, after a crash. */
 void sim_load(struct sim_volume *v);
 
+/* sim-promote.c */
+int sim_activate(const struct kernel_promoted *p,
+		 char error[KERNEL_ERROR_SIZE]);
+void sim_note_step(const char *step);
+
 /* sim-meta.c */
 bool sim_is_kept(const struct sim_volume *v);
 void sim_meta_keep(struct sim_volume *v);	/* formats it, if it is not */

@@ -551,7 +551,8 @@ static int sim_insert(const struct kernel_form *form,
 	v->is_plain = v->was_written = false;
 	if (form->metadata && strcmp(form->metadata, "none"))
 		sim_meta_keep(v);
-	out->form = form->origin ? "private" : "inserted";
+	out->form = !form->origin ? "inserted" :
+		    strncmp(form->origin, "/dev/vg/", 8) ? "own" : "private";
 	out->dev = v->info.dev;
 	snprintf(out->name, sizeof(out->name), "%s", v->name);
 	snprintf(out->view, sizeof(out->view), "%s", sim_path(v->name, ".view"));
@@ -604,4 +605,6 @@ const struct kernel_ops sim_kernel_ops = {
 	.insert = sim_insert,
 	.check_out = sim_check_out,
 	.take_out = sim_take_out,
+	.activate = sim_activate,
+	.note_step = sim_note_step,
 };

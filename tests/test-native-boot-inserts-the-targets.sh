@@ -53,7 +53,7 @@ shipped() {
 	echo $(($(field "$1" bytes_shipped) + $(field "$1" bytes_zero)))
 }
 is "  a: what was written is sent" "$(shipped a)" 8192
-is "  p: nothing" "$(shipped p)" 4096
+is "  p: what was written since" "$(shipped p)" 4096
 is "  d: all of it" "$(shipped d)" $((native_mib * 1048576))
 is "  b: all of it" "$(shipped b)" $((native_mib * 1048576))
 stop_daemon

@@ -73,6 +73,10 @@ says() {
 }
 
 start
+enable /dev/dmrpg/meta >"$scratch_dir/answer" 2>&1
+check "a logical volume of another name: refused" says "lvrename"
+enable dmrpg/db-dmr-origin >"$scratch_dir/answer" 2>&1
+check "no absolute path: refused" says "absolute path"
 enable /dev/dmrpg/nothing >"$scratch_dir/answer" 2>&1
 check "no such origin: it is named" says "no origin=/dev/dmrpg/nothing"
 enable /dev/dmrpg/db-dmr-origin --device x >"$scratch_dir/answer" 2>&1
@@ -145,8 +149,23 @@ is "  all of it was looked at" "$(($(rpc-call get db bytes_compared) +
 is "  what differed was sent" "$(rpc-call get db bytes_shipped)" 4096
 check "  the replica is the volume" same
 
+check "another boot" boot
+check "  somebody has cleared the flag, writes, and boots" eval \
+	'lv lvchange -kn dmrpg/db-dmr-origin &&
+	lv lvchange -ay dmrpg/db-dmr-origin &&
+	dd if=/dev/urandom of=/dev/dmrpg/db-dmr-origin bs=4k count=1 seek=950 \
+		oflag=direct conv=nocreat status=none &&
+	lv lvchange -an dmrpg/db-dmr-origin &&
+	lv lvchange -ay dmrpg/db-dmr-origin'
+start
+check "  it is replicated" wait_until 100 settled
+is "  what differed was sent" "$(rpc-call get db bytes_shipped)" 4096
+check "  the replica is the volume" same
+
 check "disable" replicactl disable db
 check "  the device is gone" test ! -e /dev/mapper/db
+is "  LVM activates it again by itself" "$(lvs --noheadings --binary -o \
+	lv_skip_activation dmrpg/db-dmr-origin | tr -d ' ')" 0
 stop
 check_dmesg
 note "$(tail -n 5 "$scratch_dir/log")"

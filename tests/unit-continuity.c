@@ -204,7 +204,8 @@ static void test_written_without_us(const char *options, bool is_written,
 	if (is_written)
 		write_chunks(&rigs[0], 30, 1);
 	start(1, options);
-	says("form", strstr(options, "origin") ? "private" : "inserted");
+	says("form", strstr(options, "/vg/") ? "private" :
+	     strstr(options, "origin") ? "own" : "inserted");
 	ok(group->volumes->identity.is_suspect == is_suspect, "suspect: %d",
 	   is_suspect);
 	ok(run_until(is_replicating, 10000), "it replicates");
@@ -349,6 +350,7 @@ int main(void)
 	test_written_without_us(KEPT, false, true);
 	test_written_without_us(KEPT " trust_boot=yes", true, true);
 	test_written_without_us(KEPT " trust_boot=yes", false, false);
+	test_written_without_us(KEPT " origin=/dev/sda", false, true);
 	test_written_without_us(KEPT " origin=/dev/vg/a", true, true);
 	test_written_without_us(KEPT " origin=/dev/vg/a", false, false);
 	test_written_before_a_boot();

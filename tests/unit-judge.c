@@ -138,9 +138,6 @@ static void test_owners(void)
 	h.volume_id[5] ^= 1;
 	judged(-EPERM, "another volume", "another volume");
 	start();
-	h.generation++;
-	judged(-ESTALE, "another generation", "another generation");
-	start();
 	h.volume_bytes += 4096;
 	judged(-EINVAL, "of 1052672 bytes, this one has 1048576",
 	       "another size");
@@ -151,11 +148,34 @@ static void test_owners(void)
 	       "an empty target, before any");
 }
 
+static void test_generations(void)
+{
+	start();
+	h.generation = 10;
+	judged(-EPERM, "nothing to do with", "an unrelated generation");
+	h.ancestors[0] = (struct replica_ancestor) { 9, 44 };
+	h.nr_ancestors = 1;
+	judged(-ESTALE, "has taken over, as of epoch 44", "a successor (L3)");
+	h.session.attaches++;
+	judged(-ESTALE, "has taken over", "… is told before its session");
+	info.ancestors[0] = (struct dmr_nl_ancestor) { 7, 20 };
+	info.nr_ancestors = 1;
+	h.ancestors[0].generation = 7;
+	judged(-ENOTUNIQ, "split brain", "one that went another way");
+	h.generation = 7;
+	h.nr_ancestors = 0;
+	judged(-EPERM, "from before the failover", "an ancestor");
+	start();
+	h.kind = REPLICA_KIND_HANDOVER;
+	judged(-ESTALE, "handed over", "handed over");
+}
+
 int main(void)
 {
 	test_kept();
 	test_other_metadata();
 	test_volatile();
 	test_owners();
+	test_generations();
 	return tap_done();
 }

@@ -14,25 +14,26 @@
 /*
  * Rows: states; columns: events, in the order of enum pair_event:
  * enable disable pause resume connected-new connected lost refused retry clean
- * partial stalled. A letter is the next state, '.' = nothing happens.
+ * partial stalled superseded split.
+ * A letter is the next state, '.' = nothing happens.
  */
 static const char *const expected[PAIR_NR_STATES] = {
-	[PAIR_DISABLED]		= "c...........",
-	[PAIR_CONNECTING]	= ".dp.sucec...",
-	[PAIR_SYNCING]		= ".dp...ce.rsf",
-	[PAIR_REPLICATING]	= ".dp...ce.ruf",
-	[PAIR_CATCHING_UP]	= ".dp...ce.ruf",
-	[PAIR_FALLING_BEHIND]	= ".dp...ce.rff",
-	[PAIR_PAUSED]		= ".d.c........",
-	[PAIR_FAILING_OVER]	= "............",
-	[PAIR_PROMOTED]		= "............",
-	[PAIR_DIVERGED]		= "............",
-	[PAIR_SUPERSEDED]	= "............",
-	[PAIR_SPLIT_BRAIN]	= "............",
-	[PAIR_ERROR]		= ".dpc...ec...",
+	[PAIR_DISABLED]		= "c.............",
+	[PAIR_CONNECTING]	= ".dp.sucec...xb",
+	[PAIR_SYNCING]		= ".dp...ce.rsfxb",
+	[PAIR_REPLICATING]	= ".dp...ce.rufxb",
+	[PAIR_CATCHING_UP]	= ".dp...ce.rufxb",
+	[PAIR_FALLING_BEHIND]	= ".dp...ce.rffxb",
+	[PAIR_PAUSED]		= ".d.c..........",
+	[PAIR_FAILING_OVER]	= "..............",
+	[PAIR_PROMOTED]		= "..............",
+	[PAIR_DIVERGED]		= "..............",
+	[PAIR_SUPERSEDED]	= ".dpc..........",
+	[PAIR_SPLIT_BRAIN]	= ".dpc..........",
+	[PAIR_ERROR]		= ".dpc...ec.....",
 };
 
-static const char letters[] = "dcsrufp.....e";
+static const char letters[] = "dcsrufp...xbe";
 static unsigned int nr_changes;
 
 static void count_change(struct pair *pair, enum pair_state from)

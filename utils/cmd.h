@@ -25,7 +25,8 @@ struct command {
 /* Shown by help and found in this order; replicactl.c. */
 extern const struct command *const commands[];
 extern const struct command cmd_status, cmd_enable, cmd_disable, cmd_pause,
-	cmd_resume, cmd_resync, cmd_verify, cmd_history, cmd_test, cmd_pair,
+	cmd_resume, cmd_resync, cmd_verify, cmd_history, cmd_test,
+	cmd_failover, cmd_resolve, cmd_salvage, cmd_pair,
 	cmd_events, cmd_kernel, cmd_version, cmd_help;
 
 /* Options that every verb has: --socket, --timeout, --json, --help. */
@@ -53,6 +54,9 @@ json_t *ctl_call(const struct args *args, const char *method, json_t *params,
 /* A call whose result is only success: says "done", or {"ok": true}. */
 int ctl_do(const struct args *args, const char *method, json_t *params,
 	   const char *done);
+
+/* --epoch and --at as the methods want them; an exit status. */
+int moment_put(const struct args *args, json_t *params);
 
 /* For help: the list behind "replicactl help [VERB]". */
 int help_print(const struct command *command);

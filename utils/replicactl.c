@@ -16,8 +16,9 @@
 
 const struct command *const commands[] = {
 	&cmd_status, &cmd_enable, &cmd_disable, &cmd_pause, &cmd_resume,
-	&cmd_resync, &cmd_verify, &cmd_history, &cmd_test, &cmd_pair,
-	&cmd_events, &cmd_kernel, &cmd_version, &cmd_help, NULL
+	&cmd_resync, &cmd_verify, &cmd_history, &cmd_test, &cmd_failover,
+	&cmd_resolve, &cmd_salvage, &cmd_pair, &cmd_events, &cmd_kernel,
+	&cmd_version, &cmd_help, NULL
 };
 
 /* The words that Cinder's client uses. */
@@ -26,6 +27,7 @@ static const struct {
 } aliases[] = {
 	{ "replication-enable", "enable" },
 	{ "replication-disable", "disable" },
+	{ "replication-failover", "failover" },
 };
 
 const struct option_spec global_options[] = {

@@ -12,7 +12,8 @@ _replicactl_volumes() {
 	kernel)
 		replicactl kernel list 2>/dev/null |
 			awk 'NR > 1 && NF > 3 { print $1 }' ;;
-	status | disable | pause | resume | resync | verify | events | history | test)
+	status | disable | pause | resume | resync | verify | events | history | \
+		test | failover | resolve)
 		replicactl status --names --timeout 2s 2>/dev/null ;;
 	esac
 }
@@ -25,6 +26,7 @@ _replicactl_parse() {
 		w=${COMP_WORDS[i]}
 		case $w in
 		--socket | --timeout | --target | --device | --group | --drop | \
+			--dir | --metadata | --origin | --export | \
 			--epoch | --at | --name | --last) i=$((i + 1)) ;;
 		-* | =) ;;
 		*) if [ -z "$verb" ]; then verb=$w; else words=$((words + 1)); fi ;;
@@ -37,7 +39,13 @@ _replicactl() {
 	local verb words candidates=
 	COMPREPLY=()
 	_replicactl_parse
+	case $prev$verb in
+	--dropsalvage) return ;;
+	esac
 	case $prev in
+	--export | --metadata | --origin)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return ;;
 	--drop)
 		mapfile -t COMPREPLY < <(compgen -W "$(replicactl test --names \
 			--timeout 2s 2>/dev/null)" -- "$cur")

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loop.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/loop.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TRIES	10		/* another may take the free one first */
+
+/* Does this loop device have that file? The path is that of its opening. */
+static bool has_file(const char *loop, const char *file)
+{
+	char path[PATH_MAX], backing[PATH_MAX] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file", loop);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (!fgets(backing, sizeof(backing), f))
+		backing[0] = 0;
+	fclose(f);
+	backing[strcspn(backing, "\n")] = 0;
+	return !strcmp(backing, file);
+}
+
+static bool find(const char *file, char *device, size_t size)
+{
+	DIR *dir = opendir("/sys/block");
+	bool is_found = false;
+	struct dirent *e;
+
+	while (!is_found && dir && (e = readdir(dir))) {
+		if (strncmp(e->d_name, "loop", 4) || !has_file(e->d_name, file))
+			continue;
+		snprintf(device, size, "/dev/%.40s", e->d_name);
+		is_found = true;
+	}
+	if (dir)
+		closedir(dir);
+	return is_found;
+}
+
+static int configure(const char *device, const char *file)
+{
+	struct loop_config config = { 0 };
+	int fd = open(device, O_RDWR | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	config.fd = open(file, O_RDWR | O_CLOEXEC);
+	snprintf((char *)config.info.lo_file_name, LO_NAME_SIZE, "%.63s", file);
+	if ((int)config.fd < 0 || ioctl(fd, LOOP_CONFIGURE, &config))
+		ret = -errno;
+	if ((int)config.fd >= 0)
+		close(config.fd);
+	close(fd);
+	return ret;
+}
+
+static int attach(const char *file, char *device, size_t size)
+{
+	int ctl = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	int ret = ctl < 0 ? -errno : -EBUSY;
+
+	for (int i = 0; ret == -EBUSY && i < TRIES; i++) {
+		int nr = ioctl(ctl, LOOP_CTL_GET_FREE);
+
+		if (nr < 0)
+			ret = -errno;
+		if (nr < 0)
+			break;
+		snprintf(device, size, "/dev/loop%d", nr);
+		ret = configure(device, file);
+	}
+	if (ctl >= 0)
+		close(ctl);
+	return ret;
+}
+
+int loop_device_of(const char *path, char *device, size_t size)
+{
+	char file[PATH_MAX];
+	struct stat st;
+
+	if (stat(path, &st) || !realpath(path, file))
+		return -errno;
+	if (S_ISBLK(st.st_mode))
+		return snprintf(device, size, "%s", path) < (int)size ?
+		       0 : -ENAMETOOLONG;
+	if (!S_ISREG(st.st_mode))
+		return -ENOTBLK;
+	return find(file, device, size) ? 0 : attach(file, device, size);
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Methods for when the other site is lost: failover, salvage_*. */
+#include "methods.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "control.h"
+#include "daemon.h"
+#include "log.h"
+#include "promotion.h"
+#include "resolve.h"
+#include "salvage-file.h"
+
+#define NS	1e9
+
+static const char *text_of(const struct request *request, const char *key)
+{
+	return json_string_value(json_object_get(request->params, key));
+}
+
+static bool is_set(const struct request *request, const char *key)
+{
+	return json_is_true(json_object_get(request->params, key));
+}
+
+static void refuse(struct request *request, const struct error *err)
+{
+	request_refuse(request, method_exit_status(err->code), "%s",
+		       err->text[0] ? err->text : strerror(-err->code));
+}
+
+/* --- failover ------------------------------------------------------------- */
+
+static void on_promoted(void *arg, json_t *result, const struct error *err)
+{
+	if (err)
+		refuse(arg, err);
+	else
+		request_answer(arg, result);
+}
+
+static int fill_wish(struct promotion_wish *wish, const struct request *request,
+		     struct error *err)
+{
+	const json_t *epoch = json_object_get(request->params, "epoch");
+	const json_t *at = json_object_get(request->params, "at");
+	double seconds = json_number_value(at);
+
+	if (epoch && at)
+		return error_set(err, -EDESTADDRREQ, "epoch and at: one of "
+				 "them");
+	if (epoch && (!json_is_integer(epoch) ||
+		      json_integer_value(epoch) <= 0))
+		return error_set(err, -EDESTADDRREQ, "epoch is not a number "
+				 "from 1 on");
+	if (at && (!json_is_number(at) || seconds <= 0 || seconds > 9e9))
+		return error_set(err, -EDESTADDRREQ, "at is not a time in "
+				 "seconds since 1970");
+	wish->epoch = json_integer_value(epoch);
+	wish->at_ns = seconds * NS;
+	return 0;
+}
+
+void do_failover(struct request *request)
+{
+	struct promotion_request q = {
+		.volume = text_of(request, "volume"),
+		.dir = text_of(request, "dir"),
+		.metadata = text_of(request, "metadata"),
+		.is_dry = is_set(request, "dry_run"),
+	};
+	struct error err = { 0 };
+
+	if (!q.volume)
+		error_set(&err, -EDESTADDRREQ, "the volume is missing");
+	else if (!is_set(request, "force") && !q.is_dry)
+		error_set(&err, -EDESTADDRREQ, "only a forced failover can be "
+			  "done: force is not set");
+	if (err.code || fill_wish(&q.wish, request, &err))
+		refuse(request, &err);
+	else
+		promotion_start(request->daemon, &q, on_promoted, request);
+}
+
+/* --- resolve -------------------------------------------------------------- */
+
+void do_resolve(struct request *request)
+{
+	const struct resolve_request q = {
+		.volume = text_of(request, "volume"),
+		.dir = text_of(request, "dir"),
+		.is_dry = is_set(request, "dry_run"),
+	};
+	const char *keep = text_of(request, "keep");
+	struct error err = { 0 };
+
+	if (!q.volume)
+		error_set(&err, -EDESTADDRREQ, "the volume is missing");
+	else if (!keep || strcmp(keep, "peer"))
+		error_set(&err, -EDESTADDRREQ, "keep: want peer, at the site "
+			  "whose data are given up");
+	if (err.code)
+		refuse(request, &err);
+	else
+		resolve_keep_peer(request->daemon, &q, on_promoted, request);
+}
+
+/* --- salvage -------------------------------------------------------------- */
+
+/* "NAME.salvage": the length of NAME, or 0. */
+static size_t name_of(const char *file)
+{
+	size_t len = strlen(file), tail = strlen(SALVAGE_SUFFIX);
+
+	return len > tail && len - tail < SALVAGE_NAME_LEN &&
+	       !strcmp(file + len - tail, SALVAGE_SUFFIX) ? len - tail : 0;
+}
+
+static json_t *describe(const char *path, const char *file)
+{
+	struct error err = { 0 };
+	struct salvage s;
+	json_t *o = json_pack("{ss% ss}", "name", file, name_of(file), "path",
+			      path);
+
+	if (salvage_open(&s, path, &err)) {
+		json_object_set_new(o, "error", json_string(err.text));
+		return o;
+	}
+	json_object_set_new(o, "volume", json_string(s.info.volume));
+	json_object_set_new(o, "epoch", json_integer(s.info.epoch));
+	json_object_set_new(o, "last_clean", json_integer(s.info.last_clean));
+	json_object_set_new(o, "last_partial",
+			    json_integer(s.info.last_partial));
+	json_object_set_new(o, "bytes", json_integer(s.info.data_bytes));
+	json_object_set_new(o, "volume_bytes",
+			    json_integer(s.info.volume_bytes));
+	json_object_set_new(o, "extents", json_integer(s.info.nr_extents));
+	json_object_set_new(o, "time", json_real(s.info.time / NS));
+	json_object_set_new(o, "generation", json_sprintf("%016" PRIx64,
+							  s.info.generation));
+	salvage_close(&s);
+	return o;
+}
+
+static void list_dir(json_t *all, const char *dir)
+{
+	DIR *d = opendir(dir);
+	char path[PATH_MAX];
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (name_of(e->d_name) &&
+		    snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) <
+		    PATH_MAX)
+			json_array_append_new(all, describe(path, e->d_name));
+	if (d)
+		closedir(d);
+}
+
+static json_t *list_all(const struct request *request)
+{
+	json_t *dirs = promotion_dirs(request->daemon), *all = json_array();
+	const char *dir = text_of(request, "dir");
+	json_t *one;
+	size_t i;
+
+	if (dir)
+		list_dir(all, dir);
+	else
+		json_array_foreach(dirs, i, one)
+			list_dir(all, json_string_value(one));
+	json_decref(dirs);
+	return all;
+}
+
+void do_salvage_list(struct request *request)
+{
+	request_answer(request, json_pack("{si so}", "schema_version", 1,
+					  "salvages", list_all(request)));
+}
+
+void do_salvage_drop(struct request *request)
+{
+	const char *name = text_of(request, "name"), *path = NULL;
+	json_t *all, *one;
+	size_t i;
+	int err;
+
+	if (!name) {
+		request_refuse(request, 2, "the name is missing");
+		return;
+	}
+	all = list_all(request);
+	json_array_foreach(all, i, one)
+		if (!strcmp(json_string_value(json_object_get(one, "name")),
+			    name))
+			path = json_string_value(json_object_get(one, "path"));
+	err = path && unlink(path) ? -errno : 0;
+	if (!path)
+		request_refuse(request, 3, "there is no salvage %.100s", name);
+	else if (err)
+		request_refuse(request, method_exit_status(err), "%.200s: %s",
+			       path, strerror(-err));
+	else
+		log_info(name, "salvage: dropped");
+	if (path && !err)
+		request_answer(request, NULL);
+	json_decref(all);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The blocking part of a promotion: from a stage that nobody serves to a device
+ * that is a primary.
+ */
+#ifndef REPLICAD_PROMOTION_RUN_H
+#define REPLICAD_PROMOTION_RUN_H
+
+#include <stdbool.h>
+
+#include "history.h"
+#include "kernel.h"
+#include "promotion-record.h"
+
+/* What an operator asks for. */
+struct promotion_wish {
+	uint64_t epoch;		/* that one exactly; 0 = see at_ns */
+	uint64_t at_ns;		/* cut then or before; 0 = the newest image */
+};
+
+/*
+ * Which epoch, by a history: fills r->epoch, cut_time, last_clean,
+ * last_partial, dropped_bytes (by the log, an estimate). Pure. -ENOENT.
+ */
+int promotion_choose(const struct history *h,
+		     const struct promotion_wish *wish,
+		     struct promotion_record *r, struct error *err);
+
+struct promotion_run {
+	const char *state_dir;
+	const struct kernel_ops *kernel_ops;
+	struct promotion_wish wish;
+	bool is_new;		/* r has volume, pair, dir, metadata only */
+	bool is_dry;		/* choose, and tell; nothing is changed */
+	const bool *is_stopping;	/* looked at between two steps */
+};
+
+/*
+ * Any thread, one for a volume. 0; or -errno with a sentence: r->step tells how
+ * far it has come, and calling it again goes on from there. -ECANCELED: it was
+ * to stop. A new one that was refused has left nothing behind.
+ */
+int promotion_run(const struct promotion_run *run, struct promotion_record *r,
+		  struct error *err);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Volumes of this site that become, or have become, primaries by a forced
+ * failover.
+ *
+ *	WAITING		until nobody serves the stage [pairing_hold]
+ *	  -> RUNNING	promotion-run.h, on a thread of its own [start_run]
+ *	       -> DONE	its device is there
+ *	       -> FAILED	it was begun; goes on when it is asked for
+ *				again, and at the next start
+ *	       -> (gone)	it was refused before it was begun, or was dry
+ *
+ * T1 one at a time for a volume: who asks meanwhile is refused.
+ * T2 nobody serves a stage while a promotion has it open; nbdkit comes back
+ *    whatever has become of it.
+ * T3 what was begun is resumed at the start of the daemon, before its pair is
+ *    served again.
+ *
+ * All on the main thread.
+ */
+#ifndef REPLICAD_PROMOTION_H
+#define REPLICAD_PROMOTION_H
+
+#include <jansson.h>
+
+#include "pairing.h"
+#include "promotion-run.h"
+
+enum promotion_state {
+	PROMOTION_WAITING, PROMOTION_RUNNING, PROMOTION_DONE, PROMOTION_FAILED,
+};
+
+typedef void promotion_done_fn(void *arg, json_t *result,
+			       const struct error *err);
+
+struct promotion {
+	struct promotion *next;		/* daemon->promotions */
+	struct daemon *daemon;
+	enum promotion_state state;
+	struct promotion_record record;
+	struct promotion_run run;
+	struct pairing *pairing;	/* held while WAITING, RUNNING; NULL */
+	struct ring_job job;
+	struct error error;		/* of the last run; the job's while it
+					 * is RUNNING */
+	promotion_done_fn *done;	/* NULL: nobody waits */
+	void *arg;
+	bool is_asked;			/* by somebody, not by a start */
+};
+
+struct promotion_request {
+	const char *volume;
+	const char *dir;		/* NULL: of the pair that has it */
+	const char *metadata;		/* NULL: DIR/VOLUME.meta */
+	struct promotion_wish wish;
+	bool is_dry;
+};
+
+/*
+ * done() comes once, perhaps from inside the call, with the description of it
+ * or an error: -EBUSY (T1), -EEXIST, -ENOENT …
+ */
+void promotion_start(struct daemon *daemon, const struct promotion_request *q,
+		     promotion_done_fn *done, void *arg);
+
+/*
+ * T3. After pairings_load() and before pairings_start(). A stop waits for the
+ * step that is under way: daemon->nr_promotions.
+ */
+void promotions_start(struct daemon *daemon);
+void promotions_free(struct daemon *daemon);
+
+/* As volumes in a status; added to the array @all. @only: NULL, or a name. */
+void promotions_status(const struct daemon *daemon, json_t *all,
+		       const char *only);
+
+/* Where there may be salvages: of stages, and our own. An array of texts. */
+json_t *promotion_dirs(const struct daemon *daemon);
+
+#endif

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "resolve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "extents.h"
+#include "group.h"
+#include "log.h"
+#include "ops.h"
+#include "salvage-file.h"
+#include "volume.h"
+
+#define PIECE_BYTES	(1U << 20)
+#define DUMPS		10	/* until one is of one piece */
+
+struct resolution {
+	struct resolution *next;	/* daemon->resolutions */
+	struct daemon *daemon;
+	struct reactor *reactor;
+	struct ring_work work;
+	struct ring_job job;
+	char dir[PATH_MAX], path[PATH_MAX], live[PATH_MAX];
+	bool is_private;		/* its device goes with its target */
+	struct salvage_info info;
+	uint64_t chunk_bytes;
+	struct dmr_extents *dirty;
+	int fd;				/* R1 */
+	bool is_dry;
+	struct error error;
+	void (*done)(void *arg, json_t *result, const struct error *err);
+	void *arg;
+};
+
+static struct ring *main_ring(const struct resolution *r)
+{
+	return r->daemon->reactors[0].ring;
+}
+
+static const char *name_of(const struct resolution *r)
+{
+	return r->info.volume;
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+static json_t *describe(const struct resolution *r)
+{
+	uint64_t bytes = dmr_extents_chunks(r->dirty) * r->chunk_bytes;
+
+	return json_pack("{si ss sI sI ss sb}", "schema_version", 1, "volume",
+			 name_of(r), "lost_bytes", (json_int_t)bytes,
+			 "last_committed", (json_int_t)r->info.epoch,
+			 "salvage", r->is_dry || !bytes ? "" : r->path,
+			 "dry_run", r->is_dry);
+}
+
+static void finish(struct resolution *r)
+{
+	struct resolution **link = &r->daemon->resolutions;
+
+	while (*link != r)
+		link = &(*link)->next;
+	*link = r->next;
+	if (r->fd >= 0)
+		close(r->fd);
+	r->done(r->arg, r->error.code ? NULL : describe(r),
+		r->error.code ? &r->error : NULL);
+	dmr_extents_destroy(r->dirty);
+	daemon_wrap_up(r->daemon);
+	free(r);
+}
+
+static void run_job(struct resolution *r, void (*blocking)(struct ring_job *),
+		    void (*done)(struct ring_job *))
+{
+	r->job.blocking = blocking;
+	r->job.done = done;
+	if (!ring_job_start(main_ring(r), &r->job))
+		return;
+	error_set(&r->error, -ENOMEM, "no thread");
+	finish(r);
+}
+
+/* --- disable -------------------------------------------------------------- */
+
+static void on_disabled(struct op *op)
+{
+	struct resolution *r = op->arg;
+
+	if (op->err)
+		error_set(&r->error, op->err, "%.200s", op->error[0] ?
+			  op->error : strerror(-op->err));
+	else
+		log_info(name_of(r), "given up here: the other site's data "
+			 "are kept");
+	op_free(op);
+	finish(r);
+}
+
+static void disable(struct resolution *r)
+{
+	if (r->is_private) {			/* else it is we who use it */
+		close(r->fd);
+		r->fd = -1;
+	}
+	if (op_disable(r->daemon, name_of(r), on_disabled, r))
+		return;
+	error_set(&r->error, -ENOMEM, "no memory");
+	finish(r);
+}
+
+/* --- salvage -------------------------------------------------------------- */
+
+static int copy_run(struct resolution *r, struct salvage_writer *w, char *buf,
+		    const struct dmr_extent *e)
+{
+	uint64_t off = e->start * r->chunk_bytes;
+	uint64_t end = off + e->count * r->chunk_bytes;
+	int ret = 0;
+
+	if (end > r->info.volume_bytes)
+		end = r->info.volume_bytes;
+	while (!ret && off < end) {
+		size_t part = end - off < PIECE_BYTES ? end - off : PIECE_BYTES;
+		ssize_t n = pread(r->fd, buf, part, off);
+
+		if (n != (ssize_t)part)
+			return error_set(&r->error, n < 0 ? -errno : -EIO,
+					 "%.180s: cannot be read at %" PRIu64,
+					 r->live, off);
+		ret = salvage_add(w, off, buf, part, &r->error);
+		off += part;
+	}
+	return ret;
+}
+
+static int write_salvage(struct resolution *r)
+{
+	struct salvage_writer *w = NULL;
+	char *buf = malloc(PIECE_BYTES);
+	const struct dmr_extent *e;
+	size_t nr;
+	int ret = buf ? salvage_begin(&w, r->path, &r->info, &r->error) :
+			error_set(&r->error, -ENOMEM, "no memory");
+
+	e = dmr_extents_array(r->dirty, &nr);
+	for (size_t i = 0; !ret && i < nr; i++)
+		ret = copy_run(r, w, buf, &e[i]);
+	if (!ret)
+		ret = salvage_end(w, &r->error);
+	else if (w)
+		salvage_give_up(w);
+	free(buf);
+	return ret;
+}
+
+static void salvage_blocking(struct ring_job *job)
+{
+	struct resolution *r = container_of(job, struct resolution, job);
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	r->info.time = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	if (mkdir(r->dir, 0700) && errno != EEXIST)
+		error_set(&r->error, -errno, "%.200s: %s", r->dir,
+			  strerror(errno));
+	else
+		write_salvage(r);
+}
+
+static void on_salvaged(struct ring_job *job)
+{
+	struct resolution *r = container_of(job, struct resolution, job);
+
+	if (r->error.code)
+		finish(r);
+	else
+		disable(r);
+}
+
+static void salvage(struct resolution *r)
+{
+	if (!dmr_extents_chunks(r->dirty)) {
+		disable(r);
+		return;
+	}
+	if (snprintf(r->path, sizeof(r->path), "%s/%s-%" PRIu64 "-%08" PRIx32
+		     SALVAGE_SUFFIX, r->dir, name_of(r), r->info.epoch,
+		     (uint32_t)r->info.generation) < PATH_MAX) {
+		run_job(r, salvage_blocking, on_salvaged);
+		return;
+	}
+	error_set(&r->error, -ENAMETOOLONG, "%.200s", r->dir);
+	finish(r);
+}
+
+/* --- collect, on the volume's thread -------------------------------------- */
+
+/* R2 */
+static int check_state(struct resolution *r, const struct volume *v)
+{
+	enum pair_state state = v->group->pair.state;
+
+	if (state == PAIR_SUPERSEDED || state == PAIR_SPLIT_BRAIN)
+		return 0;
+	return error_set(&r->error, -EINVAL, "%s is %s: there is nothing to "
+			 "resolve", name_of(r), pair_state_name(state));
+}
+
+static void look(struct resolution *r, struct volume *v)
+{
+	int ret = check_state(r, v);
+
+	if (ret)
+		return;
+	ret = volume_refresh(v);
+	for (int tries = 0; !ret && tries < DUMPS; tries++) {
+		dmr_extents_clear(r->dirty);
+		ret = kernel_get_dirty(v->reactor->kernel, v->device.dev,
+				       dmr_extents_add_array, r->dirty);
+		if (ret != -EINTR)
+			break;
+		ret = tries + 1 < DUMPS ? 0 : ret;
+	}
+	if (ret)
+		error_set(&r->error, ret, "%s: %.200s", name_of(r),
+			  kernel_error(v->reactor->kernel));
+	r->chunk_bytes = volume_chunk_bytes(v);
+	r->info.volume_bytes = volume_bytes(v);
+	r->info.generation = v->identity.generation;
+	r->info.epoch = v->info.last_committed;
+	r->info.last_clean = v->info.last_committed;
+}
+
+static void on_collected(struct ring_work *work)
+{
+	struct resolution *r = container_of(work, struct resolution, work);
+
+	if (r->error.code || r->is_dry)
+		finish(r);
+	else
+		salvage(r);
+}
+
+static void collect(struct ring_work *work)
+{
+	struct resolution *r = container_of(work, struct resolution, work);
+	struct volume *v = reactor_find(r->reactor, name_of(r));
+
+	if (v)
+		look(r, v);
+	else
+		error_set(&r->error, -ENOENT, "there is no volume %s",
+			  name_of(r));
+	r->work.run = on_collected;
+	ring_post(main_ring(r), &r->work);
+}
+
+static void go_to_reactor(struct resolution *r)
+{
+	r->work.run = collect;
+	ring_post(r->reactor->ring, &r->work);
+}
+
+/* --- claim ---------------------------------------------------------------- */
+
+static void claim_blocking(struct ring_job *job)
+{
+	struct resolution *r = container_of(job, struct resolution, job);
+
+	r->fd = open(r->live, O_RDONLY | O_EXCL | O_CLOEXEC);
+	if (r->fd < 0)
+		error_set(&r->error, -errno, "%s: %.180s: %s", name_of(r),
+			  r->live, errno == EBUSY ? "is in use: stop what uses "
+			  "it, and unmount it" : strerror(errno));
+}
+
+static void on_claimed(struct ring_job *job)
+{
+	struct resolution *r = container_of(job, struct resolution, job);
+
+	if (r->error.code)
+		finish(r);
+	else
+		go_to_reactor(r);
+}
+
+static void on_device(struct ring_work *work)
+{
+	struct resolution *r = container_of(work, struct resolution, work);
+
+	if (r->error.code)
+		finish(r);
+	else if (r->is_dry)
+		go_to_reactor(r);
+	else
+		run_job(r, claim_blocking, on_claimed);
+}
+
+static void take_device(struct resolution *r, const struct volume *v)
+{
+	snprintf(r->live, sizeof(r->live), "%s", v->device.live);
+	r->is_private = v->device.form && !strcmp(v->device.form, "private");
+}
+
+/* On the volume's thread. */
+static void find_device(struct ring_work *work)
+{
+	struct resolution *r = container_of(work, struct resolution, work);
+	struct volume *v = reactor_find(r->reactor, name_of(r));
+
+	if (v && !check_state(r, v))
+		take_device(r, v);
+	else if (!v)
+		error_set(&r->error, -ENOENT, "there is no volume %s",
+			  name_of(r));
+	r->work.run = on_device;
+	ring_post(main_ring(r), &r->work);
+}
+
+/* --- the beginning -------------------------------------------------------- */
+
+static bool is_under_way(const struct daemon *daemon, const char *volume)
+{
+	const struct resolution *r = daemon->resolutions;
+
+	while (r && strcmp(name_of(r), volume))
+		r = r->next;
+	return r;
+}
+
+static int check(const struct daemon *daemon, const struct resolve_request *q,
+		 struct error *err)
+{
+	const struct entry *entry = daemon_find(daemon, q->volume);
+
+	if (!entry)
+		return error_set(err, -ENOENT, "there is no volume %.60s",
+				 q->volume);
+	if (!entry->reactor)
+		return error_set(err, -EINVAL, "volume %.60s does not run: "
+				 "there is nothing to resolve", q->volume);
+	if (is_under_way(daemon, q->volume))
+		return error_set(err, -EBUSY, "%.60s: is being resolved",
+				 q->volume);
+	if (q->dir && q->dir[0] != '/')
+		return error_set(err, -EINVAL, "dir=%.100s: want an absolute "
+				 "path", q->dir);
+	return 0;
+}
+
+static struct resolution *create(struct daemon *daemon,
+				 const struct resolve_request *q)
+{
+	struct resolution *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->dirty = dmr_extents_create();
+	if (!r->dirty) {
+		free(r);
+		return NULL;
+	}
+	r->daemon = daemon;
+	r->fd = -1;
+	r->is_dry = q->is_dry;
+	r->reactor = daemon_find(daemon, q->volume)->reactor;
+	snprintf(r->info.volume, sizeof(r->info.volume), "%s", q->volume);
+	if (q->dir)
+		snprintf(r->dir, sizeof(r->dir), "%s", q->dir);
+	else
+		snprintf(r->dir, sizeof(r->dir), "%s/salvage",
+			 daemon->config.state_dir);
+	r->next = daemon->resolutions;
+	daemon->resolutions = r;
+	return r;
+}
+
+void resolve_keep_peer(struct daemon *daemon, const struct resolve_request *q,
+		       void (*done)(void *arg, json_t *result,
+				    const struct error *err), void *arg)
+{
+	struct error err = { 0 };
+	struct resolution *r = NULL;
+
+	if (!check(daemon, q, &err)) {
+		r = create(daemon, q);
+		if (!r)
+			error_set(&err, -ENOMEM, "no memory");
+	}
+	if (err.code) {
+		done(arg, NULL, &err);
+		return;
+	}
+	r->done = done;
+	r->arg = arg;
+	r->work.run = find_device;
+	ring_post(r->reactor->ring, &r->work);
+}

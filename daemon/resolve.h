@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The end of an old primary: what is only here is kept aside (L4), and the
+ * device is given back, so that it can become the base of a replica.
+ *
+ *	claim [job]	nobody may have the device open, or open it from now on
+ *	collect		what is dirty: of the volume's thread
+ *	salvage [job]	that is read and is durable in a file
+ *	disable		as op_disable(); then the claim ends
+ *
+ * R1 the claim holds from before the dirty map is read until the device has
+ *    lost its target: no write escapes the salvage. (Of a private volume: until
+ *    the device is removed, which nobody can be using then.)
+ * R2 only for a volume that is superseded, or in a split brain: it sends
+ *    nothing, so the map only grows.
+ *
+ * It may be repeated after a crash: nothing is dropped before the last step,
+ * and the salvage gets its name when it is whole.
+ */
+#ifndef REPLICAD_RESOLVE_H
+#define REPLICAD_RESOLVE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "error.h"
+
+struct daemon;
+
+struct resolve_request {
+	const char *volume;
+	const char *dir;	/* of the salvage; NULL: STATE_DIR/salvage */
+	bool is_dry;
+};
+
+/*
+ * The peer's data are kept, ours are not. done() comes once, perhaps from
+ * inside the call: -EBUSY in use, or under way already; -EINVAL (R2) …
+ */
+void resolve_keep_peer(struct daemon *daemon, const struct resolve_request *q,
+		       void (*done)(void *arg, json_t *result,
+				    const struct error *err), void *arg);
+
+#endif

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# For test-native-failover-*.sh, after lib-pair.sh: volume a goes from site A to
+# B, some epochs whose images are kept beside, then A is gone.
+
+requires_cmd replica-dump
+
+# replicate_pair [B-OPTION...]: volume a at A is paired with B, and settled
+replicate_pair() {
+	make_volume a
+	begin_config
+	printf '[volume a]\ntarget=pair:p\n%s\n' \
+		$'heartbeat=200ms\ninterval=20ms\nstale_wait=300ms' \
+		>>"$scratch_dir/conf"
+	start_daemon
+	start_b
+	choose_port
+	invite p --history 1h --create "a:${native_mib}MiB:$site_b/a.base" ||
+		bail "no invitation"
+	join_pair p || bail "no pair"
+	wait_until 30 serves p || bail "B does not serve"
+	paired_equals a 60 || bail "B does not get the volume"
+	volume_id=$(jq -r .volume_id "$state_dir/a.id")
+}
+
+newest() {
+	replicactl history a --json | jq .last_committed
+}
+
+# make_epoch SEED OFFSET: an epoch in which 64 KiB there are written; sets
+# epoch; its image is kept as image.EPOCH
+make_epoch() {
+	sim-ctl write a "$2" 65536 "$1"
+	wait_settled a 30 || bail "no epoch"
+	epoch=$(newest)
+	cp "$scratch_dir/a.img" "$scratch_dir/image.$epoch"
+}
+
+# lose_a: site A is gone
+lose_a() {
+	kill_daemon
+}
+
+failed_over() {
+	[ "$(b rpc-call get a state)" = promoted ]
+}
+
+# b_dirty: the chunks that are dirty at B, a line each
+b_dirty() {
+	replica-dump --extents "$stage_dir/a.meta" |
+		awk '$1 == "extent" { for (i = 0; i < $3; i++) print $2 + i }'
+}
+
+# differing IMAGE IMAGE: the chunks that differ, a line each
+differing() {
+	cmp -l "$1" "$2" | awk '{ print int(($1 - 1) / 4096) }' | uniq
+}
+
+# marks_cover EPOCH: whatever A has delivered above it is dirty at B (L2)
+marks_cover() {
+	differing "$scratch_dir/image.$1" "$scratch_dir/a.img" |
+		sort >"$scratch_dir/differ"
+	b_dirty | sort >"$scratch_dir/dirty"
+	[ -z "$(comm -23 "$scratch_dir/differ" "$scratch_dir/dirty")" ]
+}
+
+# salvage_has: and what was newest there is in the salvage (L4)
+salvage_has() {
+	local name
+	name=$(b replicactl salvage --json | jq -r '.salvages[0].name')
+	rm -f "$scratch_dir/salvaged"
+	b replicactl salvage "$name" --export "$scratch_dir/salvaged" || return
+	[ -n "$(b replicactl salvage "$name")" ] || return
+	b replicactl salvage "$name" | while read -r off len; do
+		cmp -n "$len" -i "$off" "$scratch_dir/salvaged" \
+			"$scratch_dir/a.img" || exit 1
+	done
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A volume that was promoted, on the simulated kernel: its origin is the base
+ * itself, its state comes from a real metadata device (kmod/format.h).
+ */
+#include "sim-impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "format.h"
+
+static int refuse(char error[KERNEL_ERROR_SIZE], int err, const char *what)
+{
+	snprintf(error, KERNEL_ERROR_SIZE, "%s: %s", what, strerror(-err));
+	return err;
+}
+
+/* The image of the volume is its base: where the kernel would have a loop. */
+static int link_base(const struct kernel_promoted *p)
+{
+	const char *image = sim_path(p->name, ".img");
+
+	if (access(p->base, R_OK | W_OK))
+		return -errno;
+	return symlink(p->base, image) && errno != EEXIST ? -errno : 0;
+}
+
+static int load_super(int fd, struct dmr_super *s, struct dmr_layout *l)
+{
+	char slots[2][DMR_BLOCK_SIZE];
+	const char *why;
+
+	if (pread(fd, slots, sizeof(slots), 0) != sizeof(slots) ||
+	    dmr_super_choose(slots[0], slots[1], s, &why) < 0 ||
+	    !dmr_layout_init(l, s->sectors, s->chunk_sectors,
+			     s->region_sectors))
+		return -EUCLEAN;
+	return 0;
+}
+
+static int load_chunks(int fd, struct sim_volume *v, const struct dmr_super *s,
+		       const struct dmr_layout *l)
+{
+	char block[DMR_BLOCK_SIZE];
+	uint64_t have = UINT64_MAX;
+
+	for (uint64_t c = 0; c < v->nr_chunks; c++) {
+		uint64_t nr = dmr_layout_chunk_block(l, c);
+
+		if (nr != have &&
+		    pread(fd, block, sizeof(block), nr * DMR_BLOCK_SIZE) !=
+		    sizeof(block))
+			return -EIO;
+		if (nr != have)
+			dmr_block_check(block, s->volume_id, nr,
+					DMR_ALL_SECTORS);
+		have = nr;
+		v->chunks[c] = dmr_block_test(block, c % DMR_BLOCK_BITS) ?
+			       SIM_DIRTY : 0;
+	}
+	return 0;
+}
+
+static void take_super(struct sim_volume *v, const struct dmr_super *s)
+{
+	struct dmr_info *i = &v->info;
+
+	i->dev_flags &= ~DMR_DEV_F_VOLATILE;
+	i->meta_dev = dmr_devno(253, 201);
+	memcpy(i->volume_id, s->volume_id, sizeof(i->volume_id));
+	i->generation = v->meta.generation = s->generation;
+	i->last_committed = i->last_named = s->last_committed;
+	i->highest_seen = s->highest_seen;
+	v->meta.committed = s->last_committed;
+	v->meta.highest = s->highest_seen;
+	i->role = s->role;
+	i->loads = s->loads + 1;
+	i->nr_ancestors = s->nr_ancestors;
+	for (uint32_t n = 0; n < s->nr_ancestors; n++) {
+		i->ancestors[n].generation = s->ancestors[n].generation;
+		i->ancestors[n].end_epoch = s->ancestors[n].end_epoch;
+	}
+}
+
+static int load_metadata(const char *name, const char *path)
+{
+	LOCKED;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+	struct sim_volume *v = sim_find(name);
+	struct dmr_layout l;
+	struct dmr_super s;
+
+	if (fd < 0)
+		return -errno;
+	err = v ? load_super(fd, &s, &l) : -ENXIO;
+	if (!err)
+		take_super(v, &s);
+	if (!err)
+		err = load_chunks(fd, v, &s, &l);
+	if (!err)
+		sim_count(v);
+	close(fd);
+	return err;
+}
+
+/* The device is the base itself: the target goes below it. */
+static int unplain(const char *name)
+{
+	LOCKED;
+	struct sim_volume *v = sim_find(name);
+
+	sim_load(v);
+	v->is_plain = v->was_written = false;
+	return 0;
+}
+
+int sim_activate(const struct kernel_promoted *p,
+		 char error[KERNEL_ERROR_SIZE])
+{
+	struct dmr_info info;
+	bool is_plain, is_there = !sim_info(p->name, &info, &is_plain);
+	int err;
+
+	if (is_there && !is_plain)
+		return 0;
+	err = link_base(p);
+	if (err)
+		return refuse(error, err, p->base);
+	err = is_there ? unplain(p->name) : sim_create(p->name, p->bytes);
+	if (!err && strcmp(p->metadata, "none"))
+		err = load_metadata(p->name, p->metadata);
+	return err ? refuse(error, err, p->metadata) : 0;
+}
+
+/*
+ * SIM_DIE_AT=STEP: as kill -9 there. SIM_HOLD_AT=STEP: it takes as long as the
+ * file "hold" is there.
+ */
+void sim_note_step(const char *step)
+{
+	const char *at = getenv("SIM_DIE_AT"), *hold = getenv("SIM_HOLD_AT");
+
+	if (at && !strcmp(at, step))
+		raise(SIGKILL);
+	if (!hold || strcmp(hold, step))
+		return;
+	while (!access(sim_path("hold", ""), F_OK))
+		usleep(10000);
+}

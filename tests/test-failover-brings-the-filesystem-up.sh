@@ -1,0 +1,141 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What would be wrong if this failed: after the loss of a site the filesystem
+# could not be used at the other one, with the real module, or not again after a
+# reboot, or what is written there would not be tracked.
+# lab: timeout=400
+. "$(dirname "$0")/lib.sh"
+requires_root
+requires_cmd nbdkit mkfs.ext4 e2fsck rpc-call jq losetup replica-dump
+modprobe loop || skip_all "needs the module loop"
+load_module
+
+# Two sites on one machine: what is "first" at A is "second" at B.
+a() { REPLICA_SOCKET=$scratch_dir/a/control "$@"; }
+b() { REPLICA_SOCKET=$scratch_dir/b/control "$@"; }
+stage=$scratch_dir/b/stage
+mnt=$scratch_dir/mnt
+mkdir -p "$mnt" "$stage" "$scratch_dir/a"
+
+# start SITE: its daemon; sets pid
+start() {
+	printf '[replicad]\nstate_dir=%s\nreactors=1\nplugin=%s\n' \
+		"$scratch_dir/$1/state" \
+		"$top_dir/daemon/nbdkit-replica-plugin.so" \
+		>"$scratch_dir/$1/conf"
+	REPLICA_SOCKET=$scratch_dir/$1/control replicad \
+		--config "$scratch_dir/$1/conf" 2>>"$scratch_dir/$1.log" &
+	pid=$!
+	cleanup_fn end $pid
+	wait_until 30 "$1" rpc-call status || bail "no replicad: $(
+		tail -n 3 "$scratch_dir/$1.log")"
+}
+
+end() {
+	kill -KILL "$1" 2>/dev/null
+	wait "$1" 2>/dev/null
+	true
+}
+
+settled() {
+	[ "$(a rpc-call get first state)" = replicating ] &&
+		[ "$(a rpc-call get first dirty_bytes)" = 0 ] &&
+		[ "$(a rpc-call get first epoch)" = 0 ]
+}
+
+# sync_a: what is on the filesystem is at B
+sync_a() {
+	sync -f "$mnt"
+	wait_until 120 settled || bail "not settled: $(a rpc-call status
+		tail -n 5 "$scratch_dir/a.log")"
+}
+
+forget_b_device() {
+	dmsetup message second 0 retire
+	dmsetup remove --retry second 2>/dev/null
+	losetup -D
+}
+
+make_null disk0 32
+make_dm first "0 $(sectors_of /dev/disk0) linear /dev/disk0 0"
+mkfs.ext4 -q /dev/mapper/first || bail "no filesystem"
+start a
+a_pid=$pid
+start b
+b_pid=$pid
+b replicactl pair invite p --address 127.0.0.1:10999 --listen 127.0.0.1 \
+	--dir "$stage" --history 1h --create "second:32MiB:$scratch_dir/base" \
+	>"$scratch_dir/token" || bail "no invitation"
+a replicactl pair join p <"$scratch_dir/token" || bail "no pair"
+mount /dev/mapper/first "$mnt" || bail "cannot mount"
+echo before >"$mnt/file"
+check "enabled below a mounted filesystem" a replicactl enable first \
+	--target pair:p/second --metadata none --interval 100ms
+sync_a
+back=$(a replicactl history first --json | jq .last_committed)
+echo after >"$mnt/file"
+head -c 300000 /dev/urandom >"$mnt/more"
+sync_a
+end $a_pid
+umount "$mnt"
+
+b replicactl failover second --force --epoch "$back" --json \
+	>"$scratch_dir/done"
+is "the failover is done" $? 0
+cleanup_fn forget_b_device
+check "its device is there" test -b /dev/mapper/second
+is "its metadata is of the module's liking" \
+	"$(dmsetup status second | awk '{ print $4, $5 }')" "primary idle"
+is "as many chunks are dirty as were marked" \
+	"$(dmsetup status second | awk '{ print $7 }')" \
+	"$(replica-dump --extents "$stage/second.meta" |
+		awk '$1 == "extent" { n += $3 } END { print n + 0 }')"
+e2fsck -fp /dev/mapper/second >/dev/null	# the journal: status 1
+check "the filesystem is whole" e2fsck -fn /dev/mapper/second
+mount /dev/mapper/second "$mnt"
+is "it is that of the epoch" "$(cat "$mnt/file")" before
+check "and of nothing later" eval '[ ! -e "$mnt/more" ]'
+dirty=$(dmsetup status second | awk '{ print $7 }')
+head -c 500000 /dev/urandom >"$mnt/at-b"
+sync -f "$mnt"
+check "what is written there is tracked" eval \
+	'[ "$(dmsetup status second | awk "{ print \$7 }")" -ge $((dirty + 100)) ]'
+check "what was dropped is salvaged" eval \
+	'[ "$(b replicactl salvage --json | jq ".salvages[0].bytes")" -ge 300000 ]'
+is "B says what it is" "$(b rpc-call get second state)" promoted
+
+check "the same again, with the device in use" b replicactl failover second \
+	--force
+sum=$(sha256sum <"$mnt/at-b")
+umount "$mnt"
+end $b_pid
+forget_b_device
+check "a reboot: there is no device" eval '[ ! -e /dev/mapper/second ]'
+start b
+b_pid=$pid
+check "replicad makes it again" wait_until 60 test -b /dev/mapper/second
+check "it can be mounted" mount /dev/mapper/second "$mnt"
+is "and has what was written" "$(sha256sum <"$mnt/at-b")" "$sum"
+check "all that is dirty still is" eval \
+	'[ "$(dmsetup status second | awk "{ print \$7 }")" -ge $((dirty + 100)) ]'
+umount "$mnt"
+
+# The old primary is alive after all: it may send nothing any more.
+start a
+check "the old primary is told" wait_until 60 eval \
+	'a rpc-call get first reason | grep -q "of another generation"'
+is "and says so" "$(a rpc-call get first state)" superseded
+mount /dev/mapper/first "$mnt"
+refuses "it is not given up while it is in use" "unmount it" \
+	a replicactl resolve first --keep peer
+umount "$mnt"
+check "but then" a replicactl resolve first --keep peer
+is "its device is as it was" "$(dmsetup table first | awk '{ print $3 }')" linear
+check "what was only here is kept" eval \
+	'[ "$(a replicactl salvage --json | jq ".salvages[0].bytes")" -gt 0 ]'
+end $pid
+kill -TERM $b_pid
+wait $b_pid
+is "B stops cleanly" $? 0
+check_dmesg
+finish

@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What would be wrong if this failed: after a failover the old primary could not
+# become the replica, what was only there would be lost, or the volume could not
+# come back to its first site.
+# lab: timeout=300
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-native.sh"
+. "$(dirname "$0")/lib-pair.sh"
+. "$(dirname "$0")/lib-failover.sh"
+
+replicate_pair
+make_epoch 11 0
+back=$epoch
+make_epoch 12 65536
+refuses "a primary that works has nothing to resolve" "nothing to resolve" \
+	replicactl resolve a --keep peer
+lose_a
+sim-ctl write a 1048576 131072 66	# nobody at B ever sees this
+cp "$scratch_dir/a.img" "$scratch_dir/alone.img"
+b replicactl failover a --force --epoch "$back" >/dev/null || bail "no failover"
+b sim-ctl write a 2097152 65536 77
+start_daemon
+check "the old primary is superseded" wait_until 30 field_is a state superseded
+
+is "a dry run tells what is only here" \
+	"$(replicactl resolve a --keep peer --dry-run --json |
+		jq '.lost_bytes >= 131072')" true
+refuses "which one is kept must be said" "say --keep peer" replicactl resolve a
+check "it is given up" replicactl resolve a --keep peer
+refuses "then it is not replicated any more" "there is no volume a" \
+	replicactl status a
+is "its device is as it was before" "$(sim-ctl get a plain)" 1
+check "and its data" cmp "$scratch_dir/alone.img" "$scratch_dir/a.img"
+name=$(replicactl salvage --json | jq -r '.salvages[0].name')
+check "what was only there is salvaged" replicactl salvage "$name" \
+	--export "$scratch_dir/kept"
+check "as it was" cmp -n 131072 -i 1048576 "$scratch_dir/kept" \
+	"$scratch_dir/alone.img"
+
+# The way back: A receives, on the disk that it has.
+choose_port
+mkdir "$scratch_dir/stage"
+stop_daemon
+printf '[replicad]\nstate_dir=%s\nreactors=1\nplugin=%s\n' "$state_dir" \
+	"$plugin_so" >"$scratch_dir/conf"
+start_daemon
+replicactl pair invite q --address "127.0.0.1:$port" --listen 127.0.0.1 \
+	--dir "$scratch_dir/stage" --history 1h \
+	--create "a:${native_mib}MiB:$scratch_dir/a.img" \
+	>"$scratch_dir/token" || bail "A does not invite"
+b replicactl pair join q <"$scratch_dir/token" || bail "B does not join"
+check "B sends it to A" b replicactl enable a --target pair:q --metadata none \
+	--heartbeat 200ms --interval 20ms
+b_settled() {
+	[ "$(b rpc-call get a state)" = replicating ] &&
+		[ "$(b rpc-call get a dirty_bytes)" = 0 ] &&
+		[ "$(b rpc-call get a epoch)" = 0 ]
+}
+check "A has it" wait_until 60 b_settled
+check "only what differed was sent" eval \
+	'[ "$(b rpc-call get a bytes_shipped)" -le $((1024 * 1024)) ]'
+b sim-ctl write a 4194304 65536 78
+check "B goes on" wait_until 60 b_settled
+cp "$site_b/a.base" "$scratch_dir/at-b.img"
+
+kill_pid $b_pid
+check "A takes it over again" replicactl failover a --force
+check "with all that B had" cmp "$scratch_dir/at-b.img" "$scratch_dir/a.img"
+is "its state" "$(field a state)" promoted
+is "it remembers both generations" "$(sim-ctl get a ancestors)" 2
+sim-ctl write a 0 4096 79
+is "and what is written is tracked" "$(sim-ctl get a dirty)" 1
+start_b
+check "now B is superseded" wait_until 30 eval \
+	'[ "$(b rpc-call get a state)" = superseded ]'
+check "and can be given up in its turn" b replicactl resolve a --keep peer
+kill -TERM $b_pid
+wait $b_pid
+is "B stops cleanly" $? 0
+stop_daemon
+is "A too" $? 0
+finish

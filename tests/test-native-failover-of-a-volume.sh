@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What would be wrong if this failed: the site that is left could not take a
+# volume over, as of any epoch that it lists, or would not tell what that costs.
+# lab: timeout=300
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-native.sh"
+. "$(dirname "$0")/lib-pair.sh"
+. "$(dirname "$0")/lib-failover.sh"
+
+replicate_pair
+make_epoch 11 0
+make_epoch 12 32768
+back=$epoch
+make_epoch 13 131072
+make_epoch 14 49152
+last=$epoch
+
+refuses "not without --force" "only a forced one" b replicactl failover a
+refuses "not a volume that is not here" "there is no replica of zz" \
+	b replicactl failover zz --force
+refuses "not where it is the primary" "is a primary here already" \
+	replicactl failover a --force
+refuses "not as of an epoch that is none" "there is no image of epoch" \
+	b replicactl failover a --force --epoch $((last + 5))
+refuses "not as of a time before all" "does not reach back" \
+	b replicactl failover a --force --at @1000000
+check "all that has changed nothing" serves p
+make_epoch 15 0
+last=$epoch
+lose_a
+
+server=$(b_pair p server_pid)
+b replicactl failover a --dry-run --json >"$scratch_dir/dry"
+is "a dry run tells the newest image" "$(jq .epoch "$scratch_dir/dry")" "$last"
+b replicactl failover a --dry-run --epoch "$back" --json >"$scratch_dir/dry"
+is "or the one that is asked for" "$(jq .epoch "$scratch_dir/dry")" "$back"
+check "and what it costs" eval \
+	'[ "$(jq ".dropped_bytes > 100000 and .lost_s > 0" "$scratch_dir/dry")" = true ]'
+is "B serves all the time" "$(b_pair p server_pid)" "$server"
+check "and nothing was begun" eval '! ls "$site_b/state/promotions" 2>/dev/null'
+
+b replicactl failover a --force --epoch "$back" --json >"$scratch_dir/done"
+is "it is done" $? 0
+is "as of that epoch" "$(jq .epoch "$scratch_dir/done")" "$back"
+is "the device" "$(jq -r .device "$scratch_dir/done")" /dev/mapper/a
+check "the base is that image" cmp "$scratch_dir/image.$back" "$site_b/a.base"
+check "what A has delivered since is dirty at B (L2)" marks_cover "$back"
+check "nearly nothing else is" eval '[ "$(b_dirty | wc -l)" -le 64 ]'
+is "the kernel has that" "$(b sim-ctl get a dirty)" "$(b_dirty | wc -l)"
+check "and is salvaged (L4)" salvage_has
+is "the old generation is its ancestor" \
+	"$(replica-dump "$stage_dir/a.meta" | awk '$1 == "ancestor" { print $4 }')" \
+	"$back"
+is "the volume is the same one" "$(jq -r .volume_id "$site_b/state/a.id")" \
+	"$volume_id"
+is "its state" "$(b rpc-call get a state)" promoted
+before=$(b sim-ctl get a dirty)
+b sim-ctl write a 4194304 8192 5
+is "what is written there is tracked" "$(b sim-ctl get a dirty)" \
+	$((before + 2))
+check "the same again is fine" b replicactl failover a --force --epoch "$back"
+refuses "another epoch is not" "was promoted already" \
+	b replicactl failover a --force --epoch "$last"
+
+check "B serves its pair again" wait_until 30 serves p
+start_daemon
+check "the old primary sees that it is superseded" wait_until 30 eval \
+	'field a reason | grep -q "of another generation"'
+is "that is its state" "$(field a state)" superseded
+check "with a next step" eval '[ -n "$(field a next_step)" ]'
+check "it sends nothing, whatever is written there" eval \
+	'sim-ctl write a 0 4096 3; sleep 0.5; field_is a state superseded'
+check "an operator can make it look again" replicactl resume a
+check "it says the same" wait_until 30 field_is a state superseded
+is "and has written nothing" "$(b sim-ctl get a dirty)" $((before + 2))
+
+kill_pid $b_pid
+start_b
+check "after a restart it is still the primary" wait_until 30 failed_over
+check "what was written is there" eval \
+	'[ "$(b sim-ctl get a dirty)" = $((before + 2)) ]'
+name=$(b replicactl salvage --json | jq -r '.salvages[0].name')
+check "the salvage can be dropped" b replicactl salvage --drop "$name"
+is "and is gone then" "$(b replicactl salvage)" "There is no salvage."
+kill -TERM $b_pid
+wait $b_pid
+is "B stops cleanly" $? 0
+stop_daemon
+is "A too" $? 0
+finish

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "print.h"
+#include "when.h"
+
+static const char *text_of(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key)) ?: "";
+}
+
+static double number_of(const json_t *o, const char *key)
+{
+	return json_number_value(json_object_get(o, key));
+}
+
+static void print_loss(const json_t *p)
+{
+	char cut[WHEN_LEN], lost[PRINT_LEN], size[PRINT_LEN];
+
+	printf("image: epoch %.0f, as of %s\n", number_of(p, "epoch"),
+	       when_print(cut, number_of(p, "cut_time")));
+	printf("lost, at most: what was written after that, %s\n",
+	       print_seconds(lost, number_of(p, "lost_s")));
+	if (number_of(p, "dropped_bytes") > 0)
+		printf("dropped here: %s that are newer\n",
+		       print_bytes(size, number_of(p, "dropped_bytes")));
+}
+
+static void print_result(const json_t *p)
+{
+	if (json_is_true(json_object_get(p, "dry_run"))) {
+		printf("%s would become a primary here\n",
+		       text_of(p, "volume"));
+		print_loss(p);
+		return;
+	}
+	printf("%s is a primary here: %s\n", text_of(p, "volume"),
+	       text_of(p, "device"));
+	print_loss(p);
+	if (*text_of(p, "salvage"))
+		printf("salvaged: %s\n", text_of(p, "salvage"));
+}
+
+static void put_text(const struct args *args, json_t *params, const char *key)
+{
+	if (args_has(args, key))
+		json_object_set_new(params, key,
+				    json_string(args_value(args, key)));
+}
+
+static int check(const struct args *args)
+{
+	if (args_has(args, "force") || args_has(args, "dry-run"))
+		return STATUS_OK;
+	return ctl_fail(args, STATUS_USAGE, "failover: only a forced one can "
+			"be done, where the other site is lost: --force says "
+			"so, --dry-run tells what it would cost");
+}
+
+static int run(const struct args *args)
+{
+	json_t *params, *result;
+	int status = check(args);
+
+	if (status)
+		return status;
+	params = json_pack("{ss sb sb}", "volume", args->words[0], "force",
+			   args_has(args, "force"), "dry_run",
+			   args_has(args, "dry-run"));
+	put_text(args, params, "dir");
+	put_text(args, params, "metadata");
+	status = moment_put(args, params);
+	if (status) {
+		json_decref(params);
+		return status;
+	}
+	result = ctl_call(args, "failover", params, &status);
+	if (!result)
+		return status;
+	if (args_has(args, "json"))
+		print_json(result);
+	else
+		print_result(result);
+	json_decref(result);
+	return STATUS_OK;
+}
+
+static const struct option_spec options[] = {
+	{ "force", NULL, "the other site is lost, or may be cut off" },
+	{ "epoch", "E", "as of this epoch (the newest image)" },
+	{ "at", "TIME", "as of the newest image that is not younger" },
+	{ "dry-run", NULL, "only tell what would be lost" },
+	{ "dir", "DIR", "the stage, if no pair of this site has it" },
+	{ "metadata", "PATH", "where to remember what is written: a file, a "
+			      "device, or none (DIR/VOLUME.meta)" },
+	{ NULL }
+};
+
+const struct command cmd_failover = {
+	.name = "failover",
+	.words = "VOLUME",
+	.min_words = 1,
+	.max_words = 1,
+	.summary = "make the replica here the primary",
+	.examples =
+	"    replicactl failover vol --dry-run\n"
+	"    replicactl failover vol --force && mount /dev/mapper/vol /mnt\n"
+	"    replicactl failover vol --force --at '10m ago'\n",
+	.text =
+	"For the site that receives, when the other is lost. The replica is closed\n"
+	"to it for good: whatever it still sends is refused. It becomes what it was\n"
+	"at the newest consistent image, or at the one that is asked for, and gets\n"
+	"/dev/mapper/VOLUME, which remembers what is written to it. What the site\n"
+	"had that is newer is kept aside (replicactl salvage).\n"
+	"\n"
+	"Where it was interrupted, it goes on by itself when replicad is started,\n"
+	"or when it is asked for again.\n",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "print.h"
+
+static const char *text_of(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key)) ?: "";
+}
+
+static void print_result(const json_t *r)
+{
+	double bytes = json_number_value(json_object_get(r, "lost_bytes"));
+	char size[PRINT_LEN];
+
+	if (json_is_true(json_object_get(r, "dry_run"))) {
+		printf("%s: %s here would be given up\n", text_of(r, "volume"),
+		       print_bytes(size, bytes));
+		return;
+	}
+	printf("%s is replicated no more: its device is as it was, and the "
+	       "other site's data count\n", text_of(r, "volume"));
+	if (*text_of(r, "salvage"))
+		printf("salvaged: %s of it, %s\n", print_bytes(size, bytes),
+		       text_of(r, "salvage"));
+}
+
+static int run(const struct args *args)
+{
+	const char *keep = args_value(args, "keep");
+	json_t *params, *result;
+	int status;
+
+	if (!keep || strcmp(keep, "peer"))
+		return ctl_fail(args, STATUS_USAGE, "resolve: say --keep peer, "
+				"at the site whose data are given up");
+	params = json_pack("{ss ss sb}", "volume", args->words[0], "keep", keep,
+			   "dry_run", args_has(args, "dry-run"));
+	if (args_has(args, "dir"))
+		json_object_set_new(params, "dir",
+				    json_string(args_value(args, "dir")));
+	result = ctl_call(args, "resolve", params, &status);
+	if (!result)
+		return status;
+	if (args_has(args, "json"))
+		print_json(result);
+	else
+		print_result(result);
+	json_decref(result);
+	return STATUS_OK;
+}
+
+static const struct option_spec options[] = {
+	{ "keep", "peer", "the other site's data count, not ours" },
+	{ "dry-run", NULL, "only tell what would be given up" },
+	{ "dir", "DIR", "where to keep it aside (STATE_DIR/salvage)" },
+	{ NULL }
+};
+
+const struct command cmd_resolve = {
+	.name = "resolve",
+	.words = "VOLUME",
+	.min_words = 1,
+	.max_words = 1,
+	.summary = "give up an old primary, after a failover",
+	.examples =
+	"    replicactl resolve vol --keep peer --dry-run\n"
+	"    replicactl resolve vol --keep peer\n",
+	.text =
+	"For a volume that is superseded, or in a split brain, at the site whose\n"
+	"data are not kept. What was written here and never got to the other site\n"
+	"is kept aside (replicactl salvage); then the volume is disabled, and its\n"
+	"device can be the base of a replica: replicactl pair invite --create.\n"
+	"Nobody may have the device open.\n",
+	.options = options,
+	.run = run,
+};
