@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this fails, a primary whose machine dies under load comes back with a dirty
 # set that lacks a chunk in which it differs from its target.
-# lab: host timeout=1200
+# lab: host soak timeout=1200
 #
 # DMR_KILLS=N: so many power cuts instead of 3.
 . "$(dirname "$0")/lib.sh"
