@@ -37,6 +37,7 @@ replicactl-y :=
 plugin-y :=
 unit-y :=
 tools-y :=
+fault-y :=
 filters-y :=
 -include lib/build.mk daemon/build.mk utils/build.mk tests/build.mk
 
@@ -176,7 +177,8 @@ build/tests/%-filter.so: build/obj/tests/%-filter.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(cflags) $(LDFLAGS) -o $@ $<
 
-# The plugin of which rules can be switched off, see tests/stage-fault-env.c.
+# The plugin and programs in which rules can be switched off, see
+# tests/stage-fault-env.c.
 fault-objs := $(addprefix build/fault/,$(filter lib/stage%,$(lib-objs)) \
 	      tests/stage-fault-env.o)
 build/fault/%.o: %.c Makefile
@@ -189,7 +191,14 @@ build/tests/fault-plugin.so: $(fault-objs) \
 	$(call say,LD,$@)
 	$(call link-plugin)
 
-tools: $(tool-progs) build/san/$(PLUGIN) $(filters-y:%=build/tests/%.so) \
+fault-progs := $(addprefix build/tests/,$(fault-y))
+$(fault-progs): build/tests/%: build/fault/tests/%.o \
+		$$(addprefix build/fault/,$$($$*-y)) $(fault-objs) \
+		lib/libreplica.a
+	$(call say,LD,$@)
+	$(call link)
+
+tools: $(tool-progs) $(fault-progs) build/san/$(PLUGIN) $(filters-y:%=build/tests/%.so) \
        build/tests/fault-plugin.so
 unit-build: $(unit-progs)
 unit: unit-build
@@ -222,7 +231,9 @@ fuzz: $(fuzz-progs)
 # backports and of all suites; on the debug kernel; on the one with KCSAN those
 # that race the marking, the cut and the preservation.
 kcsan-tests := $(wildcard $(addprefix tests/test-,*cut* *preserv* *epoch* \
-	       view-read* degrading* group-of* flush-* discards* meta-hot*))
+	       view-read* view-shows* degrading* group-* flush-* discards* \
+	       meta-hot* meta-range* meta-volume* hold-* reload-under* \
+	       release* owner-gone* storm-*))
 check-kernels: check-on = backports newest
 check-debug: check-on = debug
 check-kcsan: check-on = kcsan -- $(filter-out tests/test-native-%,$(kcsan-tests))

@@ -35,6 +35,7 @@
 #define EXPORT_NAME_LEN		160	/* of one that is opened, with NUL */
 #define EXPORT_BLOCK_MAX	(32U << 20)
 #define EXPORT_SUM_MAX		65536	/* 16 MiB of chunks of 4 KiB */
+#define EXPORT_SUM_MOST		(256U << 10) /* nbdcopy asks for so many, … */
 #define EXPORT_SUM_BYTES	sizeof(struct stage_sum)
 
 struct export;

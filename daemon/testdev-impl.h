@@ -58,6 +58,21 @@ void testdev_path(const struct daemon *daemon, const char *name,
 		  const char *suffix, char path[TESTDEV_PATH_LEN]);
 json_t *testdev_json(const struct testdev *t);
 
+/* --- testdev-source.c ----------------------------------------------------- */
+
+#define TESTDEV_SOURCE_ARGS	9
+
+/* Parameters for nbdkit's nbd plugin; allocated. */
+struct testdev_source {
+	unsigned int nr;
+	char *arg[TESTDEV_SOURCE_ARGS];
+};
+
+/* For the URI of an export. 0 or -errno with a sentence; then *s is empty. */
+int testdev_source_make(struct testdev_source *s, const char *image,
+			struct error *err);
+void testdev_source_clear(struct testdev_source *s);
+
 /* --- testdev-attach.c: these block ---------------------------------------- */
 
 /* Could this machine do it at all? */

@@ -225,16 +225,16 @@ static void on_end(struct child *child, int status)
 	t->state = TESTDEV_ENDED;
 }
 
-static int start_nbdkit(struct testdev *t)
+static int run_nbdkit(struct testdev *t, const struct testdev_source *source)
 {
-	char path[TESTDEV_PATH_LEN], uri[TESTDEV_PATH_LEN + 200];
-	char *const argv[] = {
+	char *argv[10 + TESTDEV_SOURCE_ARGS] = {
 		"nbdkit", "-f", "--exit-with-parent", "-U", t->socket,
-		"--filter=cow", "nbd", uri, "shared=true", NULL,
+		"--filter=cow", "nbd", "shared=true",
 	};
+	char path[TESTDEV_PATH_LEN];
 	int log, err;
 
-	snprintf(uri, sizeof(uri), "uri=%s", t->image);
+	memcpy(argv + 8, source->arg, source->nr * sizeof(*argv));
 	testdev_path(t->daemon, t->name, ".log", path);
 	log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (log < 0)
@@ -243,6 +243,19 @@ static int start_nbdkit(struct testdev *t)
 	err = child_start(&t->nbdkit, ring_of(t), argv, log);
 	close(log);
 	return err;
+}
+
+static int start_nbdkit(struct testdev *t, struct error *err)
+{
+	struct testdev_source source;
+	int ret = testdev_source_make(&source, t->image, err);
+
+	if (ret)
+		return ret;
+	ret = run_nbdkit(t, &source);
+	testdev_source_clear(&source);
+	return ret ? error_set(err, ret, "nbdkit cannot be started: %s",
+			       strerror(-ret)) : 0;
 }
 
 /* V2 */
@@ -363,11 +376,12 @@ static int start(struct testdev *t, struct error *err)
 {
 	int ret = write_record(t);
 
-	if (!ret)
-		ret = start_nbdkit(t);
 	if (ret)
-		return error_set(err, ret, "nbdkit cannot be started: %s",
+		return error_set(err, ret, "its record cannot be written: %s",
 				 strerror(-ret));
+	ret = start_nbdkit(t, err);
+	if (ret)
+		return ret;
 	t->deadline_ns = ring_now(ring_of(t)) + START_MS * 1000000ULL;
 	t->again.fire = on_probe_time;
 	ring_timer_add(ring_of(t), &t->again, PROBE_MS);

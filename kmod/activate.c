@@ -383,8 +383,8 @@ int dmr_meta_activate(struct dmr_meta *m, const struct dmr_config *cfg)
 	if (!r) {
 		m->loaded = true;
 		m->shut = false;
-		m->retired = false;
-		m->quiesced = false;
+		WRITE_ONCE(m->retired, false);
+		WRITE_ONCE(m->quiesced, false);
 		dmr_cool_kick(m);
 		dmr_meta_stamp_later(m);
 		dmr_cool_idle(m);
@@ -421,8 +421,8 @@ void dmr_meta_quiesce(struct dmr_meta *m)
 	unsigned int noio = memalloc_noio_save();
 
 	mutex_lock(&m->state_lock);
-	m->quiesced = true;
-	if (m->loaded && m->retired && !m->shut)
+	WRITE_ONCE(m->quiesced, true);
+	if (m->loaded && READ_ONCE(m->retired) && !m->shut)
 		shut_down(m);
 	mutex_unlock(&m->state_lock);
 	memalloc_noio_restore(noio);
@@ -434,12 +434,18 @@ int dmr_meta_retire(struct dmr_meta *m)
 	int r = 0;
 
 	mutex_lock(&m->state_lock);
-	m->retired = true;
+	WRITE_ONCE(m->retired, true);
 	if (m->loaded && m->quiesced && !m->shut)
 		r = shut_down(m);
 	mutex_unlock(&m->state_lock);
 	memalloc_noio_restore(noio);
 	return r;
+}
+
+void dmr_meta_unretire(struct dmr_meta *m)
+{
+	if (!READ_ONCE(m->quiesced))
+		WRITE_ONCE(m->retired, false);
 }
 
 static void record_end(struct dmr_meta *m)
@@ -464,9 +470,9 @@ void dmr_meta_stop(struct dmr_meta *m)
 	dmr_assert(bio_list_empty(&m->waiting));		/* V4 */
 	dmr_assert(bio_list_empty(&m->ranges));			/* V4 */
 	cancel_delayed_work_sync(&m->stamp_work);
-	cancel_delayed_work_sync(&m->age_work);
-	cancel_work_sync(&m->heat_work);
+	cancel_work_sync(&m->heat_work);	/* it arms age_work */
 	cancel_work_sync(&m->range_work);
+	cancel_delayed_work_sync(&m->age_work);
 	cancel_delayed_work_sync(&m->cool_work);
 	if (m->loaded)
 		record_end(m);

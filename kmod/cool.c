@@ -35,6 +35,8 @@
  *     what it writes, a region may become hot, but it can't have cooled again.
  *
  * A region that is hot may have any chunk bits: C2 and C4 are about cold ones.
+ * USED is cleared only of regions in the ring, of which a step's victims are
+ * none: so for C1 it says whether a victim was pinned since it was picked.
  */
 #include "bits.h"
 
@@ -60,11 +62,14 @@
 #define AT_ONCE	32U
 /* Words of 64 chunks that are copied at a time. */
 #define WORDS	32U
+/* Regions of the ring that are aged while it is locked. */
+#define AGE_AT_ONCE	4096U
+#define MAX_IDLE	86400U
 
 static unsigned int idle_seconds = 30;
 module_param(idle_seconds, uint, 0644);
 MODULE_PARM_DESC(idle_seconds,
-		 "a region cools after one to two times this without a write");
+		 "a region cools after one to two times this without a write; 0: never");
 
 void dmr_cool_kick(struct dmr_meta *m)
 {
@@ -255,6 +260,7 @@ static void age_next(struct dmr_meta *m, unsigned int nr)
 {
 	unsigned int i, at;
 
+	lockdep_assert_held(&m->hot_lock);
 	nr = min(nr, m->ring_len);
 	for (i = 0; i < nr; i++) {
 		at = m->ring_head + i;
@@ -285,10 +291,21 @@ static bool close_busy(struct dmr_meta *m, atomic_t *word)
 	return is_closed(m, word);
 }
 
+/* Each of the ring once in a turn, some at a time. */
+static void pick_aged(struct dmr_meta *m, struct step *s)
+{
+	unsigned int looks, left;
+
+	m->to_age = min(m->to_age, m->ring_len);
+	looks = min(m->to_age, AGE_AT_ONCE);
+	left = pick(m, s, DMR_META_BATCH, looks, is_idle);
+	m->to_age -= looks - left;
+}
+
 static void pick_victims(struct dmr_meta *m, struct step *s, bool all)
 {
 	unsigned int low = all ? 0 : dmr_hot_low(m), want;
-	bool starved;
+	bool starved, aged = false;
 
 	mutex_lock(&m->hot_lock);
 	starved = m->starved;
@@ -304,9 +321,11 @@ static void pick_victims(struct dmr_meta *m, struct step *s, bool all)
 		pick(m, s, want, (1 + all) * m->ring_len, is_idle);
 		age_next(m, 2 * want);
 	} else if (m->to_age) {
-		m->to_age = pick(m, s, DMR_META_BATCH,
-				 min(m->to_age, m->ring_len), is_idle);
+		pick_aged(m, s);
+		aged = true;
 	}
+	if (!aged)
+		m->to_age = 0;		/* others need the room anyhow */
 	smp_mb();	/* the words were read before the sets will be */
 	mutex_unlock(&m->hot_lock);
 }
@@ -499,11 +518,12 @@ static int run(struct dmr_meta *m, bool all)
 		r = one_step(m, s, all);
 		if (m->chances != before)
 			wake_writers(m);
-	} while (!r && s->nr);
+	} while (!r && (s->nr || READ_ONCE(m->to_age)));
 	r = r ?: write_hot(m);
 	r = r ?: write_settings(m);
 	if (!r)
 		WRITE_ONCE(m->durable_marks, marks);
+	m->has_todo = !bitmap_empty(m->todo, m->layout.nr_regions);
 	mutex_unlock(&m->run_lock);
 	kfree(s);
 	return r;
@@ -533,7 +553,7 @@ void dmr_cool_work(struct work_struct *work)
 		dmr_meta_report(m, r);
 	if (r)
 		queue_delayed_work(dmr_cool_wq, &m->cool_work, RETRY);
-	else if (!bitmap_empty(m->todo, m->layout.nr_regions))
+	else if (READ_ONCE(m->has_todo))
 		dmr_cool_later(m);
 }
 
@@ -541,10 +561,10 @@ void dmr_cool_work(struct work_struct *work)
 
 void dmr_cool_idle(struct dmr_meta *m)
 {
-	unsigned long delay = max(1U, READ_ONCE(idle_seconds)) * HZ;
+	unsigned long seconds = min(READ_ONCE(idle_seconds), MAX_IDLE);
 
-	if (READ_ONCE(m->nr_hot))
-		queue_delayed_work(dmr_cool_wq, &m->age_work, delay);
+	if (seconds && READ_ONCE(m->nr_hot))
+		queue_delayed_work(dmr_cool_wq, &m->age_work, seconds * HZ);
 }
 
 /* What was not used since the last time cools. */

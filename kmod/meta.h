@@ -95,6 +95,7 @@ struct dmr_meta {
 
 	int error;			/* atomic; 0 = the device works */
 	bool origin_failed;		/* run_lock; it can't be flushed */
+	bool has_todo;			/* run_lock; at the end of a run */
 	u64 written;			/* group lock; to see new writes */
 };
 
@@ -130,6 +131,8 @@ void dmr_meta_quiesce(struct dmr_meta *m);
 
 /* The message "retire": the removal is planned. 0 or -errno. */
 int dmr_meta_retire(struct dmr_meta *m);
+/* Somebody works with it: it is not to be removed after all. No waiting. */
+void dmr_meta_unretire(struct dmr_meta *m);
 
 /* The last instance is closed: stops the workers, records how it went. */
 void dmr_meta_stop(struct dmr_meta *m);

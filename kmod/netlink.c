@@ -16,6 +16,7 @@
 #include "epoch.h"
 #include "fault.h"
 #include "group.h"
+#include "meta.h"
 #include "netlink-impl.h"
 #include "preserve.h"
 
@@ -182,6 +183,8 @@ static int cmd_attach(struct sk_buff *skb, struct genl_info *info)
 	}
 	dev->owner = info->snd_portid;
 	dev->attaches++;
+	if (dev->meta)
+		dmr_meta_unretire(dev->meta);
 	dmr_group_unlock(c.g);
 	r = reply_device(info, dev);
 	dmr_device_put(dev);

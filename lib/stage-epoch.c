@@ -213,7 +213,7 @@ static int write_commit(struct stage_group *g, const struct stage_commit *c,
 		ret = stage_inplace_sync(g, err);
 	if (!ret)
 		ret = stage_log_append(g, &r, payload, lsn, err);
-	if (!ret)
+	if (!ret && !stage_fault(S3_COMMIT))
 		ret = stage_log_sync(g, err);
 	if (ret && stage_fault(S3_CLOSE))
 		ret = stage_log_sync(g, err);

@@ -290,7 +290,7 @@ static int check_pin(const struct stage_image *i, struct error *err)
 	bool is_broken;
 
 	pthread_mutex_lock(&g->lock);
-	is_broken = i->is_broken;
+	is_broken = i->is_broken && !stage_fault(S10_TELL);
 	pthread_mutex_unlock(&g->lock);
 	return is_broken ? error_set(err, -ESTALE, "%s: the image of epoch %"
 				     PRIu64 " had to go: the log was full",

@@ -39,6 +39,8 @@ enum stage_fault {
 	STAGE_FAULT_S8 = 1 << 10,  /* old sessions may write */
 	STAGE_FAULT_S9 = 1 << 11,  /* no lock */
 	STAGE_FAULT_S10 = 1 << 12, /* nothing pins the applier */
+	STAGE_FAULT_IMAGE = 1 << 29, /* an image has the next epoch's data */
+	STAGE_FAULT_S3_COMMIT = 1 << 30, /* a commit is not synced */
 	STAGE_FAULT_W1_WAIT = 1 << 13, /* hello does not wait */
 	STAGE_FAULT_W2 = 1 << 14,      /* count and digest are not compared */
 	STAGE_FAULT_W4 = 1 << 15,      /* digests of the committed image */
@@ -47,11 +49,14 @@ enum stage_fault {
 	STAGE_FAULT_I1 = 1 << 18,      /* in place without a word */
 	STAGE_FAULT_I3 = 1 << 19,      /* … and bases are not synced */
 	STAGE_FAULT_I4 = 1 << 20,      /* … at the cost of history_min */
-	STAGE_FAULT_IMAGE = 1 << 21,   /* an image has the next epoch's data */
 	STAGE_FAULT_F1 = 1 << 22,      /* a fence is not synced */
 	STAGE_FAULT_F2 = 1 << 23,      /* the log goes before it has left */
 	STAGE_FAULT_F3 = 1 << 24,      /* the base passes the fence */
 	STAGE_FAULT_F4 = 1 << 25,      /* a fence is not looked at */
+	STAGE_FAULT_S3_BASE = 1 << 26, /* a base's failed sync is good enough */
+	STAGE_FAULT_S10_TELL = 1 << 27, /* a broken pin is not told */
+	STAGE_FAULT_AGE = 1 << 28,     /* history goes at any age */
+	STAGE_FAULT_SIZE = 1 << 21,    /* … is kept at any size */
 };
 
 #ifdef STAGE_FAULTS

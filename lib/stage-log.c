@@ -196,10 +196,11 @@ int stage_log_sync(struct stage_group *g, struct error *err)
 	nr = take_dirty(g, dirty);
 	g->is_dir_dirty = false;
 	pthread_mutex_unlock(&g->lock);
+	/* A commit's own segment is last: it is durable if all else is. */
+	if (is_dir_dirty)
+		ret = io->sync_dir(io->arg, g->dir);
 	for (unsigned int i = 0; !ret && i < nr; i++)
 		ret = io->sync(io->arg, dirty[i]->fd);
-	if (!ret && is_dir_dirty)
-		ret = io->sync_dir(io->arg, g->dir);
 	pthread_mutex_lock(&g->lock);
 	free(dirty);
 	g->nr_syncs += nr;

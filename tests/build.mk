@@ -2,6 +2,7 @@
 # unit-y: one tests/unit-X.c each, built with ASan and UBSan, linked with the
 # library and all of replicad but main.o; NAME-y lists further objects.
 # tools-y: one tests/X.c each, plain, linked with libreplica.a.
+# fault-y: likewise, with a stage of which STAGE_FAULT switches rules off.
 # filters-y: for nbdkit, one tests/X-filter.c each.
 unit-y += unit-pair unit-config unit-judge
 unit-y += unit-extents unit-header
@@ -21,6 +22,10 @@ oracle-check-y := $(oracle-objs)
 oracle-ship-y := $(oracle-objs) tests/oracle-epoch.o tests/dmr.o tests/genl.o
 oracle-target-y := $(oracle-objs) tests/oracle-export.o tests/oracle-fault.o \
 		   tests/nbd-script.o
+fault-y += powercut-stage-run powercut-stage-check
+powercut-stage-run-y := tests/stage-rig.o tests/stage-disk.o \
+	tests/stage-disk-cut.o
+powercut-stage-check-y := $(powercut-stage-run-y) tests/log-writes.o
 tools-y += oracle-watch oracle-sim-writer
 oracle-watch-y := $(oracle-objs) tests/nbd-read.o
 oracle-sim-writer-y := $(oracle-objs) tests/oracle-writer.o \
@@ -106,10 +111,12 @@ unit-y += unit-stage-crash
 unit-stage-crash-y := $(stage-rig-objs)
 unit-y += unit-stage-rules
 unit-stage-rules-y := $(stage-rig-objs)
-unit-y += unit-stage-full
-unit-stage-full-y := $(stage-rig-objs)
+unit-y += unit-stage-enospc
+unit-stage-enospc-y := $(stage-rig-objs)
 unit-y += unit-stage-bad
 unit-stage-bad-y := $(stage-rig-objs)
+unit-y += unit-stage-full
+unit-stage-full-y := $(stage-rig-objs)
 tools-y += bench/stage-bench
 unit-y += unit-stage-input
 unit-stage-input-y := $(stage-rig-objs)
@@ -129,6 +136,11 @@ tools-y += netlink-fuzz
 netlink-fuzz-y := tests/dmr.o tests/genl.o
 tools-y += kill-rig
 kill-rig-y := tests/dmr.o tests/genl.o
+tools-y += fail-nth
+fail-nth-y := tests/fail-nth-ops.o tests/fail-nth-tables.o \
+	      tests/fail-inject.o tests/dm-raw.o tests/dmr.o tests/genl.o
+tools-y += storm
+storm-y := tests/storm-load.o tests/dm-raw.o tests/dmr.o tests/genl.o
 unit-y += unit-stage-promote
 unit-stage-promote-y := $(stage-rig-objs)
 unit-y += unit-failover-files

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * For build/tests/fault-plugin.so, the plugin of which tests may switch rules
- * off: STAGE_FAULT names them, with commas. A name that there is not ends the
- * process: a typo must not pass for a rule that does not matter.
+ * For programs with a stage of which tests may switch rules off, such as
+ * build/tests/fault-plugin.so: STAGE_FAULT names them, with commas. A name that
+ * there is not ends the process: a typo must not pass for a rule that does not
+ * matter.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,8 @@ static const struct {
 	{ "S3_SYNC", STAGE_FAULT_S3_SYNC },
 	{ "S3_VERIFY", STAGE_FAULT_S3_VERIFY },
 	{ "S3_COUNT", STAGE_FAULT_S3_COUNT },
-	{ "S3_CLOSE", STAGE_FAULT_S3_CLOSE }, { "S4", STAGE_FAULT_S4 },
+	{ "S3_CLOSE", STAGE_FAULT_S3_CLOSE },
+	{ "S3_COMMIT", STAGE_FAULT_S3_COMMIT }, { "S4", STAGE_FAULT_S4 },
 	{ "S5", STAGE_FAULT_S5 }, { "S6", STAGE_FAULT_S6 },
 	{ "S7", STAGE_FAULT_S7 }, { "S8", STAGE_FAULT_S8 },
 	{ "S9", STAGE_FAULT_S9 }, { "S10", STAGE_FAULT_S10 },

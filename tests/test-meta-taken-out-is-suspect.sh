@@ -51,5 +51,11 @@ check "  the origin is written meanwhile; it comes back" start_kept vol
 check "  suspect: the witness saw it" flag vol 8
 check "  in words" eval "kernel_log | grep -q 'witness does not match'"
 ctl "  wholly dirty" vol "expect nr_dirty=8192"
+settle_volume vol
+
+check "a removal is planned" dmsetup message vol 0 retire
+ctl "  but a daemon comes back" vol attach
+stop_kept vol
+is "  without another retire that was none" "$(dump vol flags)" taken-out
 check_dmesg
 finish

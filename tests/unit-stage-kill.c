@@ -2,7 +2,7 @@
 /*
  * kill -9 of a process with a stage, at any moment, on a real file system with
  * parallel writers: what it has acknowledged is there, and what is there is an
- * epoch as a whole. STAGE_KILLS sets how often (60).
+ * epoch as a whole. STAGE_KILLS sets how often (60; 500 with DMR_SOAK).
  */
 #include <errno.h>
 #include <pthread.h>
@@ -186,7 +186,8 @@ static bool kill_one(struct acked *acked, uint64_t n)
 int main(void)
 {
 	const char *kills = getenv("STAGE_KILLS");
-	unsigned int nr = kills ? atoi(kills) : 60, bad = 0;
+	unsigned int most = getenv("DMR_SOAK") ? 500 : 60;
+	unsigned int nr = kills ? (unsigned int)atoi(kills) : most, bad = 0;
 	struct acked *acked = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct error err = { 0 };

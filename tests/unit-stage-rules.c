@@ -280,6 +280,62 @@ static bool s10_broken(void)
 	return ret == -ESTALE;
 }
 
+static int sum_up(void *arg, const struct stage_epoch *e)
+{
+	*(uint64_t *)arg += e->bytes;
+	return 0;
+}
+
+static uint64_t history_bytes(void)
+{
+	uint64_t bytes = 0;
+
+	stage_settle(c.v, false, NULL);
+	stage_history(c.v, sum_up, &bytes);
+	return bytes;
+}
+
+/* Epochs younger than history= are there, and older ones go. */
+static bool history_age(void)
+{
+	bool is_good;
+
+	begin(&keep, 1);
+	disk_set_now(d, 1000 * HOUR_MS * 1000000);
+	client_epoch(&c, &m, 1, 1, true);
+	disk_set_now(d, 1000 * HOUR_MS * 1000000 + HOUR_MS / 2 * 1000000);
+	client_epoch(&c, &m, 2, 2, true);
+	client_epoch(&c, &m, 3, 3, true);
+	history_bytes();
+	is_good = c.v->g->nr_epochs == 3 && shows_all(c.v, &m);
+	disk_set_now(d, 1000 * HOUR_MS * 1000000 + HOUR_MS * 1200000);
+	history_bytes();
+	is_good = is_good && c.v->g->nr_epochs == 2 &&
+		  c.v->g->checkpoint.applied_epoch == 1 && shows_all(c.v, &m);
+	end();
+	return is_good;
+}
+
+/* No more than history= says, whatever its age: the oldest go. */
+static bool history_size(void)
+{
+	struct stage_options o = { .history_ms = HOUR_MS,
+				   .history_bytes = 100 << 10 };
+	bool is_good;
+
+	begin(&o, 1);
+	for (uint64_t e = 1; e < 12; e++) {
+		client_open(&c, e);
+		client_write(&c, &m, e, 5, e);
+		client_commit(&c, &m, e, true);
+	}
+	is_good = history_bytes() <= o.history_bytes &&
+		  history_bytes() > o.history_bytes / 2 &&
+		  shows_all(c.v, &m);
+	end();
+	return is_good;
+}
+
 static void *write_slowly(void *arg)
 {
 	client_write(arg, NULL, 2, 1, 666);
@@ -416,14 +472,18 @@ static const struct {
 	{ "S2 an abort drops the open epoch only", s2, STAGE_FAULT_S2 },
 	{ "S3 a failed sync ends the epoch", s3_close, STAGE_FAULT_S3_CLOSE },
 	{ "S3 a commit counts its records", s3_count, STAGE_FAULT_S3_COUNT },
-	{ "S3 a base's failed sync repeats all", base_sync, 0 },
+	{ "S3 a base's failed sync repeats all", base_sync,
+	  STAGE_FAULT_S3_BASE },
 	{ "S5 VOL is the committed image", s5, STAGE_FAULT_S5 },
 	{ "S6 a full log costs no young history", s6, STAGE_FAULT_S6 },
 	{ "S7 a group commits together", s7, STAGE_FAULT_S7 },
 	{ "S8 only the newest session writes", s8, STAGE_FAULT_S8 },
 	{ "S9 one process has it", s9, STAGE_FAULT_S9 },
 	{ "S10 an open image stays", s10, STAGE_FAULT_S10 },
-	{ "S10 a broken pin is told", s10_broken, 0 },
+	{ "S10 a broken pin is told", s10_broken,
+	  STAGE_FAULT_S10_TELL },
+	{ "history is kept by age", history_age, STAGE_FAULT_AGE },
+	{ "history is kept by size", history_size, STAGE_FAULT_SIZE },
 	{ "W1 hello waits for what is under way", w1, STAGE_FAULT_W1_WAIT },
 	{ "W2 a commit with wrong count is refused", w2, STAGE_FAULT_W2 },
 	{ "W4 digests have what was kept", w4, STAGE_FAULT_W4 },
