@@ -17,6 +17,7 @@
 #include "group.h"
 #include "log.h"
 #include "ops.h"
+#include "promotion.h"
 #include "salvage-file.h"
 #include "volume.h"
 
@@ -33,6 +34,7 @@ struct resolution {
 	char dir[PATH_MAX], path[PATH_MAX], live[PATH_MAX];
 	char device[DMR_NAME_LEN];
 	bool is_private;		/* its device goes with its target */
+	bool was_promoted;		/* there is a device to be removed */
 	struct salvage_info info;
 	uint64_t chunk_bytes;
 	struct dmr_extents *dirty;
@@ -97,9 +99,26 @@ static void run_job(struct resolution *r, void (*blocking)(struct ring_job *),
 
 /* --- disable -------------------------------------------------------------- */
 
+static void remove_blocking(struct ring_job *job)
+{
+	struct resolution *r = container_of(job, struct resolution, job);
+	char error[KERNEL_ERROR_SIZE] = "";
+	int ret = r->daemon->kernel_ops->deactivate(r->device, error);
+
+	if (ret)
+		error_set(&r->error, ret, "%s: it is given up, but its device "
+			  "could not be removed: %.120s", name_of(r), error);
+}
+
+static void on_removed(struct ring_job *job)
+{
+	finish(container_of(job, struct resolution, job));
+}
+
 static void on_disabled(struct op *op)
 {
 	struct resolution *r = op->arg;
+	bool is_left = !op->err && r->was_promoted;
 
 	if (op->err)
 		error_set(&r->error, op->err, "%.200s", op->error[0] ?
@@ -108,11 +127,26 @@ static void on_disabled(struct op *op)
 		log_info(name_of(r), "given up here: the other site's data "
 			 "are kept");
 	op_free(op);
-	finish(r);
+	if (!is_left) {
+		finish(r);
+		return;
+	}
+	if (r->fd >= 0)
+		close(r->fd);
+	r->fd = -1;
+	run_job(r, remove_blocking, on_removed);
 }
 
 static void disable(struct resolution *r)
 {
+	int ret = promotion_forget(r->daemon, name_of(r), &r->was_promoted);
+
+	if (ret) {
+		error_set(&r->error, ret, "%s: the record of its failover: %s",
+			  name_of(r), strerror(-ret));
+		finish(r);
+		return;
+	}
 	if (r->is_private) {			/* else it is we who use it */
 		close(r->fd);
 		r->fd = -1;

@@ -7,7 +7,10 @@
  *			mount it, or claim it otherwise
  *	collect		what is dirty: of the volume's thread
  *	salvage [job]	that is read and is durable in a file
+ *	forget		if it was promoted here once, that is over: before the
+ *			rest, for else its device would come back
  *	disable		as op_disable(); then the claim ends
+ *	remove [job]	the device of a promotion
  *
  * R1 the claim holds from before the dirty map is read until the device has
  *    lost its target: no write escapes the salvage. (Of a private volume: until

@@ -213,7 +213,7 @@ int stage_apply_records(struct stage_group *g, uint64_t from, uint64_t to,
 	return ret;
 }
 
-int stage_apply_sync(struct stage_group *g, struct error *err)
+static int sync_bases(struct stage_group *g, struct error *err)
 {
 	const struct stage_io *io = g->stage->io;
 
@@ -226,6 +226,19 @@ int stage_apply_sync(struct stage_group *g, struct error *err)
 					 v->meta.base, strerror(-ret));
 	}
 	return 0;
+}
+
+/* inplace I3: a failure is counted before another sync can be good. */
+int stage_apply_sync(struct stage_group *g, struct error *err)
+{
+	int ret;
+
+	pthread_mutex_lock(&g->base_lock);
+	ret = sync_bases(g, err);
+	if (ret)
+		__atomic_add_fetch(&g->base_failures, 1, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&g->base_lock);
+	return ret;
 }
 
 /* P2 */

@@ -66,6 +66,7 @@ int stage_epoch_open(struct stage_group *g, uint64_t nr, struct error *err)
 	g->open.nr = nr;
 	g->open.bytes = STAGE_RECORD_BYTES;
 	g->open.is_in_place = stage_is_in_place(g);
+	g->open.base_failures = stage_load(&g->base_failures);
 	g->open.state = EPOCH_OPEN;
 	g->idle_epoch = 0;
 	stage_epoch_touch(g);
@@ -235,9 +236,12 @@ static void publish(struct stage_group *g, const struct epoch_entry *e)
 		g->partial_epoch = e->epoch;
 	else
 		g->clean_epoch = e->epoch;
-	if (e->is_clean)
+	if (e->is_clean) {
 		g->clean_lsn = e->lsn;
+		g->base_trusted = g->open.base_failures;
+	}
 	g->full = 0;
+	g->wants_in_place = false;
 	reset_members(g);
 	pthread_cond_broadcast(&g->changed);
 }

@@ -441,6 +441,7 @@ int stage_get_sums(struct stage_volume *v, uint64_t first, uint32_t nr,
 {
 	struct stage_image i = { .is_read = true };
 	struct stage_group *g = v->g;
+	bool is_distrusted;
 	uint64_t seed;
 	int ret;
 
@@ -450,10 +451,14 @@ int stage_get_sums(struct stage_volume *v, uint64_t first, uint32_t nr,
 		return error_set(err, -EIO, "%s: %s", v->meta.name,
 				 g->error.text);
 	pthread_mutex_lock(&g->lock);
+	is_distrusted = stage_inplace_is_distrusted(g);
 	stage_image_pin(&i, v, stage_fault(W4) ? g->clean_lsn : g->kept_lsn);
 	seed = v->token ? v->writer.session.random : v->header.session.random;
 	pthread_mutex_unlock(&g->lock);
-	ret = read_sums(&i, seed, first, nr, sums, err);
+	ret = is_distrusted ? error_set(err, -EIO, "%s: no digests: its base "
+					"may have lost what it shows, until a "
+					"clean epoch has ended", v->meta.name) :
+			      read_sums(&i, seed, first, nr, sums, err);
 	pthread_mutex_lock(&g->lock);
 	stage_image_unpin(&i);
 	pthread_mutex_unlock(&g->lock);

@@ -7,6 +7,7 @@
  *	files	read: who uses a segment's file without `lock`. Write: who drops
  *		segments that were applied
  *	lock	all of a group and its volumes that is not said to be otherwise
+ *	base	while the bases are synced; no other is taken with it
  *	index	the trees and the list of segments; read while looking up, write
  *		while changing (then with `lock` too)
  * A function whose comment says "locked" is called with `lock` and may drop it
@@ -118,7 +119,8 @@ struct open_epoch {
 	uint32_t kind;			/* that the prepared ones want */
 	int failed;			/* -errno: will be dropped, because: */
 	struct error why;
-	bool is_in_place;		/* its data is not in the log */
+	bool is_in_place;		/* its data is not in the log … */
+	uint64_t base_failures;		/* … and so many were before it */
 };
 
 struct stage_image {
@@ -186,7 +188,7 @@ struct stage_group {
 	bool is_header_busy;		/* one header at a time */
 	uint64_t tokens;
 	uint64_t full;			/* S6: bytes that were wanting */
-	bool wants_in_place;		/* stage-inplace.c … */
+	bool wants_in_place, is_in_place_asked;	/* stage-inplace.c … */
 	bool is_in_place_ready;		/* … I2 holds; if in place at all */
 
 	/* epochs */
@@ -211,6 +213,10 @@ struct stage_group {
 	uint64_t apply_turns;		/* it had nothing to do so often */
 	uint64_t applied_at;		/* when it did, last */
 	struct error apply_error;
+	pthread_mutex_t base_lock;	/* one sync of the bases at a time */
+	uint64_t base_failures;		/* of a write in place, a sync; atomic,
+					 * syncs with base_lock */
+	uint64_t base_trusted;		/* inplace I6: so many do not count */
 	uint64_t bytes_logged, bytes_applied, nr_syncs, nr_idle_drops;
 };
 

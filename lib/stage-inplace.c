@@ -5,10 +5,10 @@
  * hold is refused; the next ones go to the bases directly, and there is no
  * image until a clean one has ended.
  *
- *	staged -> wanted	[stage_inplace_want] an epoch was refused
- *	wanted -> staged	[stage_inplace_turn] history that may not go is
- *				in the log: it is the epoch that pays
- *	wanted -> in place	[stage_inplace_turn]
+ *	staged -> wanted	[stage_inplace_want] an epoch was refused, and
+ *				all history has gone that may
+ *	wanted -> staged	[stage_inplace_turn] there is history again
+ *	wanted -> in place	[stage_inplace_turn] somebody comes to write
  *	in place -> staged	by the first clean commit, since:
  *
  * I1 in place is a matter of the log alone: its newest clean commit is before
@@ -19,10 +19,21 @@
  *    none may be applied over it. Headers wait for that, a hello too: who
  *    comes back after a refusal is told the truth.
  * I3 a commit of an epoch in place, clean or partial, follows a sync of the
- *    bases. What an aborted one has left in them is the primary's to overwrite:
- *    it is dirty there.
+ *    bases, and none failed since it was opened: the system tells a failure
+ *    once, and it may have been the applier's sync that was told. What an
+ *    aborted one has left in them is the primary's to overwrite: it is dirty
+ *    there.
  * I4 epochs younger than history_min are not given up for it (P5); images that
  *    are open are (S10).
+ * I5 the refusal itself costs nothing: the last image goes when a hello or an
+ *    open, of one who may write, asks for the bases. Where nobody comes any
+ *    more there is an image to fail over to.
+ * I6 bases are distrusted after a write or a sync of them in place has failed,
+ *    and where this process did not see all that went before: the system may
+ *    show what is not on the disk, nor will be. Digests are refused then, so
+ *    all that the primary owes is sent again; what no commit has confirmed, it
+ *    owes. A clean commit ends that, of an epoch that was opened after the last
+ *    failure (I3): nothing is owed any more that was not written again.
  */
 #include <assert.h>
 #include <errno.h>
@@ -37,21 +48,16 @@ bool stage_is_in_place(const struct stage_group *g)
 
 bool stage_inplace_is_pending(const struct stage_group *g)
 {
-	return !g->apply_error.code &&
-	       (g->wants_in_place ||
-		(stage_is_in_place(g) && !g->is_in_place_ready));
+	return g->has_applier && !g->apply_error.code &&
+	       (stage_is_in_place(g) ? !g->is_in_place_ready :
+				       g->is_in_place_asked);
 }
 
-void stage_inplace_want(struct stage_group *g)
+bool stage_inplace_is_distrusted(const struct stage_group *g)
 {
-	if (!g->stage->opts.on_full_apply || !g->has_applier ||
-	    stage_is_in_place(g))
-		return;
-	g->wants_in_place = true;
-	pthread_cond_broadcast(&g->changed);
+	return stage_is_in_place(g) &&
+	       g->base_trusted != stage_load(&g->base_failures);
 }
-
-/* --- the applier's part --------------------------------------------------- */
 
 /* I4: the applier has taken all that may go. */
 static bool has_history(const struct stage_group *g)
@@ -61,6 +67,23 @@ static bool has_history(const struct stage_group *g)
 			return true;
 	return false;
 }
+
+void stage_inplace_want(struct stage_group *g)
+{
+	if (g->stage->opts.on_full_apply && g->has_applier &&
+	    !stage_is_in_place(g))
+		g->wants_in_place = !has_history(g);
+}
+
+void stage_inplace_ask(struct stage_group *g)
+{
+	if (!g->wants_in_place || g->is_in_place_asked)
+		return;
+	g->is_in_place_asked = true;
+	pthread_cond_broadcast(&g->changed);
+}
+
+/* --- the applier's part --------------------------------------------------- */
 
 /* Nothing that is in an image may be read from now on. */
 static void break_images(struct stage_group *g, uint64_t lsn)
@@ -116,10 +139,11 @@ static void go_in_place(struct stage_group *g)
 	struct stage_checkpoint c;
 	struct error err = { 0 };
 	uint64_t kept = g->kept_lsn;
+	bool is_new = !stage_is_in_place(g);
 	int ret = 0;
 
 	g->is_applying = true;
-	if (!stage_is_in_place(g))
+	if (is_new)
 		ret = announce(g, &err);
 	if (!ret) {
 		pthread_mutex_unlock(&g->lock);
@@ -131,6 +155,8 @@ static void go_in_place(struct stage_group *g)
 	} else {
 		g->floor_lsn = c.floor_lsn;
 		stage_apply_finish(g, &c);
+		if (is_new)		/* what it has was synced: I6 */
+			g->base_trusted = stage_load(&g->base_failures);
 	}
 	g->is_in_place_ready = !ret;
 	g->is_applying = false;
@@ -141,7 +167,7 @@ static bool is_due(const struct stage_group *g, bool is_pressed)
 	if (stage_is_in_place(g))
 		return !g->is_in_place_ready ||
 		       (is_pressed && g->kept_lsn > g->checkpoint.applied_lsn);
-	return g->wants_in_place;
+	return g->is_in_place_asked;
 }
 
 bool stage_inplace_turn(struct stage_group *g, bool is_pressed)
@@ -150,15 +176,15 @@ bool stage_inplace_turn(struct stage_group *g, bool is_pressed)
 
 	if (!is_due(g, is_pressed))
 		return false;
-	if (g->wants_in_place && g->open.failed && !g->open.in_flight &&
+	if (g->is_in_place_asked && g->open.failed && !g->open.in_flight &&
 	    !g->is_header_busy)
 		stage_epoch_drop(g);
 	is_idle = g->open.state == EPOCH_NONE && !g->is_header_busy;
-	if (g->wants_in_place && !is_idle)
+	if (g->is_in_place_asked && !is_idle)
 		return false;		/* they end soon, and say so */
 	if (stage_is_in_place(g) || (!has_history(g) && g->end_lsn))
 		go_in_place(g);
-	g->wants_in_place = false;
+	g->wants_in_place = g->is_in_place_asked = false;
 	pthread_cond_broadcast(&g->changed);
 	return true;
 }
@@ -170,7 +196,8 @@ int stage_inplace_check(const struct stage_group *g, struct error *err)
 	if (!stage_is_in_place(g) || g->is_in_place_ready)
 		return 0;
 	return error_set(err, -EIO, "%s: applying in place: %s", g->name,
-			 g->apply_error.text);
+			 g->has_applier ? g->apply_error.text :
+			 "nothing is applied now");
 }
 
 int stage_inplace_put(struct stage_volume *v, const void *buf, uint64_t len,
@@ -188,6 +215,8 @@ int stage_inplace_put(struct stage_volume *v, const void *buf, uint64_t len,
 		    io->zero(io->arg, v->base_fd, off, len);
 	__atomic_add_fetch(&g->bytes_applied, len, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&g->lock);
+	if (ret)
+		__atomic_add_fetch(&g->base_failures, 1, __ATOMIC_RELEASE);
 	return ret ? error_set(err, -EIO, "writing %s: %s", v->meta.base,
 			       strerror(-ret)) : 0;
 }
@@ -201,5 +230,8 @@ int stage_inplace_sync(struct stage_group *g, struct error *err)
 	pthread_mutex_unlock(&g->lock);
 	ret = stage_apply_sync(g, err);
 	pthread_mutex_lock(&g->lock);
+	if (!ret && g->open.base_failures != stage_load(&g->base_failures))
+		ret = error_set(err, -EIO, "%s: its bases could not be synced "
+				"while the epoch was open", g->name);
 	return ret;
 }

@@ -129,10 +129,14 @@ int stage_checkpoint_read(struct stage_group *g, struct stage_checkpoint *c,
 bool stage_is_in_place(const struct stage_group *g);
 /* An epoch was refused for want of room. Not dropped. */
 void stage_inplace_want(struct stage_group *g);
+/* Somebody comes who will write: now it is done. Not dropped. */
+void stage_inplace_ask(struct stage_group *g);
 /* Headers wait for the applier. Not dropped. */
 bool stage_inplace_is_pending(const struct stage_group *g);
 /* The applier: is there something to do, and was it done? Dropped. */
 bool stage_inplace_turn(struct stage_group *g, bool is_pressed);
+/* May the bases read otherwise than the disk has them? Not dropped. */
+bool stage_inplace_is_distrusted(const struct stage_group *g);
 /* May an epoch be opened? Not dropped. */
 int stage_inplace_check(const struct stage_group *g, struct error *err);
 /* Dropped. Data of an epoch in place; NULL: zeros. */

@@ -626,5 +626,6 @@ int stage_group_recover(struct stage_group *g, struct error *err)
 		if (rec.found[i].fd >= 0)
 			io->close(io->arg, rec.found[i].fd);
 	free(rec.found);
+	g->base_failures = stage_is_in_place(g);	/* inplace I6 */
 	return ret;
 }

@@ -251,22 +251,39 @@ static int begin_session(struct stage_conn *c, const struct replica_header *h,
 	return log_header(v, err);
 }
 
-static int take_hello(struct stage_conn *c, const struct replica_header *h,
-		      struct error *err)
+static int check_hello(const struct stage_volume *v,
+		       const struct replica_header *h, struct error *err)
 {
-	struct stage_volume *v = c->v;
-	const struct replica_session *newest = v->token ? &v->writer.session :
-							  &v->header.session;
 	int ret = check_ids(v, h, err);
 
 	if (!ret)
 		ret = check_shape(v, h, err);
-	if (!ret)
-		ret = check_generation(v, h, err);
+	return ret ? ret : check_generation(v, h, err);
+}
+
+static const struct replica_session *
+newest_session(const struct stage_volume *v)
+{
+	return v->token ? &v->writer.session : &v->header.session;
+}
+
+static bool is_newer_session(const struct stage_volume *v,
+			     const struct replica_header *h)
+{
+	return (!v->token && !v->header.seq) ||
+	       replica_session_compare(&h->session, newest_session(v)) > 0;
+}
+
+static int take_hello(struct stage_conn *c, const struct replica_header *h,
+		      struct error *err)
+{
+	struct stage_volume *v = c->v;
+	const struct replica_session *newest = newest_session(v);
+	int ret = check_hello(v, h, err);
+
 	if (ret)
 		return ret;
-	if ((v->token || v->header.seq) &&
-	    replica_session_compare(&h->session, newest) <= 0) {
+	if (!is_newer_session(v, h)) {
 		if (is_same_session(&h->session, newest))
 			return join_session(c, h);
 		return error_set(err, -ESHUTDOWN, "%s: superseded by session %"
@@ -438,6 +455,18 @@ static int take_header(struct stage_conn *c, const struct replica_header *h,
 	}
 }
 
+/* inplace I5: a new session, or the next epoch of the one that is there. */
+static bool is_writer_back(struct stage_conn *c, const struct replica_header *h)
+{
+	const struct stage_volume *v = c->v;
+
+	if (h->kind == REPLICA_KIND_HELLO)
+		return !check_hello(v, h, NULL) && is_newer_session(v, h);
+	return h->kind == REPLICA_KIND_OPEN && h->seq > v->header.seq &&
+	       !stage_session_check(c, NULL) &&
+	       is_same_session(&h->session, &v->writer.session);
+}
+
 /* Y2 */
 static int handle(struct stage_conn *c, const struct replica_header *h,
 		  struct error *err)
@@ -451,6 +480,8 @@ static int handle(struct stage_conn *c, const struct replica_header *h,
 		return -EPERM;
 	if (h->kind == REPLICA_KIND_HEARTBEAT)
 		return take_header(c, h, err);
+	if (is_writer_back(c, h))
+		stage_inplace_ask(g);
 	while (g->is_header_busy || stage_inplace_is_pending(g))
 		pthread_cond_wait(&g->changed, &g->lock);
 	g->is_header_busy = true;

@@ -36,6 +36,7 @@ static int init_locks(struct stage_group *g)
 	pthread_rwlock_init(&g->index_lock, &attr);
 	pthread_rwlockattr_destroy(&attr);
 	pthread_mutex_init(&g->lock, NULL);
+	pthread_mutex_init(&g->base_lock, NULL);
 	pthread_cond_init(&g->changed, NULL);
 	pthread_cond_init(&g->drained, NULL);
 	return 0;
@@ -69,6 +70,7 @@ void stage_group_destroy(struct stage_group *g)
 	pthread_rwlock_destroy(&g->files);
 	pthread_rwlock_destroy(&g->index_lock);
 	pthread_mutex_destroy(&g->lock);
+	pthread_mutex_destroy(&g->base_lock);
 	pthread_cond_destroy(&g->changed);
 	pthread_cond_destroy(&g->drained);
 	free(g->gather.buf);

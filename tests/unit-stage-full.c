@@ -255,6 +255,135 @@ static void test_base_fails(void)
 	end();
 }
 
+/* I3: the failure is told once, and it was not the commit that was told. */
+static void test_applier_is_told(void)
+{
+	begin(&in_place, 1);
+	flood(1);
+	come_back(2);
+	client_open(&c, 2);
+	client_write(&c, &m, 0, CHUNKS, 2);
+	disk_fail_sync(d, "base", 1);
+	is_int(stage_apply_sync(c.v->g, NULL), -EIO, "the applier is told");
+	is_int(client_commit(&c, &m, 2, true), -EIO, "and so is the commit: %s",
+	       c.err.text);
+	is_int(info_now().state, STAGE_IN_PLACE, "there is no image");
+	come_back(3);
+	client_open(&c, 3);
+	client_write(&c, &m, 0, CHUNKS, 3);
+	is_int(client_commit(&c, &m, 3, true), 0, "the next one is good");
+	end();
+}
+
+static bool is_whole_after_a_cut(const char *image)
+{
+	struct disk *cut = disk_cut(d, disk_moment(d), 0);
+	struct stage *after = rig_open(cut, &in_place, NULL);
+	struct client k;
+	bool is_good;
+
+	client_connect(&k, after, "a");
+	is_good = shows(&k, image);
+	client_close(&k);
+	stage_close(after);
+	disk_destroy(cut);
+	return is_good;
+}
+
+/* As replicad does: what the digests call equal is not sent. */
+static void send_compared(uint64_t chunk, uint64_t nr, uint32_t seed,
+			  const char *image)
+{
+	if (sums_are(c.v, image))
+		memcpy(m.next, image, sizeof(m.next));
+	else
+		client_write(&c, &m, chunk, nr, seed);
+}
+
+/* I6: the base shows what the disk has lost. */
+static void test_base_shows_what_it_lost(void)
+{
+	char want[RIG_BYTES];
+
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	flood(2);
+	come_back(2);
+	client_open(&c, 3);
+	client_write(&c, &m, 0, 3, 3);
+	memcpy(want, m.next, sizeof(want));
+	ok(sums_are(c.v, want), "digests, while nothing has failed");
+	disk_fail_sync(d, "base", 1);
+	is_int(client_commit(&c, &m, 3, true), -EIO, "the base fails");
+	come_back(3);
+	client_open(&c, 4);
+	send_compared(0, 2, 3, want);
+	is_int(client_commit(&c, &m, 4, false), 0, "a part is sent again");
+	client_open(&c, 5);
+	ok(!sums_are(c.v, want), "there are no digests of the rest");
+	fill(want, 3 * RIG_CHUNK, 0, 3);
+	client_write(&c, &m, 0, 3, 3);
+	is_int(client_commit(&c, &m, 5, true), 0, "all is");
+	ok(shows(&c, want) && is_whole_after_a_cut(want),
+	   "it is the image, after a power cut too");
+	ok(sums_are(c.v, want), "with its digests");
+	end();
+}
+
+/* I6: who comes up in place knows nothing of failures before. */
+static void test_restart_in_place(void)
+{
+	char want[RIG_BYTES];
+
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	flood(2);
+	come_back(2);
+	client_open(&c, 3);
+	client_write(&c, &m, 0, 3, 3);
+	memcpy(want, m.next, sizeof(want));
+	disk_fail_sync(d, "base", 1);
+	client_commit(&c, &m, 3, true);
+	client_close(&c);
+	stage_close(s);
+	s = rig_open(d, &in_place, NULL);
+	come_back(3);
+	client_open(&c, 4);
+	send_compared(0, 3, 3, want);
+	is_int(client_commit(&c, &m, 4, true), 0, "restarted in place: clean");
+	ok(is_whole_after_a_cut(want), "whole after a power cut");
+	end();
+}
+
+/* I5: the refusal itself costs nothing; a stranger cannot make it cost. */
+static void test_nobody_comes_back(void)
+{
+	struct stage_options still = in_place;
+	struct error err = { 0 };
+	struct client other;
+
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	stage_settle(c.v, true, NULL);
+	is_int(flood(2), -ENOSPC, "the log is full");
+	client_connect(&other, s, "a");
+	memset(&other.h, 0, sizeof(other.h));
+	other.h.generation = 0x3333;
+	other.h.seq = c.h.seq + 10;
+	is_int(client_hello(&other, 9, 9), -EPERM, "a stranger comes");
+	client_close(&other);
+	stage_settle(c.v, false, NULL);
+	is_int(info_now().state, STAGE_LOG_FULL, "no more than full");
+	is_int(image_error(1), 0, "the last image is there");
+	client_close(&c);
+	stage_close(s);
+	still.is_still = true;
+	s = rig_open(d, &still, &err);
+	is_int(stage_fence(stage_find(s, "a"), 1, 77, &err), 0,
+	       "and can be promoted%s%s", err.code ? ": " : "", err.text);
+	end();
+}
+
 /* S7: a group is in place as a whole. */
 static void test_group(void)
 {
@@ -447,6 +576,10 @@ int main(void)
 	test_history_min();
 	test_pinned();
 	test_base_fails();
+	test_applier_is_told();
+	test_base_shows_what_it_lost();
+	test_restart_in_place();
+	test_nobody_comes_back();
 	test_group();
 	test_room();
 	test_cuts();
