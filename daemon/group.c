@@ -183,6 +183,17 @@ static void on_partial(struct group *g, bool is_stalled)
 	handle(g, is_stalled ? PAIR_EV_STALLED : PAIR_EV_PARTIAL, NULL);
 }
 
+/*
+ * A stage is about all members that it has: if it was full for one of them, it
+ * may go in place for all. That is known when their headers are read again,
+ * after a hello.
+ */
+static bool is_blamed_too(const struct volume *v, const struct ship *ship)
+{
+	return ship->blame == SHIP_BLAME_TARGET && v->target.is_staged &&
+	       ship->blamed->target.is_staged;
+}
+
 /* A target that answered with an error is not trusted to be in order. */
 static void on_failed_epoch(struct group *g, enum ship_result result)
 {
@@ -191,7 +202,8 @@ static void on_failed_epoch(struct group *g, enum ship_result result)
 	g->epochs_aborted++;
 	g->is_in_doubt = result == SHIP_DOUBT;
 	for (struct volume *v = g->volumes; v; v = v->next)
-		if (v == g->ship.blamed || v->shipment.is_in_doubt)
+		if (v == g->ship.blamed || v->shipment.is_in_doubt ||
+		    is_blamed_too(v, &g->ship))
 			target_close(&v->target);
 	if (g->ship.blame == SHIP_BLAME_NOBODY)
 		return;
