@@ -189,6 +189,7 @@ build/tests/fault-plugin.so: $(fault-objs) \
 		$(addprefix build/obj/,$(plugin-objs)) lib/libreplica.a \
 		daemon/nbdkit-replica-plugin.map
 	$(call say,LD,$@)
+	@mkdir -p $(@D)
 	$(call link-plugin)
 
 fault-progs := $(addprefix build/tests/,$(fault-y))

@@ -48,7 +48,7 @@ static void on_fetched(void *arg, const struct history *h,
 
 /* --- a stage of ours ------------------------------------------------------ */
 
-/* Only one that is open: opening it would apply what is to be kept. */
+/* If it is not open it is only looked at: opening it may apply history. */
 static void read_stage(struct ring_job *job)
 {
 	struct ask *ask = container_of(job, struct ask, job);
@@ -56,8 +56,8 @@ static void read_stage(struct ring_job *job)
 	struct stage_volume *v;
 
 	if (!s) {
-		error_set(&ask->err, -EAGAIN, "the stage %.150s is not open "
-			  "here now", ask->name.options.dir);
+		history_view(&ask->h, ask->name.options.dir, ask->name.volume,
+			     &ask->err);
 		return;
 	}
 	v = stage_find(local_stage_of(s), ask->name.volume);

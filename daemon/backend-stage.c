@@ -247,17 +247,29 @@ static int refuse(struct staged *s, int err, const char *what,
 			 s->name.options.dir, s->name.volume, what, there);
 }
 
-/* It is there already, and must be what we ship; it is known to be readable. */
+/* Not where its description or its log is damaged, which the error says. */
+static int check_readable(struct staged *s)
+{
+	struct stage_conn *c = NULL;
+	int ret = stage_conn_create(&c, s->v, &s->err);
+
+	stage_conn_destroy(c);
+	return ret;
+}
+
+/* It is there already, and must be what we ship, or can grow to that. */
 static int check_volume(struct staged *s, const char *group)
 {
 	const struct backend_options *o = &s->base.opts;
 	struct stage_info info;
 	char text[32];
 
+	if (check_readable(s))
+		return s->err.code;
 	stage_get_info(s->v, &info);
 	snprintf(text, sizeof(text), "%llu bytes",
 		 (unsigned long long)info.bytes);
-	if (o->volume_bytes && info.bytes != o->volume_bytes)
+	if (o->volume_bytes && info.bytes > o->volume_bytes)
 		return refuse(s, -EINVAL, "with", text);
 	snprintf(text, sizeof(text), "%u bytes", info.chunk_bytes);
 	if (info.chunk_bytes != backend_chunk_bytes(&s->base))
@@ -266,7 +278,8 @@ static int check_volume(struct staged *s, const char *group)
 		return refuse(s, -EINVAL, "on", info.base);
 	if (strcmp(info.group, group))
 		return refuse(s, -EINVAL, "in the group", info.group);
-	return 0;
+	return info.bytes < o->volume_bytes ?
+	       stage_grow_volume(s->v, o->volume_bytes, &s->err) : 0;
 }
 
 static int create_volume(struct staged *s)
@@ -297,14 +310,8 @@ static int try_open(struct staged *s)
 	if (ret)
 		return ret;
 	s->v = stage_find(local_stage_of(s->stage), s->name.volume);
-	if (!s->v)
-		ret = create_volume(s);
-	else
-		ret = stage_conn_create(&s->conn, s->v, &s->err);
-	if (ret)
-		return ret;
-	return s->conn ? check_volume(s, group) :
-			 stage_conn_create(&s->conn, s->v, &s->err);
+	ret = s->v ? check_volume(s, group) : create_volume(s);
+	return ret ? ret : stage_conn_create(&s->conn, s->v, &s->err);
 }
 
 static void open_blocking(struct ring_job *job)

@@ -5,12 +5,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 static void on_end(struct ring_op *op, int res, unsigned int flags)
 {
@@ -25,57 +23,80 @@ static void on_end(struct ring_op *op, int res, unsigned int flags)
 	c->ended(c, status);
 }
 
-/* H1 */
-static int set_attributes(posix_spawnattr_t *attr)
+/* --- in the child, before the program: async-signal-safe calls only ------- */
+
+static void reset_signals(void)
 {
-	sigset_t none, all;
-	int err;
+	sigset_t none;
 
 	sigemptyset(&none);
-	sigfillset(&all);
-	err = posix_spawnattr_setsigmask(attr, &none);
-	if (!err)
-		err = posix_spawnattr_setsigdefault(attr, &all);
-	if (!err)
-		err = posix_spawnattr_setpgroup(attr, 0);
-	if (!err)
-		err = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK |
-					       POSIX_SPAWN_SETSIGDEF |
-					       POSIX_SPAWN_SETPGROUP);
-	return err;
+	for (int signo = 1; signo < NSIG; signo++)
+		signal(signo, SIG_DFL);		/* some can't be, and are */
+	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* H1 */
-static int set_files(posix_spawn_file_actions_t *files, int log)
+static int set_files(int log)
 {
-	int err = posix_spawn_file_actions_addopen(files, 0, "/dev/null",
-						   O_RDONLY, 0);
+	int null = open("/dev/null", O_RDONLY);
 
-	if (!err && log >= 0)
-		err = posix_spawn_file_actions_adddup2(files, log, 1);
-	if (!err && log >= 0)
-		err = posix_spawn_file_actions_adddup2(files, log, 2);
-	if (!err)
-		err = posix_spawn_file_actions_addclosefrom_np(files, 3);
-	return err;
+	if (null < 0 || dup2(null, 0) < 0)
+		return -errno;
+	if (log >= 0 && (dup2(log, 1) < 0 || dup2(log, 2) < 0))
+		return -errno;
+	return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) ? -errno : 0;
+}
+
+/* H1, H3. Does not return; what went wrong goes to @report. */
+static void become(char *const argv[], int log, pid_t parent, int report)
+{
+	int err;
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(127);
+	reset_signals();
+	setpgid(0, 0);
+	err = set_files(log);
+	if (!err) {
+		execvp(argv[0], argv);
+		err = -errno;
+	}
+	if (write(report, &err, sizeof(err)) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+/* 0, or what it could not become. */
+static int read_report(int fd)
+{
+	int err = 0;
+	ssize_t n;
+
+	do
+		n = read(fd, &err, sizeof(err));
+	while (n < 0 && errno == EINTR);
+	return n == sizeof(err) ? err : 0;
 }
 
 static int spawn(pid_t *pid, char *const argv[], int log)
 {
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	int err;
+	pid_t parent = getpid();
+	int report[2], err;
 
-	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_init(&attr);
-	err = set_files(&files, log);
-	if (!err)
-		err = set_attributes(&attr);
-	if (!err)
-		err = posix_spawnp(pid, argv[0], &files, &attr, argv, environ);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&files);
-	return -err;
+	if (pipe2(report, O_CLOEXEC))
+		return -errno;
+	*pid = fork();
+	if (!*pid)
+		become(argv, log, parent, report[1]);
+	err = *pid < 0 ? -errno : 0;
+	close(report[1]);
+	if (!err) {
+		err = read_report(report[0]);
+		if (err)
+			waitpid(*pid, NULL, 0);
+	}
+	close(report[0]);
+	return err;
 }
 
 int child_start(struct child *c, struct ring *ring, char *const argv[],

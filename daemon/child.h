@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A program that runs as long as we want it to. It is started by the ring's
- * thread, so that one which asks to end with its parent (PR_SET_PDEATHSIG
- * means the thread) ends with the daemon.
+ * A program that runs as long as we want it to, and not longer than the daemon.
  *
  * H1 the child has no descriptor of ours but 0 (/dev/null), 1 and 2, blocks no
  *    signal and ignores none, and is in a process group of its own.
  * H2 ended() comes once, when it has been reaped; before that its pid is not
  *    anybody else's.
+ * H3 it gets SIGTERM when the ring's thread ends, whatever ends that, and while
+ *    the program is still being started, too (which it can't see to itself: we
+ *    may be gone before it asks for that).
  */
 #ifndef REPLICAD_CHILD_H
 #define REPLICAD_CHILD_H

@@ -460,3 +460,58 @@ int kernel_dm_activate(const struct kernel_promoted *p,
 	pthread_mutex_unlock(&dm_lock);
 	return err;
 }
+
+static int remove_device(struct dmr_dm *dm, const char *name)
+{
+	struct dmr_dm_info info;
+	int err = dmr_dm_info(dm, name, &info);
+
+	if (err == -ENXIO)
+		return 0;
+	if (err || info.form == DMR_DM_INSERTED)
+		return err ? err : dmr_dm_take_out(dm, name);
+	if (info.form != DMR_DM_REPLICA)
+		return 0;
+	if (info.open_count)
+		return -EBUSY;
+	err = dmr_dm_remove_view(dm, name);
+	if (!err)
+		err = dmr_dm_message(dm, name, "retire");
+	return err ? err : dmr_dm_remove(dm, name);
+}
+
+int kernel_dm_deactivate(const char *name, char error[KERNEL_ERROR_SIZE])
+{
+	struct dmr_dm *dm = NULL;
+	int err;
+
+	pthread_mutex_lock(&dm_lock);
+	err = dmr_dm_open(&dm);
+	if (!err)
+		err = remove_device(dm, name);
+	if (err)
+		snprintf(error, KERNEL_ERROR_SIZE, "%.250s", dm &&
+			 dmr_dm_error(dm)[0] ? dmr_dm_error(dm) :
+			 strerror(-err));
+	dmr_dm_close(dm);
+	pthread_mutex_unlock(&dm_lock);
+	return err;
+}
+
+int kernel_dm_nr_opens(const char *name, char error[KERNEL_ERROR_SIZE])
+{
+	struct dmr_dm_info info;
+	struct dmr_dm *dm = NULL;
+	int ret;
+
+	pthread_mutex_lock(&dm_lock);
+	ret = dmr_dm_open(&dm);
+	if (!ret)
+		ret = dmr_dm_info(dm, name, &info);
+	if (ret)
+		snprintf(error, KERNEL_ERROR_SIZE, "%.250s", dm ?
+			 dmr_dm_error(dm) : strerror(-ret));
+	dmr_dm_close(dm);
+	pthread_mutex_unlock(&dm_lock);
+	return ret ? ret : info.open_count;
+}

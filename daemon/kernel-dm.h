@@ -15,5 +15,7 @@ int kernel_dm_take_out(const struct kernel_form *form,
 		       char error[KERNEL_ERROR_SIZE]);
 int kernel_dm_activate(const struct kernel_promoted *p,
 		       char error[KERNEL_ERROR_SIZE]);
+int kernel_dm_deactivate(const char *name, char error[KERNEL_ERROR_SIZE]);
+int kernel_dm_nr_opens(const char *name, char error[KERNEL_ERROR_SIZE]);
 
 #endif

@@ -144,4 +144,6 @@ const struct kernel_ops kernel_netlink_ops = {
 	.check_out = kernel_dm_check_out,
 	.take_out = kernel_dm_take_out,
 	.activate = kernel_dm_activate,
+	.deactivate = kernel_dm_deactivate,
+	.nr_opens = kernel_dm_nr_opens,
 };

@@ -120,6 +120,13 @@ struct kernel_ops {
 	 */
 	int (*activate)(const struct kernel_promoted *p,
 			char error[KERNEL_ERROR_SIZE]);
+	/*
+	 * The reverse, when this site is the primary no more. Nothing to do if
+	 * there is none; -EBUSY: in use. As above.
+	 */
+	int (*deactivate)(const char *name, char error[KERNEL_ERROR_SIZE]);
+	/* How often the device of that name is open now; -errno. As above. */
+	int (*nr_opens)(const char *name, char error[KERNEL_ERROR_SIZE]);
 	/* For tests: how far a verb has come. NULL: nobody asks. */
 	void (*note_step)(const char *step);
 };

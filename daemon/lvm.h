@@ -2,16 +2,9 @@
 /*
  * Logical volumes that only replicad activates: those with a name /dev/VG/LV,
  * where LV ends with -dmr-origin (58-dm-replica.rules hides what is on them),
- * and with LVM's flag "activation skip" (lvchange --setactivationskip). By LVM's
- * own tools, which it has instead of a library. All block, each for 30 s at
- * most; any thread.
- */
-/*
- * Logical volumes that only replicad activates: those with a name /dev/VG/LV,
- * where LV ends with -dmr-origin (58-dm-replica.rules hides what is on them), and
- * with LVM's flag "activation skip" (lvchange --setactivationskip). By LVM's own
- * tools, which it has instead of a library. All block, each for 30 s at most;
- * any thread.
+ * and with LVM's flag "activation skip" (lvchange --setactivationskip). By
+ * LVM's own tools, which it has instead of a library. All block, each for 30 s
+ * at most; any thread.
  */
 #ifndef REPLICAD_LVM_H
 #define REPLICAD_LVM_H

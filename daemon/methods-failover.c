@@ -19,6 +19,7 @@
 #include "salvage-file.h"
 
 #define NS	1e9
+#define HANDOVER_WAIT_MS	30000
 
 static const char *text_of(const struct request *request, const char *key)
 {
@@ -68,6 +69,21 @@ static int fill_wish(struct promotion_wish *wish, const struct request *request,
 	return 0;
 }
 
+static void hand_over(struct request *request)
+{
+	double wait_s = json_number_value(json_object_get(request->params,
+							  "wait_s"));
+	const struct resolve_request q = {
+		.volume = text_of(request, "volume"),
+		.is_planned = true,
+		.is_dry = is_set(request, "dry_run"),
+		.wait_ms = wait_s > 0 && wait_s < 3600 ? wait_s * 1000 :
+							 HANDOVER_WAIT_MS,
+	};
+
+	resolve_keep_peer(request->daemon, &q, on_promoted, request);
+}
+
 void do_failover(struct request *request)
 {
 	struct promotion_request q = {
@@ -78,11 +94,15 @@ void do_failover(struct request *request)
 	};
 	struct error err = { 0 };
 
+	if (q.volume && is_set(request, "planned")) {
+		hand_over(request);
+		return;
+	}
 	if (!q.volume)
 		error_set(&err, -EDESTADDRREQ, "the volume is missing");
 	else if (!is_set(request, "force") && !q.is_dry)
-		error_set(&err, -EDESTADDRREQ, "only a forced failover can be "
-			  "done: force is not set");
+		error_set(&err, -EDESTADDRREQ, "neither force nor planned is "
+			  "set");
 	if (err.code || fill_wish(&q.wish, request, &err))
 		refuse(request, &err);
 	else

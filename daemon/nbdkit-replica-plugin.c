@@ -130,7 +130,7 @@ static int replica_get_ready(void)
 	return -1;
 }
 
-/* It is there already, and must be what was asked for. */
+/* It is there already, and must be what was asked for, or become larger. */
 static int check_volume(struct stage_volume *v, const struct create_option *c,
 			struct error *err)
 {
@@ -138,7 +138,7 @@ static int check_volume(struct stage_volume *v, const struct create_option *c,
 	struct stage_info info;
 
 	stage_get_info(v, &info);
-	if (info.bytes != c->bytes)
+	if (info.bytes > c->bytes)
 		return error_set(err, -EINVAL, "create=%s: it is there, but "
 				 "with %" PRIu64 " bytes", c->name, info.bytes);
 	if (strcmp(info.base, c->base))
@@ -147,7 +147,7 @@ static int check_volume(struct stage_volume *v, const struct create_option *c,
 	if (strcmp(info.group, group))
 		return error_set(err, -EINVAL, "create=%s: it is there, but in "
 				 "group %s", c->name, info.group);
-	return 0;
+	return info.bytes < c->bytes ? stage_grow_volume(v, c->bytes, err) : 0;
 }
 
 static int create_volume(const struct create_option *c, struct error *err)

@@ -18,6 +18,9 @@
 #define MAX_BACKOFF_MS	30000
 #define LONG_LIFE_NS	60000000000ULL
 #define KILL_MS		5000
+/* A connection whose client has lost power holds nbdkit up; time is short then,
+ * and a stage that is killed keeps what it has acknowledged (S3). */
+#define HOLD_KILL_MS	1000
 
 static struct ring *ring_of(const struct pairing *p)
 {
@@ -185,7 +188,8 @@ static void end_child(struct pairing *p)
 	if (!child_runs(&p->child))
 		return;
 	child_signal(&p->child, SIGTERM);
-	ring_timer_add(ring_of(p), &p->timer, KILL_MS);
+	ring_timer_add(ring_of(p), &p->timer, p->is_held ? HOLD_KILL_MS :
+							   KILL_MS);
 }
 
 int pairing_hold(struct pairing *p, void (*held)(void *arg), void *arg)

@@ -3,11 +3,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "state-file.h"
@@ -186,6 +188,23 @@ int promotion_load(const char *state_dir, const char *volume,
 	json_decref(root);
 	r->is_begun = !err;
 	return !err && strcmp(r->volume, volume) ? -EBADMSG : err;
+}
+
+int promotion_remove(const char *state_dir, const char *volume)
+{
+	char path[PATH_MAX];
+	int fd, err = path_of(path, state_dir, volume, ".json");
+
+	if (!err && unlink(path))
+		return errno == ENOENT ? 0 : -errno;
+	if (!err)
+		err = path_of(path, state_dir, "", "");
+	fd = err ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!err && (fd < 0 || fsync(fd)))
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err;
 }
 
 void promotion_each(const char *state_dir,

@@ -54,6 +54,9 @@ int promotion_save(const char *state_dir, const struct promotion_record *r);
 int promotion_load(const char *state_dir, const char *volume,
 		   struct promotion_record *r);
 
+/* It is gone, durably, when this returns 0; also if there is none. */
+int promotion_remove(const char *state_dir, const char *volume);
+
 /* Calls @each for the name of each that there is. */
 void promotion_each(const char *state_dir,
 		    void (*each)(void *arg, const char *volume), void *arg);

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "identity.h"
 #include "log.h"
@@ -31,6 +32,8 @@
 #include "stage-promote.h"
 
 #define PIECE_BYTES	(1U << 20)
+#define OPEN_TRIES	50
+#define OPEN_WAIT_US	100000
 
 struct work {
 	const struct promotion_run *run;
@@ -107,12 +110,27 @@ static int choose(struct work *w)
 
 /* --- the stage ------------------------------------------------------------ */
 
+/* The server of a replicad that was killed may be on its way out still. */
+static int open_when_free(struct work *w, const struct stage_options *options,
+			  struct error *why)
+{
+	int ret;
+
+	for (int i = 0;; i++) {
+		error_clear(why);
+		ret = stage_open(&w->stage, w->r->dir, options, why);
+		if (ret != -EBUSY || !w->r->pair[0] || i == OPEN_TRIES)
+			return ret;
+		usleep(OPEN_WAIT_US);
+	}
+}
+
 static int open_stage(struct work *w)
 {
 	const struct stage_options still = { .is_still = true };
 	struct error why = { 0 };
 	struct stage_info info;
-	int ret = stage_open(&w->stage, w->r->dir, &still, &why);
+	int ret = open_when_free(w, &still, &why);
 
 	if (ret == -EBUSY)
 		return error_set(w->err, ret, "%.150s: another process has the "

@@ -411,6 +411,22 @@ void promotions_free(struct daemon *daemon)
 		drop(daemon->promotions);
 }
 
+int promotion_forget(struct daemon *daemon, const char *volume, bool *was)
+{
+	struct promotion *p = find(daemon, volume);
+	int err;
+
+	*was = p;
+	if (!p)
+		return 0;
+	if (p->state == PROMOTION_WAITING || p->state == PROMOTION_RUNNING)
+		return -EBUSY;
+	err = promotion_remove(daemon->config.state_dir, volume);
+	if (!err)
+		drop(p);
+	return err;
+}
+
 /* --- status --------------------------------------------------------------- */
 
 static const char *next_step(const struct promotion *p)

@@ -70,6 +70,12 @@ void promotion_start(struct daemon *daemon, const struct promotion_request *q,
 void promotions_start(struct daemon *daemon);
 void promotions_free(struct daemon *daemon);
 
+/*
+ * This site is the volume's primary no more: the record goes, durably. *was: it
+ * was one, and has a device that is to go. -EBUSY: under way.
+ */
+int promotion_forget(struct daemon *daemon, const char *volume, bool *was);
+
 /* As volumes in a status; added to the array @all. @only: NULL, or a name. */
 void promotions_status(const struct daemon *daemon, json_t *all,
 		       const char *only);

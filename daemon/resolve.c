@@ -17,10 +17,12 @@
 #include "group.h"
 #include "log.h"
 #include "ops.h"
+#include "promotion.h"
 #include "salvage-file.h"
 #include "volume.h"
 
 #define PIECE_BYTES	(1U << 20)
+#define AGAIN_MS	100
 #define DUMPS		10	/* until one is of one piece */
 
 struct resolution {
@@ -30,12 +32,16 @@ struct resolution {
 	struct ring_work work;
 	struct ring_job job;
 	char dir[PATH_MAX], path[PATH_MAX], live[PATH_MAX];
+	char device[DMR_NAME_LEN];
 	bool is_private;		/* its device goes with its target */
+	bool was_promoted;		/* there is a device to be removed */
 	struct salvage_info info;
 	uint64_t chunk_bytes;
 	struct dmr_extents *dirty;
 	int fd;				/* R1 */
-	bool is_dry;
+	bool is_dry, is_planned;
+	uint64_t until_ns;		/* monotonic: of a planned one */
+	struct ring_timer again;
 	struct error error;
 	void (*done)(void *arg, json_t *result, const struct error *err);
 	void *arg;
@@ -93,9 +99,26 @@ static void run_job(struct resolution *r, void (*blocking)(struct ring_job *),
 
 /* --- disable -------------------------------------------------------------- */
 
+static void remove_blocking(struct ring_job *job)
+{
+	struct resolution *r = container_of(job, struct resolution, job);
+	char error[KERNEL_ERROR_SIZE] = "";
+	int ret = r->daemon->kernel_ops->deactivate(r->device, error);
+
+	if (ret)
+		error_set(&r->error, ret, "%s: it is given up, but its device "
+			  "could not be removed: %.120s", name_of(r), error);
+}
+
+static void on_removed(struct ring_job *job)
+{
+	finish(container_of(job, struct resolution, job));
+}
+
 static void on_disabled(struct op *op)
 {
 	struct resolution *r = op->arg;
+	bool is_left = !op->err && r->was_promoted;
 
 	if (op->err)
 		error_set(&r->error, op->err, "%.200s", op->error[0] ?
@@ -104,11 +127,26 @@ static void on_disabled(struct op *op)
 		log_info(name_of(r), "given up here: the other site's data "
 			 "are kept");
 	op_free(op);
-	finish(r);
+	if (!is_left) {
+		finish(r);
+		return;
+	}
+	if (r->fd >= 0)
+		close(r->fd);
+	r->fd = -1;
+	run_job(r, remove_blocking, on_removed);
 }
 
 static void disable(struct resolution *r)
 {
+	int ret = promotion_forget(r->daemon, name_of(r), &r->was_promoted);
+
+	if (ret) {
+		error_set(&r->error, ret, "%s: the record of its failover: %s",
+			  name_of(r), strerror(-ret));
+		finish(r);
+		return;
+	}
 	if (r->is_private) {			/* else it is we who use it */
 		close(r->fd);
 		r->fd = -1;
@@ -211,15 +249,35 @@ static int check_state(struct resolution *r, const struct volume *v)
 {
 	enum pair_state state = v->group->pair.state;
 
+	if (r->is_planned)
+		return 0;
 	if (state == PAIR_SUPERSEDED || state == PAIR_SPLIT_BRAIN)
 		return 0;
 	return error_set(&r->error, -EINVAL, "%s is %s: there is nothing to "
 			 "resolve", name_of(r), pair_state_name(state));
 }
 
+/* R2, planned: has the target all of it? */
+static int check_settled(struct resolution *r, struct volume *v)
+{
+	const struct pair *pair = &v->group->pair;
+
+	if (volume_refresh(v))
+		return error_set(&r->error, -EIO, "%s: %.200s", name_of(r),
+				 kernel_error(v->reactor->kernel));
+	if (pair->state != PAIR_REPLICATING)
+		return error_set(&r->error, -EAGAIN, "%s is %s: %.180s",
+				 name_of(r), pair_state_name(pair->state),
+				 pair_reason(pair));
+	if (v->info.epoch || v->info.nr_dirty || v->info.nr_frozen)
+		return error_set(&r->error, -EAGAIN, "%s: not all of it is at "
+				 "the other site yet", name_of(r));
+	return 0;
+}
+
 static void look(struct resolution *r, struct volume *v)
 {
-	int ret = check_state(r, v);
+	int ret = r->is_planned ? check_settled(r, v) : check_state(r, v);
 
 	if (ret)
 		return;
@@ -242,10 +300,37 @@ static void look(struct resolution *r, struct volume *v)
 	r->info.last_clean = v->info.last_committed;
 }
 
+static void go_to_reactor(struct resolution *r);
+
+static void on_again(struct ring_timer *timer)
+{
+	struct resolution *r = container_of(timer, struct resolution, again);
+
+	error_clear(&r->error);
+	go_to_reactor(r);
+}
+
+/* With the claim nothing new comes: it is a matter of time, or of the link. */
+static bool look_again(struct resolution *r)
+{
+	if (r->error.code != -EAGAIN)
+		return false;
+	if (ring_now(main_ring(r)) >= r->until_ns || r->is_dry ||
+	    r->daemon->is_stopping) {
+		r->error.code = -ETIMEDOUT;
+		return false;
+	}
+	r->again.fire = on_again;
+	ring_timer_add(main_ring(r), &r->again, AGAIN_MS);
+	return true;
+}
+
 static void on_collected(struct ring_work *work)
 {
 	struct resolution *r = container_of(work, struct resolution, work);
 
+	if (look_again(r))
+		return;
 	if (r->error.code || r->is_dry)
 		finish(r);
 	else
@@ -274,15 +359,23 @@ static void go_to_reactor(struct resolution *r)
 
 /* --- claim ---------------------------------------------------------------- */
 
+/* What has it open without a claim is counted: ours is one. */
 static void claim_blocking(struct ring_job *job)
 {
 	struct resolution *r = container_of(job, struct resolution, job);
+	char error[KERNEL_ERROR_SIZE] = "";
+	int ret;
 
 	r->fd = open(r->live, O_RDONLY | O_EXCL | O_CLOEXEC);
-	if (r->fd < 0)
-		error_set(&r->error, -errno, "%s: %.180s: %s", name_of(r),
-			  r->live, errno == EBUSY ? "is in use: stop what uses "
-			  "it, and unmount it" : strerror(errno));
+	ret = r->fd < 0 ? -errno :
+	      r->daemon->kernel_ops->nr_opens(r->device, error);
+	if (ret > 1)
+		ret = -EBUSY;
+	if (ret < 0)
+		error_set(&r->error, ret, "%s: %.100s: %.120s", name_of(r),
+			  r->live, ret == -EBUSY ? "is in use: stop what uses "
+			  "it, and unmount it" : error[0] ? error :
+			  strerror(-ret));
 }
 
 static void on_claimed(struct ring_job *job)
@@ -310,6 +403,7 @@ static void on_device(struct ring_work *work)
 static void take_device(struct resolution *r, const struct volume *v)
 {
 	snprintf(r->live, sizeof(r->live), "%s", v->device.live);
+	snprintf(r->device, sizeof(r->device), "%s", v->device.name);
 	r->is_private = v->device.form && !strcmp(v->device.form, "private");
 }
 
@@ -374,6 +468,8 @@ static struct resolution *create(struct daemon *daemon,
 	r->daemon = daemon;
 	r->fd = -1;
 	r->is_dry = q->is_dry;
+	r->is_planned = q->is_planned;
+	r->until_ns = ring_now(main_ring(r)) + q->wait_ms * 1000000ULL;
 	r->reactor = daemon_find(daemon, q->volume)->reactor;
 	snprintf(r->info.volume, sizeof(r->info.volume), "%s", q->volume);
 	if (q->dir)

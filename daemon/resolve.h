@@ -3,16 +3,22 @@
  * The end of an old primary: what is only here is kept aside (L4), and the
  * device is given back, so that it can become the base of a replica.
  *
- *	claim [job]	nobody may have the device open, or open it from now on
+ *	claim [job]	nobody may have the device open; from now on nobody can
+ *			mount it, or claim it otherwise
  *	collect		what is dirty: of the volume's thread
  *	salvage [job]	that is read and is durable in a file
+ *	forget		if it was promoted here once, that is over: before the
+ *			rest, for else its device would come back
  *	disable		as op_disable(); then the claim ends
+ *	remove [job]	the device of a promotion
  *
  * R1 the claim holds from before the dirty map is read until the device has
  *    lost its target: no write escapes the salvage. (Of a private volume: until
  *    the device is removed, which nobody can be using then.)
  * R2 only for a volume that is superseded, or in a split brain: it sends
- *    nothing, so the map only grows.
+ *    nothing, so the map only grows. Or (a planned handover) for one that
+ *    replicates and owes its target nothing, after the claim: then the peer
+ *    has all that there is.
  *
  * It may be repeated after a crash: nothing is dropped before the last step,
  * and the salvage gets its name when it is whole.
@@ -31,11 +37,15 @@ struct resolve_request {
 	const char *volume;
 	const char *dir;	/* of the salvage; NULL: STATE_DIR/salvage */
 	bool is_dry;
+	bool is_planned;	/* a handover: nothing may be lost … */
+	unsigned int wait_ms;	/* … and this long it may take until all is
+				 * there, with the claim */
 };
 
 /*
  * The peer's data are kept, ours are not. done() comes once, perhaps from
- * inside the call: -EBUSY in use, or under way already; -EINVAL (R2) …
+ * inside the call: -EBUSY in use, or under way already; -EINVAL (R2);
+ * -ETIMEDOUT: not all is there …
  */
 void resolve_keep_peer(struct daemon *daemon, const struct resolve_request *q,
 		       void (*done)(void *arg, json_t *result,

@@ -38,6 +38,7 @@ struct verify_lane {
 	struct xfer xfer;	/* ours */
 	const struct verify_piece *piece;
 	bool is_theirs;
+	bool is_waiting;	/* for the link, R1 */
 };
 
 struct verify {
@@ -63,6 +64,8 @@ struct verify {
 	struct verify_piece *pieces;
 	unsigned int nr_pieces, next;	/* next to be read, both sides */
 	unsigned int pending;		/* lanes and digest requests */
+	struct ring_timer pace;		/* R1 */
+	bool is_pacing;
 	bool has_sums;			/* else their data is read */
 	int err;			/* theirs: the round is done again */
 	char *ours, *theirs;		/* sums */

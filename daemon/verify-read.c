@@ -2,6 +2,10 @@
 /*
  * Reading a round: here in pieces, some at a time; there digests, all at once,
  * or in pieces as well. What has been read is hashed and forgotten.
+ *
+ * R1 what crosses the link counts against bandwidth=, as what is shipped does:
+ *    pieces of theirs wait for it, one after the other, so that neither starves
+ *    the other. The wait itself is pending, a second at most.
  */
 #include "verify-impl.h"
 
@@ -113,16 +117,57 @@ static int start_theirs(struct verify *y, struct verify_lane *lane)
 			    piece_off(y, lane->piece), theirs_read, lane);
 }
 
+static bool is_over(const struct verify *y)
+{
+	unsigned int sides = y->has_sums ? 1 : 2;
+
+	return y->err || y->error[0] || y->is_stopping ||
+	       y->next >= y->nr_pieces * sides;
+}
+
+/* R1. True: the lane is idle until the timer. */
+static bool must_wait(struct verify *y, struct verify_lane *lane)
+{
+	struct limiter *limit = &y->volume->limit;
+	unsigned int ms = y->is_pacing ? 1 :
+			  limiter_wait(limit, ring_now(y->ring));
+
+	lane->is_waiting = ms;
+	if (!ms) {
+		limiter_take(limit, piece_bytes(y, &y->pieces[y->next %
+							      y->nr_pieces]));
+	} else if (!y->is_pacing) {
+		y->is_pacing = true;
+		y->pending++;
+		ring_timer_add(y->ring, &y->pace, ms);
+	}
+	return ms;
+}
+
+static void pace_over(struct ring_timer *timer)
+{
+	struct verify *y = container_of(timer, struct verify, pace);
+
+	y->is_pacing = false;
+	for (unsigned int i = 0; i < VERIFY_LANES; i++) {
+		if (!y->lanes[i].is_waiting)
+			continue;
+		y->lanes[i].is_waiting = false;
+		lane_start(&y->lanes[i]);
+	}
+	ended(y);
+}
+
 /* The next piece, if there is one and all is well. Ours come first. */
 static void lane_start(struct verify_lane *lane)
 {
 	struct verify *y = lane->verify;
-	unsigned int sides = y->has_sums ? 1 : 2;
 
-	if (y->err || y->error[0] || y->is_stopping ||
-	    y->next >= y->nr_pieces * sides)
+	if (is_over(y))
 		return;
 	lane->is_theirs = y->next >= y->nr_pieces;
+	if (lane->is_theirs && must_wait(y, lane))
+		return;
 	lane->piece = &y->pieces[y->next++ % y->nr_pieces];
 	if (lane->is_theirs) {
 		y->err = start_theirs(y, lane);
@@ -156,6 +201,7 @@ static void ask_sums(struct verify *y)
 		y->err = backend_sums(y->volume->target.backend, e.start,
 				      e.count, sums, y->seed, sums_done, y);
 		y->pending += !y->err;
+		limiter_take(&y->volume->limit, e.count * REPLICA_SUM_BYTES);
 		sums += e.count * REPLICA_SUM_BYTES;
 	}
 }
@@ -188,6 +234,7 @@ void verify_read_round(struct verify *y)
 	make_pieces(y);
 	y->err = 0;
 	y->pending = 1;
+	y->pace.fire = pace_over;
 	y->has_sums = backend_info(b)->can & BACKEND_CAN_SUM;
 	if (y->has_sums)
 		ask_sums(y);

@@ -18,6 +18,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "stage-io.h"
+
 #define MAGIC		"dmReplHi"
 #define HEAD_BYTES	4096
 #define ENTRY_BYTES	64
@@ -117,6 +119,26 @@ static void encode_head(struct wire_head *w, const struct history *h)
 	memcpy(w->name, h->name, sizeof(w->name));
 	memcpy(w->group, h->group, sizeof(w->group));
 	memcpy(w->error, h->error.text, sizeof(w->error));
+}
+
+int history_view(struct history *h, const char *dir, const char *volume,
+		 struct error *err)
+{
+	const struct stage_options opts = { .io = &stage_view_io };
+	struct stage_volume *v;
+	struct stage *s;
+	int ret = stage_open(&s, dir, &opts, err);
+
+	if (ret)
+		return ret;
+	v = stage_find(s, volume);
+	if (!v)
+		ret = error_set(err, -ENOENT, "the stage %.150s has no volume "
+				"%.60s", dir, volume);
+	else if (history_read(h, v))
+		ret = error_set(err, -ENOMEM, "no memory");
+	stage_close(s);
+	return ret;
 }
 
 int history_encode(const struct history *h, void **bytes, size_t *len)

@@ -40,6 +40,13 @@ struct history {
 /* What a stage has of a volume. 0 or -ENOMEM. */
 int history_read(struct history *h, struct stage_volume *v);
 
+/*
+ * The same, of a folder that nbdkit or replicad may have open or not, and which
+ * stays as it is. -ENOENT, or what is wrong with it, with a sentence.
+ */
+int history_view(struct history *h, const char *dir, const char *volume,
+		 struct error *err);
+
 /* All of it as it is served, allocated. 0 or -ENOMEM. */
 int history_encode(const struct history *h, void **bytes, size_t *len);
 

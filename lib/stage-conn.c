@@ -27,11 +27,19 @@ int stage_conn_create(struct stage_conn **c, struct stage_volume *v,
 	if (!*c)
 		return error_set(err, -ENOMEM, "no memory");
 	(*c)->v = v;
+	pthread_mutex_lock(&v->g->lock);
+	v->nr_conns++;
+	pthread_mutex_unlock(&v->g->lock);
 	return 0;
 }
 
 void stage_conn_destroy(struct stage_conn *c)
 {
+	if (!c)
+		return;
+	pthread_mutex_lock(&c->v->g->lock);
+	c->v->nr_conns--;
+	pthread_mutex_unlock(&c->v->g->lock);
 	free(c);
 }
 

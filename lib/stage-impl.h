@@ -33,6 +33,7 @@ enum stage_fault {
 	STAGE_FAULT_S3_VERIFY = 1 << 3, /* nor look at payloads */
 	STAGE_FAULT_S3_COUNT = 1 << 4,	/* nor at count and digest */
 	STAGE_FAULT_S3_CLOSE = 1 << 5,	/* a failed sync is tried again */
+	STAGE_FAULT_S3_COMMIT = 1 << 30, /* a commit is not synced */
 	STAGE_FAULT_S4 = 1 << 6,   /* segments go before the base is synced */
 	STAGE_FAULT_S5 = 1 << 7,   /* VOL shows the open epoch */
 	STAGE_FAULT_S6 = 1 << 8,   /* history_min does not count */
@@ -40,8 +41,6 @@ enum stage_fault {
 	STAGE_FAULT_S8 = 1 << 10,  /* old sessions may write */
 	STAGE_FAULT_S9 = 1 << 11,  /* no lock */
 	STAGE_FAULT_S10 = 1 << 12, /* nothing pins the applier */
-	STAGE_FAULT_IMAGE = 1 << 29, /* an image has the next epoch's data */
-	STAGE_FAULT_S3_COMMIT = 1 << 30, /* a commit is not synced */
 	STAGE_FAULT_W1_WAIT = 1 << 13, /* hello does not wait */
 	STAGE_FAULT_W2 = 1 << 14,      /* count and digest are not compared */
 	STAGE_FAULT_W4 = 1 << 15,      /* digests of the committed image */
@@ -50,6 +49,7 @@ enum stage_fault {
 	STAGE_FAULT_I1 = 1 << 18,      /* in place without a word */
 	STAGE_FAULT_I3 = 1 << 19,      /* … and bases are not synced */
 	STAGE_FAULT_I4 = 1 << 20,      /* … at the cost of history_min */
+	STAGE_FAULT_IMAGE = 1 << 21,   /* an image has the next epoch's data */
 	STAGE_FAULT_F1 = 1 << 22,      /* a fence is not synced */
 	STAGE_FAULT_F2 = 1 << 23,      /* the log goes before it has left */
 	STAGE_FAULT_F3 = 1 << 24,      /* the base passes the fence */
@@ -57,7 +57,7 @@ enum stage_fault {
 	STAGE_FAULT_S3_BASE = 1 << 26, /* a base's failed sync is good enough */
 	STAGE_FAULT_S10_TELL = 1 << 27, /* a broken pin is not told */
 	STAGE_FAULT_AGE = 1 << 28,     /* history goes at any age */
-	STAGE_FAULT_SIZE = 1 << 21,    /* … is kept at any size */
+	STAGE_FAULT_SIZE = 1 << 29,    /* … is kept at any size */
 };
 
 #ifdef STAGE_FAULTS
@@ -86,6 +86,13 @@ static inline void stage_store(uint64_t *value, uint64_t new)
 {
 	__atomic_store_n(value, new, __ATOMIC_RELEASE);
 }
+
+/* Records that are to be written, at their place (log A4). */
+struct stage_gather {
+	struct stage_segment *s;
+	uint64_t pos, len;		/* len 0: there is none */
+	char *buf;
+};
 
 struct epoch_entry {
 	uint64_t epoch, lsn;	/* of its commit record */
@@ -128,7 +135,9 @@ struct stage_volume {
 	struct stage *stage;
 	struct stage_volume *next;	/* by name */
 	struct stage_group *g;		/* set once */
-	struct stage_volume_block meta;	/* set once */
+	struct stage_volume_block meta;	/* set once; ->bytes grows, while
+					 * nobody has it open (lock) */
+	unsigned int nr_conns;		/* lock */
 	int base_fd;			/* set once; -1: not usable */
 	struct stage_tree tree;		/* index */
 	struct replica_header header;	/* as served; seq 0: none */
@@ -173,6 +182,8 @@ struct stage_group {
 	uint64_t end_salt;		/* … in a segment of this salt */
 	uint64_t durable_lsn;		/* newest commit that was synced */
 	uint64_t log_bytes;
+	struct stage_gather gather;
+	char *spare;			/* a buffer for it, or NULL */
 	bool is_dir_dirty;
 	bool is_header_busy;		/* one header at a time */
 	uint64_t tokens;

@@ -48,9 +48,9 @@ bool stage_is_in_place(const struct stage_group *g)
 
 bool stage_inplace_is_pending(const struct stage_group *g)
 {
-	return !g->apply_error.code && (stage_is_in_place(g) ?
-					!g->is_in_place_ready :
-					g->is_in_place_asked);
+	return g->has_applier && !g->apply_error.code &&
+	       (stage_is_in_place(g) ? !g->is_in_place_ready :
+				       g->is_in_place_asked);
 }
 
 bool stage_inplace_is_distrusted(const struct stage_group *g)
@@ -206,7 +206,8 @@ int stage_inplace_check(const struct stage_group *g, struct error *err)
 	if (!stage_is_in_place(g) || g->is_in_place_ready)
 		return 0;
 	return error_set(err, -EIO, "%s: applying in place: %s", g->name,
-			 g->apply_error.text);
+			 g->has_applier ? g->apply_error.text :
+			 "nothing is applied now");
 }
 
 int stage_inplace_put(struct stage_volume *v, const void *buf, uint64_t len,

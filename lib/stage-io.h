@@ -50,4 +50,10 @@ struct stage_io {
 /* The system's. */
 extern const struct stage_io stage_system_io;
 
+/*
+ * The same, but nothing is locked nor changed: to look at what somebody else
+ * may have open. Such a stage has no applier; volumes and images can be read.
+ */
+extern const struct stage_io stage_view_io;
+
 #endif

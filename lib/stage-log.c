@@ -2,9 +2,11 @@
 /*
  * Appending to a group's log.
  *
- * A writer reserves its place under the lock and writes there without it, by
- * itself: many writers, many writes under way, no copy of the data. The system
- * gathers them in its cache, so that the sync of a commit finds large pieces.
+ * A writer reserves its place under the lock. A large record is written there
+ * without it, by its writer: many writes under way, no copy of the data. Small
+ * ones are gathered: they are copied to where they will stand, and who finds no
+ * room there any more writes all of it at once. Not so what opens an epoch: its
+ * number is seen from then on, also after a kill.
  *
  * A1 places are given out in order and without gaps; a write that fails leaves
  *    a hole, and then the log goes back to end_lsn and on in a new segment.
@@ -12,6 +14,9 @@
  *    whole [stage_log_accept]: so what is before it can be walked from record
  *    to record.
  * A3 data leaves one segment's worth of the budget for commits and headers.
+ * A4 what is gathered stands at one place, without gaps, in a segment that is
+ *    dirty, and is of the open epoch or of the header that is being handled. It
+ *    is written before the sync, or given up in a rewind. So nobody reads it.
  */
 #include <assert.h>
 #include <errno.h>
@@ -22,6 +27,7 @@
 #include "stage-parts.h"
 
 #define PATIENCE_S	60	/* for an applier that makes room */
+#define GATHER_BYTES	(128U << 10)
 
 uint32_t stage_log_max_payload(const struct stage_group *g)
 {
@@ -119,7 +125,104 @@ static int log_reserve(struct stage_group *g, const struct stage_record *r,
 	return 0;
 }
 
-/* Head, gap and payload in one write, so that whole pages are whole. */
+/* --- writing -------------------------------------------------------------- */
+
+/* Locked, dropped. Its buffer is kept for the next one. */
+static int write_gathered(struct stage_group *g, struct stage_gather *gather)
+{
+	const struct stage_io *io = g->stage->io;
+	struct iovec iov = { gather->buf, gather->len };
+	int ret;
+
+	if (!gather->len)
+		return 0;
+	pthread_mutex_unlock(&g->lock);
+	ret = io->pwritev(io->arg, gather->s->fd, &iov, 1, gather->pos);
+	pthread_mutex_lock(&g->lock);
+	if (g->spare)
+		free(gather->buf);
+	else
+		g->spare = gather->buf;
+	return ret;
+}
+
+/* Locked, not dropped. From here on it is the caller's, if there is any. */
+static struct stage_gather take_gathered(struct stage_group *g)
+{
+	struct stage_gather taken = { 0 };
+
+	if (g->gather.len) {
+		taken = g->gather;
+		memset(&g->gather, 0, sizeof(g->gather));
+	}
+	return taken;
+}
+
+static int begin_gather(struct stage_group *g, struct stage_segment *s,
+			uint64_t pos)
+{
+	struct stage_gather *gather = &g->gather;
+
+	if (!gather->buf) {
+		gather->buf = g->spare ? g->spare : malloc(GATHER_BYTES);
+		g->spare = NULL;
+	}
+	gather->s = s;
+	gather->pos = pos;
+	return gather->buf ? 0 : -ENOMEM;
+}
+
+static uint64_t gather_bytes(const struct stage_group *g)
+{
+	uint64_t most = g->stage->opts.segment_bytes / 8;
+
+	return most < GATHER_BYTES ? most : GATHER_BYTES;
+}
+
+static bool is_gathered(const struct stage_group *g,
+			const struct stage_record *r)
+{
+	return r->type != STAGE_REC_OPEN && r->payload < STAGE_BIG &&
+	       STAGE_RECORD_BYTES + r->payload <= gather_bytes(g);
+}
+
+static bool has_place(const struct stage_gather *gather,
+		      const struct stage_segment *s, uint64_t pos, uint64_t end,
+		      uint64_t most)
+{
+	return gather->len && gather->s == s &&
+	       gather->pos + gather->len == pos &&
+	       end - gather->pos <= most;
+}
+
+/* Locked, dropped; it has its place before that (A4). */
+static int gather_record(struct stage_group *g, struct stage_segment *s,
+			 uint64_t pos, const struct stage_record *r,
+			 const void *payload)
+{
+	uint64_t end = stage_record_end(pos, r->payload);
+	struct stage_gather full = { 0 };
+	char *at;
+	int ret = 0;
+
+	if (!has_place(&g->gather, s, pos, end, gather_bytes(g))) {
+		full = take_gathered(g);
+		ret = begin_gather(g, s, pos);
+	}
+	if (!ret) {
+		at = g->gather.buf + g->gather.len;
+		stage_record_encode(r, s->salt, stage_lsn(s->number, pos), at);
+		if (r->payload)
+			memcpy(at + STAGE_RECORD_BYTES, payload, r->payload);
+		g->gather.len = end - g->gather.pos;
+	}
+	return write_gathered(g, &full) ?: ret;
+}
+
+/*
+ * Locked, dropped. Head, gap and payload in one write, so that whole pages are
+ * whole.
+ */
 static int write_record(struct stage_group *g, const struct stage_segment *s,
 			uint64_t pos, const struct stage_record *r,
 			const void *payload)
@@ -134,8 +237,24 @@ static int write_record(struct stage_group *g, const struct stage_segment *s,
 		{ (void *)payload, r->payload },
 	};
 
+	int ret;
+
 	stage_record_encode(r, s->salt, stage_lsn(s->number, pos), head);
-	return io->pwritev(io->arg, s->fd, iov, r->payload ? 3 : 1, pos);
+	pthread_mutex_unlock(&g->lock);
+	ret = io->pwritev(io->arg, s->fd, iov, r->payload ? 3 : 1, pos);
+	pthread_mutex_lock(&g->lock);
+	return ret;
+}
+
+static int refuse_write(struct stage_group *g, int ret, uint64_t bytes,
+			struct error *err)
+{
+	if (ret == -ENOSPC) {
+		g->full = bytes;
+		stage_inplace_want(g);
+	}
+	return error_set(err, ret == -ENOSPC ? ret : -EIO,
+			 "writing to the log: %s", strerror(-ret));
 }
 
 int stage_log_append(struct stage_group *g, struct stage_record *r,
@@ -152,18 +271,11 @@ int stage_log_append(struct stage_group *g, struct stage_record *r,
 	if (ret)
 		return ret;
 	*lsn = stage_lsn(s->number, pos);
-	pthread_mutex_unlock(&g->lock);
-	ret = write_record(g, s, pos, r, payload);
-	pthread_mutex_lock(&g->lock);
+	ret = is_gathered(g, r) ? gather_record(g, s, pos, r, payload) :
+				  write_record(g, s, pos, r, payload);
 	g->bytes_logged += STAGE_RECORD_BYTES + r->payload;
-	if (!ret)
-		return 0;
-	if (ret == -ENOSPC) {
-		g->full = r->payload + STAGE_RECORD_BYTES;
-		stage_inplace_want(g);
-	}
-	return error_set(err, ret == -ENOSPC ? ret : -EIO,
-			 "writing to the log: %s", strerror(-ret));
+	return ret ? refuse_write(g, ret, r->payload + STAGE_RECORD_BYTES,
+				  err) : 0;
 }
 
 /* --- durability ----------------------------------------------------------- */
@@ -182,7 +294,7 @@ static unsigned int take_dirty(struct stage_group *g,
 	return nr;
 }
 
-int stage_log_sync(struct stage_group *g, struct error *err)
+static int sync_segments(struct stage_group *g, struct error *err)
 {
 	const struct stage_io *io = g->stage->io;
 	struct stage_segment **dirty =
@@ -207,6 +319,15 @@ int stage_log_sync(struct stage_group *g, struct error *err)
 	g->is_dir_dirty |= ret && is_dir_dirty;
 	return ret ? error_set(err, -EIO, "syncing the log: %s",
 			       strerror(-ret)) : 0;
+}
+
+int stage_log_sync(struct stage_group *g, struct error *err)
+{
+	struct stage_gather gather = take_gathered(g);	/* A4 */
+	int ret = write_gathered(g, &gather);
+
+	return ret ? refuse_write(g, ret, gather.len, err) :
+		     sync_segments(g, err);
 }
 
 void stage_log_accept(struct stage_group *g)
@@ -238,6 +359,7 @@ void stage_log_rewind(struct stage_group *g)
 	struct stage_segment *s;
 
 	assert(!g->open.in_flight);
+	g->gather.len = 0;				/* A4 */
 	if (g->current && g->current->number == number &&
 	    g->current->tail == pos)
 		return;

@@ -73,6 +73,8 @@ void stage_group_destroy(struct stage_group *g)
 	pthread_mutex_destroy(&g->base_lock);
 	pthread_cond_destroy(&g->changed);
 	pthread_cond_destroy(&g->drained);
+	free(g->gather.buf);
+	free(g->spare);
 	free(g->members);
 	free(g->epochs);
 	free(g);
@@ -314,7 +316,7 @@ static void start_group(struct stage_group *g)
 	if (!ret)
 		ret = stage_group_recover(g, &g->error);
 	if (!ret && g->fence.phase == STAGE_PHASE_OPEN &&
-	    !g->stage->opts.is_still)
+	    !g->stage->opts.is_still && g->stage->io != &stage_view_io)
 		stage_apply_start(g, &g->error);
 }
 
@@ -506,4 +508,77 @@ int stage_create_volume(struct stage *s, const struct stage_volume_config *c,
 	ret = create_locked(s, c, v, &mine);
 	pthread_mutex_unlock(&s->lock);
 	return ret ? error_set(err, ret, "%s", mine.text) : 0;
+}
+
+/* --- growing -------------------------------------------------------------- */
+
+/* Locked. */
+static int check_growth(const struct stage_volume *v, uint64_t bytes,
+			struct error *err)
+{
+	const struct stage_group *g = v->g;
+	bool is_open = v->nr_conns || g->open.state != EPOCH_NONE;
+
+	if (v->base_fd < 0 || g->error.code)
+		return error_set(err, -EIO, "%s: %s", v->meta.name,
+				 g->error.text);
+	if (bytes < v->meta.bytes || bytes % STAGE_BLOCK ||
+	    bytes > REPLICA_VOLUME_MAX)
+		return error_set(err, -EINVAL, "%s: it cannot go from %llu "
+				 "bytes to %llu", v->meta.name,
+				 (unsigned long long)v->meta.bytes,
+				 (unsigned long long)bytes);
+	for (struct stage_image *i = g->images; i; i = i->next)
+		is_open |= i->v == v;
+	return is_open ? error_set(err, -EBUSY, "%s: it is open, and cannot "
+				   "grow now", v->meta.name) : 0;
+}
+
+/* Whatever a device has there, the image has zeros. */
+static int grow_base(struct stage_volume *v, uint64_t bytes, struct error *err)
+{
+	const struct stage_io *io = v->stage->io;
+	uint64_t old = v->meta.bytes, size;
+	int ret = io->size(io->arg, v->base_fd, &size);
+
+	if (!ret && size < bytes)
+		ret = io->truncate(io->arg, v->base_fd, bytes);
+	if (!ret)
+		ret = io->zero(io->arg, v->base_fd, old, bytes - old);
+	if (!ret)
+		ret = io->sync(io->arg, v->base_fd);
+	return ret ? error_set(err, ret, "%s: cannot be grown to %llu bytes: "
+			       "%s", v->meta.base, (unsigned long long)bytes,
+			       strerror(-ret)) : 0;
+}
+
+/* The base is larger before the description says so. */
+static int grow(struct stage_volume *v, uint64_t bytes, struct error *err)
+{
+	uint64_t old = v->meta.bytes;
+	int ret = check_growth(v, bytes, err);
+
+	if (ret || bytes == old)
+		return ret;
+	ret = grow_base(v, bytes, err);
+	if (ret)
+		return ret;
+	v->meta.bytes = bytes;
+	ret = write_meta(v, err);
+	if (ret)
+		v->meta.bytes = old;
+	return ret;
+}
+
+int stage_grow_volume(struct stage_volume *v, uint64_t bytes,
+		      struct error *err)
+{
+	int ret;
+
+	pthread_mutex_lock(&v->stage->lock);
+	pthread_mutex_lock(&v->g->lock);
+	ret = grow(v, bytes, err);
+	pthread_mutex_unlock(&v->g->lock);
+	pthread_mutex_unlock(&v->stage->lock);
+	return ret;
 }

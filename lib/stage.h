@@ -53,16 +53,13 @@ struct stage_options {
 	uint64_t index_bytes;	/* budget for the index in memory: history pays
 				 * first, then the epoch; 0 = 1 GiB */
 	uint64_t history_ms;	/* epochs younger than this are kept, */
-	uint64_t history_bytes;	/* while they take no more than this;
-				 * 0 = half of log_bytes */
+	uint64_t history_bytes;	/* while all take no more; 0 = log_bytes / 2 */
 	uint64_t history_min_ms; /* a full log does not cost younger ones */
-	uint64_t on_full_apply;	/* not 0: where the log cannot hold an epoch,
-				 * the next go to the base in place (S6) */
+	uint64_t on_full_apply;	/* not 0: what cannot fit goes in place */
 	uint64_t open_idle_ms;	/* an open epoch for which no data and no commit
 				 * comes for so long, or a second more, is
 				 * dropped; 0 = never */
-	bool is_still;		/* no applier: the bases stay as they are, for
-				 * a promotion (stage-promote.h) */
+	bool is_still;		/* no applier (stage-promote.h) */
 	const struct stage_io *io;	/* NULL = the system's */
 };
 
@@ -94,6 +91,9 @@ struct stage_volume_config {
  */
 int stage_create_volume(struct stage *s, const struct stage_volume_config *c,
 			struct stage_volume **v, struct error *err);
+
+/* It gets more zeros. Durable, all or nothing. -EBUSY: it is open. */
+int stage_grow_volume(struct stage_volume *v, uint64_t bytes, struct error *e);
 
 /* NULL if there is none. @name needs no check before. */
 struct stage_volume *stage_find(struct stage *s, const char *name);

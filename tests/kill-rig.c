@@ -18,6 +18,7 @@
 #include "dmr.h"
 
 #define CHUNK		4096
+#define AT_ONCE		64		/* chunks that are copied in one go */
 #define PATIENCE	6000		/* times 10 ms */
 
 static struct genl genl;
@@ -44,11 +45,11 @@ static int open_disk(const char *path, int flags)
 	return fd;
 }
 
-static void *new_chunk(void)
+static void *new_chunks(size_t nr)
 {
 	void *p = NULL;
 
-	if (posix_memalign(&p, CHUNK, CHUNK))
+	if (posix_memalign(&p, CHUNK, nr * CHUNK))
 		die("memory", -ENOMEM);
 	return p;
 }
@@ -68,15 +69,18 @@ static void wait_state(uint64_t state, struct dmr_get *get)
 
 static void copy(const struct dmr_extent *extent, int view, int target)
 {
-	static void *chunk;
-	uint64_t i;
+	uint64_t at = extent->start, end = at + extent->count, nr;
+	static void *chunks;
+	ssize_t len;
 
-	if (!chunk)
-		chunk = new_chunk();
-	for (i = extent->start; i < extent->start + extent->count; i++) {
-		if (pread(view, chunk, CHUNK, i * CHUNK) != CHUNK)
+	if (!chunks)
+		chunks = new_chunks(AT_ONCE);
+	for (; at < end; at += nr) {
+		nr = end - at < AT_ONCE ? end - at : AT_ONCE;
+		len = nr * CHUNK;
+		if (pread(view, chunks, len, at * CHUNK) != len)
 			die("view", -errno);
-		if (pwrite(target, chunk, CHUNK, i * CHUNK) != CHUNK)
+		if (pwrite(target, chunks, len, at * CHUNK) != len)
 			die("target", -errno);
 	}
 }
@@ -90,6 +94,10 @@ static void ship_one(int view, int target)
 	size_t i;
 
 	wait_state(DMR_STATE_IDLE, &get);
+	if (!get.number[DMR_A_NR_DIRTY]) {
+		usleep(10000);
+		return;
+	}
 	epoch = get.number[DMR_A_HIGHEST_SEEN] + 1;
 	must("cut", dmr_cut(&genl, dev, epoch, false));
 	wait_state(DMR_STATE_FROZEN, &get);
@@ -121,7 +129,7 @@ static bool has_chunk(const struct dmr_extents *set, uint64_t chunk)
 
 static int check(int origin, int target)
 {
-	char *a = new_chunk(), *b = new_chunk();
+	char *a = new_chunks(1), *b = new_chunks(1);
 	uint64_t nr, i, differ = 0, forgotten = 0;
 	struct dmr_extents dirty;
 	struct dmr_get get;

@@ -129,10 +129,13 @@ restart_stage() {
 	start_watched_stage "$watch_mib" $watch_stage
 }
 
-# kill_some: the server, the daemon, or both
+# kill_some: the server, the daemon, or both; every other time not before an epoch
+# was committed.
 nr_kills=0
 kill_some() {
-	local who=$((RANDOM % 4))
+	local who=$((RANDOM % 4)) last
+	last=$(last_commit)
+	[ $((RANDOM % 2)) = 0 ] || wait_until 20 has_committed "${last:-0}"
 	nr_kills=$((nr_kills + 1))
 	[ $who -gt 1 ] || kill_daemon
 	if [ $who != 0 ]; then
@@ -142,6 +145,13 @@ kill_some() {
 	fi
 	[ $who -gt 1 ] || start_daemon
 	sleep 0.$((RANDOM % 8 + 1))
+}
+
+last_commit() {
+	field "${watched[0]}" last_committed
+}
+has_committed() {
+	[ "$(last_commit)" -gt "$1" ]
 }
 
 # end_watch DESCRIPTION: all was right, and is.

@@ -13,10 +13,11 @@
  * V3 an epoch is always the same, however often it is read, whatever was killed
  *    in between.
  * V4 the newest epoch never goes back, not by a kill either: what was seen was
- *    durable (S3). If it is listed, it can be opened.
+ *    durable (S3). If it is listed, it can be opened; with --gaps not always
+ *    (on_full=apply), but then at last.
  *
  * A server that is not there is waited for. SIGTERM ends it, after one more
- * look at all of the history. Status 0: all held; 1: a violation; 2: too little
+ * look at the history. Status 0: all held; 1: a violation; 2: too little
  * was seen, or something else went wrong.
  */
 #include <errno.h>
@@ -44,15 +45,19 @@ static const char usage[] =
 "  --images N    at least so many must be seen (1), ...\n"
 "  --behind N    ... while a newer epoch was open or kept as partial (0), ...\n"
 "  --history N   ... so many epochs of the history (0)\n"
+"  --gaps N      so many times there must have been no image (not allowed)\n"
 "  --patience S  without a server (60)\n"
 "  --enough FILE make it when that has been seen\n";
 
-enum { IMAGES = 256, BEHIND, HISTORY, PATIENCE, ENOUGH, HELP };
+enum {
+	IMAGES = 256, BEHIND, HISTORY, PATIENCE, ENOUGH, GAPS, HELP
+};
 
 static const struct option long_options[] = {
 	{ "images", 1, NULL, IMAGES }, { "behind", 1, NULL, BEHIND },
 	{ "history", 1, NULL, HISTORY }, { "patience", 1, NULL, PATIENCE },
-	{ "enough", 1, NULL, ENOUGH }, { "help", 0, NULL, HELP },
+	{ "enough", 1, NULL, ENOUGH }, { "gaps", 1, NULL, GAPS },
+	{ "help", 0, NULL, HELP },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -85,8 +90,9 @@ static struct sight *sights;
 static size_t nr_known, nr_sights, max_known, max_sights;
 static uint64_t newest;
 static uint64_t nr_images, nr_live, nr_behind, nr_history, nr_again, nr_gone,
-	nr_broken, nr_violations;
-static bool is_behind;			/* at the last listing */
+	nr_broken, nr_gaps, nr_violations;
+static bool is_behind, is_in_place;	/* at the last listing */
+static bool is_gap;			/* there was no image, last */
 static volatile sig_atomic_t is_ending;
 
 static void __attribute__((format(printf, 1, 2)))
@@ -226,6 +232,7 @@ static int list(struct history *h)
 		violation("the newest epoch was %" PRIu64 ", and is %" PRIu64,
 			  newest, h->last_clean);
 	newest = h->last_clean;
+	is_in_place = h->state == STAGE_IN_PLACE;
 	is_behind = h->open_epoch > newest || h->last_partial > newest;
 	note_epochs(h);
 	return 0;
@@ -279,14 +286,26 @@ static int check_epoch(struct known *k, struct oracle_image *image)
 }
 
 /* V4 */
+static void no_image(const char *why, uint64_t epoch)
+{
+	is_gap = true;
+	if (OPTION(GAPS))
+		nr_gaps++;
+	else
+		violation("epoch %" PRIu64 " %s", epoch, why);
+}
+
 static int check_newest(uint64_t epoch)
 {
 	struct known *k = find_known(epoch);
 	struct history h;
 	int ret = k ? check_epoch(k, newest_image) : 0;
 
-	if (!k)
-		violation("epoch %" PRIu64 " is not listed", epoch);
+	is_gap = false;
+	if (!k) {
+		no_image("is not listed", epoch);
+		return 0;
+	}
 	nr_images += !ret;
 	nr_behind += !ret && is_behind;
 	if (ret != -ENOENT)
@@ -295,10 +314,26 @@ static int check_newest(uint64_t epoch)
 	if (ret)
 		return ret;
 	if (newest == epoch && history_find(&h, epoch))
-		violation("epoch %" PRIu64 " is listed and not there", epoch);
+		no_image("is listed and not there", epoch);
 	history_clear(&h);
 	nr_gone++;
 	return 0;
+}
+
+/*
+ * A read of VOL may show an epoch in place, if that is said (--gaps). It is
+ * over with a clean commit: so it wasn't, if none came and it isn't said now.
+ */
+static bool was_in_place(const char *suffix, uint64_t before)
+{
+	struct history h;
+
+	if (*suffix || !OPTION(GAPS))
+		return false;
+	if (is_in_place || list(&h))
+		return true;
+	history_clear(&h);
+	return is_in_place || newest != before;
 }
 
 /* What is not named by an epoch: at least as new as the newest before. */
@@ -307,6 +342,7 @@ static int check_live(unsigned int i)
 	static const char *const suffix[] = { "", "@latest" };
 	const struct known *k = find_known(newest);
 	struct oracle_bounds bounds;
+	uint64_t epoch = newest;
 	char name[100];
 	int ret;
 
@@ -315,17 +351,20 @@ static int check_live(unsigned int i)
 	bounds = k->bounds;
 	snprintf(name, sizeof(name), "%s%s", names[0], suffix[i]);
 	ret = read_export(name, volumes[0], bytes_of(0), bytes_of(0));
-	if (ret == -ENOENT)
-		violation("%s is not there", name);
-	if (ret)
+	if (ret == -ENOENT || (ret == -EIO && OPTION(GAPS))) {
+		no_image("is there by its number only", newest);
+		return 0;
+	}
+	if (ret || was_in_place(suffix[i], epoch))
 		return ret;
 	oracle_state_issued(state, &bounds);
-	judge(live_image[i], name, k->epoch, &bounds);
+	judge(live_image[i], name, epoch, &bounds);
 	nr_live++;
 	return 0;
 }
 
-static int check_history(const struct history *h, bool is_all)
+/* What was not read yet, and some of the rest. */
+static int check_history(const struct history *h)
 {
 	struct oracle_image *image = oracle_image_create(&state->plan);
 	int ret = image ? 0 : -ENOMEM;
@@ -334,7 +373,7 @@ static int check_history(const struct history *h, bool is_all)
 		struct known *k = find_known(h->epochs[i].epoch);
 
 		if (!h->epochs[i].is_clean || !k ||
-		    (k->is_read && !is_all && rand() % REREAD))
+		    (k->is_read && rand() % REREAD))
 			continue;
 		ret = check_epoch(k, image);
 		nr_history += !ret;
@@ -347,7 +386,7 @@ static int check_history(const struct history *h, bool is_all)
 
 /* --- the whole ------------------------------------------------------------ */
 
-static int look(bool is_history, bool is_all)
+static int look(bool is_history)
 {
 	struct history h;
 	int ret = list(&h);
@@ -355,7 +394,7 @@ static int look(bool is_history, bool is_all)
 	if (ret)
 		return ret;
 	if (newest && is_history)
-		ret = check_history(&h, is_all);
+		ret = check_history(&h);
 	else if (newest)
 		ret = check_newest(newest);
 	for (unsigned int i = 0; !ret && newest && i < 2; i++)
@@ -373,18 +412,24 @@ static uint64_t now_s(void)
 	return ts.tv_sec;
 }
 
-/* Until it has been one good look; false: nobody was there for too long. */
-static bool look_well(bool is_history, bool is_all)
+/*
+ * Until something was looked at; the last look until all was. False: nobody was
+ * there for too long.
+ */
+static bool look_well(bool is_history, bool is_last)
 {
 	const struct timespec nap = { .tv_nsec = 20000000 };
 	uint64_t end = now_s() + OPTION(PATIENCE);
+	uint64_t before = nr_images + nr_history;
 	int ret;
 
-	while ((ret = look(is_history, is_all))) {
+	while ((ret = look(is_history))) {
 		nr_broken++;
-		if (now_s() > end || (is_ending && !is_all)) {
+		if (!is_last && nr_images + nr_history > before)
+			return true;
+		if (now_s() > end || (is_ending && !is_last)) {
 			printf("# watch: %s\n", strerror(-ret));
-			return is_ending && !is_all;
+			return is_ending && !is_last;
 		}
 		nanosleep(&nap, NULL);
 	}
@@ -394,7 +439,7 @@ static bool look_well(bool is_history, bool is_all)
 static bool is_enough(void)
 {
 	return nr_images >= OPTION(IMAGES) && nr_behind >= OPTION(BEHIND) &&
-	       nr_history >= OPTION(HISTORY);
+	       nr_history >= OPTION(HISTORY) && nr_gaps >= OPTION(GAPS);
 }
 
 static void tell_enough(void)
@@ -413,9 +458,10 @@ static int report(bool is_well)
 {
 	printf("# watch: epochs=%zu images=%" PRIu64 " live=%" PRIu64
 	       " behind=%" PRIu64 " history=%" PRIu64 " again=%" PRIu64
-	       " gone=%" PRIu64 " broken=%" PRIu64 " violations=%" PRIu64 "\n",
+	       " gone=%" PRIu64 " broken=%" PRIu64 " gaps=%" PRIu64
+	       " violations=%" PRIu64 "\n",
 	       nr_known, nr_images, nr_live, nr_behind, nr_history, nr_again,
-	       nr_gone, nr_broken, nr_violations);
+	       nr_gone, nr_broken, nr_gaps, nr_violations);
 	if (nr_violations)
 		return 1;
 	if (is_well && is_enough())
@@ -493,6 +539,8 @@ int main(int argc, char **argv)
 		tell_enough();
 	}
 	if (is_well && !nr_violations)
-		is_well = look_well(true, true);
+		is_well = look_well(true, true) && look_well(false, true);
+	if (is_well && is_gap)
+		violation("there is no image at last");
 	return report(is_well);
 }

@@ -29,6 +29,8 @@ void sim_load(struct sim_volume *v);
 /* sim-promote.c */
 int sim_activate(const struct kernel_promoted *p,
 		 char error[KERNEL_ERROR_SIZE]);
+int sim_deactivate(const char *name, char error[KERNEL_ERROR_SIZE]);
+int sim_nr_opens(const char *name, char error[KERNEL_ERROR_SIZE]);
 void sim_note_step(const char *step);
 
 /* sim-meta.c */

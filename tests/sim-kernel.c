@@ -606,5 +606,7 @@ const struct kernel_ops sim_kernel_ops = {
 	.check_out = sim_check_out,
 	.take_out = sim_take_out,
 	.activate = sim_activate,
+	.deactivate = sim_deactivate,
+	.nr_opens = sim_nr_opens,
 	.note_step = sim_note_step,
 };

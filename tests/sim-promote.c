@@ -138,6 +138,22 @@ int sim_activate(const struct kernel_promoted *p,
 	return err ? refuse(error, err, p->metadata) : 0;
 }
 
+int sim_deactivate(const char *name, char error[KERNEL_ERROR_SIZE])
+{
+	LOCKED;
+	struct sim_volume *v = sim_find(name);
+
+	if (v)
+		v->is_plain = true;
+	return 0;
+}
+
+/* Ours, and that of a test that has made the file "open". */
+int sim_nr_opens(const char *name, char error[KERNEL_ERROR_SIZE])
+{
+	return 1 + !access(sim_path("open", ""), F_OK);
+}
+
 /*
  * SIM_DIE_AT=STEP: as kill -9 there. SIM_HOLD_AT=STEP: it takes as long as the
  * file "hold" is there.

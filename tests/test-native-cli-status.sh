@@ -46,6 +46,16 @@ out_has '^v1: syncing: the first copy is being made'
 out_has '^    next: wait'
 ctl 4 status --check
 
+says status "$(status ok "$(volume v1 replicating ',"verify":{"running":true,
+	"total_bytes":1073741824,"done_bytes":268435456,"differing_bytes":8192}')")"
+ctl 0 status
+out_has '\[#{6}\.{18}\]  25 %  verifying: 256 MiB of 1\.0 GiB, 8\.0 KiB differ'
+says status "$(status ok "$(volume v1 replicating ',"comparing":true,
+	"bytes_compared":1048576,"bytes_equal":524288,"verify":{"running":false}')")"
+ctl 0 status
+out_has '^v1: comparing before it sends: 1\.0 MiB compared, 512 KiB were equal'
+is "what is over is not told" "$(grep -c verifying "$out")" 0
+
 says status "$(status degraded "$(volume v1 replicating \
 	',"persistence":"failed"' "the metadata device has failed" "mend it")")"
 ctl 4 status --check

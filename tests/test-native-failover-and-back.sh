@@ -50,7 +50,7 @@ replicactl pair invite q --address "127.0.0.1:$port" --listen 127.0.0.1 \
 	--create "a:${native_mib}MiB:$scratch_dir/a.img" \
 	>"$scratch_dir/token" || bail "A does not invite"
 b replicactl pair join q <"$scratch_dir/token" || bail "B does not join"
-check "B sends it to A" b replicactl enable a --target pair:q --metadata none \
+check "B sends it to A" b replicactl enable a --target pair:q \
 	--heartbeat 200ms --interval 20ms
 b_settled() {
 	[ "$(b rpc-call get a state)" = replicating ] &&
@@ -75,6 +75,11 @@ start_b
 check "now B is superseded" wait_until 30 eval \
 	'[ "$(b rpc-call get a state)" = superseded ]'
 check "and can be given up in its turn" b replicactl resolve a --keep peer
+is "then it is no primary any more" "$(ls "$site_b/state/promotions")" ""
+is "and has no device" "$(b sim-ctl get a plain)" 1
+kill_pid $b_pid
+start_b
+is "also not after a restart" "$(b rpc-call status | jq '.volumes | length')" 0
 kill -TERM $b_pid
 wait $b_pid
 is "B stops cleanly" $? 0

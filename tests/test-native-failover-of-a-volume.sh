@@ -16,7 +16,7 @@ make_epoch 13 131072
 make_epoch 14 49152
 last=$epoch
 
-refuses "not without --force" "only a forced one" b replicactl failover a
+refuses "not without a word" "hands over; --force" b replicactl failover a
 refuses "not a volume that is not here" "there is no replica of zz" \
 	b replicactl failover zz --force
 refuses "not where it is the primary" "is a primary here already" \

@@ -65,6 +65,28 @@ refuses "nobody else can open it" "another process has it" \
 	nbdkit -f -U "$scratch_dir/x.nbd" "$plugin_so" "dir=$stage_dir"
 stop_daemon
 is "a clean stop" $? 0
+
+# view CONDITION: of the folder, without anybody who has it open.
+view() {
+	env -u REPLICA_SOCKET replicactl history --json \
+		--target "stage:$stage_dir/a" | jq -e "$1"
+}
+sums() {
+	find "$stage_dir" -type f | sort | xargs sha256sum
+}
+before=$(sums)
+check "its history can be looked at" view \
+	".state == \"ok\" and ([.epochs[].epoch] | index($one))"
+check "and its state" eval "replicactl status --check --target \
+	'stage:$stage_dir/a' | grep -x 'state: ok'"
+is "nothing is changed by that" "$(sums)" "$before"
+start_stage history=1h
+check "also while nbdkit has it" view "[.epochs[].epoch] | index($one)"
+stop_plugin
+refuses "no such volume" "has no volume b" replicactl history \
+	--target "stage:$stage_dir/b"
+refuses "no stage" "No such file" replicactl history --target "stage:/proc/b"
+refuses "no name" "want stage:DIR/VOLUME" replicactl history --target stage:b
 served "nbdkit serves the same image" same_as_volume
 served "and that of an epoch" image_of "$scratch_dir/image" "$one"
 check "as it was" cmp "$scratch_dir/one" "$scratch_dir/image"

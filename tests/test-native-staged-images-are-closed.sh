@@ -15,6 +15,12 @@ requires_cmd oracle-sim-writer oracle-watch oracle-check
 seconds=${DMR_SOAK_SECONDS:-8}
 RANDOM=${DMR_SEED:-1}
 
+# Between two kills there is time for some epochs.
+kill_slowly() {
+	paced 3
+	kill_some
+}
+
 begin_watch "a b" 4 history=1h "" "--chains 4 --max 8192 --pause 2000" \
 	"--images 20 --history 20"
 paced "$seconds"
@@ -28,6 +34,12 @@ end_watch "one volume, and epochs are applied at once"
 begin_watch a 4 "history=0 log=16MiB" "" "--chains 4 --pause 2000" "--images 10"
 paced "$seconds"
 end_watch "a log that is nearly full, always being applied"
+
+# The one configuration in which there may be no image, while that is said.
+begin_watch a 4 "history=0 log=512KiB on_full=apply" "" \
+	"--chains 4 --pause 20000 --max 65536" "--images 10 --gaps 1"
+paced "$seconds" kill_slowly
+end_watch "a log that cannot hold an epoch: in place"
 
 begin_watch "a b" 4 history=1h "window=64KiB bandwidth=8MiB" \
 	"--chains 4 --max 65536 --zero 5 --pause 2000" "--images 5 --behind 5"

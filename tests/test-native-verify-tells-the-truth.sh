@@ -110,6 +110,29 @@ damage_it() {
 check_target "a plain server"
 check_under_load "a plain server"
 
+# What is read there counts against bandwidth=. Slower is always right.
+stop_daemon
+echo bandwidth=2MiB >>"$scratch_dir/conf"
+start_daemon
+wait_settled a 60
+begun=$SECONDS
+check "with bandwidth=" verify
+check "8 MiB take their time" test $((SECONDS - begun)) -ge 3
+stop_daemon
+echo bandwidth=4KiB >>"$scratch_dir/conf"
+start_daemon
+wait_settled a 60
+rpc-call verify '{"volume": "a"}' >/dev/null
+sleep 2				# most likely it waits by now
+kill -TERM $daemon_pid
+check "one that would take an hour is ended by a stop" \
+	wait_until 40 eval "! kill -0 $daemon_pid"
+wait $daemon_pid
+is "cleanly" $? 0
+sed -i /^bandwidth=/d "$scratch_dir/conf"
+start_daemon
+wait_settled a 60
+
 # A target that goes away meanwhile is waited for.
 kill_pid $target_pid
 rpc-call verify '{"volume": "a"}' >"$scratch_dir/out" 2>&1

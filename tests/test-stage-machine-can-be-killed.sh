@@ -3,7 +3,7 @@
 # If this fails, a secondary whose machine dies may come back without the last epoch
 # that it answered for, or with a history that lies: the machine is killed at some
 # moment of a workload, and its disk is looked at. DMR_KILLS=N: so often.
-# lab: host soak timeout=3000
+# lab: host soak timeout=10000
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-powercut-stage.sh"
 requires_cmd mkfs.ext4
@@ -21,12 +21,12 @@ kill_one() {
 	truncate -s $(((fs + base) * 512)) "$disk"
 	mkfs.ext4 -q -b 1024 -J size=2 -E nodiscard "$disk" $((fs / 2))k
 	"$test_dir/vm/run" --no-module --share "$share" --disk "$disk" \
-		--pidfile "$scratch_dir/pid" --timeout 300 -- \
+		--pidfile "$scratch_dir/pid" --timeout 900 -- \
 		tests/powercut-stage-guest $fs $base "$base_path" "$seed" \
 		>"$scratch_dir/vm" 2>&1 &
 	pid=$!
 	cleanup_fn kill $pid
-	wait_until 300 has_marks $after || return 1
+	wait_until 900 has_marks $after || return 1
 	kill -KILL "$(cat "$scratch_dir/pid")"
 	wait $pid
 	killed_at=$(nr_marks)

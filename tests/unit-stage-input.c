@@ -104,7 +104,7 @@ static void test_idle_group(void)
 
 static void *write_slowly(void *arg)
 {
-	client_write(arg, NULL, 2, 1, 2);
+	client_write(arg, NULL, 2, 3, 2);	/* written at once */
 	return NULL;
 }
 

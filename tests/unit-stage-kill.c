@@ -186,8 +186,8 @@ static bool kill_one(struct acked *acked, uint64_t n)
 int main(void)
 {
 	const char *kills = getenv("STAGE_KILLS");
-	unsigned int most = getenv("DMR_SOAK") ? 500 : 60;
-	unsigned int nr = kills ? (unsigned int)atoi(kills) : most, bad = 0;
+	int most = getenv("DMR_SOAK") ? 500 : 60;
+	unsigned int nr = kills ? atoi(kills) : most, bad = 0;
 	struct acked *acked = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct error err = { 0 };

@@ -338,7 +338,7 @@ static bool history_size(void)
 
 static void *write_slowly(void *arg)
 {
-	client_write(arg, NULL, 2, 1, 666);
+	client_write(arg, NULL, 2, 3, 666);
 	return NULL;
 }
 

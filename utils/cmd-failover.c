@@ -53,11 +53,30 @@ static void put_text(const struct args *args, json_t *params, const char *key)
 
 static int check(const struct args *args)
 {
-	if (args_has(args, "force") || args_has(args, "dry-run"))
+	bool is_planned = args_has(args, "planned");
+
+	if (is_planned && (args_has(args, "force") || args_has(args, "epoch") ||
+			   args_has(args, "at") || args_has(args, "dir") ||
+			   args_has(args, "metadata")))
+		return ctl_fail(args, STATUS_USAGE, "failover: with --planned "
+				"goes no other option but --dry-run");
+	if (is_planned || args_has(args, "force") || args_has(args, "dry-run"))
 		return STATUS_OK;
-	return ctl_fail(args, STATUS_USAGE, "failover: only a forced one can "
-			"be done, where the other site is lost: --force says "
-			"so, --dry-run tells what it would cost");
+	return ctl_fail(args, STATUS_USAGE, "failover: --planned, at the "
+			"primary, hands over; --force, at the other site, "
+			"takes over; --dry-run tells what that would cost");
+}
+
+static void print_handover(const struct args *args, const json_t *r)
+{
+	if (json_is_true(json_object_get(r, "dry_run")))
+		printf("%s: all of it is at the other site\n",
+		       text_of(r, "volume"));
+	else
+		printf("%s: all of it is at the other site, up to epoch %.0f, "
+		       "and nothing is sent any more.\nThere: replicactl "
+		       "failover %s --force\n", text_of(r, "volume"),
+		       number_of(r, "last_committed"), args->words[0]);
 }
 
 static int run(const struct args *args)
@@ -67,8 +86,9 @@ static int run(const struct args *args)
 
 	if (status)
 		return status;
-	params = json_pack("{ss sb sb}", "volume", args->words[0], "force",
-			   args_has(args, "force"), "dry_run",
+	params = json_pack("{ss sb sb sb}", "volume", args->words[0], "force",
+			   args_has(args, "force"), "planned",
+			   args_has(args, "planned"), "dry_run",
 			   args_has(args, "dry-run"));
 	put_text(args, params, "dir");
 	put_text(args, params, "metadata");
@@ -82,6 +102,8 @@ static int run(const struct args *args)
 		return status;
 	if (args_has(args, "json"))
 		print_json(result);
+	else if (args_has(args, "planned"))
+		print_handover(args, result);
 	else
 		print_result(result);
 	json_decref(result);
@@ -89,6 +111,7 @@ static int run(const struct args *args)
 }
 
 static const struct option_spec options[] = {
+	{ "planned", NULL, "here is the primary: hand over, lose nothing" },
 	{ "force", NULL, "the other site is lost, or may be cut off" },
 	{ "epoch", "E", "as of this epoch (the newest image)" },
 	{ "at", "TIME", "as of the newest image that is not younger" },
@@ -104,20 +127,24 @@ const struct command cmd_failover = {
 	.words = "VOLUME",
 	.min_words = 1,
 	.max_words = 1,
-	.summary = "make the replica here the primary",
+	.summary = "hand a volume over, or take it over",
 	.examples =
 	"    replicactl failover vol --dry-run\n"
 	"    replicactl failover vol --force && mount /dev/mapper/vol /mnt\n"
-	"    replicactl failover vol --force --at '10m ago'\n",
+	"    replicactl failover vol --force --at '10m ago'\n"
+	"    umount /srv && replicactl failover vol --planned   # at the primary\n",
 	.text =
-	"For the site that receives, when the other is lost. The replica is closed\n"
+	"With --force, for the site that receives, when the other is lost. The replica is closed\n"
 	"to it for good: whatever it still sends is refused. It becomes what it was\n"
 	"at the newest consistent image, or at the one that is asked for, and gets\n"
 	"/dev/mapper/VOLUME, which remembers what is written to it. What the site\n"
 	"had that is newer is kept aside (replicactl salvage).\n"
 	"\n"
 	"Where it was interrupted, it goes on by itself when replicad is started,\n"
-	"or when it is asked for again.\n",
+	"or when it is asked for again.\n"
+	"\n"
+	"With --planned, for the primary: nobody may have the volume open. When the\n"
+	"other site has all of it, it is disabled here; then take it over there.\n",
 	.options = options,
 	.run = run,
 };

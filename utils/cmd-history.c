@@ -144,7 +144,7 @@ static int run(const struct args *args)
 
 static const struct option_spec options[] = {
 	{ "last", "N", "only the N newest epochs" },
-	{ "target", "URI", "ask this server, without replicad" },
+	{ "target", "URI", "ask this server or stage, without replicad" },
 	{ NULL }
 };
 
@@ -162,7 +162,8 @@ const struct command cmd_history = {
 	"the time of its cut, its kind (an image only if it is clean) and the size\n"
 	"of its data. An epoch that is pinned is open as an image, and stays.\n"
 	"With --target it asks a server that replicad does not know, as at the site\n"
-	"that receives.\n",
+	"that receives, or looks at a stage on this machine (stage:DIR/VOLUME), which\n"
+	"may be in use or not, and stays as it is.\n",
 	.options = options,
 	.run = run,
 };

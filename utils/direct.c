@@ -12,6 +12,7 @@
 #include "uri.h"
 
 #define DEADLINE_S	15
+#define STAGE		"stage:"
 
 struct asking {
 	struct ring *ring;
@@ -94,11 +95,44 @@ json_t *direct_history(const struct args *args, const char *target,
 	return a.result;
 }
 
+/* stage:DIR/VOLUME, whoever has it open. */
+static json_t *view_history(const struct args *args, const char *target,
+			    int *status)
+{
+	size_t len = strcspn(target, "?");
+	char *dir = strndup(target + strlen(STAGE), len - strlen(STAGE));
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+	struct history h = { 0 };
+	struct error err = { 0 };
+	json_t *result = NULL;
+
+	*status = STATUS_OK;
+	if (!slash || slash == dir || !slash[1]) {
+		free(dir);
+		*status = ctl_fail(args, STATUS_USAGE, "--target=%.100s: want "
+				   "stage:DIR/VOLUME", target);
+		return NULL;
+	}
+	*slash = 0;
+	if (!history_view(&h, dir, slash + 1, &err))
+		result = history_json(&h, target);
+	history_clear(&h);
+	free(dir);
+	if (!result)
+		*status = ctl_fail(args, status_of(err.code), "%s",
+				   err.code ? err.text : "no memory");
+	return result;
+}
+
 json_t *history_get(const struct args *args, int *status)
 {
-	char *target = direct_target(args, status);
+	const char *text = args_value(args, "target");
 	json_t *result;
+	char *target;
 
+	if (text && !strncmp(text, STAGE, strlen(STAGE)))
+		return view_history(args, text, status);
+	target = direct_target(args, status);
 	if (*status)
 		return NULL;
 	if (target) {

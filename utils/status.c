@@ -229,6 +229,38 @@ static void print_progress(const json_t *v)
 	putchar('\n');
 }
 
+static bool is_verifying(const json_t *v)
+{
+	return json_is_true(json_object_get(json_object_get(v, "verify"),
+					    "running"));
+}
+
+static void print_verifying(const json_t *v)
+{
+	const json_t *verify = json_object_get(v, "verify");
+	char done[PRINT_LEN], total[PRINT_LEN], differing[PRINT_LEN];
+	double all = number_of(verify, "total_bytes");
+	double is = number_of(verify, "done_bytes");
+
+	printf("%-12s ", text_of(v, "name"));
+	print_bar(all > 0 ? is / all : 0, BAR_LETTERS);
+	printf("  verifying: %s of %s, %s differ\n", print_bytes(done, is),
+	       print_bytes(total, all),
+	       print_bytes(differing, number_of(verify, "differing_bytes")));
+}
+
+static void print_comparing(const json_t *v)
+{
+	char compared[PRINT_LEN], equal[PRINT_LEN];
+
+	if (!json_is_true(json_object_get(v, "comparing")))
+		return;
+	printf("%s: comparing before it sends: %s compared, %s were equal\n",
+	       text_of(v, "name"),
+	       print_bytes(compared, number_of(v, "bytes_compared")),
+	       print_bytes(equal, number_of(v, "bytes_equal")));
+}
+
 static void print_clear_text(const json_t *v)
 {
 	if (!json_is_true(json_object_get(v, "clear_text")))
@@ -274,12 +306,15 @@ void status_print(const json_t *status)
 	print_verdict(volumes);
 	print_table(volumes);
 	json_array_foreach(volumes, i, v) {
-		if (!is_copying(v))
+		if (!is_copying(v) && !is_verifying(v))
 			continue;
 		if (is_first)
 			putchar('\n');
 		is_first = false;
-		print_progress(v);
+		if (is_copying(v))
+			print_progress(v);
+		if (is_verifying(v))
+			print_verifying(v);
 	}
 	if (!json_array_size(volumes)) {
 		puts("    next: replicactl enable VOLUME --target URI");
@@ -289,6 +324,8 @@ void status_print(const json_t *status)
 		putchar('\n');
 	json_array_foreach(volumes, i, v)
 		print_next_step(v);
+	json_array_foreach(volumes, i, v)
+		print_comparing(v);
 	json_array_foreach(volumes, i, v)
 		print_clear_text(v);
 	print_no_persistence(volumes);

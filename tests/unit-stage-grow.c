@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A volume that becomes larger. If this fails, a power cut in the middle costs
+ * the image, an older size is written to, or what is new is not zero.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stage-rig.h"
+#include "tap.h"
+
+#define LARGER	(RIG_BYTES + 32 * 1024)
+
+static const struct stage_options keep = { .history_ms = 3600000 };
+
+static struct disk *d;
+static struct stage *s;
+static struct client c;
+static struct model m;
+
+static void begin(void)
+{
+	memset(&m, 0, sizeof(m));
+	d = disk_create();
+	s = rig_create(d, &keep, 1);
+	client_connect(&c, s, "a");
+	client_hello(&c, 1, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	client_epoch(&c, &m, 2, 2, true);
+}
+
+static uint64_t size_of(struct stage_volume *v)
+{
+	struct stage_info info;
+
+	stage_get_info(v, &info);
+	return info.header.volume_bytes == info.bytes ? info.bytes : 0;
+}
+
+/* The image of what was there, and zeros. */
+static bool is_whole(struct stage_volume *v, const char *image)
+{
+	static const char zeros[LARGER - RIG_BYTES];
+	char buf[LARGER];
+	struct stage_image *i;
+	uint64_t bytes = size_of(v);
+	bool is_good;
+
+	if (stage_image_open(&i, v, STAGE_LATEST, NULL))
+		return false;
+	is_good = !stage_image_read(i, buf, bytes, 0, NULL) &&
+		  !memcmp(buf, image, RIG_BYTES) &&
+		  !memcmp(buf + RIG_BYTES, zeros, bytes - RIG_BYTES);
+	stage_image_close(i);
+	return is_good;
+}
+
+/* A hello, of a primary whose volume has so many bytes. */
+static int hello_of(struct stage_conn *conn, uint64_t bytes)
+{
+	char slot[REPLICA_SLOT_BYTES];
+	struct replica_header h = c.h;
+
+	h.kind = REPLICA_KIND_HELLO;
+	h.epoch = 0;
+	h.volume_bytes = bytes;
+	h.session = (struct replica_session) { 2, 1, 2001 };
+	h.seq += 3;
+	replica_header_encode(&h, slot, NULL);
+	return stage_conn_write(conn, slot, sizeof(slot),
+				replica_slot_offset(bytes, h.seq), NULL);
+}
+
+static void test_growing(void)
+{
+	struct stage_volume *v;
+	struct stage_conn *conn;
+	struct stage_image *i;
+	struct error err = { 0 };
+	char *base;
+	uint64_t size;
+
+	begin();
+	v = c.v;
+	is_int(stage_grow_volume(v, LARGER, &err), -EBUSY, "%s", err.text);
+	client_close(&c);
+	stage_image_open(&i, v, 1, NULL);
+	is_int(stage_grow_volume(v, LARGER, NULL), -EBUSY, "an open image");
+	stage_image_close(i);
+	error_clear(&err);
+	is_int(stage_grow_volume(v, 4096, &err), -EINVAL, "%s", err.text);
+	is_int(stage_grow_volume(v, RIG_BYTES + 1, NULL), -EINVAL, "odd bytes");
+	is_int(stage_grow_volume(v, RIG_BYTES, NULL), 0, "the same size");
+	disk_resize(d, "/base/a", LARGER + 4096);
+	base = disk_data(d, "/base/a", &size);
+	memset(base + RIG_BYTES, 7, LARGER - RIG_BYTES);
+	is_int(stage_grow_volume(v, LARGER, NULL), 0, "it grows");
+	is_int(size_of(v), LARGER, "it is larger, the header says so");
+	ok(is_whole(v, m.image[2]), "what is new is zero");
+	stage_conn_create(&conn, v, NULL);
+	is_int(hello_of(conn, RIG_BYTES), -EINVAL, "the old size is refused");
+	is_int(hello_of(conn, LARGER), 0, "the new one is taken");
+	stage_conn_destroy(conn);
+	stage_close(s);
+	s = rig_open(d, &keep, NULL);
+	v = stage_find(s, "a");
+	ok(size_of(v) == LARGER && is_whole(v, m.image[2]),
+	   "recovered: the same");
+	stage_close(s);
+	disk_destroy(d);
+}
+
+static void test_failing(void)
+{
+	unsigned int bad = 0;
+
+	for (uint64_t nth = 1; nth < 12; nth++) {
+		begin();
+		client_close(&c);
+		disk_fail(d, nth, -EIO, 0);
+		stage_grow_volume(c.v, LARGER, NULL);
+		bad += !is_whole(c.v, m.image[2]);
+		disk_fail(d, 0, 0, 0);
+		bad += stage_grow_volume(c.v, LARGER, NULL) ||
+		       size_of(c.v) != LARGER || !is_whole(c.v, m.image[2]);
+		stage_close(s);
+		disk_destroy(d);
+	}
+	is_int(bad, 0, "a call fails: it is as it was, and grows later");
+}
+
+static void test_cuts(void)
+{
+	unsigned int bad = 0, grown = 0, nr = 0;
+	uint64_t from, to;
+
+	begin();
+	client_close(&c);
+	from = disk_moment(d);
+	stage_grow_volume(c.v, LARGER, NULL);
+	to = disk_moment(d);
+	for (uint64_t at = from; at <= to; at++)
+		for (uint64_t seed = 0; seed < 8; seed++, nr++) {
+			struct disk *cut = disk_cut(d, at, seed);
+			struct stage *after = rig_open(cut, &keep, NULL);
+			struct stage_volume *v = stage_find(after, "a");
+
+			grown += size_of(v) == LARGER;
+			bad += !is_whole(v, m.image[2]);
+			stage_close(after);
+			disk_destroy(cut);
+		}
+	is_int(bad, 0, "a power cut at any moment: the image is there");
+	ok(grown && grown < nr, "it is larger, or not yet");
+	stage_close(s);
+	disk_destroy(d);
+}
+
+int main(void)
+{
+	test_growing();
+	test_failing();
+	test_cuts();
+	return tap_done();
+}
