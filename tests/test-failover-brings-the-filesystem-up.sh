@@ -133,6 +133,28 @@ check "but then" a replicactl resolve first --keep peer
 is "its device is as it was" "$(dmsetup table first | awk '{ print $3 }')" linear
 check "what was only here is kept" eval \
 	'[ "$(a replicactl salvage --json | jq ".salvages[0].bytes")" -gt 0 ]'
+
+# The way back, to the disk that A has.
+mkdir "$scratch_dir/a/stage"
+a replicactl pair invite q --address 127.0.0.1:10998 --listen 127.0.0.1 \
+	--dir "$scratch_dir/a/stage" --create back:32MiB:/dev/mapper/first \
+	>"$scratch_dir/token" || bail "A does not invite"
+b replicactl pair join q <"$scratch_dir/token" || bail "B does not join"
+check "B sends it back" b replicactl enable second --target pair:q/back \
+	--interval 100ms
+b_settled() {
+	[ "$(b rpc-call get second state)" = replicating ] &&
+		[ "$(b rpc-call get second dirty_bytes)" = 0 ]
+}
+check "A gets it" wait_until 120 b_settled
+check "handed over, in order" b replicactl failover second --planned
+check "B has no device of it any more" eval '[ ! -e /dev/mapper/second ]'
+check "A takes it over" a replicactl failover back --force
+cleanup_fn dmsetup remove --retry back
+check "with all of it" mount /dev/mapper/back "$mnt"
+is "what was written at B, too" "$(sha256sum <"$mnt/at-b")" "$sum"
+umount "$mnt"
+check "the filesystem is whole" e2fsck -fn /dev/mapper/back
 end $pid
 kill -TERM $b_pid
 wait $b_pid
