@@ -47,6 +47,16 @@ look() {
 	replica history --last 1 --json
 }
 
+# It has a part of what it lacks, but not all.
+is_halfway() {
+	look | jq -e '.last_partial > .last_committed and .staged_bytes > 0'
+}
+
+# link_until_halfway: the link is back for so long; then look.
+link_until_halfway() {
+	link up && until_true 150 is_halfway && link down && look
+}
+
 # open_test NAME: a test device of the newest image; tells of it as JSON.
 open_test() {
 	replica test --name "$1" --json | tee /dev/stderr >/run/test.json ||
