@@ -253,8 +253,52 @@ static void test_space(uint64_t min_ms)
 	disk_destroy(d);
 }
 
+static uint32_t kind_now(void)
+{
+	struct stage_info info;
+
+	stage_get_info(c.v, &info);
+	return info.header.kind;
+}
+
+static uint32_t kind_after_a_cut(struct disk *d)
+{
+	struct disk *cut = disk_cut(d, disk_moment(d), 0);
+	struct stage *after = rig_open(cut, &keep, NULL);
+	struct stage_info info;
+
+	stage_get_info(stage_find(after, "a"), &info);
+	stage_close(after);
+	disk_destroy(cut);
+	return info.header.kind;
+}
+
+/* Session Y6: what is answered is there after a power cut. */
+static void test_handover(void)
+{
+	struct disk *d = disk_create();
+	struct stage *s = rig_create(d, &keep, 1);
+
+	memset(&m, 0, sizeof(m));
+	client_connect(&c, s, "a");
+	client_hello(&c, 1, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	disk_fail(d, 1, -ENOSPC, FOR_EVER);
+	is_int(client_header(&c, REPLICA_KIND_HANDOVER, 1), -ENOSPC,
+	       "a handover on a full disk: %s", c.err.text);
+	is_int(kind_now(), REPLICA_KIND_CLEAN, "is none");
+	disk_fail(d, 0, 0, 0);
+	is_int(client_header(&c, REPLICA_KIND_HANDOVER, 1), 0, "with room: %s",
+	       c.err.text);
+	is_int(kind_after_a_cut(d), REPLICA_KIND_HANDOVER, "it is one");
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
+}
+
 int main(void)
 {
+	test_handover();
 	test_space(0);
 	test_space(3600000);
 
