@@ -19,6 +19,9 @@
  *    is written before the sync, or given up in a rewind. So nobody reads it.
  * A5 room is made by the applier, of the budget as of the disk: a writer waits
  *    while it can, and its segment stays, since what it has is not committed.
+ * A6 the segment with the newest commit stays, also when all of it is applied.
+ *    Of a log that was larger it may be more than all of the budget: then it
+ *    counts as one of today's, until the next commit lets it go.
  */
 #include <assert.h>
 #include <errno.h>
@@ -63,13 +66,24 @@ static void wait_a_second(struct stage_group *g)
 	pthread_cond_timedwait(&g->changed, &g->lock, &ts);
 }
 
+/* A6: by how much the oldest one, which cannot go yet, is too large. */
+static uint64_t excess(const struct stage_group *g)
+{
+	uint64_t most = g->stage->opts.segment_bytes;
+	const struct stage_segment *s = g->nr_segments ? g->segments[0] : NULL;
+
+	return s && s != g->current && s->bytes > most &&
+	       s->number == stage_lsn_segment(g->kept_lsn) &&
+	       g->kept_lsn <= g->checkpoint.applied_lsn ? s->bytes - most : 0;
+}
+
 /* A3 */
 static bool is_in_budget(const struct stage_group *g, bool is_data)
 {
 	const struct stage_options *o = &g->stage->opts;
 
-	return g->log_bytes + (is_data ? 2 : 1) * o->segment_bytes <=
-	       o->log_bytes;
+	return g->log_bytes - excess(g) +
+	       (is_data ? 2 : 1) * o->segment_bytes <= o->log_bytes;
 }
 
 static int refuse_full(struct stage_group *g, struct error *err)
