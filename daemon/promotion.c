@@ -217,7 +217,9 @@ static void go(struct promotion *p)
 		ask_server(p);
 		return;
 	}
-	if (p->pairing && pairing_hold(p->pairing, on_held, p))
+	p->hold.held = on_held;
+	p->hold.arg = p;
+	if (p->pairing && pairing_hold(p->pairing, &p->hold))
 		return;
 	start_run(p);
 }

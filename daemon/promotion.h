@@ -11,8 +11,8 @@
  *	       -> (gone)	it was refused before it was begun, or was dry
  *
  * T1 one at a time for a volume: who asks meanwhile is refused.
- * T2 nobody serves a stage while a promotion has it open; nbdkit comes back
- *    whatever has become of it.
+ * T2 nobody serves a stage while a promotion has it open, and one has it at a
+ *    time; nbdkit comes back, after the last, whatever has become of them.
  * T3 what was begun is resumed at the start of the daemon, before its pair is
  *    served again.
  *
@@ -40,6 +40,7 @@ struct promotion {
 	struct promotion_record record;
 	struct promotion_run run;
 	struct pairing *pairing;	/* held while WAITING, RUNNING; NULL */
+	struct pairing_hold hold;
 	struct ring_job job;
 	struct error error;		/* of the last run; the job's while it
 					 * is RUNNING */
