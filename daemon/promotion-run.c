@@ -155,6 +155,10 @@ static int adopt_fence(struct work *w, const struct stage_fence *f)
 	const struct promotion_wish *wish = &w->run->wish;
 	struct promotion_record *r = w->r;
 
+	if (f->phase == STAGE_PHASE_GIVEN_UP)
+		return error_set(w->err, -EINVAL, "%s: was promoted from this "
+				 "stage once, and given up: what it has is old",
+				 r->volume);
 	if (wish->epoch && wish->epoch != f->epoch)
 		return error_set(w->err, -EEXIST, "%s: was promoted already, "
 				 "as of epoch %" PRIu64, r->volume, f->epoch);
@@ -180,6 +184,8 @@ static int plan(struct work *w)
 			    f.header.ancestors[0].generation;
 	identity_random(&r->generation, sizeof(r->generation));
 	ret = f.phase == STAGE_PHASE_OPEN ? choose(w) : adopt_fence(w, &f);
+	if (!ret && f.phase == STAGE_PHASE_OPEN)
+		ret = stage_fence_check(w->v, r->epoch, r->generation, w->err);
 	if (!ret && f.phase != STAGE_PHASE_LEFT && !is_none(r->metadata))
 		ret = metadata_file_check(r->metadata, &info.header, w->err);
 	return ret;
@@ -197,7 +203,7 @@ static bool has_left(const struct work *w)
 	struct stage_fence f;
 
 	stage_get_fence(w->v, &f);
-	return f.phase == STAGE_PHASE_LEFT;
+	return f.phase >= STAGE_PHASE_LEFT;
 }
 
 struct salvaging {

@@ -13,6 +13,7 @@
 #include "events.h"
 #include "log.h"
 #include "pair.h"
+#include "stage-promote.h"
 
 #define NS	1e9
 
@@ -248,6 +249,14 @@ static bool has_volume(const char *dir, const char *volume)
 	       PATH_MAX && !access(path, F_OK);
 }
 
+static bool was_given_up(const char *dir, const char *volume)
+{
+	struct stage_fence f;
+
+	return !stage_fence_peek(dir, volume, &f, NULL) &&
+	       f.phase == STAGE_PHASE_GIVEN_UP;
+}
+
 static bool is_same_dir(const char *a, const char *b)
 {
 	char x[PATH_MAX], y[PATH_MAX];
@@ -261,6 +270,7 @@ static int find_stage(const struct daemon *daemon,
 		      struct promotion_record *r, struct error *err)
 {
 	unsigned int nr = 0;
+	bool is_old = false;
 
 	for (struct pairing *p = daemon->pairings; p; p = p->next) {
 		const char *dir = stage_of(p);
@@ -269,6 +279,10 @@ static int find_stage(const struct daemon *daemon,
 		    (q->dir && !is_same_dir(dir, q->dir)) ||
 		    (!q->dir && !has_volume(dir, q->volume)))
 			continue;
+		if (!q->dir && was_given_up(dir, q->volume)) {
+			is_old = true;
+			continue;
+		}
 		if (nr++)
 			return error_set(err, -EINVAL, "%s: more than one pair "
 					 "has it: name the stage (--dir)",
@@ -276,6 +290,10 @@ static int find_stage(const struct daemon *daemon,
 		snprintf(r->pair, sizeof(r->pair), "%s", p->record.name);
 		snprintf(r->dir, sizeof(r->dir), "%s", dir);
 	}
+	if (is_old && !nr)
+		return error_set(err, -EINVAL, "%.60s: was promoted here once, "
+				 "and given up: what the stage has is old",
+				 q->volume);
 	if (q->dir && !nr)
 		snprintf(r->dir, sizeof(r->dir), "%s", q->dir);
 	if (!r->dir[0] || !has_volume(r->dir, q->volume))
@@ -413,16 +431,40 @@ void promotions_free(struct daemon *daemon)
 		drop(daemon->promotions);
 }
 
+static int retire(const char *dir, const char *volume)
+{
+	struct error err = { 0 };
+	int ret = stage_fence_give_up(dir, volume, &err);
+
+	if (ret)
+		log_err(volume, "%s", err.text);
+	return ret;
+}
+
+/* T4. Also where the record was lost. */
+static int retire_all(struct daemon *daemon, const char *volume,
+		      const struct promotion *p)
+{
+	int ret = p ? retire(p->record.dir, volume) : 0;
+
+	for (struct pairing *o = daemon->pairings; !ret && o; o = o->next)
+		if (stage_of(o))
+			ret = retire(stage_of(o), volume);
+	return ret;
+}
+
 int promotion_forget(struct daemon *daemon, const char *volume, bool *was)
 {
 	struct promotion *p = find(daemon, volume);
 	int err;
 
 	*was = p;
-	if (!p)
-		return 0;
-	if (p->state == PROMOTION_WAITING || p->state == PROMOTION_RUNNING)
+	if (p && (p->state == PROMOTION_WAITING ||
+		  p->state == PROMOTION_RUNNING))
 		return -EBUSY;
+	err = retire_all(daemon, volume, p);
+	if (err || !p)
+		return err;
 	err = promotion_remove(daemon->config.state_dir, volume);
 	if (!err)
 		drop(p);

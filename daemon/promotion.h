@@ -15,6 +15,8 @@
  *    time; nbdkit comes back, after the last, whatever has become of them.
  * T3 what was begun is resumed at the start of the daemon, before its pair is
  *    served again.
+ * T4 what was given up is never promoted again: the fence in the stage says so,
+ *    durably, before the record goes.
  *
  * All on the main thread.
  */
@@ -72,8 +74,8 @@ void promotions_start(struct daemon *daemon);
 void promotions_free(struct daemon *daemon);
 
 /*
- * This site is the volume's primary no more: the record goes, durably. *was: it
- * was one, and has a device that is to go. -EBUSY: under way.
+ * T4. This site is the volume's primary no more: the record goes, durably.
+ * *was: it was one, and has a device that is to go. -EBUSY: under way.
  */
 int promotion_forget(struct daemon *daemon, const char *volume, bool *was);
 
