@@ -17,13 +17,20 @@
 
 #define NS	1e9
 
-static struct promotion *find(const struct daemon *daemon, const char *volume)
+static struct promotion *find_any(const struct daemon *daemon,
+				  const char *volume, bool is_dry)
 {
 	struct promotion *p = daemon->promotions;
 
-	while (p && strcmp(p->record.volume, volume))
+	while (p && (p->run.is_dry != is_dry ||
+		     strcmp(p->record.volume, volume)))
 		p = p->next;
 	return p;
+}
+
+static struct promotion *find(const struct daemon *daemon, const char *volume)
+{
+	return find_any(daemon, volume, false);
 }
 
 /* --- telling -------------------------------------------------------------- */
@@ -137,7 +144,7 @@ static void on_run(struct ring_job *job)
 	struct daemon *daemon = p->daemon;
 
 	p->state = p->error.code ? PROMOTION_FAILED : PROMOTION_DONE;
-	if (p->record.is_begun)
+	if (p->record.is_begun || !p->done)
 		tell_end(p);
 	let_pairing_go(p);
 	answer(p);
@@ -379,7 +386,11 @@ void promotion_start(struct daemon *daemon, const struct promotion_request *q,
 		again(p, q, done, arg);
 		return;
 	}
-	if (make_record(daemon, q, &record, &err)) {
+	p = find_any(daemon, q->volume, true);
+	if (p && !p->record.pair[0])	/* T1: nothing to wait for it at */
+		error_set(&err, -EBUSY, "%s: a dry run is under way",
+			  q->volume);
+	if (err.code || make_record(daemon, q, &record, &err)) {
 		refuse(done, arg, &err);
 		return;
 	}
@@ -505,7 +516,8 @@ static json_t *status_of(const struct promotion *p)
 	json_object_set_new(o, "target", json_null());
 	json_object_set_new(o, "state", json_string(pair_state_name(
 		p->state == PROMOTION_DONE ? PAIR_PROMOTED :
-					     PAIR_FAILING_OVER)));
+		p->state == PROMOTION_FAILED ? PAIR_ERROR :
+					       PAIR_FAILING_OVER)));
 	json_object_set_new(o, "reason", json_string(reason));
 	json_object_set_new(o, "next_step", json_string(next_step(p)));
 	json_object_set_new(o, "lag_s", json_null());

@@ -8,9 +8,11 @@
  *	       -> DONE	its device is there
  *	       -> FAILED	it was begun; goes on when it is asked for
  *				again, and at the next start
- *	       -> (gone)	it was refused before it was begun, or was dry
+ *	       -> (gone)	it was refused before anything was done, or was
+ *				dry
  *
- * T1 one at a time for a volume: who asks meanwhile is refused.
+ * T1 one at a time for a volume: who asks meanwhile is refused. A dry run is in
+ *    nobody's way.
  * T2 nobody serves a stage while a promotion has it open, and one has it at a
  *    time; nbdkit comes back, after the last, whatever has become of them.
  * T3 what was begun is resumed at the start of the daemon, before its pair is
@@ -48,7 +50,6 @@ struct promotion {
 					 * is RUNNING */
 	promotion_done_fn *done;	/* NULL: nobody waits */
 	void *arg;
-	bool is_asked;			/* by somebody, not by a start */
 };
 
 struct promotion_request {
