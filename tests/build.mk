@@ -148,4 +148,6 @@ unit-y += unit-stage-promote
 unit-stage-promote-y := $(stage-rig-objs)
 unit-y += unit-failover-files
 build/san/tests/unit-failover-files.o: cppflags += -Ikmod
+build/san/tests/unit-failover-files: LDFLAGS += -Wl,--wrap=pwrite \
+	-Wl,--wrap=fsync
 unit-y += unit-lineage
