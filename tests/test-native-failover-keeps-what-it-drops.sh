@@ -77,5 +77,22 @@ is "the salvage is known" "$(b rpc-call get a salvage)" \
 is "and the newest epoch that there was" "$(b rpc-call get a last_clean)" \
 	"$last"
 check "and what was dropped" eval '[ "$(b rpc-call get a dropped_bytes)" -gt 0 ]'
+
+# A folder that is slow to read: a file that cannot be opened yet.
+mkfifo "$stage_dir/slow.salvage"
+b replicactl salvage --json >"$scratch_dir/list" &
+list=$!
+for _ in 1 2 3; do
+	check "salvages are listed beside the work" \
+		timeout 60 env SIM_DIR="$site_b" \
+		REPLICA_SOCKET="$site_b/control" rpc-call status
+done
+timeout 60 sh -c ': >"$1"' sh "$stage_dir/slow.salvage"
+wait $list
+is "and then they are there" "$(jq '[.salvages[] | select(.error | not)] |
+	length' "$scratch_dir/list")" 1
+is "what is none has an error" "$(jq '[.salvages[] | select(.error)] | length' \
+	"$scratch_dir/list")" 1
+rm "$stage_dir/slow.salvage"
 kill_pid $b_pid
 finish
