@@ -390,6 +390,21 @@ static int loop_of(const char *path, char device[LOOP_PATH_LEN],
 	return err;
 }
 
+struct table_options {
+	char text[80];
+};
+
+static struct table_options options_of(const struct kernel_promoted *p)
+{
+	struct table_options o = { "0" };
+
+	if (p->chunk_sectors && p->region_sectors)
+		snprintf(o.text, sizeof(o.text), "4 chunk_size %" PRIu32
+			 " region_size %" PRIu32, p->chunk_sectors,
+			 p->region_sectors);
+	return o;
+}
+
 /*
  * The base is the device itself. After a boot nobody knows who has written it
  * before us (L1).
@@ -397,7 +412,7 @@ static int loop_of(const char *path, char device[LOOP_PATH_LEN],
 static int insert_below(struct dmr_dm *dm, const struct kernel_promoted *p,
 			const char *meta)
 {
-	int err = dmr_dm_insert_kept(dm, p->name, meta, NULL);
+	int err = dmr_dm_insert_kept(dm, p->name, meta, options_of(p).text);
 
 	return err || !p->is_again ? err :
 	       dmr_dm_message(dm, p->name, "mark all");
@@ -430,7 +445,7 @@ static int make_device(struct dmr_dm *dm, const struct kernel_promoted *p,
 
 	if (err == -ENXIO)
 		return dmr_dm_create(dm, p->name, base, meta, p->bytes / 512,
-				     NULL);
+				     options_of(p).text);
 	return err ? err : take_device(dm, p, &info, base, meta);
 }
 

@@ -53,6 +53,8 @@ struct kernel_promoted {
 	const char *base;		/* its data: a file or a device … */
 	uint64_t bytes;
 	const char *metadata;		/* … its metadata: the same, or "none" */
+	uint32_t chunk_sectors;		/* of the metadata; 0 = the … */
+	uint32_t region_sectors;	/* … kernel's defaults */
 	bool is_again;			/* it was active before, in a boot that
 					 * is over, perhaps */
 };

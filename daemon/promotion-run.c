@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "activation.h"
 #include "identity.h"
 #include "log.h"
 #include "metadata-file.h"
@@ -326,7 +327,7 @@ static int do_activate(struct work *w)
 		.is_again = w->r->step >= PROMOTION_ACTIVE,
 	};
 	char why[KERNEL_ERROR_SIZE] = "";
-	int ret = w->run->kernel_ops->activate(&promoted, why);
+	int ret = activation_run(w->run->kernel_ops, &promoted, why);
 
 	return ret ? error_set(w->err, ret, "%s: %s", w->r->volume,
 			       why[0] ? why : strerror(-ret)) : 0;

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The device of a volume that was promoted: as its metadata says. */
+#ifndef REPLICAD_ACTIVATION_H
+#define REPLICAD_ACTIVATION_H
+
+#include "kernel.h"
+
+/*
+ * As ops->activate(), with the sizes of chunk and region that the metadata has;
+ * @p->chunk_sectors and region_sectors are not looked at. Blocks, any thread.
+ */
+int activation_run(const struct kernel_ops *ops,
+		   const struct kernel_promoted *p,
+		   char error[KERNEL_ERROR_SIZE]);
+
+#endif
