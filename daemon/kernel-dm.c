@@ -405,17 +405,25 @@ static struct table_options options_of(const struct kernel_promoted *p)
 	return o;
 }
 
-/*
- * The base is the device itself. After a boot nobody knows who has written it
- * before us (L1).
- */
+/* A file is in no table of the boot; a volume may be (L1). */
+bool kernel_dm_is_private_base(const char *base)
+{
+	struct stat st;
+
+	return !stat(base, &st) && (S_ISREG(st.st_mode) || lvm_is_hidden(base));
+}
+
+/* replicad may live on the very device: see insert_locked_in_memory(). */
 static int insert_below(struct dmr_dm *dm, const struct kernel_promoted *p,
 			const char *meta)
 {
-	int err = dmr_dm_insert_kept(dm, p->name, meta, options_of(p).text);
+	int err;
 
-	return err || !p->is_again ? err :
-	       dmr_dm_message(dm, p->name, "mark all");
+	if (mlockall(MCL_CURRENT))
+		return -errno;
+	err = dmr_dm_insert_kept(dm, p->name, meta, options_of(p).text);
+	munlockall();
+	return err;
 }
 
 /* There is a device of that name: it must be ours, or the base. */

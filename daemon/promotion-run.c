@@ -41,6 +41,7 @@ struct work {
 	struct promotion_record *r;
 	struct stage *stage;
 	struct stage_volume *v;
+	bool is_again;			/* the base was let go before */
 	struct error *err;
 };
 
@@ -324,10 +325,10 @@ static int do_activate(struct work *w)
 		.base = w->r->base,
 		.bytes = w->r->bytes,
 		.metadata = w->r->metadata,
-		.is_again = w->r->step >= PROMOTION_ACTIVE,
 	};
 	char why[KERNEL_ERROR_SIZE] = "";
-	int ret = activation_run(w->run->kernel_ops, &promoted, why);
+	int ret = activation_run(w->run->kernel_ops, w->run->state_dir,
+				 &promoted, w->is_again, why);
 
 	return ret ? error_set(w->err, ret, "%s: %s", w->r->volume,
 			       why[0] ? why : strerror(-ret)) : 0;
@@ -414,6 +415,7 @@ static int run_new(struct work *w)
 
 	if (ret || w->run->is_dry)
 		return ret;
+	w->is_again = has_left(w);
 	ret = note(w, PROMOTION_BEGUN);				/* P1 */
 	return ret ? ret : run_steps(w);
 }
@@ -424,6 +426,7 @@ int promotion_run(const struct promotion_run *run, struct promotion_record *r,
 	struct work w = { .run = run, .r = r, .err = err };
 	int ret = 0;
 
+	w.is_again = !run->is_new && r->step >= PROMOTION_LEFT;
 	if (run->is_new || r->step < PROMOTION_LEFT)
 		ret = open_stage(&w);
 	if (!ret)

@@ -608,6 +608,7 @@ const struct kernel_ops sim_kernel_ops = {
 	.take_out = sim_take_out,
 	.activate = sim_activate,
 	.deactivate = sim_deactivate,
+	.is_private_base = sim_is_private_base,
 	.nr_opens = sim_nr_opens,
 	.note_step = sim_note_step,
 };

@@ -162,6 +162,12 @@ int sim_deactivate(const char *name, char error[KERNEL_ERROR_SIZE])
 	return 0;
 }
 
+/* A test that has made the file "shared" says: others activate it. */
+bool sim_is_private_base(const char *base)
+{
+	return access(sim_path("shared", ""), F_OK);
+}
+
 /* Ours, and that of a test that has made the file "open". */
 int sim_nr_opens(const char *name, char error[KERNEL_ERROR_SIZE])
 {
