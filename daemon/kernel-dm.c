@@ -390,17 +390,40 @@ static int loop_of(const char *path, char device[LOOP_PATH_LEN],
 	return err;
 }
 
-/*
- * The base is the device itself. After a boot nobody knows who has written it
- * before us (L1).
- */
+struct table_options {
+	char text[80];
+};
+
+static struct table_options options_of(const struct kernel_promoted *p)
+{
+	struct table_options o = { "0" };
+
+	if (p->chunk_sectors && p->region_sectors)
+		snprintf(o.text, sizeof(o.text), "4 chunk_size %" PRIu32
+			 " region_size %" PRIu32, p->chunk_sectors,
+			 p->region_sectors);
+	return o;
+}
+
+/* A file is in no table of the boot; a volume may be (L1). */
+bool kernel_dm_is_private_base(const char *base)
+{
+	struct stat st;
+
+	return !stat(base, &st) && (S_ISREG(st.st_mode) || lvm_is_hidden(base));
+}
+
+/* replicad may live on the very device: see insert_locked_in_memory(). */
 static int insert_below(struct dmr_dm *dm, const struct kernel_promoted *p,
 			const char *meta)
 {
-	int err = dmr_dm_insert_kept(dm, p->name, meta, NULL);
+	int err;
 
-	return err || !p->is_again ? err :
-	       dmr_dm_message(dm, p->name, "mark all");
+	if (mlockall(MCL_CURRENT))
+		return -errno;
+	err = dmr_dm_insert_kept(dm, p->name, meta, options_of(p).text);
+	munlockall();
+	return err;
 }
 
 /* There is a device of that name: it must be ours, or the base. */
@@ -430,7 +453,7 @@ static int make_device(struct dmr_dm *dm, const struct kernel_promoted *p,
 
 	if (err == -ENXIO)
 		return dmr_dm_create(dm, p->name, base, meta, p->bytes / 512,
-				     NULL);
+				     options_of(p).text);
 	return err ? err : take_device(dm, p, &info, base, meta);
 }
 

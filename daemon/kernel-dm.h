@@ -16,6 +16,7 @@ int kernel_dm_take_out(const struct kernel_form *form,
 int kernel_dm_activate(const struct kernel_promoted *p,
 		       char error[KERNEL_ERROR_SIZE]);
 int kernel_dm_deactivate(const char *name, char error[KERNEL_ERROR_SIZE]);
+bool kernel_dm_is_private_base(const char *base);
 int kernel_dm_nr_opens(const char *name, char error[KERNEL_ERROR_SIZE]);
 
 #endif

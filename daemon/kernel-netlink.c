@@ -145,5 +145,6 @@ const struct kernel_ops kernel_netlink_ops = {
 	.take_out = kernel_dm_take_out,
 	.activate = kernel_dm_activate,
 	.deactivate = kernel_dm_deactivate,
+	.is_private_base = kernel_dm_is_private_base,
 	.nr_opens = kernel_dm_nr_opens,
 };

@@ -53,8 +53,8 @@ struct kernel_promoted {
 	const char *base;		/* its data: a file or a device … */
 	uint64_t bytes;
 	const char *metadata;		/* … its metadata: the same, or "none" */
-	bool is_again;			/* it was active before, in a boot that
-					 * is over, perhaps */
+	uint32_t chunk_sectors;		/* of the metadata; 0 = the … */
+	uint32_t region_sectors;	/* … kernel's defaults */
 };
 
 struct kernel {
@@ -125,6 +125,8 @@ struct kernel_ops {
 	 * there is none; -EBUSY: in use. As above.
 	 */
 	int (*deactivate)(const char *name, char error[KERNEL_ERROR_SIZE]);
+	/* Does nobody else activate this base (L1)? Blocks, any thread. */
+	bool (*is_private_base)(const char *base);
 	/* How often the device of that name is open now; -errno. As above. */
 	int (*nr_opens)(const char *name, char error[KERNEL_ERROR_SIZE]);
 	/* For tests: how far a verb has come. NULL: nobody asks. */

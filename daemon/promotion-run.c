@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "activation.h"
 #include "identity.h"
 #include "log.h"
 #include "metadata-file.h"
@@ -43,6 +44,7 @@ struct work {
 	struct promotion_record *r;
 	struct stage *stage;
 	struct stage_volume *v;
+	bool is_again;			/* the base was let go before */
 	struct error *err;
 };
 
@@ -385,10 +387,10 @@ static int do_activate(struct work *w)
 		.base = w->r->base,
 		.bytes = w->r->bytes,
 		.metadata = w->r->metadata,
-		.is_again = w->r->step >= PROMOTION_ACTIVE,
 	};
 	char why[KERNEL_ERROR_SIZE] = "";
-	int ret = w->run->kernel_ops->activate(&promoted, why);
+	int ret = activation_run(w->run->kernel_ops, w->run->state_dir,
+				 &promoted, w->is_again, why);
 
 	return ret ? error_set(w->err, ret, "%s: %s", w->r->volume,
 			       why[0] ? why : strerror(-ret)) : 0;
@@ -493,6 +495,7 @@ static int run_new(struct work *w)
 		w->run->kernel_ops->note_step("planned");
 	if (ret || w->run->is_dry)
 		return ret;
+	w->is_again = has_left(w);
 	ret = note(w, PROMOTION_BEGUN);				/* P1 */
 	return ret ? ret : run_steps(w);
 }
@@ -503,6 +506,7 @@ int promotion_run(const struct promotion_run *run, struct promotion_record *r,
 	struct work w = { .run = run, .r = r, .err = err };
 	int ret = 0;
 
+	w.is_again = !run->is_new && r->step >= PROMOTION_LEFT;
 	if (run->is_new || r->step < PROMOTION_LEFT)
 		ret = open_stage(&w);
 	if (!ret)

@@ -112,6 +112,9 @@ unit-y += unit-stage-crash
 unit-stage-crash-y := $(stage-rig-objs)
 unit-y += unit-stage-rules
 unit-stage-rules-y := $(stage-rig-objs)
+unit-y += unit-local-stage
+unit-local-stage-y := daemon/local-stage.o daemon/plugin-options.o
+build/san/tests/unit-local-stage: LDFLAGS += -Wl,--wrap=stage_open
 unit-y += unit-stage-disk-full
 unit-stage-disk-full-y := $(stage-rig-objs)
 unit-y += unit-stage-grow

@@ -6,15 +6,24 @@
 
 requires_cmd replica-dump
 
-# replicate_pair [B-OPTION...]: volume a at A is paired with B, and settled
+# make_stage: with volume a of $chunk_bytes
+make_stage() {
+	mkdir -p "$stage_dir"
+	nbdkit -U - "$plugin_so" dir="$stage_dir" chunk="$chunk_bytes" \
+		create="a:${native_mib}MiB:$site_b/a.base" --run true ||
+		bail "no stage"
+}
+
+# replicate_pair: volume a at A, of $chunk_bytes, is paired with B, and settled
 replicate_pair() {
-	make_volume a
+	make_volume a "$native_mib" "${chunk_bytes-4096}"
 	begin_config
 	printf '[volume a]\ntarget=pair:p\n%s\n' \
 		$'heartbeat=200ms\ninterval=20ms\nstale_wait=300ms' \
 		>>"$scratch_dir/conf"
 	start_daemon
 	start_b
+	[ -z "${chunk_bytes-}" ] || make_stage
 	choose_port
 	invite p --history 1h --create "a:${native_mib}MiB:$site_b/a.base" ||
 		bail "no invitation"

@@ -21,7 +21,7 @@ kill_pid() {
 # make_volume NAME [MIB]: half full of random data
 make_volume() {
 	local bytes=$((${2-$native_mib} * 1048576))
-	sim-ctl create "$1" $bytes && sim-ctl write "$1" 0 $((bytes / 2)) ||
+	sim-ctl create "$1" $bytes ${3-} && sim-ctl write "$1" 0 $((bytes / 2)) ||
 		bail "cannot make the volume $1"
 }
 

@@ -215,7 +215,7 @@ static void make_rig(struct rig *rig, unsigned int i)
 	snprintf(rig->name, sizeof(rig->name), "s%uv%u", scenario, i);
 	rig->fake = &fake_targets[i];
 	fake_setup(rig->fake, BYTES);
-	sim_create(rig->name, BYTES);
+	sim_create(rig->name, BYTES, SIM_CHUNK);
 	write_chunks(rig, 0, CHUNKS / 2);
 }
 

@@ -2,7 +2,7 @@
 /*
  * What an application and an operator do to the simulated kernel:
  *
- *	sim-ctl create V BYTES		sim-ctl write V OFFSET BYTES [SEED]
+ *	sim-ctl create V BYTES [CHUNK]	sim-ctl write V OFFSET BYTES [SEED]
  *	sim-ctl storm V WRITES SEED [DELAY_US [SPAN]]	random 4 KiB writes
  *	sim-ctl reload V		sim-ctl degrade V CHUNKS
  *	sim-ctl request V TEXT		dmsetup message V 0 request TEXT
@@ -112,7 +112,8 @@ static int do_get(char **argv, int argc)
 
 static int do_create(char **argv, int argc)
 {
-	return sim_create(argv[0], strtoull(argv[1], NULL, 0));
+	return sim_create(argv[0], strtoull(argv[1], NULL, 0),
+			  argc > 2 ? atoi(argv[2]) : SIM_CHUNK);
 }
 
 static int do_write(char **argv, int argc)

@@ -50,10 +50,10 @@ static int make_file(const char *name, const char *suffix, uint64_t bytes)
 	return err;
 }
 
-int sim_create(const char *name, uint64_t bytes)
+int sim_create(const char *name, uint64_t bytes, uint32_t chunk_bytes)
 {
 	LOCKED;
-	uint64_t chunks = bytes / SIM_CHUNK;
+	uint64_t chunks = (bytes + chunk_bytes - 1) / chunk_bytes;
 	struct sim_volume *v;
 	int err = make_file(name, ".map", sizeof(*v) + chunks);
 
@@ -67,7 +67,7 @@ int sim_create(const char *name, uint64_t bytes)
 	snprintf(v->name, sizeof(v->name), "%s", name);
 	v->nr_chunks = chunks;
 	v->info.sectors = bytes / 512;
-	v->info.chunk_sectors = SIM_CHUNK / 512;
+	v->info.chunk_sectors = chunk_bytes / 512;
 	v->info.role = DMR_ROLE_PRIMARY;
 	v->info.dev_flags = DMR_DEV_F_VOLATILE;
 	v->info.members = 1;
@@ -102,18 +102,20 @@ int sim_write(const char *name, const void *buf, size_t len, uint64_t off)
 {
 	LOCKED;
 	struct sim_volume *v = sim_find(name);
+	uint64_t chunk;
 	bool is_first;
 	int err;
 
 	if (!v)
 		return -ENXIO;
+	chunk = v->info.chunk_sectors * 512;
 	if (v->is_plain) {
 		v->was_written = true;
 		return copy_to(name, ".img", buf, len, off);
 	}
 	sim_notice_death(v);
 	is_first = !v->info.nr_dirty;
-	for (uint64_t i = off / SIM_CHUNK; i * SIM_CHUNK < off + len; i++)
+	for (uint64_t i = off / chunk; i * chunk < off + len; i++)
 		write_chunk(v, i, &is_first);
 	maybe_degrade(v);
 	err = copy_to(name, ".img", buf, len, off);

@@ -30,6 +30,7 @@ void sim_load(struct sim_volume *v);
 int sim_activate(const struct kernel_promoted *p,
 		 char error[KERNEL_ERROR_SIZE]);
 int sim_deactivate(const char *name, char error[KERNEL_ERROR_SIZE]);
+bool sim_is_private_base(const char *base);
 int sim_nr_opens(const char *name, char error[KERNEL_ERROR_SIZE]);
 void sim_note_step(const char *step);
 

@@ -179,7 +179,8 @@ void sim_notice_death(struct sim_volume *v)
 
 static int freeze(struct sim_volume *v)
 {
-	char buf[SIM_CHUNK];
+	size_t len = v->info.chunk_sectors * 512;
+	char buf[SIM_CHUNK_MAX];
 	int img = open(sim_path(v->name, ".img"), O_RDONLY | O_CLOEXEC);
 	int view = open(sim_path(v->name, ".view"), O_WRONLY | O_CLOEXEC);
 	int err = img < 0 || view < 0 ? -EIO : 0;
@@ -188,8 +189,8 @@ static int freeze(struct sim_volume *v)
 		if (!(v->chunks[i] & SIM_DIRTY))
 			continue;
 		v->chunks[i] = SIM_FROZEN | (v->chunks[i] & SIM_UNNAMED);
-		if (pread(img, buf, SIM_CHUNK, i * SIM_CHUNK) < 0 ||
-		    pwrite(view, buf, SIM_CHUNK, i * SIM_CHUNK) < 0)
+		if (pread(img, buf, len, i * len) < 0 ||
+		    pwrite(view, buf, len, i * len) < 0)
 			err = -EIO;
 	}
 	close(img);
@@ -607,6 +608,7 @@ const struct kernel_ops sim_kernel_ops = {
 	.take_out = sim_take_out,
 	.activate = sim_activate,
 	.deactivate = sim_deactivate,
+	.is_private_base = sim_is_private_base,
 	.nr_opens = sim_nr_opens,
 	.note_step = sim_note_step,
 };

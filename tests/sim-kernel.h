@@ -24,7 +24,8 @@
 
 #include "kernel.h"
 
-#define SIM_CHUNK	4096
+#define SIM_CHUNK	4096	/* if none is named */
+#define SIM_CHUNK_MAX	65536
 
 extern const struct kernel_ops sim_kernel_ops;
 
@@ -60,7 +61,7 @@ struct sim_volume {
 #define SIM_ON_DISK	(SIM_DIRTY | SIM_UNNAMED | SIM_MARKED)
 
 /* The side of the tests: what an application and an operator would do. */
-int sim_create(const char *name, uint64_t bytes);
+int sim_create(const char *name, uint64_t bytes, uint32_t chunk_bytes);
 int sim_write(const char *name, const void *buf, size_t len, uint64_t off);
 int sim_reload(const char *name);	/* a crash; the module is loaded anew */
 int sim_request(const char *name, const char *text);

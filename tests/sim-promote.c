@@ -16,6 +16,8 @@
 
 #include "format.h"
 
+#define SIM_REGION	8192	/* sectors, if none is named */
+
 static int refuse(char error[KERNEL_ERROR_SIZE], int err, const char *what)
 {
 	snprintf(error, KERNEL_ERROR_SIZE, "%s: %s", what, strerror(-err));
@@ -30,6 +32,14 @@ static int link_base(const struct kernel_promoted *p)
 	if (access(p->base, R_OK | W_OK))
 		return -errno;
 	return symlink(p->base, image) && errno != EEXIST ? -errno : 0;
+}
+
+/* As check_fit() of the kernel. */
+static bool fits(const struct sim_volume *v, const struct dmr_super *s,
+		 const struct kernel_promoted *p)
+{
+	return v->info.chunk_sectors == s->chunk_sectors &&
+	       (p->region_sectors ?: SIM_REGION) == s->region_sectors;
 }
 
 static int load_super(int fd, struct dmr_super *s, struct dmr_layout *l)
@@ -89,17 +99,19 @@ static void take_super(struct sim_volume *v, const struct dmr_super *s)
 	}
 }
 
-static int load_metadata(const char *name, const char *path)
+static int load_metadata(const struct kernel_promoted *p)
 {
 	LOCKED;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
-	struct sim_volume *v = sim_find(name);
+	int fd = open(p->metadata, O_RDONLY | O_CLOEXEC), err;
+	struct sim_volume *v = sim_find(p->name);
 	struct dmr_layout l;
 	struct dmr_super s;
 
 	if (fd < 0)
 		return -errno;
 	err = v ? load_super(fd, &s, &l) : -ENXIO;
+	if (!err && !fits(v, &s, p))
+		err = -EINVAL;
 	if (!err)
 		take_super(v, &s);
 	if (!err)
@@ -133,9 +145,11 @@ int sim_activate(const struct kernel_promoted *p,
 	err = link_base(p);
 	if (err)
 		return refuse(error, err, p->base);
-	err = is_there ? unplain(p->name) : sim_create(p->name, p->bytes);
+	err = is_there ? unplain(p->name) :
+	      sim_create(p->name, p->bytes, p->chunk_sectors ?
+			 p->chunk_sectors * 512 : SIM_CHUNK);
 	if (!err && strcmp(p->metadata, "none"))
-		err = load_metadata(p->name, p->metadata);
+		err = load_metadata(p);
 	return err ? refuse(error, err, p->metadata) : 0;
 }
 
@@ -147,6 +161,12 @@ int sim_deactivate(const char *name, char error[KERNEL_ERROR_SIZE])
 	if (v)
 		v->is_plain = true;
 	return 0;
+}
+
+/* A test that has made the file "shared" says: others activate it. */
+bool sim_is_private_base(const char *base)
+{
+	return access(sim_path("shared", ""), F_OK);
 }
 
 /* Ours, and that of a test that has made the file "open". */
