@@ -275,9 +275,21 @@ static int check_settled(struct resolution *r, struct volume *v)
 	return 0;
 }
 
+/* R3. A dry run tells what there is. */
+static int check_given_up(struct resolution *r, struct volume *v)
+{
+	int ret = check_state(r, v);
+
+	if (ret || r->is_dry || volume_refresh(v))
+		return ret;
+	return v->info.epoch || v->info.nr_frozen ?
+	       error_set(&r->error, -EAGAIN, "%s: its last epoch is still open",
+			 name_of(r)) : 0;
+}
+
 static void look(struct resolution *r, struct volume *v)
 {
-	int ret = r->is_planned ? check_settled(r, v) : check_state(r, v);
+	int ret = r->is_planned ? check_settled(r, v) : check_given_up(r, v);
 
 	if (ret)
 		return;

@@ -19,6 +19,8 @@
  *    nothing, so the map only grows. Or (a planned handover) for one that
  *    replicates and owes its target nothing, after the claim: then the peer
  *    has all that there is.
+ * R3 the map is read when no epoch is open: one that was in doubt is aborted,
+ *    and dirty again, after the state has changed (L3: dirty or frozen).
  *
  * It may be repeated after a crash: nothing is dropped before the last step,
  * and the salvage gets its name when it is whole.
