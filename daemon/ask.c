@@ -52,9 +52,11 @@ static void on_fetched(void *arg, const struct history *h,
 static void read_stage(struct ring_job *job)
 {
 	struct ask *ask = container_of(job, struct ask, job);
-	struct local_stage *s = local_stage_find(&ask->name);
+	struct local_stage *s;
 	struct stage_volume *v;
 
+	if (local_stage_find(&s, &ask->name, &ask->err))
+		return;
 	if (!s) {
 		history_view(&ask->h, ask->name.options.dir, ask->name.volume,
 			     &ask->err);

@@ -147,7 +147,7 @@ void daemon_wrap_up(struct daemon *daemon)
 {
 	if (!daemon->is_stopping || daemon->is_wrapped_up || daemon->asks ||
 	    daemon->testdevs || daemon->pairings || daemon->nr_joins ||
-	    daemon->nr_promotions || daemon->resolutions)
+	    daemon->nr_promotions || daemon->nr_methods || daemon->resolutions)
 		return;
 	daemon->is_wrapped_up = true;
 	op_stop_all(daemon, on_all_stopped, NULL);

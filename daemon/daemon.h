@@ -47,6 +47,7 @@ struct daemon {
 	unsigned int nr_joins;		/* under way */
 	struct promotion *promotions;
 	unsigned int nr_promotions;	/* under way */
+	unsigned int nr_methods;	/* that work on a thread */
 	struct resolution *resolutions;	/* under way */
 	struct control *control;
 	struct ring_signal signal;

@@ -9,8 +9,11 @@
  *    waits in the stage waits for work that was begun before, or for the
  *    applier, so that the threads are never all stuck.
  *
- * `table_lock` guards the table and what is opened and closed there; ->lock the
- * queue of one stage. Never both.
+ * H4 a stage is opened and closed without table_lock: the recovery of one log
+ *    holds up nobody who is about another stage. It is in the table meanwhile,
+ *    as busy; who wants to have it waits, who only looks is told so.
+ *
+ * `table_lock` guards the table; ->lock the queue of one stage. Never both.
  */
 #include "local-stage.h"
 
@@ -29,6 +32,7 @@
 struct local_stage {
 	struct local_stage *next;	/* table_lock, as these: */
 	unsigned int users;
+	bool is_busy;			/* H4: the rest is another's */
 	dev_t dev;			/* set once … */
 	ino_t ino;
 	struct stage_options options;
@@ -42,6 +46,7 @@ struct local_stage {
 };
 
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t table_changed = PTHREAD_COND_INITIALIZER;
 static struct local_stage *table;
 
 /* --- names ---------------------------------------------------------------- */
@@ -207,15 +212,6 @@ static void stop_threads(struct local_stage *s)
 
 /* --- the table ------------------------------------------------------------ */
 
-static void destroy(struct local_stage *s)
-{
-	stop_threads(s);
-	stage_close(s->stage);
-	pthread_mutex_destroy(&s->lock);
-	pthread_cond_destroy(&s->queued);
-	free(s);
-}
-
 static int look_at_dir(const char *dir, struct stat *st, struct error *err)
 {
 	int ret = stat(dir, st) ? -errno : S_ISDIR(st->st_mode) ? 0 : -ENOTDIR;
@@ -234,37 +230,77 @@ static struct local_stage *find(const struct stat *st)
 }
 
 /* The options as they were asked for. */
-static int create(struct local_stage **out, const struct stage_name *name,
-		  const struct stat *st, struct error *err)
+static struct local_stage *create(const struct stage_name *name,
+				  const struct stat *st)
 {
 	struct local_stage *s = calloc(1, sizeof(*s));
-	int ret;
 
 	if (!s)
-		return error_set(err, -ENOMEM, "no memory");
+		return NULL;
 	s->dev = st->st_dev;
 	s->ino = st->st_ino;
 	s->options = name->options.stage;
 	s->last = &s->first;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->queued, NULL);
-	ret = stage_open(&s->stage, name->options.dir, &s->options, err);
-	if (!ret) {
-		ret = start_threads(s);
-		if (ret)
-			error_set(err, ret, "no threads for the stage: %s",
-				  strerror(-ret));
-	}
-	if (ret) {
-		destroy(s);
+	return s;
+}
+
+static int start(struct local_stage *s, const char *dir, struct error *err)
+{
+	int ret = stage_open(&s->stage, dir, &s->options, err);
+
+	if (ret)
 		return ret;
-	}
+	ret = start_threads(s);
+	return ret ? error_set(err, ret, "no threads for the stage: %s",
+			       strerror(-ret)) : 0;
+}
+
+/* With table_lock, dropped. H4 */
+static void remove_busy(struct local_stage *s)
+{
+	struct local_stage **at = &table;
+
+	pthread_mutex_unlock(&table_lock);
+	stop_threads(s);
+	stage_close(s->stage);
+	pthread_mutex_lock(&table_lock);
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->queued);
+	free(s);
+	pthread_cond_broadcast(&table_changed);
+}
+
+/* With table_lock, dropped. H4 */
+static int add(struct local_stage **out, const struct stage_name *name,
+	       const struct stat *st, struct error *err)
+{
+	struct local_stage *s = create(name, st);
+	int ret;
+
+	if (!s)
+		return error_set(err, -ENOMEM, "no memory");
+	s->is_busy = true;
 	s->next = table;
 	table = s;
+	pthread_mutex_unlock(&table_lock);
+	ret = start(s, name->options.dir, err);
+	pthread_mutex_lock(&table_lock);
+	if (ret) {
+		remove_busy(s);
+		return ret;
+	}
+	s->is_busy = false;
+	pthread_cond_broadcast(&table_changed);
 	*out = s;
 	return 0;
 }
 
+/* With table_lock, dropped. */
 static int get_locked(struct local_stage **out, const struct stage_name *name,
 		      struct error *err)
 {
@@ -274,9 +310,10 @@ static int get_locked(struct local_stage **out, const struct stage_name *name,
 
 	if (ret)
 		return ret;
-	s = find(&st);
+	while ((s = find(&st)) && s->is_busy)
+		pthread_cond_wait(&table_changed, &table_lock);
 	if (!s)
-		ret = create(&s, name, &st, err);
+		ret = add(&s, name, &st, err);
 	else if (memcmp(&s->options, &name->options.stage,	/* H2 */
 			sizeof(s->options)))
 		ret = error_set(err, -EINVAL, "the stage %.150s is open with "
@@ -300,30 +337,32 @@ int local_stage_get(struct local_stage **s, const struct stage_name *name,
 	return ret;
 }
 
-struct local_stage *local_stage_find(const struct stage_name *name)
+int local_stage_find(struct local_stage **out, const struct stage_name *name,
+		     struct error *err)
 {
 	struct local_stage *s = NULL;
 	struct stat st;
+	int ret = 0;
 
 	pthread_mutex_lock(&table_lock);
 	if (!look_at_dir(name->options.dir, &st, NULL))
 		s = find(&st);
-	if (s)
+	if (s && s->is_busy)
+		ret = error_set(err, -EAGAIN, "the stage %.150s is being opened "
+				"or closed: ask again", name->options.dir);
+	else if (s)
 		s->users++;
 	pthread_mutex_unlock(&table_lock);
-	return s;
+	*out = ret ? NULL : s;
+	return ret;
 }
 
 void local_stage_put(struct local_stage *s)
 {
-	struct local_stage **at = &table;
-
 	pthread_mutex_lock(&table_lock);
 	if (!--s->users) {
-		while (*at != s)
-			at = &(*at)->next;
-		*at = s->next;
-		destroy(s);
+		s->is_busy = true;
+		remove_busy(s);
 	}
 	pthread_mutex_unlock(&table_lock);
 }

@@ -41,15 +41,19 @@ struct stage_work {
 };
 
 /*
- * The stage in DIR, which is opened if it is not. Blocks, as do put and find:
- * for a job, not for a ring's thread. 0 or -errno with a sentence; -EBUSY:
+ * The stage in DIR, which is opened if it is not. Blocks, as put does: for a
+ * job, not for a ring's thread. 0 or -errno with a sentence; -EBUSY:
  * another process has it.
  */
 int local_stage_get(struct local_stage **s, const struct stage_name *name,
 		    struct error *err);
 
-/* Only if it is open, with whatever options; else NULL. To be put, too. */
-struct local_stage *local_stage_find(const struct stage_name *name);
+/*
+ * Only if it is open, with whatever options; else NULL. To be put, too. 0, or
+ * -EAGAIN with a sentence while it is opened or closed, which isn't waited for.
+ */
+int local_stage_find(struct local_stage **s, const struct stage_name *name,
+		     struct error *err);
 
 /* The last one closes it: no connection and no work is left. */
 void local_stage_put(struct local_stage *s);

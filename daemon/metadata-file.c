@@ -3,7 +3,9 @@
  * I1 A file gets its name when it is whole. On a device the superblocks are
  *    zeros, durably, until all bits are on disk: what is half done is new, and
  *    a new one is wholly dirty.
- * I2 What belongs to another volume is never written over.
+ * I2 What belongs to another volume, or to anything else that is known by its
+ *    first 128 KiB (a member of an array, a filesystem), is never written over.
+ * I3 It is made in memory: no error of the place it goes to can end us.
  */
 #include "metadata-file.h"
 
@@ -18,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +32,8 @@
 #define CHUNK_MAX	2048
 #define REGION		8192
 #define REGION_CHUNKS	64		/* at least */
+#define LOOK_BYTES	(128 * 1024)	/* where others have their magic */
+#define SECTOR		512
 
 struct metadata_file {
 	char path[PATH_MAX];
@@ -40,7 +43,8 @@ struct metadata_file {
 	uint32_t chunk_bytes;
 	bool is_device;
 	int fd;
-	char *map;
+	bool is_begun, is_done;
+	char *map;			/* I3 */
 	size_t len;
 };
 
@@ -92,25 +96,63 @@ static void set_super(struct metadata_file *f, const struct replica_header *h)
 
 /* --- where it goes -------------------------------------------------------- */
 
-/* I2 */
-static int check_old(const struct metadata_file *f, int fd, struct error *err)
+static bool is_zero(const char *data, size_t len)
 {
 	static const char zeros[DMR_BLOCK_SIZE];
-	char slots[2][DMR_BLOCK_SIZE] = { { 0 } };
-	ssize_t n = pread(fd, slots, sizeof(slots), 0);
+
+	for (size_t part; len; data += part, len -= part) {
+		part = len < sizeof(zeros) ? len : sizeof(zeros);
+		if (memcmp(data, zeros, part))
+			return false;
+	}
+	return true;
+}
+
+/* Zeros, or what a try of ours that has not ended has left there (I1). */
+static bool is_new(const struct metadata_file *f, char *data, size_t len)
+{
+	size_t supers = DMR_NR_SUPERS * DMR_BLOCK_SIZE;
+
+	if (!is_zero(data, len < supers ? len : supers))
+		return false;
+	for (size_t at = supers; at < len; at += SECTOR) {
+		uint64_t nr = at / DMR_BLOCK_SIZE;
+		size_t part = len - at < SECTOR ? len - at : SECTOR;
+		unsigned int bit = at % DMR_BLOCK_SIZE / SECTOR;
+
+		if (!is_zero(data + at, part) &&
+		    (nr >= f->layout.nr_blocks || part < SECTOR ||
+		     dmr_block_check(data + nr * DMR_BLOCK_SIZE,
+				     f->super.volume_id, nr, 1U << bit)))
+			return false;
+	}
+	return true;
+}
+
+static bool is_ours(const struct metadata_file *f, const char *data)
+{
 	struct dmr_super old;
 	const char *why;
 
+	return dmr_super_choose(data, data + DMR_BLOCK_SIZE, &old, &why) >= 0 &&
+	       !memcmp(old.volume_id, f->super.volume_id, 16);
+}
+
+/* I2 */
+static int check_old(const struct metadata_file *f, int fd, struct error *err)
+{
+	char *data = calloc(1, LOOK_BYTES);
+	ssize_t n = data ? pread(fd, data, LOOK_BYTES, 0) : -1;
+	int ret = 0;
+
 	if (n < 0)
-		return fail(f, -errno, err);
-	if (!memcmp(slots[0], zeros, sizeof(zeros)))
-		return 0;
-	if (dmr_super_choose(slots[0], slots[1], &old, &why) >= 0 &&
-	    !memcmp(old.volume_id, f->super.volume_id, 16))
-		return 0;
-	return error_set(err, -EEXIST, "%.180s: has something that is not of "
-			 "this volume: clear its first 8 KiB, or name another",
-			 f->path);
+		ret = fail(f, data ? -errno : -ENOMEM, err);
+	else if (!is_ours(f, data) && !is_new(f, data, n))
+		ret = error_set(err, -EEXIST, "%.180s: has something that is "
+				"not of this volume: clear its first 128 KiB, "
+				"or name another", f->path);
+	free(data);
+	return ret;
 }
 
 static int check_size(const struct metadata_file *f, int fd, struct error *err)
@@ -171,7 +213,29 @@ int metadata_file_check(const char *path, const struct replica_header *h,
 
 /* --- writing -------------------------------------------------------------- */
 
-static int map_it(struct metadata_file *f)
+static int write_at(const struct metadata_file *f, uint64_t at, uint64_t end)
+{
+	while (at < end) {
+		ssize_t n = pwrite(f->fd, f->map + at, end - at, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		at += n;
+	}
+	return 0;
+}
+
+static int write_blocks(const struct metadata_file *f, uint64_t nr,
+			uint64_t end)
+{
+	int ret = write_at(f, nr * DMR_BLOCK_SIZE, end * DMR_BLOCK_SIZE);
+
+	return ret ? ret : fsync(f->fd) ? -errno : 0;
+}
+
+static int open_it(struct metadata_file *f)
 {
 	int flags = O_RDWR | O_CLOEXEC |
 		    (f->is_device ? O_EXCL : O_CREAT | O_TRUNC);
@@ -179,22 +243,16 @@ static int map_it(struct metadata_file *f)
 	if (snprintf(f->written, sizeof(f->written), "%s%s", f->path,
 		     f->is_device ? "" : ".new") >= PATH_MAX)
 		return -ENAMETOOLONG;
+	f->map = calloc(1, f->len);
+	if (!f->map)
+		return -ENOMEM;
 	f->fd = open(f->written, flags, 0600);
 	if (f->fd < 0)
 		return -errno;
-	if (!f->is_device && posix_fallocate(f->fd, 0, f->len))
-		return -ENOSPC;
-	f->map = mmap(NULL, f->len, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd,
-		      0);
-	if (f->map == MAP_FAILED) {
-		f->map = NULL;
-		return -errno;
-	}
-	memset(f->map, 0, 2 * DMR_BLOCK_SIZE);			/* I1 */
-	if (f->is_device && (msync(f->map, f->len, MS_SYNC) || fsync(f->fd)))
-		return -errno;
-	memset(f->map, 0, f->len);
-	return 0;
+	f->is_begun = true;
+	if (!f->is_device)
+		return -posix_fallocate(f->fd, 0, f->len);
+	return write_blocks(f, 0, DMR_NR_SUPERS);		/* I1 */
 }
 
 int metadata_file_begin(struct metadata_file **out, const char *path,
@@ -207,7 +265,7 @@ int metadata_file_begin(struct metadata_file **out, const char *path,
 		return error_set(err, -ENOMEM, "no memory");
 	ret = init(f, path, h, err);
 	if (!ret) {
-		ret = map_it(f);
+		ret = open_it(f);
 		if (ret)
 			fail(f, ret, err);
 	}
@@ -251,11 +309,6 @@ static int sync_folder(const char *path)
 	return ret;
 }
 
-static int make_durable(struct metadata_file *f)
-{
-	return msync(f->map, f->len, MS_SYNC) || fsync(f->fd) ? -errno : 0;
-}
-
 /* I1 */
 static int finish(struct metadata_file *f)
 {
@@ -264,17 +317,18 @@ static int finish(struct metadata_file *f)
 	for (uint64_t nr = DMR_NR_SUPERS; nr < f->layout.nr_blocks; nr++)
 		dmr_block_seal(f->map + nr * DMR_BLOCK_SIZE,
 			       f->super.volume_id, nr, DMR_ALL_SECTORS);
-	ret = make_durable(f);
+	ret = write_blocks(f, DMR_NR_SUPERS, f->layout.nr_blocks);
 	dmr_super_encode(&f->super, f->map + DMR_BLOCK_SIZE);
 	f->super.sequence++;
 	if (!ret)
-		ret = make_durable(f);
+		ret = write_blocks(f, 1, 2);
 	dmr_super_encode(&f->super, f->map);
 	if (!ret)
-		ret = make_durable(f);
-	if (ret || f->is_device)
-		return ret;
-	return rename(f->written, f->path) ? -errno : sync_folder(f->path);
+		ret = write_blocks(f, 0, 1);
+	if (!ret && !f->is_device && rename(f->written, f->path))
+		ret = -errno;
+	f->is_done = !ret;
+	return ret || f->is_device ? ret : sync_folder(f->path);
 }
 
 int metadata_file_end(struct metadata_file *f, struct error *err)
@@ -289,9 +343,10 @@ int metadata_file_end(struct metadata_file *f, struct error *err)
 
 void metadata_file_give_up(struct metadata_file *f)
 {
-	if (f->map)
-		munmap(f->map, f->len);
+	if (f->is_begun && !f->is_done && !f->is_device)
+		unlink(f->written);
 	if (f->fd >= 0)
 		close(f->fd);
+	free(f->map);
 	free(f);
 }

@@ -152,27 +152,26 @@ static size_t name_of(const char *file)
 static json_t *describe(const char *path, const char *file)
 {
 	struct error err = { 0 };
-	struct salvage s;
+	struct salvage_info s;
 	json_t *o = json_pack("{ss% ss}", "name", file, name_of(file), "path",
 			      path);
 
-	if (salvage_open(&s, path, &err)) {
+	if (salvage_look(&s, path, &err)) {
 		json_object_set_new(o, "error", json_string(err.text));
 		return o;
 	}
-	json_object_set_new(o, "volume", json_string(s.info.volume));
-	json_object_set_new(o, "epoch", json_integer(s.info.epoch));
-	json_object_set_new(o, "last_clean", json_integer(s.info.last_clean));
+	json_object_set_new(o, "volume", json_string(s.volume));
+	json_object_set_new(o, "epoch", json_integer(s.epoch));
+	json_object_set_new(o, "last_clean", json_integer(s.last_clean));
 	json_object_set_new(o, "last_partial",
-			    json_integer(s.info.last_partial));
-	json_object_set_new(o, "bytes", json_integer(s.info.data_bytes));
+			    json_integer(s.last_partial));
+	json_object_set_new(o, "bytes", json_integer(s.data_bytes));
 	json_object_set_new(o, "volume_bytes",
-			    json_integer(s.info.volume_bytes));
-	json_object_set_new(o, "extents", json_integer(s.info.nr_extents));
-	json_object_set_new(o, "time", json_real(s.info.time / NS));
+			    json_integer(s.volume_bytes));
+	json_object_set_new(o, "extents", json_integer(s.nr_extents));
+	json_object_set_new(o, "time", json_real(s.time / NS));
 	json_object_set_new(o, "generation", json_sprintf("%016" PRIx64,
-							  s.info.generation));
-	salvage_close(&s);
+							  s.generation));
 	return o;
 }
 
@@ -191,53 +190,107 @@ static void list_dir(json_t *all, const char *dir)
 		closedir(d);
 }
 
-static json_t *list_all(const struct request *request)
+/*
+ * The folders are read, and a file is dropped, on a thread: neither is quick
+ * where there are many extents.
+ */
+struct salvages {
+	struct ring_job job;
+	struct request *request;
+	json_t *dirs, *all;
+	char name[SALVAGE_NAME_LEN];	/* to be dropped; "": to be listed */
+	struct error err;
+};
+
+static const char *path_in(const json_t *all, const char *name)
 {
-	json_t *dirs = promotion_dirs(request->daemon), *all = json_array();
-	const char *dir = text_of(request, "dir");
 	json_t *one;
 	size_t i;
 
-	if (dir)
-		list_dir(all, dir);
-	else
-		json_array_foreach(dirs, i, one)
-			list_dir(all, json_string_value(one));
-	json_decref(dirs);
-	return all;
+	json_array_foreach(all, i, one)
+		if (!strcmp(json_string_value(json_object_get(one, "name")),
+			    name))
+			return json_string_value(json_object_get(one, "path"));
+	return NULL;
+}
+
+static void work_blocking(struct ring_job *job)
+{
+	struct salvages *s = container_of(job, struct salvages, job);
+	const char *path;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(s->dirs, i, one)
+		list_dir(s->all, json_string_value(one));
+	if (!s->name[0])
+		return;
+	path = path_in(s->all, s->name);
+	if (!path)
+		error_set(&s->err, -ENOENT, "there is no salvage %.100s",
+			  s->name);
+	else if (unlink(path))
+		error_set(&s->err, -errno, "%.200s: %s", path,
+			  strerror(errno));
+}
+
+static void on_worked(struct ring_job *job)
+{
+	struct salvages *s = container_of(job, struct salvages, job);
+	struct daemon *daemon = s->request->daemon;
+
+	if (s->err.code) {
+		refuse(s->request, &s->err);
+	} else if (s->name[0]) {
+		log_info(s->name, "salvage: dropped");
+		request_answer(s->request, NULL);
+	} else {
+		request_answer(s->request, json_pack("{si sO}",
+			       "schema_version", 1, "salvages", s->all));
+	}
+	json_decref(s->dirs);
+	json_decref(s->all);
+	free(s);
+	daemon->nr_methods--;
+	daemon_wrap_up(daemon);
+}
+
+static void start(struct request *request, const char *name)
+{
+	struct salvages *s = calloc(1, sizeof(*s));
+	const char *dir = text_of(request, "dir");
+	struct daemon *daemon = request->daemon;
+
+	if (!s) {
+		request_refuse(request, 1, "no memory");
+		return;
+	}
+	s->request = request;
+	s->all = json_array();
+	s->dirs = dir ? json_pack("[s]", dir) : promotion_dirs(daemon);
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	s->job.blocking = work_blocking;
+	s->job.done = on_worked;
+	daemon->nr_methods++;
+	if (!ring_job_start(daemon->reactors[0].ring, &s->job))
+		return;
+	error_set(&s->err, -ENOMEM, "no thread");
+	on_worked(&s->job);
 }
 
 void do_salvage_list(struct request *request)
 {
-	request_answer(request, json_pack("{si so}", "schema_version", 1,
-					  "salvages", list_all(request)));
+	start(request, "");
 }
 
 void do_salvage_drop(struct request *request)
 {
-	const char *name = text_of(request, "name"), *path = NULL;
-	json_t *all, *one;
-	size_t i;
-	int err;
+	const char *name = text_of(request, "name");
 
-	if (!name) {
+	if (!name || !*name)
 		request_refuse(request, 2, "the name is missing");
-		return;
-	}
-	all = list_all(request);
-	json_array_foreach(all, i, one)
-		if (!strcmp(json_string_value(json_object_get(one, "name")),
-			    name))
-			path = json_string_value(json_object_get(one, "path"));
-	err = path && unlink(path) ? -errno : 0;
-	if (!path)
+	else if (strlen(name) >= SALVAGE_NAME_LEN)
 		request_refuse(request, 3, "there is no salvage %.100s", name);
-	else if (err)
-		request_refuse(request, method_exit_status(err), "%.200s: %s",
-			       path, strerror(-err));
 	else
-		log_info(name, "salvage: dropped");
-	if (path && !err)
-		request_answer(request, NULL);
-	json_decref(all);
+		start(request, name);
 }

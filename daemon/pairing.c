@@ -42,7 +42,7 @@ static void on_timer(struct ring_timer *timer)
 {
 	struct pairing *p = container_of(timer, struct pairing, timer);
 
-	if (p->state == PAIRING_ENDING || p->is_held)
+	if (p->state == PAIRING_ENDING || p->holds)
 		child_signal(&p->child, SIGKILL);
 	else
 		pairing_step(p);
@@ -64,10 +64,9 @@ static void on_end(struct child *child, int status)
 {
 	struct pairing *p = container_of(child, struct pairing, child);
 
-	if (p->is_held) {
+	if (p->holds) {
 		ring_timer_cancel(ring_of(p), &p->timer);
-		if (p->held)
-			p->held(p->held_arg);
+		p->holds->held(p->holds->arg);
 		return;
 	}
 	if (p->state == PAIRING_ENDING) {
@@ -173,7 +172,7 @@ static void free_pairing(struct pairing *p)
 
 void pairing_step(struct pairing *p)
 {
-	if (p->listen_fd >= 0 || p->is_held)
+	if (p->listen_fd >= 0 || p->holds)
 		return;
 	if (p->state == PAIRING_SERVING && !child_runs(&p->child))
 		start_child(p);
@@ -188,23 +187,33 @@ static void end_child(struct pairing *p)
 	if (!child_runs(&p->child))
 		return;
 	child_signal(&p->child, SIGTERM);
-	ring_timer_add(ring_of(p), &p->timer, p->is_held ? HOLD_KILL_MS :
-							   KILL_MS);
+	ring_timer_add(ring_of(p), &p->timer, p->holds ? HOLD_KILL_MS :
+							 KILL_MS);
 }
 
-int pairing_hold(struct pairing *p, void (*held)(void *arg), void *arg)
+/* U4 */
+int pairing_hold(struct pairing *p, struct pairing_hold *h)
 {
-	assert(!p->is_held);
-	p->is_held = true;
-	p->held = held;
-	p->held_arg = arg;
+	struct pairing_hold **link = &p->holds;
+
+	while (*link)
+		link = &(*link)->next;
+	h->next = NULL;
+	*link = h;
+	if (h != p->holds)
+		return 1;
 	end_child(p);
 	return child_runs(&p->child);
 }
 
 void pairing_release(struct pairing *p)
 {
-	p->is_held = false;
+	assert(p->holds && !child_runs(&p->child));
+	p->holds = p->holds->next;
+	if (p->holds) {
+		p->holds->held(p->holds->arg);
+		return;
+	}
 	p->backoff_ms = 0;
 	pairing_step(p);
 }
@@ -285,7 +294,7 @@ int pairing_revoke(struct daemon *daemon, const char *name,
 		return error_set(err, -EBUSY, "the volume %s is sent to the "
 				 "pair %s: disable it first",
 				 user->config->name, name);
-	if (p->is_held)
+	if (p->holds)
 		return error_set(err, -EBUSY, "a failover is under way in the "
 				 "stage of the pair %s", name);
 	if (p->state != PAIRING_INVITED)

@@ -17,6 +17,8 @@
  * U2 a pairing has a port, a key, a process of its own: nbdkit cannot tell a
  *    plugin which key has connected.
  * U3 no key is in an argument, in the log or in a status.
+ * U4 its stage is one's at a time: nbdkit's, or the first holder's. nbdkit
+ *    comes back when there is no holder.
  *
  * All on the main thread.
  */
@@ -40,6 +42,13 @@ enum pairing_state {
 	PAIRING_INVITED, PAIRING_SERVING, PAIRING_SENDING, PAIRING_ENDING,
 };
 
+/* One who wants its stage, in the order in which they came (U4). */
+struct pairing_hold {
+	struct pairing_hold *next;
+	void (*held)(void *arg);
+	void *arg;
+};
+
 struct pairing {
 	struct pairing *next;		/* daemon->pairings */
 	struct daemon *daemon;
@@ -49,9 +58,8 @@ struct pairing {
 	int listen_fd;			/* -1: none */
 	struct ring_op accept;
 	unsigned int nr_visits;		/* at the door */
-	bool is_held;			/* its stage is somebody else's now */
-	void (*held)(void *arg);	/* of pairing_hold() */
-	void *held_arg;
+	struct pairing_hold *holds;	/* the first one has its stage; NULL:
+					 * nbdkit has */
 	struct ring_timer expiry;	/* INVITED */
 	struct ring_timer timer;	/* the next start; SIGKILL */
 	uint64_t expires_ns;
@@ -88,10 +96,12 @@ int pairing_revoke(struct daemon *daemon, const char *name,
 		   void (*ended)(void *arg), void *arg, struct error *err);
 
 /*
- * Nobody serves the stage of the pair until pairing_release(): 0 if nobody does
- * now, 1 if held() comes when its nbdkit has ended. One at a time.
+ * U4. The stage of the pair is the caller's until pairing_release(): 0 if it is
+ * now, 1 if h->held() comes when its nbdkit has ended and those who came before
+ * have released it. @h: the caller's, until the release.
  */
-int pairing_hold(struct pairing *p, void (*held)(void *arg), void *arg);
+int pairing_hold(struct pairing *p, struct pairing_hold *h);
+/* By the first one. The next one's held() comes from inside. */
 void pairing_release(struct pairing *p);
 
 /* An array. */

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -77,8 +76,8 @@ int promotion_save(const char *state_dir, const struct promotion_record *r)
 	char path[PATH_MAX];
 	int err = text ? path_of(path, state_dir, "", "") : -ENOMEM;
 
-	if (!err && mkdir(path, 0700) && errno != EEXIST)
-		err = -errno;
+	if (!err)
+		err = state_folder_make(path);
 	if (!err)
 		err = path_of(path, state_dir, r->volume, ".json");
 	if (!err)

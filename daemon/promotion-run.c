@@ -5,7 +5,8 @@
  *
  * P1 The record of what is to be done is durable before the first change; so a
  *    promotion that was begun is always carried on, with the same epoch and the
- *    same generation.
+ *    same generation. Only where the stage refuses the fence, and so is as it
+ *    was, the record goes again.
  * P2 A step is noted when what it did is durable. One that was done, but not
  *    noted, is done again and changes nothing.
  * P3 (L2, L4) The stage lets the volume go only when its metadata, in which
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +35,7 @@
 #include "stage-promote.h"
 
 #define PIECE_BYTES	(1U << 20)
+#define SALVAGE_SPARE	(1U << 20)	/* its table, and room for a log */
 #define OPEN_TRIES	50
 #define OPEN_WAIT_US	100000
 
@@ -151,12 +154,41 @@ static int open_stage(struct work *w)
 	return 0;
 }
 
+static int name_salvage(const struct promotion_record *r, char path[PATH_MAX])
+{
+	return snprintf(path, PATH_MAX, "%s/%s-%" PRIu64 "-%08" PRIx32
+			SALVAGE_SUFFIX, r->dir, r->volume, r->epoch,
+			(uint32_t)r->generation) >= PATH_MAX ?
+	       -ENAMETOOLONG : 0;
+}
+
+/* What a record that was lost knew, as far as the salvage tells it. */
+static void adopt_salvage(struct promotion_record *r)
+{
+	struct salvage s;
+	char path[PATH_MAX];
+
+	r->last_clean = r->epoch;
+	if (name_salvage(r, path) || salvage_open(&s, path, NULL))
+		return;
+	memcpy(r->salvage, path, sizeof(path));
+	r->last_clean = s.info.last_clean;
+	r->last_partial = s.info.last_partial;
+	r->dropped_bytes = s.info.data_bytes;
+	r->begun_at = s.info.time;
+	salvage_close(&s);
+}
+
 /* P5 */
 static int adopt_fence(struct work *w, const struct stage_fence *f)
 {
 	const struct promotion_wish *wish = &w->run->wish;
 	struct promotion_record *r = w->r;
 
+	if (f->phase == STAGE_PHASE_GIVEN_UP)
+		return error_set(w->err, -EINVAL, "%s: was promoted from this "
+				 "stage once, and given up: what it has is old",
+				 r->volume);
 	if (wish->epoch && wish->epoch != f->epoch)
 		return error_set(w->err, -EEXIST, "%s: was promoted already, "
 				 "as of epoch %" PRIu64, r->volume, f->epoch);
@@ -164,7 +196,34 @@ static int adopt_fence(struct work *w, const struct stage_fence *f)
 	r->generation = f->header.generation;
 	r->cut_time = f->header.cut_time;
 	r->bytes = f->header.volume_bytes;
+	adopt_salvage(r);
 	return 0;
+}
+
+static int add_length(void *arg, uint64_t off, uint64_t len)
+{
+	*(uint64_t *)arg += len;
+	return 0;
+}
+
+/* L4: before anything is closed. A volume without a way on would be no help. */
+static int check_space(struct work *w)
+{
+	uint64_t need = 0, room;
+	struct statvfs fs;
+	int ret = stage_above(w->v, w->r->epoch, add_length, &need, w->err);
+
+	if (ret || !need)
+		return ret;
+	if (statvfs(w->r->dir, &fs))
+		return error_set(w->err, -errno, "%.200s: %s", w->r->dir,
+				 strerror(errno));
+	need += SALVAGE_SPARE;
+	room = (uint64_t)fs.f_bavail * fs.f_frsize;
+	return room >= need ? 0 :
+	       error_set(w->err, -ENOSPC, "%.150s: the salvage of what is "
+			 "dropped needs %" PRIu64 " bytes there, %" PRIu64
+			 " are free", w->r->dir, need, room);
 }
 
 static int plan(struct work *w)
@@ -182,6 +241,10 @@ static int plan(struct work *w)
 			    f.header.ancestors[0].generation;
 	identity_random(&r->generation, sizeof(r->generation));
 	ret = f.phase == STAGE_PHASE_OPEN ? choose(w) : adopt_fence(w, &f);
+	if (!ret && f.phase == STAGE_PHASE_OPEN)
+		ret = stage_fence_check(w->v, r->epoch, r->generation, w->err);
+	if (!ret && f.phase == STAGE_PHASE_OPEN)
+		ret = check_space(w);
 	if (!ret && f.phase != STAGE_PHASE_LEFT && !is_none(r->metadata))
 		ret = metadata_file_check(r->metadata, &info.header, w->err);
 	return ret;
@@ -199,7 +262,7 @@ static bool has_left(const struct work *w)
 	struct stage_fence f;
 
 	stage_get_fence(w->v, &f);
-	return f.phase == STAGE_PHASE_LEFT;
+	return f.phase >= STAGE_PHASE_LEFT;
 }
 
 struct salvaging {
@@ -263,16 +326,15 @@ static int do_salvage(struct work *w)
 {
 	struct promotion_record *r = w->r;
 	bool is_any = false;
+	int ret;
 
 	if (has_left(w))
 		return 0;
 	r->dropped_bytes = 0;
-	stage_above(w->v, r->epoch, note_any, &is_any, NULL);
+	ret = stage_above(w->v, r->epoch, note_any, &is_any, w->err);
 	if (!is_any)
-		return 0;
-	if (snprintf(r->salvage, sizeof(r->salvage), "%s/%s-%" PRIu64 "-%08"
-		     PRIx32 SALVAGE_SUFFIX, r->dir, r->volume, r->epoch,
-		     (uint32_t)r->generation) >= PATH_MAX)
+		return ret;
+	if (name_salvage(r, r->salvage))
 		return error_set(w->err, -ENAMETOOLONG, "%.200s", r->dir);
 	return write_salvage(w, r->salvage);
 }
@@ -387,6 +449,20 @@ static bool is_done(const struct work *w, unsigned int i)
 	return steps[i].step <= w->r->step && steps[i].step != PROMOTION_ACTIVE;
 }
 
+/* P1. What was refused now will be at each start. */
+static void drop_refused(struct work *w, int code)
+{
+	struct stage_fence f;
+
+	if (w->r->step != PROMOTION_BEGUN ||
+	    (code != -EOPNOTSUPP && code != -ENOENT && code != -EINVAL))
+		return;
+	stage_get_fence(w->v, &f);
+	if (f.phase == STAGE_PHASE_OPEN &&
+	    !promotion_remove(w->run->state_dir, w->r->volume))
+		w->r->is_begun = false;
+}
+
 static int run_steps(struct work *w)
 {
 	int ret = 0;
@@ -405,6 +481,8 @@ static int run_steps(struct work *w)
 		ret = steps[i].run(w);
 		if (!ret)
 			ret = note(w, steps[i].step);
+		else if (steps[i].step == PROMOTION_FENCED)
+			drop_refused(w, ret);
 	}
 	return ret;
 }
@@ -413,6 +491,8 @@ static int run_new(struct work *w)
 {
 	int ret = plan(w);
 
+	if (w->run->kernel_ops->note_step)
+		w->run->kernel_ops->note_step("planned");
 	if (ret || w->run->is_dry)
 		return ret;
 	w->is_again = has_left(w);

@@ -13,16 +13,24 @@
 #include "events.h"
 #include "log.h"
 #include "pair.h"
+#include "stage-promote.h"
 
 #define NS	1e9
 
-static struct promotion *find(const struct daemon *daemon, const char *volume)
+static struct promotion *find_any(const struct daemon *daemon,
+				  const char *volume, bool is_dry)
 {
 	struct promotion *p = daemon->promotions;
 
-	while (p && strcmp(p->record.volume, volume))
+	while (p && (p->run.is_dry != is_dry ||
+		     strcmp(p->record.volume, volume)))
 		p = p->next;
 	return p;
+}
+
+static struct promotion *find(const struct daemon *daemon, const char *volume)
+{
+	return find_any(daemon, volume, false);
 }
 
 /* --- telling -------------------------------------------------------------- */
@@ -136,7 +144,7 @@ static void on_run(struct ring_job *job)
 	struct daemon *daemon = p->daemon;
 
 	p->state = p->error.code ? PROMOTION_FAILED : PROMOTION_DONE;
-	if (p->record.is_begun)
+	if (p->record.is_begun || !p->done)
 		tell_end(p);
 	let_pairing_go(p);
 	answer(p);
@@ -217,7 +225,9 @@ static void go(struct promotion *p)
 		ask_server(p);
 		return;
 	}
-	if (p->pairing && pairing_hold(p->pairing, on_held, p))
+	p->hold.held = on_held;
+	p->hold.arg = p;
+	if (p->pairing && pairing_hold(p->pairing, &p->hold))
 		return;
 	start_run(p);
 }
@@ -246,6 +256,14 @@ static bool has_volume(const char *dir, const char *volume)
 	       PATH_MAX && !access(path, F_OK);
 }
 
+static bool was_given_up(const char *dir, const char *volume)
+{
+	struct stage_fence f;
+
+	return !stage_fence_peek(dir, volume, &f, NULL) &&
+	       f.phase == STAGE_PHASE_GIVEN_UP;
+}
+
 static bool is_same_dir(const char *a, const char *b)
 {
 	char x[PATH_MAX], y[PATH_MAX];
@@ -259,6 +277,7 @@ static int find_stage(const struct daemon *daemon,
 		      struct promotion_record *r, struct error *err)
 {
 	unsigned int nr = 0;
+	bool is_old = false;
 
 	for (struct pairing *p = daemon->pairings; p; p = p->next) {
 		const char *dir = stage_of(p);
@@ -267,6 +286,10 @@ static int find_stage(const struct daemon *daemon,
 		    (q->dir && !is_same_dir(dir, q->dir)) ||
 		    (!q->dir && !has_volume(dir, q->volume)))
 			continue;
+		if (!q->dir && was_given_up(dir, q->volume)) {
+			is_old = true;
+			continue;
+		}
 		if (nr++)
 			return error_set(err, -EINVAL, "%s: more than one pair "
 					 "has it: name the stage (--dir)",
@@ -274,6 +297,10 @@ static int find_stage(const struct daemon *daemon,
 		snprintf(r->pair, sizeof(r->pair), "%s", p->record.name);
 		snprintf(r->dir, sizeof(r->dir), "%s", dir);
 	}
+	if (is_old && !nr)
+		return error_set(err, -EINVAL, "%.60s: was promoted here once, "
+				 "and given up: what the stage has is old",
+				 q->volume);
 	if (q->dir && !nr)
 		snprintf(r->dir, sizeof(r->dir), "%s", q->dir);
 	if (!r->dir[0] || !has_volume(r->dir, q->volume))
@@ -359,7 +386,11 @@ void promotion_start(struct daemon *daemon, const struct promotion_request *q,
 		again(p, q, done, arg);
 		return;
 	}
-	if (make_record(daemon, q, &record, &err)) {
+	p = find_any(daemon, q->volume, true);
+	if (p && !p->record.pair[0])	/* T1: nothing to wait for it at */
+		error_set(&err, -EBUSY, "%s: a dry run is under way",
+			  q->volume);
+	if (err.code || make_record(daemon, q, &record, &err)) {
 		refuse(done, arg, &err);
 		return;
 	}
@@ -411,16 +442,40 @@ void promotions_free(struct daemon *daemon)
 		drop(daemon->promotions);
 }
 
+static int retire(const char *dir, const char *volume)
+{
+	struct error err = { 0 };
+	int ret = stage_fence_give_up(dir, volume, &err);
+
+	if (ret)
+		log_err(volume, "%s", err.text);
+	return ret;
+}
+
+/* T4. Also where the record was lost. */
+static int retire_all(struct daemon *daemon, const char *volume,
+		      const struct promotion *p)
+{
+	int ret = p ? retire(p->record.dir, volume) : 0;
+
+	for (struct pairing *o = daemon->pairings; !ret && o; o = o->next)
+		if (stage_of(o))
+			ret = retire(stage_of(o), volume);
+	return ret;
+}
+
 int promotion_forget(struct daemon *daemon, const char *volume, bool *was)
 {
 	struct promotion *p = find(daemon, volume);
 	int err;
 
 	*was = p;
-	if (!p)
-		return 0;
-	if (p->state == PROMOTION_WAITING || p->state == PROMOTION_RUNNING)
+	if (p && (p->state == PROMOTION_WAITING ||
+		  p->state == PROMOTION_RUNNING))
 		return -EBUSY;
+	err = retire_all(daemon, volume, p);
+	if (err || !p)
+		return err;
 	err = promotion_remove(daemon->config.state_dir, volume);
 	if (!err)
 		drop(p);
@@ -461,7 +516,8 @@ static json_t *status_of(const struct promotion *p)
 	json_object_set_new(o, "target", json_null());
 	json_object_set_new(o, "state", json_string(pair_state_name(
 		p->state == PROMOTION_DONE ? PAIR_PROMOTED :
-					     PAIR_FAILING_OVER)));
+		p->state == PROMOTION_FAILED ? PAIR_ERROR :
+					       PAIR_FAILING_OVER)));
 	json_object_set_new(o, "reason", json_string(reason));
 	json_object_set_new(o, "next_step", json_string(next_step(p)));
 	json_object_set_new(o, "lag_s", json_null());

@@ -8,13 +8,17 @@
  *	       -> DONE	its device is there
  *	       -> FAILED	it was begun; goes on when it is asked for
  *				again, and at the next start
- *	       -> (gone)	it was refused before it was begun, or was dry
+ *	       -> (gone)	it was refused before anything was done, or was
+ *				dry
  *
- * T1 one at a time for a volume: who asks meanwhile is refused.
- * T2 nobody serves a stage while a promotion has it open; nbdkit comes back
- *    whatever has become of it.
+ * T1 one at a time for a volume: who asks meanwhile is refused. A dry run is in
+ *    nobody's way.
+ * T2 nobody serves a stage while a promotion has it open, and one has it at a
+ *    time; nbdkit comes back, after the last, whatever has become of them.
  * T3 what was begun is resumed at the start of the daemon, before its pair is
  *    served again.
+ * T4 what was given up is never promoted again: the fence in the stage says so,
+ *    durably, before the record goes.
  *
  * All on the main thread.
  */
@@ -40,12 +44,12 @@ struct promotion {
 	struct promotion_record record;
 	struct promotion_run run;
 	struct pairing *pairing;	/* held while WAITING, RUNNING; NULL */
+	struct pairing_hold hold;
 	struct ring_job job;
 	struct error error;		/* of the last run; the job's while it
 					 * is RUNNING */
 	promotion_done_fn *done;	/* NULL: nobody waits */
 	void *arg;
-	bool is_asked;			/* by somebody, not by a start */
 };
 
 struct promotion_request {
@@ -71,8 +75,8 @@ void promotions_start(struct daemon *daemon);
 void promotions_free(struct daemon *daemon);
 
 /*
- * This site is the volume's primary no more: the record goes, durably. *was: it
- * was one, and has a device that is to go. -EBUSY: under way.
+ * T4. This site is the volume's primary no more: the record goes, durably.
+ * *was: it was one, and has a device that is to go. -EBUSY: under way.
  */
 int promotion_forget(struct daemon *daemon, const char *volume, bool *was);
 

@@ -89,16 +89,21 @@ static int read_at(int fd, void *buf, size_t len, uint64_t off)
 	return 0;
 }
 
+/* And the one above it: the folder may have been made for the first one. */
 static int sync_folder(const char *path)
 {
 	char copy[PATH_MAX];
-	int fd, ret;
+	int fd, up, ret;
 
 	snprintf(copy, sizeof(copy), "%s", path);
 	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ret = fd < 0 || fsync(fd) ? -errno : 0;
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return -errno;
+	up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ret = up < 0 || fsync(fd) || fsync(up) ? -errno : 0;
+	if (up >= 0)
+		close(up);
+	close(fd);
 	return ret;
 }
 
@@ -270,11 +275,20 @@ static void take_front(struct salvage_info *i, const struct front *f)
 	i->cut_time = le64toh(f->cut_time);
 }
 
-static int read_front(struct salvage *s)
+static bool has_size(int fd, const struct salvage_info *i)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) &&
+	       (uint64_t)st.st_size == FRONT_BYTES + i->data_bytes +
+	       i->nr_extents * sizeof(struct disk_extent);
+}
+
+static int read_front(int fd, struct salvage_info *info)
 {
 	char block[FRONT_BYTES];
 	struct front f;
-	int ret = read_at(s->fd, block, sizeof(block), 0);
+	int ret = read_at(fd, block, sizeof(block), 0);
 
 	if (ret)
 		return ret;
@@ -284,35 +298,63 @@ static int read_front(struct salvage *s)
 		return -EBADMSG;
 	if (le32toh(f.version) != SALVAGE_VERSION)
 		return -EPROTONOSUPPORT;
-	take_front(&s->info, &f);
-	return s->info.nr_extents < MAX_EXTENTS ? 0 : -EBADMSG;
+	take_front(info, &f);
+	return info->nr_extents < MAX_EXTENTS && has_size(fd, info) ? 0 :
+	       -EBADMSG;
 }
 
 /* They ascend, and have the data that there is. */
-static int read_table(struct salvage *s)
+static int take_table(struct salvage *s, const struct disk_extent *d)
 {
-	uint64_t at = FRONT_BYTES + s->info.data_bytes, end = 0, bytes = 0;
-	int ret = 0;
+	uint64_t end = 0, bytes = 0;
 
-	s->extents = calloc(s->info.nr_extents + 1, sizeof(*s->extents));
-	if (!s->extents)
-		return -ENOMEM;
-	for (uint64_t i = 0; !ret && i < s->info.nr_extents; i++) {
+	for (uint64_t i = 0; i < s->info.nr_extents; i++) {
 		struct salvage_extent *e = &s->extents[i];
-		struct disk_extent d;
 
-		ret = read_at(s->fd, &d, sizeof(d), at);
-		at += sizeof(d);
-		e->off = le64toh(d.off);
-		e->len = le64toh(d.len);
-		e->crc = le32toh(d.crc);
-		if (!ret && (e->off < end || e->len > s->info.volume_bytes ||
-			     e->off > s->info.volume_bytes - e->len))
-			ret = -EBADMSG;
+		e->off = le64toh(d[i].off);
+		e->len = le64toh(d[i].len);
+		e->crc = le32toh(d[i].crc);
+		if (e->off < end || e->len > s->info.volume_bytes ||
+		    e->off > s->info.volume_bytes - e->len)
+			return -EBADMSG;
 		end = e->off + e->len;
 		bytes += e->len;
 	}
-	return ret ? ret : bytes == s->info.data_bytes ? 0 : -EBADMSG;
+	return bytes == s->info.data_bytes ? 0 : -EBADMSG;
+}
+
+static int read_table(struct salvage *s)
+{
+	size_t nr = s->info.nr_extents;
+	struct disk_extent *d = calloc(nr + 1, sizeof(*d));
+	int ret;
+
+	s->extents = calloc(nr + 1, sizeof(*s->extents));
+	ret = !d || !s->extents ? -ENOMEM :
+	      read_at(s->fd, d, nr * sizeof(*d),
+		      FRONT_BYTES + s->info.data_bytes);
+	if (!ret)
+		ret = take_table(s, d);
+	free(d);
+	return ret;
+}
+
+static int tell(const char *path, int code, struct error *err)
+{
+	return code == -EBADMSG ?
+	       error_set(err, code, "%.180s: is no salvage, or damaged", path) :
+	       fail(path, code, err);
+}
+
+int salvage_look(struct salvage_info *info, const char *path,
+		 struct error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int ret = fd < 0 ? -errno : read_front(fd, info);
+
+	if (fd >= 0)
+		close(fd);
+	return ret ? tell(path, ret, err) : 0;
 }
 
 int salvage_open(struct salvage *s, const char *path, struct error *err)
@@ -322,15 +364,13 @@ int salvage_open(struct salvage *s, const char *path, struct error *err)
 	memset(s, 0, sizeof(*s));
 	snprintf(s->path, sizeof(s->path), "%s", path);
 	s->fd = open(path, O_RDONLY | O_CLOEXEC);
-	ret = s->fd < 0 ? -errno : read_front(s);
+	ret = s->fd < 0 ? -errno : read_front(s->fd, &s->info);
 	if (!ret)
 		ret = read_table(s);
 	if (!ret)
 		return 0;
 	salvage_close(s);
-	return ret == -EBADMSG ?
-	       error_set(err, ret, "%.180s: is no salvage, or damaged", path) :
-	       fail(path, ret, err);
+	return tell(path, ret, err);
 }
 
 void salvage_close(struct salvage *s)

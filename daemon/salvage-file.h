@@ -62,6 +62,10 @@ struct salvage {
 	char path[PATH_MAX];
 };
 
+/* What it says of itself; its table and data are not looked at. */
+int salvage_look(struct salvage_info *info, const char *path,
+		 struct error *err);
+
 /* -EBADMSG: damaged, or none. */
 int salvage_open(struct salvage *s, const char *path, struct error *err);
 void salvage_close(struct salvage *s);

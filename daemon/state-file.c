@@ -55,6 +55,13 @@ static int sync_folder_of(const char *path)
 	return fd < 0 || fsync(fd) ? -errno : 0;
 }
 
+int state_folder_make(const char *path)
+{
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return -errno;
+	return sync_folder_of(path);
+}
+
 int state_file_write(const char *path, const char *text, size_t len)
 {
 	char temporary[PATH_MAX];

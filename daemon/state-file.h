@@ -12,6 +12,12 @@
 int state_file_write(const char *path, const char *text, size_t len);
 
 /*
+ * Makes a folder for such files, mode 0700, unless there is one: its name is
+ * durable, in any case, when this returns 0.
+ */
+int state_folder_make(const char *path);
+
+/*
  * Reads a whole file of at most 1 MiB. *text is allocated, ends with a NUL and
  * is the caller's. 0 or -errno; -ENOENT where there is none.
  */

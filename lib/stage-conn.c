@@ -19,7 +19,7 @@ int stage_conn_create(struct stage_conn **c, struct stage_volume *v,
 		      struct error *err)
 {
 	if (v->g->error.code || (v->base_fd < 0 &&
-				 v->g->fence.phase != STAGE_PHASE_LEFT))
+				 v->g->fence.phase < STAGE_PHASE_LEFT))
 		return error_set(err, v->g->error.code ? v->g->error.code :
 				 -EIO, "%s: %s", v->meta.name,
 				 v->g->error.text);

@@ -17,6 +17,11 @@
  * A4 what is gathered stands at one place, without gaps, in a segment that is
  *    dirty, and is of the open epoch or of the header that is being handled. It
  *    is written before the sync, or given up in a rewind. So nobody reads it.
+ * A5 room is made by the applier, of the budget as of the disk: a writer waits
+ *    while it can, and its segment stays, since what it has is not committed.
+ * A6 the segment with the newest commit stays, also when all of it is applied.
+ *    Of a log that was larger it may be more than all of the budget: then it
+ *    counts as one of today's, until the next commit lets it go.
  */
 #include <assert.h>
 #include <errno.h>
@@ -28,12 +33,18 @@
 
 #define PATIENCE_S	60	/* for an applier that makes room */
 #define GATHER_BYTES	(128U << 10)
+#define RECORD_IOVS	3	/* head, gap, payload */
 
 uint32_t stage_log_max_payload(const struct stage_group *g)
 {
 	uint64_t most = g->stage->opts.segment_bytes / 4;
 
 	return most < STAGE_IO_MAX ? most : STAGE_IO_MAX;
+}
+
+static bool has_data(const struct stage_record *r)
+{
+	return r->type == STAGE_REC_DATA || r->type == STAGE_REC_ZERO;
 }
 
 /* --- room ----------------------------------------------------------------- */
@@ -55,13 +66,24 @@ static void wait_a_second(struct stage_group *g)
 	pthread_cond_timedwait(&g->changed, &g->lock, &ts);
 }
 
+/* A6: by how much the oldest one, which cannot go yet, is too large. */
+static uint64_t excess(const struct stage_group *g)
+{
+	uint64_t most = g->stage->opts.segment_bytes;
+	const struct stage_segment *s = g->nr_segments ? g->segments[0] : NULL;
+
+	return s && s != g->current && s->bytes > most &&
+	       s->number == stage_lsn_segment(g->kept_lsn) &&
+	       g->kept_lsn <= g->checkpoint.applied_lsn ? s->bytes - most : 0;
+}
+
 /* A3 */
 static bool is_in_budget(const struct stage_group *g, bool is_data)
 {
 	const struct stage_options *o = &g->stage->opts;
 
-	return g->log_bytes + (is_data ? 2 : 1) * o->segment_bytes <=
-	       o->log_bytes;
+	return g->log_bytes - excess(g) +
+	       (is_data ? 2 : 1) * o->segment_bytes <= o->log_bytes;
 }
 
 static int refuse_full(struct stage_group *g, struct error *err)
@@ -72,6 +94,17 @@ static int refuse_full(struct stage_group *g, struct error *err)
 			 (unsigned long long)g->log_bytes,
 			 g->stage->opts.on_full_apply ? "; what comes next may "
 			 "be applied in place (on_full=apply)" : "");
+}
+
+/* Locked, dropped. Is there room that history may leave, and time? S6 */
+static bool wait_for_room(struct stage_group *g, uint64_t until)
+{
+	if (!stage_apply_can_free(g) || monotonic_s() >= until)
+		return false;
+	g->room_wanted = g->stage->opts.segment_bytes;
+	pthread_cond_broadcast(&g->changed);
+	wait_a_second(g);
+	return true;
 }
 
 /* Locked, dropped. The next segment, by us or by somebody else. */
@@ -90,11 +123,8 @@ static int log_roll(struct stage_group *g, bool is_data, struct error *err)
 				return ret ? error_set(err, ret, "%s",
 						       e.text) : 0;
 		}
-		if (!stage_apply_can_free(g) || monotonic_s() >= until)
+		if (!wait_for_room(g, until))
 			return refuse_full(g, err);
-		g->room_wanted = g->stage->opts.segment_bytes;
-		pthread_cond_broadcast(&g->changed);
-		wait_a_second(g);
 		if (is_data && g->open.state != EPOCH_OPEN)
 			return error_set(err, -ESHUTDOWN,
 					 "the epoch was dropped");
@@ -108,13 +138,12 @@ static int log_reserve(struct stage_group *g, const struct stage_record *r,
 		       struct stage_segment **s, uint64_t *pos,
 		       struct error *err)
 {
-	bool is_data = r->type == STAGE_REC_DATA || r->type == STAGE_REC_ZERO;
 	int ret;
 
 	assert(r->payload <= g->stage->opts.segment_bytes / 2);
 	while (!g->current || stage_record_end(g->current->tail, r->payload) >
 			      g->current->bytes) {
-		ret = log_roll(g, is_data, err);
+		ret = log_roll(g, has_data(r), err);
 		if (ret)
 			return ret;
 	}
@@ -127,18 +156,51 @@ static int log_reserve(struct stage_group *g, const struct stage_record *r,
 
 /* --- writing -------------------------------------------------------------- */
 
-/* Locked, dropped. Its buffer is kept for the next one. */
-static int write_gathered(struct stage_group *g, struct stage_gather *gather)
+struct place {
+	const struct stage_segment *s;
+	uint64_t pos;
+	bool is_data;			/* of the open epoch */
+};
+
+/*
+ * Locked, dropped. A segment is sparse: its disk may be full before the budget
+ * is used up. The place is kept, and it is tried again as history goes (A5).
+ */
+static int write_at(struct stage_group *g, const struct place *at,
+		    const struct iovec *iov, int nr)
 {
+	uint64_t until = monotonic_s() + PATIENCE_S, seq;
 	const struct stage_io *io = g->stage->io;
+	struct iovec left[RECORD_IOVS];
+	int ret;
+
+	for (;;) {
+		seq = g->checkpoint.seq;
+		memcpy(left, iov, nr * sizeof(*iov));	/* it uses them up */
+		pthread_mutex_unlock(&g->lock);
+		ret = io->pwritev(io->arg, at->s->fd, left, nr, at->pos);
+		pthread_mutex_lock(&g->lock);
+		if (ret != -ENOSPC)
+			return ret;
+		/* It may have made room just now. */
+		if (seq == g->checkpoint.seq && !wait_for_room(g, until))
+			return ret;
+		if (at->is_data && g->open.state != EPOCH_OPEN)
+			return -ECANCELED;
+	}
+}
+
+/* Locked, dropped. Its buffer is kept for the next one. */
+static int write_gathered(struct stage_group *g, struct stage_gather *gather,
+			  bool is_data)
+{
+	struct place at = { gather->s, gather->pos, is_data };
 	struct iovec iov = { gather->buf, gather->len };
 	int ret;
 
 	if (!gather->len)
 		return 0;
-	pthread_mutex_unlock(&g->lock);
-	ret = io->pwritev(io->arg, gather->s->fd, &iov, 1, gather->pos);
-	pthread_mutex_lock(&g->lock);
+	ret = write_at(g, &at, &iov, 1);
 	if (g->spare)
 		free(gather->buf);
 	else
@@ -216,7 +278,7 @@ static int gather_record(struct stage_group *g, struct stage_segment *s,
 			memcpy(at + STAGE_RECORD_BYTES, payload, r->payload);
 		g->gather.len = end - g->gather.pos;
 	}
-	return write_gathered(g, &full) ?: ret;
+	return write_gathered(g, &full, has_data(r)) ?: ret;
 }
 
 /*
@@ -228,22 +290,17 @@ static int write_record(struct stage_group *g, const struct stage_segment *s,
 			const void *payload)
 {
 	static const char zeros[STAGE_PAGE];
-	const struct stage_io *io = g->stage->io;
 	char head[STAGE_RECORD_BYTES];
-	struct iovec iov[3] = {
+	struct place at = { s, pos, has_data(r) };
+	struct iovec iov[RECORD_IOVS] = {
 		{ head, sizeof(head) },
 		{ (void *)zeros, stage_payload_pos(pos, r->payload) - pos -
 				 sizeof(head) },
 		{ (void *)payload, r->payload },
 	};
 
-	int ret;
-
 	stage_record_encode(r, s->salt, stage_lsn(s->number, pos), head);
-	pthread_mutex_unlock(&g->lock);
-	ret = io->pwritev(io->arg, s->fd, iov, r->payload ? 3 : 1, pos);
-	pthread_mutex_lock(&g->lock);
-	return ret;
+	return write_at(g, &at, iov, r->payload ? RECORD_IOVS : 1);
 }
 
 static int refuse_write(struct stage_group *g, int ret, uint64_t bytes,
@@ -324,7 +381,7 @@ static int sync_segments(struct stage_group *g, struct error *err)
 int stage_log_sync(struct stage_group *g, struct error *err)
 {
 	struct stage_gather gather = take_gathered(g);	/* A4 */
-	int ret = write_gathered(g, &gather);
+	int ret = write_gathered(g, &gather, false);
 
 	return ret ? refuse_write(g, ret, gather.len, err) :
 		     sync_segments(g, err);

@@ -5,10 +5,13 @@
  *
  *	open   -> fenced [stage_fence]	the file is durable
  *	fenced -> left [stage_fence_finish]	it says so; then the log goes
+ *	left   -> given up [stage_fence_give_up]	likewise served, but
+ *				never promoted again: its base is old
  *
  * F1 A fence is durable before stage_fence() returns, and is looked at before
  *    anything else of the volume when a stage is opened: so no writer of an old
- *    generation is ever let in again (P5).
+ *    generation is ever let in again (P5). One that is found is made durable
+ *    before it counts: who wrote it may have been killed before its sync.
  * F2 What is above the epoch stays in the log until the volume has left (L2,
  *    L4): bringing the base up drops only segments that have nothing above.
  * F3 A fenced volume has no applier: its base never passes the epoch.
@@ -34,6 +37,12 @@
 #define FENCE_VERSION	1
 #define FENCE_BYTES	(STAGE_BLOCK_BYTES + REPLICA_SLOT_BYTES)
 
+/* Where it is. */
+struct place {
+	const struct stage_io *io;
+	const char *dir, *name;
+};
+
 struct wire {
 	char magic[8];
 	uint32_t crc;			/* of what follows it, in both blocks */
@@ -53,7 +62,7 @@ static uint32_t checksum(const char *blocks)
 	return stage_crc(blocks + from, FENCE_BYTES - from);
 }
 
-static int encode(const struct stage_volume *v, const struct stage_fence *f,
+static int encode(const char *name, const struct stage_fence *f,
 		  char blocks[FENCE_BYTES], struct error *err)
 {
 	struct wire w = {
@@ -67,9 +76,8 @@ static int encode(const struct stage_volume *v, const struct stage_fence *f,
 					&why);
 
 	if (ret)
-		return error_set(err, ret, "%s: header: %s", v->meta.name,
-				 why.text);
-	memcpy(w.name, v->meta.name, sizeof(w.name));
+		return error_set(err, ret, "%s: header: %s", name, why.text);
+	strncpy(w.name, name, sizeof(w.name) - 1);
 	memset(blocks, 0, STAGE_BLOCK_BYTES);
 	memcpy(blocks, &w, sizeof(w));
 	w.crc = htole32(checksum(blocks));
@@ -78,8 +86,8 @@ static int encode(const struct stage_volume *v, const struct stage_fence *f,
 }
 
 /* Why it is not a fence of this volume, or NULL. */
-static const char *decode(const struct stage_volume *v, const char *blocks,
-			  ssize_t len, struct stage_fence *f)
+static const char *decode(const char *name, const char *blocks, ssize_t len,
+			  struct stage_fence *f)
 {
 	struct wire w;
 
@@ -91,20 +99,19 @@ static const char *decode(const struct stage_volume *v, const char *blocks,
 		return "it is damaged";
 	if (le32toh(w.version) != FENCE_VERSION)
 		return "it is of a newer format";
-	if (memcmp(w.name, v->meta.name, sizeof(w.name)))
+	if (strncmp(w.name, name, sizeof(w.name)))
 		return "it is of another volume";
 	f->phase = le32toh(w.phase);
 	f->epoch = le64toh(w.epoch);
-	if ((f->phase != STAGE_PHASE_FENCED && f->phase != STAGE_PHASE_LEFT) ||
+	if (f->phase == STAGE_PHASE_OPEN || f->phase > STAGE_PHASE_GIVEN_UP ||
 	    replica_header_decode(&f->header, blocks + STAGE_BLOCK_BYTES,
 				  REPLICA_SLOT_BYTES, NULL))
 		return "it makes no sense";
 	return NULL;
 }
 
-static int write_file(struct stage_volume *v, const char *path, char *blocks)
+static int write_file(const struct stage_io *io, const char *path, char *blocks)
 {
-	const struct stage_io *io = v->stage->io;
 	struct iovec iov = { blocks, FENCE_BYTES };
 	int fd = io->open(io->arg, path, O_RDWR | O_CREAT | O_TRUNC), ret;
 
@@ -117,51 +124,93 @@ static int write_file(struct stage_volume *v, const char *path, char *blocks)
 	return ret;
 }
 
-/* F1. Only when it is durable does it count. */
-static int fence_write(struct stage_volume *v, const struct stage_fence *f,
-		       struct error *err)
+static void path_of(const struct place *at, const char *suffix,
+		    char path[STAGE_PATH_LEN + 136])
 {
-	const struct stage_io *io = v->stage->io;
-	char path[STAGE_PATH_LEN + 128], tmp[STAGE_PATH_LEN + 136];
+	snprintf(path, STAGE_PATH_LEN + 136, "%s/%s" SUFFIX "%s", at->dir,
+		 at->name, suffix);
+}
+
+/* F1 */
+static int put(const struct place *at, const struct stage_fence *f,
+	       struct error *err)
+{
+	char path[STAGE_PATH_LEN + 136], tmp[STAGE_PATH_LEN + 136];
+	const struct stage_io *io = at->io;
 	char blocks[FENCE_BYTES];
-	int ret = encode(v, f, blocks, err);
+	int ret = encode(at->name, f, blocks, err);
 
 	if (ret)
 		return ret;
-	stage_path(v->stage, v->meta.name, SUFFIX, path, sizeof(path));
-	stage_path(v->stage, v->meta.name, SUFFIX ".new", tmp, sizeof(tmp));
-	ret = write_file(v, tmp, blocks);
+	path_of(at, "", path);
+	path_of(at, ".new", tmp);
+	ret = write_file(io, tmp, blocks);
 	if (!ret)
 		ret = io->rename(io->arg, tmp, path);
 	if (!ret && !stage_fault(F1))
-		ret = io->sync_dir(io->arg, v->stage->dir);
+		ret = io->sync_dir(io->arg, at->dir);
+	return ret ? error_set(err, ret, "%s: %s", path, strerror(-ret)) : 0;
+}
+
+/* Only when it is durable does it count. */
+static int fence_write(struct stage_volume *v, const struct stage_fence *f,
+		       struct error *err)
+{
+	const struct place at = { v->stage->io, v->stage->dir, v->meta.name };
+	int ret = put(&at, f, err);
+
 	if (ret)
-		return error_set(err, ret, "%s: %s", path, strerror(-ret));
+		return ret;
 	pthread_mutex_lock(&v->g->lock);
 	v->g->fence = *f;
 	pthread_mutex_unlock(&v->g->lock);
 	return 0;
 }
 
-static int fence_read(struct stage_volume *v, struct stage_fence *f,
-		      struct error *err)
+/* F1. *f stays as it is where there is none. */
+static int get(const struct place *at, struct stage_fence *f,
+	       struct error *err)
 {
-	const struct stage_io *io = v->stage->io;
-	char path[STAGE_PATH_LEN + 128], blocks[FENCE_BYTES];
+	char path[STAGE_PATH_LEN + 136], blocks[FENCE_BYTES];
+	const struct stage_io *io = at->io;
 	const char *why;
 	ssize_t len;
-	int fd;
+	int fd, ret;
 
-	stage_path(v->stage, v->meta.name, SUFFIX, path, sizeof(path));
+	path_of(at, "", path);
 	fd = io->open(io->arg, path, O_RDONLY);
 	if (fd == -ENOENT)
 		return 0;
 	if (fd < 0)
 		return error_set(err, fd, "%s: %s", path, strerror(-fd));
-	len = io->pread(io->arg, fd, blocks, sizeof(blocks), 0);
+	ret = stage_fault(F1) ? 0 : io->sync(io->arg, fd);
+	if (!ret && !stage_fault(F1))
+		ret = io->sync_dir(io->arg, at->dir);
+	len = ret ? ret : io->pread(io->arg, fd, blocks, sizeof(blocks), 0);
 	io->close(io->arg, fd);
-	why = len < 0 ? strerror(-len) : decode(v, blocks, len, f);
+	why = len < 0 ? strerror(-len) : decode(at->name, blocks, len, f);
 	return why ? error_set(err, -EIO, "%s: %s", path, why) : 0;
+}
+
+int stage_fence_peek(const char *dir, const char *name, struct stage_fence *f,
+		     struct error *err)
+{
+	const struct place at = { &stage_view_io, dir, name };
+
+	memset(f, 0, sizeof(*f));
+	return get(&at, f, err);
+}
+
+int stage_fence_give_up(const char *dir, const char *name, struct error *err)
+{
+	const struct place at = { &stage_system_io, dir, name };
+	struct stage_fence f = { .phase = STAGE_PHASE_OPEN };
+	int ret = get(&at, &f, err);
+
+	if (ret || f.phase != STAGE_PHASE_LEFT)
+		return ret;
+	f.phase = STAGE_PHASE_GIVEN_UP;
+	return put(&at, &f, err);
 }
 
 /* --- the log of one that has left ----------------------------------------- */
@@ -203,9 +252,11 @@ static void remove_log(struct stage_group *g)
 int stage_fence_load(struct stage_group *g, struct error *err)
 {
 	struct stage_volume *v = g->nr_members == 1 ? g->members[0] : NULL;
-	int ret = v ? fence_read(v, &g->fence, err) : 0;
+	const struct place at = { g->stage->io, g->stage->dir,
+				  v ? v->meta.name : NULL };
+	int ret = v ? get(&at, &g->fence, err) : 0;
 
-	if (!ret && g->fence.phase == STAGE_PHASE_LEFT)
+	if (!ret && g->fence.phase >= STAGE_PHASE_LEFT)
 		remove_log(g);
 	return ret;
 }
@@ -226,7 +277,7 @@ int stage_fence_check_write(const struct stage_volume *v, struct error *err)
 
 int stage_fence_check_read(const struct stage_volume *v, struct error *err)
 {
-	if (v->g->fence.phase != STAGE_PHASE_LEFT)
+	if (v->g->fence.phase < STAGE_PHASE_LEFT)
 		return 0;
 	return error_set(err, -EPERM, "%s: is a primary here, and no image any "
 			 "more: read its device", v->meta.name);
@@ -327,6 +378,17 @@ static void make_fence(const struct stage_volume *v, uint64_t epoch,
 	h->seq++;
 }
 
+int stage_fence_check(struct stage_volume *v, uint64_t epoch,
+		      uint64_t generation, struct error *err)
+{
+	int ret;
+
+	pthread_mutex_lock(&v->g->lock);
+	ret = check_fence(v, epoch, generation, err);
+	pthread_mutex_unlock(&v->g->lock);
+	return ret;
+}
+
 int stage_fence(struct stage_volume *v, uint64_t epoch, uint64_t generation,
 		struct error *err)
 {
@@ -374,7 +436,7 @@ int stage_fence_apply(struct stage_volume *v, struct error *err)
 {
 	struct stage_group *g = v->g;
 
-	if (!g->error.code && g->fence.phase == STAGE_PHASE_LEFT)
+	if (!g->error.code && g->fence.phase >= STAGE_PHASE_LEFT)
 		return 0;
 	if (check_fenced(v, err))
 		return -EINVAL;
@@ -396,10 +458,10 @@ int stage_fence_finish(struct stage_volume *v, struct error *err)
 {
 	struct stage_group *g = v->g;
 	struct stage_fence f = g->fence;
-	int ret = g->error.code || f.phase != STAGE_PHASE_LEFT ?
+	int ret = g->error.code || f.phase < STAGE_PHASE_LEFT ?
 		  check_fenced(v, err) : 0;
 
-	if (ret || f.phase == STAGE_PHASE_LEFT)
+	if (ret || f.phase >= STAGE_PHASE_LEFT)
 		return ret;
 	if (g->checkpoint.applied_epoch != f.epoch)
 		return error_set(err, -EINVAL, "%s: the base is at epoch %"

@@ -4,7 +4,7 @@
  * epoch, to become a primary. For volumes that are alone in their group.
  *
  *	open -[stage_fence]-> fenced -[stage_fence_apply, stage_fence_finish]->
- *	left
+ *	left -[stage_fence_give_up]-> given up
  *
  * All functions return 0 or -errno with a sentence, may be called again after
  * they have succeeded, and block. One thread at a time for a volume. They are
@@ -19,6 +19,8 @@ enum stage_phase {
 	STAGE_PHASE_OPEN,
 	STAGE_PHASE_FENCED,	/* writers are refused; nothing is dropped */
 	STAGE_PHASE_LEFT,	/* the base is somebody else's */
+	STAGE_PHASE_GIVEN_UP,	/* it has left, and is no primary any more:
+				 * what the base has is old */
 };
 
 struct stage_fence {
@@ -41,6 +43,10 @@ void stage_get_fence(struct stage_volume *v, struct stage_fence *fence);
 int stage_fence(struct stage_volume *v, uint64_t epoch, uint64_t generation,
 		struct error *err);
 
+/* Would stage_fence() refuse? The same answers, and nothing is changed. */
+int stage_fence_check(struct stage_volume *v, uint64_t epoch,
+		      uint64_t generation, struct error *err);
+
 /*
  * Reads what was staged last, committed as clean or partial, also above the
  * fence: for the salvage of what stage_above() tells. Whole blocks.
@@ -57,5 +63,17 @@ int stage_fence_apply(struct stage_volume *v, struct error *err);
  * (L2), and a copy of it (L4). -EINVAL: the base is not at the epoch.
  */
 int stage_fence_finish(struct stage_volume *v, struct error *err);
+
+/* --- without the stage, which another process may have open --------------- */
+
+/* What the fence of @name in @dir says; OPEN where there is none. */
+int stage_fence_peek(const char *dir, const char *name, struct stage_fence *f,
+		     struct error *err);
+
+/*
+ * The volume that has left is no primary here any more, durably: it is never
+ * promoted again from what this stage had. Any other phase stays as it is.
+ */
+int stage_fence_give_up(const char *dir, const char *name, struct error *err);
 
 #endif

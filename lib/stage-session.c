@@ -13,6 +13,9 @@
  *    those of the data that came (W2).
  * Y5 a group's epoch is committed by the last member's header; until then those
  *    of the others are promises (S7).
+ * Y6 a handover that the log cannot hold is refused, and is none: the site that
+ *    takes over must find it after a power cut. A hello is taken even then: the
+ *    refusal of what follows is how the primary learns of it.
  */
 #include <assert.h>
 #include <errno.h>
@@ -199,7 +202,8 @@ static int log_header(struct stage_volume *v, struct error *err)
 	int ret = replica_header_encode(&v->header, slot, &why);
 
 	if (ret)
-		return error_set(err, ret, "header: %s", why.text);
+		return error_set(err, ret, "%s: header: %s", v->meta.name,
+				 why.text);
 	r.crc = stage_crc(slot, sizeof(slot));
 	ret = stage_log_append(v->g, &r, slot, &lsn, &full);
 	if (!ret)
@@ -208,9 +212,7 @@ static int log_header(struct stage_volume *v, struct error *err)
 		stage_log_accept(v->g);
 	else
 		stage_log_rewind(v->g);
-	if (!ret || ret == -ENOSPC)
-		return 0;	/* it costs no more than being told again */
-	return error_set(err, ret, "%s", full.text);
+	return ret ? error_set(err, ret, "%s: %s", v->meta.name, full.text) : 0;
 }
 
 static bool is_same_session(const struct replica_session *a,
@@ -238,6 +240,8 @@ static int begin_session(struct stage_conn *c, const struct replica_header *h,
 			 struct error *err)
 {
 	struct stage_volume *v = c->v;
+	struct error full = { 0 };
+	int ret;
 
 	if (v->header.seq && h->seq <= v->header.seq)
 		return error_set(err, -EINVAL, "%s: header %" PRIu64 " after %"
@@ -248,7 +252,10 @@ static int begin_session(struct stage_conn *c, const struct replica_header *h,
 	stage_epoch_drop(v->g);
 	v->g->idle_epoch = 0;
 	serve(v, h);
-	return log_header(v, err);
+	ret = log_header(v, &full);
+	if (!ret || ret == -ENOSPC)
+		return 0;				/* Y6 */
+	return error_set(err, ret, "%s", full.text);
 }
 
 static int check_hello(const struct stage_volume *v,
@@ -404,6 +411,8 @@ static int take_handover(struct stage_conn *c, const struct replica_header *h,
 			 struct error *err)
 {
 	struct stage_volume *v = c->v;
+	struct replica_header before = v->header;
+	int ret;
 
 	if (v->g->open.state != EPOCH_NONE ||
 	    h->epoch != v->g->clean_epoch ||
@@ -411,7 +420,10 @@ static int take_handover(struct stage_conn *c, const struct replica_header *h,
 		return error_set(err, -EINVAL, "%s: handed over in the middle "
 				 "of an epoch", v->meta.name);
 	serve(v, h);
-	return log_header(v, err);
+	ret = log_header(v, err);
+	if (ret && v->header.seq == h->seq)	/* no heartbeat since */
+		v->header = before;
+	return ret;
 }
 
 /* Not in line with the others: a commit may take its time. */

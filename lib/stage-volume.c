@@ -304,7 +304,7 @@ static void start_group(struct stage_group *g)
 
 	if (!ret && !stage_fault(F4))
 		ret = stage_fence_load(g, &g->error);
-	if (g->fence.phase == STAGE_PHASE_LEFT)
+	if (g->fence.phase >= STAGE_PHASE_LEFT)
 		return;
 	for (unsigned int i = 0; !ret && i < g->nr_members; i++) {
 		if (g->members[i])

@@ -253,7 +253,7 @@ int stage_history(struct stage_volume *v,
 	int ret;
 
 	pthread_mutex_lock(&g->lock);
-	ret = g->fence.phase == STAGE_PHASE_LEFT ? 0 : tell_base(v, fn, arg);
+	ret = g->fence.phase >= STAGE_PHASE_LEFT ? 0 : tell_base(v, fn, arg);
 	for (unsigned int i = 0; !ret && i < g->nr_epochs; i++) {
 		const struct epoch_entry *e = &g->epochs[i];
 		struct stage_epoch told = {

@@ -166,7 +166,7 @@ int stage_conn_read(struct stage_conn *c, void *buf, size_t len, uint64_t off,
  * Data belongs to the open epoch. One slot in the tail is a header:
  *   hello	of a newer session: fences all older ones, waits for what they
  *		have under way and drops the open epoch, then answers (W1). Of
- *		the same session: joins it. Durable.
+ *		the same session: joins it. Durable, unless the log is full.
  *   open	begins an epoch. Not durable: it is worth nothing without data
  *   partial, clean
  *		durable when answered; with the members of a group, when the

@@ -70,6 +70,7 @@ build/obj/tests/sim-promote.o build/san/tests/sim-promote.o: \
 replicad-sim-y := $(sim-objs) kmod/format.o \
 		  $(addprefix daemon/,$(filter-out main.o,$(replicad-y)))
 sim-ctl-y := $(sim-objs) kmod/format.o
+build/tests/replicad-sim: LDFLAGS += -Wl,--wrap=statvfs
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
 	backend-nbd-call.o backend-local.o backend-stage.o local-stage.o \
@@ -111,6 +112,9 @@ unit-y += unit-stage-crash
 unit-stage-crash-y := $(stage-rig-objs)
 unit-y += unit-stage-rules
 unit-stage-rules-y := $(stage-rig-objs)
+unit-y += unit-local-stage
+unit-local-stage-y := daemon/local-stage.o daemon/plugin-options.o
+build/san/tests/unit-local-stage: LDFLAGS += -Wl,--wrap=stage_open
 unit-y += unit-stage-disk-full
 unit-stage-disk-full-y := $(stage-rig-objs)
 unit-y += unit-stage-grow
@@ -147,4 +151,6 @@ unit-y += unit-stage-promote
 unit-stage-promote-y := $(stage-rig-objs)
 unit-y += unit-failover-files
 build/san/tests/unit-failover-files.o: cppflags += -Ikmod
+build/san/tests/unit-failover-files: LDFLAGS += -Wl,--wrap=pwrite \
+	-Wl,--wrap=fsync
 unit-y += unit-lineage

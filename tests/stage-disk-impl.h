@@ -16,6 +16,7 @@ enum op_type { OP_WRITE, OP_ZERO, OP_SIZE, OP_SYNC, OP_LOST, OP_CREATE,
 struct file {
 	char *data;
 	uint64_t size;
+	uint64_t filled;		/* allocated, from its beginning */
 };
 
 struct name {

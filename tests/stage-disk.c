@@ -25,6 +25,8 @@ void disk_file_resize(struct file *f, uint64_t size)
 		memset(f->data + f->size, 0, size - f->size);
 	}
 	f->size = size;
+	if (f->filled > size)
+		f->filled = size;
 }
 
 void disk_file_write(struct file *f, const char *data, uint64_t off,
@@ -168,6 +170,7 @@ static int disk_open(void *arg, const char *path, int flags)
 		disk_set_name(d, path, file);
 		disk_trace(d, OP_CREATE, file, path, 0, 0, NULL);
 	} else if (flags & O_TRUNC && d->files[file].size) {
+		d->used -= d->files[file].filled;
 		disk_file_resize(&d->files[file], 0);
 		disk_trace(d, OP_SIZE, file, NULL, 0, 0, NULL);
 	}
@@ -205,14 +208,18 @@ static int disk_size(void *arg, int fd, uint64_t *size)
 	return leave(d, 0);
 }
 
-static int grow(struct disk *d, int file, uint64_t size)
+/* A hole before the end costs as data does, one behind all data nothing. */
+static int allocate(struct disk *d, int file, uint64_t end)
 {
-	uint64_t more = size > d->files[file].size ?
-			size - d->files[file].size : 0;
+	uint64_t *filled = &d->files[file].filled, used = d->used;
 
-	if (d->space && d->used + more > d->space)
+	if (end <= *filled)
+		return 0;
+	used += end - *filled;
+	if (d->space && used > d->space)
 		return -ENOSPC;
-	d->used += more;
+	d->used = used;
+	*filled = end;
 	return 0;
 }
 
@@ -235,7 +242,7 @@ static int disk_pwritev(void *arg, int fd, struct iovec *iov, int nr,
 	if (is_broken(d, file))
 		ret = -EIO;
 	if (!ret)
-		ret = grow(d, file, off + len);
+		ret = allocate(d, file, off + len);
 	if (ret)
 		return leave(d, ret);
 	all = malloc(len);
@@ -291,12 +298,10 @@ static int disk_truncate(void *arg, int fd, uint64_t len)
 	struct disk *d = arg;
 	int ret = enter(d, true), file = fd_file(d, fd);
 
-	if (!ret)
-		ret = grow(d, file, len);
 	if (ret)
 		return leave(d, ret);
-	if (len < d->files[file].size)
-		d->used -= d->files[file].size - len;
+	if (len < d->files[file].filled)
+		d->used -= d->files[file].filled - len;
 	disk_file_resize(&d->files[file], len);
 	disk_trace(d, OP_SIZE, file, NULL, 0, len, NULL);
 	return leave(d, 0);
@@ -350,8 +355,7 @@ static int disk_unlink(void *arg, const char *path)
 		ret = -ENOENT;
 	if (ret)
 		return leave(d, ret);
-	d->used -= d->files[file].size < d->used ? d->files[file].size :
-						   d->used;
+	d->used -= d->files[file].filled;
 	disk_set_name(d, path, -1);
 	disk_trace(d, OP_UNLINK, file, path, 0, 0, NULL);
 	return leave(d, 0);

@@ -33,7 +33,7 @@ uint64_t disk_calls(const struct disk *d);
 void disk_fail_sync(struct disk *d, const char *part, unsigned int nr);
 /* Names with @part fail to be read, written and synced: EIO. "": none. */
 void disk_break(struct disk *d, const char *part);
-/* From now on at most so many bytes can be allocated or appended; 0 = any. */
+/* At most so many bytes may be written; 0 = any. Files are sparse. */
 void disk_set_space(struct disk *d, uint64_t bytes);
 /* Writes to names with @part take this long. */
 void disk_slow(struct disk *d, const char *part, unsigned int ms);

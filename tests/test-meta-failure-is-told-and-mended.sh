@@ -7,11 +7,11 @@
 requires_cmd rpc-call jq replicad insert-tool
 load_module idle_seconds=0	# no region cools by itself
 export REPLICA_SOCKET=$scratch_dir/control
-make_null disk 64
-make_null meta-disk 4
-sectors=$(sectors_of /dev/meta-disk)
-make_dm met "0 $sectors linear /dev/meta-disk 0"
-make_dm vol "0 $(sectors_of /dev/disk) linear /dev/disk 0"
+make_null vol-disk 64
+make_null vol-meta 4
+sectors=$(sectors_of /dev/vol-meta)
+make_dm met "0 $sectors linear /dev/vol-meta 0"
+make_dm vol "0 $(sectors_of /dev/vol-disk) linear /dev/vol-disk 0"
 cleanup_fn insert-tool take-out vol
 truncate -s 66M "$scratch_dir/target"
 replicad --config /dev/null --state-dir "$scratch_dir/state" \
@@ -62,7 +62,7 @@ check "  replication goes on" wait_until 100 settled
 check "  the replica is the volume" same
 
 check "the device is mended" eval 'dmsetup reload met --table \
-	"0 $sectors linear /dev/meta-disk 0" && dmsetup resume met'
+	"0 $sectors linear /dev/vol-meta 0" && dmsetup resume met'
 check "  that is noticed" wait_until 60 is_persistence durable
 check "  and told" wait_until 30 told 'works again'
 check "  cold regions are written again" put 40

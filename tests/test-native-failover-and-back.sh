@@ -86,6 +86,14 @@ is "and has no device" "$(b sim-ctl get a plain)" 1
 kill_pid $b_pid
 start_b
 is "also not after a restart" "$(b rpc-call status | jq '.volumes | length')" 0
+for dir in "" "--dir $stage_dir"; do
+	# shellcheck disable=SC2086 # an option and its value, or nothing
+	refuses "what it was promoted from is old (P5) $dir" "given up" \
+		b replicactl failover a --force $dir
+done
+is "nothing was begun" "$(ls "$site_b/state/promotions")" ""
+is "and there is still no device" "$(b sim-ctl get a plain)" 1
+check "the pair is served all the same" wait_until 30 serves p
 kill -TERM $b_pid
 wait $b_pid
 is "B stops cleanly" $? 0

@@ -25,7 +25,7 @@ refuses "not as of an epoch that is none" "there is no image of epoch" \
 	b replicactl failover a --force --epoch $((last + 5))
 refuses "not as of a time before all" "does not reach back" \
 	b replicactl failover a --force --at @1000000
-check "all that has changed nothing" serves p
+check "all that has changed nothing" wait_until 30 serves p
 make_epoch 15 0
 last=$epoch
 lose_a

@@ -61,6 +61,27 @@ assert Primary().at(6) == 99
 EOP
 }
 
+# Segments are sparse: the budget is larger than the disk, and history goes.
+make_disk small 5M
+PLUGIN_SOCKET=$scratch_dir/small.sock
+mkdir "$scratch_dir/small/stage"
+start_nbdkit "$PLUGIN_SOCKET" "$plugin_so" "dir=$scratch_dir/small/stage" \
+	history=1h log=8MiB \
+	"create=vol:$vol_size:$scratch_dir/small.base"
+plugin_pid=$nbdkit_pid
+next_session
+check "a disk smaller than log= costs history, not the epoch" primary <<'EOP'
+p = Primary(session=(1, 1)).hello()
+for epoch in range(1, 31):
+    p.open(epoch)
+    for i in range(4):
+        p.write((epoch * 37 + i * 64) % 1984, epoch % 251 + 1, 32)
+    p.commit(epoch)
+assert p.header().last_clean == 30
+EOP
+stop_plugin
+
+PLUGIN_SOCKET=$scratch_dir/plugin.sock
 make_disk log 4M
 stage_dir=$scratch_dir/log/stage
 mkdir "$stage_dir"

@@ -81,8 +81,7 @@ enable /dev/dmrpg/nothing >"$scratch_dir/answer" 2>&1
 check "no such origin: it is named" says "no origin=/dev/dmrpg/nothing"
 enable /dev/dmrpg/db-dmr-origin --device x >"$scratch_dir/answer" 2>&1
 check "two devices: refused" says "leave device= out"
-mount -o loop,noload /dev/dmrpg/db-dmr-origin /mnt 2>/dev/null ||
-	mount /dev/dmrpg/db-dmr-origin /mnt
+mount /dev/dmrpg/db-dmr-origin /mnt || bail "mount"
 enable /dev/dmrpg/db-dmr-origin >"$scratch_dir/answer" 2>&1
 is "an origin in use: refused" "$(($? != 0))" 1
 umount /mnt

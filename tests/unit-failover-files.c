@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "metadata-file.h"
+#include "promotion-record.h"
 #include "salvage-file.h"
 #include "tap.h"
 
@@ -22,6 +23,45 @@
 
 static char dir[32] = "/tmp/unit-failover-XXXXXX";
 static char path[64];
+
+static int fail_pwrite;			/* an errno */
+
+ssize_t __real_pwrite(int fd, const void *buf, size_t len, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *buf, size_t len, off_t at);
+
+ssize_t __wrap_pwrite(int fd, const void *buf, size_t len, off_t at)
+{
+	if (!fail_pwrite)
+		return __real_pwrite(fd, buf, len, at);
+	errno = fail_pwrite;
+	return -1;
+}
+
+static char synced[16][64];
+static unsigned int nr_synced;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+	char link[32];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, synced[nr_synced % 16], 63);
+	if (len > 0)
+		synced[nr_synced++ % 16][len] = 0;
+	return __real_fsync(fd);
+}
+
+static bool was_synced(const char *what)
+{
+	for (unsigned int i = 0; i < nr_synced && i < 16; i++)
+		if (!strcmp(synced[i], what))
+			return true;
+	return false;
+}
 
 static void bail(const char *why)
 {
@@ -149,6 +189,72 @@ static void test_foreign_metadata(void)
 	is_int(metadata_file_check(in_dir("new"), &h, NULL), 0, "a new one");
 }
 
+static void put(const char *name, const void *data, size_t len, off_t at)
+{
+	int fd = open(name, O_WRONLY | O_CREAT, 0600);
+
+	if (pwrite(fd, data, len, at) != (ssize_t)len)
+		bail("cannot write");
+	close(fd);
+}
+
+/* I2: what is known by something that is not in the first block. */
+static void test_late_magics(void)
+{
+	static const off_t places[] = { 4096, 8192 + 4095, 65536 + 64 };
+	struct replica_header h = header(8 * MIB, 4096), other = h;
+	struct metadata_file *f = NULL;
+	char zeros[4096] = "", name[64];
+	size_t len = 0;
+	char *data;
+
+	strcpy(name, in_dir("late"));
+	for (unsigned int i = 0; i < 3; i++) {
+		put(name, zeros, sizeof(zeros), 256 * 1024);
+		put(name, "magic", 5, places[i]);
+		is_int(metadata_file_check(name, &h, NULL), -EEXIST,
+		       "something at %d", (int)places[i]);
+		unlink(name);
+	}
+	other.volume_id[3] ^= 1;
+	metadata_file_begin(&f, name, &other, NULL);
+	metadata_file_end(f, NULL);
+	put(name, zeros, sizeof(zeros), 0);
+	is_int(metadata_file_check(name, &h, NULL), -EEXIST,
+	       "another volume's second slot");
+	put(name, zeros, sizeof(zeros), 4096);
+	is_int(metadata_file_check(name, &h, NULL), -EEXIST, "its bits");
+	is_int(metadata_file_check(name, &other, NULL), 0,
+	       "which are, for itself, a try that has not ended");
+	data = read_file(name, &len);
+	put(name, zeros, 512, 2 * 4096);
+	is_int(metadata_file_check(name, &other, NULL), 0, "torn, too");
+	free(data);
+	unlink(name);
+}
+
+/* I3 */
+static void test_lost_room(void)
+{
+	struct replica_header h = header(8 * MIB, 4096);
+	struct metadata_file *f = NULL;
+	struct error err = { 0 };
+
+	is_int(metadata_file_begin(&f, in_dir("meta"), &h, &err), 0, "begun");
+	if (truncate(in_dir("meta.new"), 0))
+		bail("cannot cut");
+	metadata_file_mark(f, 0, MIB);
+	is_int(metadata_file_end(f, &err), 0, "what it goes to may change");
+	metadata_file_begin(&f, in_dir("meta"), &h, &err);
+	fail_pwrite = ENOSPC;
+	is_int(metadata_file_end(f, &err), -ENOSPC, "no room: %s", err.text);
+	fail_pwrite = 0;
+	ok(access(in_dir("meta.new"), F_OK), "nothing is left of that");
+	is_int(metadata_file_check(in_dir("meta"), &h, NULL), 0,
+	       "and the old one is whole");
+	unlink(in_dir("meta"));
+}
+
 /* --- salvage -------------------------------------------------------------- */
 
 static void fill(char *buf, size_t len, int seed)
@@ -253,6 +359,30 @@ static void test_damaged_salvage(void)
 	is_int(salvage_open(&s, name, NULL), -EBADMSG, "cut off");
 }
 
+/* The first of its kind has a folder that is as new as it is. */
+static void test_new_folders(void)
+{
+	struct promotion_record r = { .volume = "vol" };
+	struct salvage_info info;
+	char name[64];
+
+	nr_synced = 0;
+	is_int(promotion_save(dir, &r), 0, "a journal");
+	ok(was_synced(dir), "the name of its folder is durable");
+	strcpy(name, in_dir("salvage"));
+	if (mkdir(name, 0700))
+		bail("no folder");
+	nr_synced = 0;
+	strcpy(name, in_dir("salvage/a.salvage"));
+	make_salvage(name);
+	ok(was_synced(in_dir("salvage")) && was_synced(dir),
+	   "that of a salvage, too");
+	is_int(salvage_look(&info, name, NULL), 0, "it can be looked at");
+	ok(info.nr_extents == 2 && info.epoch == 3, "without its table");
+	damage(name, 3);
+	is_int(salvage_look(&info, name, NULL), -EBADMSG, "damaged");
+}
+
 static void clean_up(void)
 {
 	char command[100];
@@ -273,8 +403,11 @@ int main(int argc, char **argv)
 	test_metadata(64 * MIB, 1 << 20, MIB, MIB, 1, 1);
 	test_metadata(MIB, 512, 512, 512, 0, 1);
 	test_foreign_metadata();
+	test_late_magics();
+	test_lost_room();
 	test_salvage();
 	test_damaged_salvage();
+	test_new_folders();
 	clean_up();
 	return tap_done();
 }

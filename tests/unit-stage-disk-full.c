@@ -15,6 +15,7 @@
 #define EPOCHS		12
 #define FOR_EVER	1000000
 #define MOST_CALLS	1000
+#define SPACE		(512 << 10)	/* of a log of 1 MiB */
 
 static struct model m;
 static struct client c;
@@ -184,8 +185,123 @@ static void test_full(const struct stage_options *o, const char *what)
 		ok(seen.not_applied > n, "by the applier, too");
 }
 
+/* --- fewer bytes than the budget ------------------------------------------ */
+
+static int note_oldest(void *arg, const struct stage_epoch *e)
+{
+	uint64_t *oldest = arg;
+
+	if (!*oldest)
+		*oldest = e->epoch;
+	return 0;
+}
+
+static uint64_t oldest_epoch(void)
+{
+	uint64_t oldest = 0;
+
+	stage_history(c.v, note_oldest, &oldest);
+	return oldest;
+}
+
+/* A half of the volume in each epoch, which is most of a segment. */
+static int many_epochs(uint64_t most)
+{
+	int ret = 0;
+
+	for (uint64_t e = 2; !ret && e <= most; e++) {
+		ret = client_open(&c, e);
+		if (!ret)
+			ret = client_write(&c, &m, e % 2 * 12, 12, e);
+		if (!ret)
+			ret = client_commit(&c, &m, e, true);
+	}
+	return ret;
+}
+
+/* S6: segments are sparse; it is the disk that is full, not the budget. */
+static void test_space(uint64_t min_ms)
+{
+	const struct stage_options o = {
+		.history_ms = 3600000, .history_min_ms = min_ms,
+	};
+	struct disk *d = disk_create();
+	struct stage *s = rig_create(d, &o, 1);
+	int ret;
+
+	memset(&m, 0, sizeof(m));
+	disk_set_space(d, SPACE);
+	client_connect(&c, s, "a");
+	client_hello(&c, 1, 1);
+	client_open(&c, 1);
+	client_write(&c, &m, 0, 24, 1);
+	client_commit(&c, &m, 1, true);
+	stage_settle(c.v, true, NULL);		/* the base has its room */
+	ret = many_epochs(RIG_EPOCHS - 1);
+	if (min_ms) {
+		is_int(ret, -ENOSPC, "with history_min it costs the epoch: %s",
+		       c.err.text);
+		is_int(oldest_epoch(), 1, "not the history");
+	} else {
+		is_int(ret, 0, "less room than the log may have: %s",
+		       c.err.text);
+		ok(oldest_epoch() > RIG_EPOCHS / 2, "costs history");
+	}
+	ok(shows_all(c.v, &m), "all that is listed is there");
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
+}
+
+static uint32_t kind_now(void)
+{
+	struct stage_info info;
+
+	stage_get_info(c.v, &info);
+	return info.header.kind;
+}
+
+static uint32_t kind_after_a_cut(struct disk *d)
+{
+	struct disk *cut = disk_cut(d, disk_moment(d), 0);
+	struct stage *after = rig_open(cut, &keep, NULL);
+	struct stage_info info;
+
+	stage_get_info(stage_find(after, "a"), &info);
+	stage_close(after);
+	disk_destroy(cut);
+	return info.header.kind;
+}
+
+/* Session Y6: what is answered is there after a power cut. */
+static void test_handover(void)
+{
+	struct disk *d = disk_create();
+	struct stage *s = rig_create(d, &keep, 1);
+
+	memset(&m, 0, sizeof(m));
+	client_connect(&c, s, "a");
+	client_hello(&c, 1, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	disk_fail(d, 1, -ENOSPC, FOR_EVER);
+	is_int(client_header(&c, REPLICA_KIND_HANDOVER, 1), -ENOSPC,
+	       "a handover on a full disk: %s", c.err.text);
+	is_int(kind_now(), REPLICA_KIND_CLEAN, "is none");
+	disk_fail(d, 0, 0, 0);
+	is_int(client_header(&c, REPLICA_KIND_HANDOVER, 1), 0, "with room: %s",
+	       c.err.text);
+	is_int(kind_after_a_cut(d), REPLICA_KIND_HANDOVER, "it is one");
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
+}
+
 int main(void)
 {
+	test_handover();
+	test_space(0);
+	test_space(3600000);
+
 	test_full(&keep, "with a long history");
 	test_full(&at_once, "with none, applying");
 	return tap_done();

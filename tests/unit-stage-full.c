@@ -465,6 +465,65 @@ static void test_room(void)
 	end();
 }
 
+/* A6: what is there of a larger log is more than all of the new one. */
+static void test_smaller(const struct stage_options *small)
+{
+	const struct stage_options large = {
+		.log_bytes = 4 << 20, .segment_bytes = 1 << 20,
+	};
+	int ret = 0;
+
+	begin(&large, 1);
+	for (uint64_t e = 1; !ret && e <= 6; e++) {
+		ret = client_open(&c, e);
+		if (!ret)
+			ret = client_write(&c, &m, 0, CHUNKS, e);
+		if (!ret)
+			ret = client_commit(&c, &m, e, true);
+	}
+	is_int(ret, 0, "most of a large segment");
+	client_close(&c);
+	stage_close(s);
+	s = rig_open(d, small, NULL);
+	come_back(2);
+	stage_settle(c.v, true, NULL);
+	is_int(client_epoch(&c, &m, 7, 7, true), 0,
+	       "a log of less than that takes the next epoch: %s", c.err.text);
+	ok(shows(&c, m.image[7]), "it is the image");
+	stage_settle(c.v, true, NULL);
+	ok(info_now().log_bytes <= small->log_bytes, "the large one has gone");
+	is_int(flood(8), -ENOSPC, "it is as large as it should be");
+	is_int(come_back(3), 0, "it comes back");
+	is_int(flood(9), small->on_full_apply ? 0 : -ENOSPC, "on_full: %s",
+	       c.err.text);
+	end();
+}
+
+/* The same, in place before the large one has gone. */
+static void test_smaller_in_place(void)
+{
+	const struct stage_options large = {
+		.log_bytes = 4 << 20, .segment_bytes = 1 << 20,
+	};
+
+	begin(&large, 1);
+	for (uint64_t e = 1; e <= 6; e++) {
+		client_open(&c, e);
+		client_write(&c, &m, 0, CHUNKS, e);
+		client_commit(&c, &m, e, true);
+	}
+	client_close(&c);
+	stage_close(s);
+	s = rig_open(d, &in_place, NULL);
+	come_back(2);
+	is_int(flood(7), -ENOSPC, "smaller, and an epoch that is too large");
+	is_int(come_back(3), 0, "it comes back");
+	is_int(flood(8), 0, "in place: %s", c.err.text);
+	is_int(client_commit(&c, &m, 8, true), 0, "clean: %s", c.err.text);
+	ok(shows(&c, m.image[8]), "it is the image");
+	end();
+}
+
 /* --- power cuts ----------------------------------------------------------- */
 
 /* Moments at which things were begun and done. */
@@ -618,6 +677,9 @@ int main(void)
 	test_nobody_comes_back();
 	test_group();
 	test_room();
+	test_smaller(&(struct stage_options) { .log_bytes = 256 << 10 });
+	test_smaller(&in_place);
+	test_smaller_in_place();
 	test_cuts();
 	return tap_done();
 }

@@ -33,12 +33,6 @@ open_bank() {
 	until_true 150 test -s $state/count && until_true 150 test -s $state/acks
 }
 
-# Only the bank, where it was left.
-reopen_bank() {
-	start bank.log "$here/bank" $mnt/bank.db $state/acks
-	echo "$started" >$state/bank.pid
-}
-
 # Both finish what they have begun.
 close_bank() {
 	local pid

@@ -47,6 +47,16 @@ look() {
 	replica history --last 1 --json
 }
 
+# It has a part of what it lacks, but not all.
+is_halfway() {
+	look | jq -e '.last_partial > .last_committed and .staged_bytes > 0'
+}
+
+# link_until_halfway: the link is back for so long; then look.
+link_until_halfway() {
+	link up && until_true 150 is_halfway && link down && look
+}
+
 # open_test NAME: a test device of the newest image; tells of it as JSON.
 open_test() {
 	replica test --name "$1" --json | tee /dev/stderr >/run/test.json ||
@@ -136,49 +146,4 @@ break_bank() {
 
 break_tree() {
 	with_image rw sh -c "echo x >>$mnt/tree/archive/3"
-}
-
-# --- when A is lost -------------------------------------------------------------
-# failover: prints epoch, lost_s, and how long it took until the filesystem was
-# mounted. The nbdkit that was started by hand must go first, and would wait for
-# the connections of a machine that is gone.
-failover() {
-	local since=${EPOCHREALTIME/./} pid
-	pid=$(cat /run/nbdkit.pid)
-	kill -9 "$pid" && until_true 60 test ! -d "/proc/$pid" || return
-	replicactl failover bank --force --dir $stage --json |
-		tee /dev/stderr >/run/failover.json || return
-	mkdir -p $mnt && mount /dev/mapper/bank $mnt || return
-	jq -r '"epoch=\(.epoch)\nlost_s=\(.lost_s)"' /run/failover.json
-	echo "ready_ms=$(((${EPOCHREALTIME/./} - since) / 1000))"
-}
-
-# check_bank: in a copy, as after a power cut.
-check_bank() {
-	rm -rf /tmp/bank && mkdir /tmp/bank && cp $mnt/bank.db* /tmp/bank &&
-		sqlite3 -batch -list /tmp/bank/bank.db <"$here/bank-check.sql" |
-		tr '|' '\n'
-}
-
-# go_on N: so many transfers at least, on the device; prints the last one.
-go_on() {
-	local pid
-	: >/run/acks
-	start bank.log "$here/bank" $mnt/bank.db /run/acks
-	pid=$started
-	until_true 150 has_lines "$1" || return
-	kill "$pid" && until_true 60 test ! -d "/proc/$pid" || return
-	tail -n 1 /run/acks | cut -d ' ' -f 1
-}
-
-has_lines() {
-	[ "$(wc -l </run/acks)" -ge "$1" ]
-}
-
-kernel_status() {
-	dmsetup status bank
-}
-
-close_bank() {
-	umount $mnt
 }

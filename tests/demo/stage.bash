@@ -75,7 +75,7 @@ boot() {
 	mkdir -p "$share/steps" "$share/out"
 	nr_steps[$site]=0
 	TMPDIR=$scratch "$project/tests/vm/run" --share "$share" \
-		--name "$site" --timeout 1200 "$@" -- \
+		--name "$site" --timeout 2400 "$@" -- \
 		tests/demo/agent "$site" >"$share/out/vm.log" 2>&1 &
 	vm_pid[$site]=$!
 }
