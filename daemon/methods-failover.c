@@ -19,7 +19,7 @@
 #include "salvage-file.h"
 
 #define NS	1e9
-#define HANDOVER_WAIT_MS	30000
+#define RESOLVE_WAIT_MS	30000
 
 static const char *text_of(const struct request *request, const char *key)
 {
@@ -69,16 +69,21 @@ static int fill_wish(struct promotion_wish *wish, const struct request *request,
 	return 0;
 }
 
-static void hand_over(struct request *request)
+static unsigned int wait_ms_of(const struct request *request)
 {
 	double wait_s = json_number_value(json_object_get(request->params,
 							  "wait_s"));
+
+	return wait_s > 0 && wait_s < 3600 ? wait_s * 1000 : RESOLVE_WAIT_MS;
+}
+
+static void hand_over(struct request *request)
+{
 	const struct resolve_request q = {
 		.volume = text_of(request, "volume"),
 		.is_planned = true,
 		.is_dry = is_set(request, "dry_run"),
-		.wait_ms = wait_s > 0 && wait_s < 3600 ? wait_s * 1000 :
-							 HANDOVER_WAIT_MS,
+		.wait_ms = wait_ms_of(request),
 	};
 
 	resolve_keep_peer(request->daemon, &q, on_promoted, request);
@@ -117,6 +122,7 @@ void do_resolve(struct request *request)
 		.volume = text_of(request, "volume"),
 		.dir = text_of(request, "dir"),
 		.is_dry = is_set(request, "dry_run"),
+		.wait_ms = wait_ms_of(request),
 	};
 	const char *keep = text_of(request, "keep");
 	struct error err = { 0 };

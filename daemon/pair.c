@@ -155,11 +155,11 @@ static const struct state_words words[PAIR_NR_STATES] = {
 	[PAIR_DIVERGED] = { "diverged", "both sites have data of their own",
 		"resolve it" },
 	[PAIR_SUPERSEDED] = { "superseded", "a newer primary has taken over",
-		"stop what writes here; copy what is only here; then: "
-		"replicactl disable" },
+		"stop what writes here, then: replicactl resolve --keep peer "
+		"(it keeps aside what is only here)" },
 	[PAIR_SPLIT_BRAIN] = { "split-brain", "both sites were primary",
 		"decide which one is right; at the other: stop what writes, "
-		"copy what is only there, then: replicactl disable" },
+		"then: replicactl resolve --keep peer" },
 	[PAIR_ERROR] = { "error", "something must be put right first",
 		"put right what the reason names, then: replicactl resume" },
 };

@@ -33,7 +33,7 @@ struct resolution {
 	struct ring_job job;
 	char dir[PATH_MAX], path[PATH_MAX], live[PATH_MAX];
 	char device[DMR_NAME_LEN];
-	bool is_private;		/* its device goes with its target */
+	bool is_made;			/* its device goes with its target */
 	bool was_promoted;		/* there is a device to be removed */
 	struct salvage_info info;
 	uint64_t chunk_bytes;
@@ -147,7 +147,7 @@ static void disable(struct resolution *r)
 		finish(r);
 		return;
 	}
-	if (r->is_private) {			/* else it is we who use it */
+	if (r->is_made) {			/* else it is we who use it */
 		close(r->fd);
 		r->fd = -1;
 	}
@@ -275,9 +275,21 @@ static int check_settled(struct resolution *r, struct volume *v)
 	return 0;
 }
 
+/* R3. A dry run tells what there is. */
+static int check_given_up(struct resolution *r, struct volume *v)
+{
+	int ret = check_state(r, v);
+
+	if (ret || r->is_dry || volume_refresh(v))
+		return ret;
+	return v->info.epoch || v->info.nr_frozen ?
+	       error_set(&r->error, -EAGAIN, "%s: its last epoch is still open",
+			 name_of(r)) : 0;
+}
+
 static void look(struct resolution *r, struct volume *v)
 {
-	int ret = r->is_planned ? check_settled(r, v) : check_state(r, v);
+	int ret = r->is_planned ? check_settled(r, v) : check_given_up(r, v);
 
 	if (ret)
 		return;
@@ -404,7 +416,7 @@ static void take_device(struct resolution *r, const struct volume *v)
 {
 	snprintf(r->live, sizeof(r->live), "%s", v->device.live);
 	snprintf(r->device, sizeof(r->device), "%s", v->device.name);
-	r->is_private = v->device.form && !strcmp(v->device.form, "private");
+	r->is_made = v->config->origin;
 }
 
 /* On the volume's thread. */

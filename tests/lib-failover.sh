@@ -14,12 +14,12 @@ make_stage() {
 		bail "no stage"
 }
 
-# replicate_pair: volume a at A, of $chunk_bytes, is paired with B, and settled
+# replicate_pair: volume a at A (with $a_options, of $chunk_bytes) is paired with B, and settled
 replicate_pair() {
 	make_volume a "$native_mib" "${chunk_bytes-4096}"
 	begin_config
 	printf '[volume a]\ntarget=pair:p\n%s\n' \
-		$'heartbeat=200ms\ninterval=20ms\nstale_wait=300ms' \
+		$'heartbeat=200ms\ninterval=20ms\nstale_wait=300ms\n'"${a_options-}" \
 		>>"$scratch_dir/conf"
 	start_daemon
 	start_b

@@ -561,13 +561,29 @@ static int sim_insert(const struct kernel_form *form,
 	return 0;
 }
 
+/* Has replicad itself the device open? */
+static bool is_open_here(const char *name)
+{
+	struct stat image, st;
+	int limit = getdtablesize();
+
+	if (stat(sim_path(name, ".img"), &image))
+		return false;
+	for (int fd = 0; fd < limit && fd < 1024; fd++)
+		if (!fstat(fd, &st) && st.st_ino == image.st_ino &&
+		    st.st_dev == image.st_dev)
+			return true;
+	return false;
+}
+
 static int sim_check_out(const struct kernel_form *form,
 			 char error[KERNEL_ERROR_SIZE])
 {
 	LOCKED;
 	struct sim_volume *v = sim_find(form->device);
 
-	if (!v || !v->is_busy || !form->origin)
+	if (!v || !form->origin ||
+	    (!v->is_busy && !is_open_here(form->device)))
 		return 0;
 	snprintf(error, KERNEL_ERROR_SIZE, "%s is in use", form->device);
 	return -EBUSY;

@@ -73,7 +73,7 @@ int sim_info(const char *name, struct dmr_info *info, bool *is_plain);
  * written?), "stuck" and "moving" (do marks become durable?), "fail" and
  * "mend"; "rip": another tool replaces the table; "unplug": a boot, the
  * device comes up without the target; "use" and "leave": an application
- * opens it, and closes it. -EINVAL: none of these.
+ * opens it, and closes it; "open" and "abort": an epoch. -EINVAL: none of these.
  */
 int sim_meta(const char *name, const char *what);
 

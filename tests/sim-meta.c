@@ -151,6 +151,16 @@ static void unplug(struct sim_volume *v)
 	v->info.owner = 0;
 }
 
+/* Frozen, and nobody ends it. */
+static void open_epoch(struct sim_volume *v)
+{
+	v->info.epoch = ++v->info.highest_seen;
+	for (uint64_t i = 0; i < v->nr_chunks; i++)
+		if (v->chunks[i] & SIM_DIRTY)
+			v->chunks[i] = SIM_FROZEN;
+	sim_count(v);
+}
+
 int sim_meta(const char *name, const char *what)
 {
 	LOCKED;
@@ -170,6 +180,10 @@ int sim_meta(const char *name, const char *what)
 		rip(v);
 	else if (!strcmp(what, "use") || !strcmp(what, "leave"))
 		v->is_busy = *what == 'u';
+	else if (!strcmp(what, "open"))
+		open_epoch(v);
+	else if (!strcmp(what, "abort"))
+		sim_end_one(v, DMR_END_ABORT);
 	else if (!strcmp(what, "unplug"))
 		unplug(v);
 	else

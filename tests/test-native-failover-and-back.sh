@@ -27,6 +27,12 @@ is "a dry run tells what is only here" \
 	"$(replicactl resolve a --keep peer --dry-run --json |
 		jq '.lost_bytes >= 131072')" true
 refuses "which one is kept must be said" "say --keep peer" replicactl resolve a
+sim-ctl meta a open			# as one that is in doubt
+rpc-call resolve '{"volume": "a", "keep": "peer", "wait_s": 1}' \
+	>"$scratch_dir/says" 2>&1
+check "not before its last epoch is over" grep -q "still open" \
+	"$scratch_dir/says"
+sim-ctl meta a abort
 check "it is given up" replicactl resolve a --keep peer
 refuses "then it is not replicated any more" "there is no volume a" \
 	replicactl status a
