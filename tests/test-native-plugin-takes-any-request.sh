@@ -82,7 +82,7 @@ EOP
 check "too many digests at once are refused, in words" primary <<'EOP'
 assert error_of(connect("vol@sum").pread, 280000, 0) == "EINVAL"
 EOP
-check "namely" says "vol@sum: a read of 280000 bytes, at most 65536 go at once"
+check "namely" says "vol@sum: a read of 280000 bytes, at most 262144 go at once"
 check "what cannot be is refused, and changes nothing" primary <<'EOP'
 p = Primary().hello()
 before = p.h.pread(MIB, 0)
