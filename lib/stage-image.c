@@ -231,6 +231,8 @@ static int find_epoch(const struct stage_group *g, uint64_t epoch,
 			*lsn = g->epochs[i + 1].lsn;
 		*found = g->epochs[i].epoch;
 	}
+	if (stage_fault(GONE) && *found < g->clean_epoch)
+		return -ENOENT;
 	return *found && *found <= epoch && *lsn >= g->floor_lsn ? 0 : -ENOENT;
 }
 

@@ -58,6 +58,7 @@ enum stage_fault {
 	STAGE_FAULT_S10_TELL = 1 << 27, /* a broken pin is not told */
 	STAGE_FAULT_AGE = 1 << 28,     /* history goes at any age */
 	STAGE_FAULT_SIZE = 1 << 29,    /* … is kept at any size */
+	STAGE_FAULT_GONE = 1U << 31,   /* … is listed, and cannot be opened */
 };
 
 #ifdef STAGE_FAULTS

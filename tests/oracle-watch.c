@@ -13,8 +13,9 @@
  * V3 an epoch is always the same, however often it is read, whatever was killed
  *    in between.
  * V4 the newest epoch never goes back, not by a kill either: what was seen was
- *    durable (S3). If it is listed, it can be opened; with --gaps not always
- *    (on_full=apply), but then at last.
+ *    durable (S3). What is listed, the newest or another, can be opened; with
+ *    --gaps not always (on_full=apply), but then at last.
+ * V5 a look fails only where something was killed or pressed (--broken).
  *
  * A server that is not there is waited for. SIGTERM ends it, after one more
  * look at the history. Status 0: all held; 1: a violation; 2: too little
@@ -46,23 +47,25 @@ static const char usage[] =
 "  --behind N    ... while a newer epoch was open or kept as partial (0), ...\n"
 "  --history N   ... so many epochs of the history (0)\n"
 "  --gaps N      so many times there must have been no image (not allowed)\n"
+"  --broken N    at most so many looks may fail (any number)\n"
 "  --patience S  without a server (60)\n"
 "  --enough FILE make it when that has been seen\n";
 
 enum {
-	IMAGES = 256, BEHIND, HISTORY, PATIENCE, ENOUGH, GAPS, HELP
+	IMAGES = 256, BEHIND, HISTORY, PATIENCE, ENOUGH, GAPS, BROKEN, HELP
 };
 
 static const struct option long_options[] = {
 	{ "images", 1, NULL, IMAGES }, { "behind", 1, NULL, BEHIND },
 	{ "history", 1, NULL, HISTORY }, { "patience", 1, NULL, PATIENCE },
 	{ "enough", 1, NULL, ENOUGH }, { "gaps", 1, NULL, GAPS },
-	{ "help", 0, NULL, HELP },
+	{ "broken", 1, NULL, BROKEN }, { "help", 0, NULL, HELP },
 	{ NULL, 0, NULL, 0 },
 };
 
 static unsigned long option[HELP - IMAGES + 1] = {
 	[IMAGES - IMAGES] = 1, [PATIENCE - IMAGES] = 60,
+	[BROKEN - IMAGES] = -1,
 };
 #define OPTION(name)	option[(name) - IMAGES]
 
@@ -295,10 +298,24 @@ static void no_image(const char *why, uint64_t epoch)
 		violation("epoch %" PRIu64 " %s", epoch, why);
 }
 
+/* V4: it could not be opened. Has it left the history? */
+static int check_gone(uint64_t epoch)
+{
+	struct history h;
+	int ret = list(&h);
+
+	if (ret)
+		return ret;
+	if (history_find(&h, epoch))
+		no_image("is listed and not there", epoch);
+	history_clear(&h);
+	nr_gone++;
+	return 0;
+}
+
 static int check_newest(uint64_t epoch)
 {
 	struct known *k = find_known(epoch);
-	struct history h;
 	int ret = k ? check_epoch(k, newest_image) : 0;
 
 	is_gap = false;
@@ -308,16 +325,7 @@ static int check_newest(uint64_t epoch)
 	}
 	nr_images += !ret;
 	nr_behind += !ret && is_behind;
-	if (ret != -ENOENT)
-		return ret;
-	ret = list(&h);
-	if (ret)
-		return ret;
-	if (newest == epoch && history_find(&h, epoch))
-		no_image("is listed and not there", epoch);
-	history_clear(&h);
-	nr_gone++;
-	return 0;
+	return ret == -ENOENT ? check_gone(epoch) : ret;
 }
 
 /*
@@ -377,8 +385,8 @@ static int check_history(const struct history *h)
 			continue;
 		ret = check_epoch(k, image);
 		nr_history += !ret;
-		nr_gone += ret == -ENOENT;
-		ret = ret == -ENOENT ? 0 : ret;
+		if (ret == -ENOENT)
+			ret = check_gone(k->epoch);
 	}
 	oracle_image_destroy(image);
 	return ret;
@@ -542,5 +550,7 @@ int main(int argc, char **argv)
 		is_well = look_well(true, true) && look_well(false, true);
 	if (is_well && is_gap)
 		violation("there is no image at last");
+	if (nr_broken > OPTION(BROKEN))
+		violation("%" PRIu64 " looks failed (V5)", nr_broken);
 	return report(is_well);
 }

@@ -27,6 +27,7 @@ static const struct {
 	{ "S9", STAGE_FAULT_S9 }, { "S10", STAGE_FAULT_S10 },
 	{ "W1_WAIT", STAGE_FAULT_W1_WAIT }, { "W2", STAGE_FAULT_W2 },
 	{ "W4", STAGE_FAULT_W4 }, { "IMAGE", STAGE_FAULT_IMAGE },
+	{ "GONE", STAGE_FAULT_GONE },
 };
 
 static unsigned int fault_of(const char *name)

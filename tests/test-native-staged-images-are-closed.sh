@@ -22,7 +22,7 @@ kill_slowly() {
 }
 
 begin_watch "a b" 4 history=1h "" "--chains 4 --max 8192 --pause 2000" \
-	"--images 20 --history 20"
+	"--images 20 --history 20 --broken 0"
 paced "$seconds"
 end_watch "small epochs, a long history"
 
@@ -42,7 +42,7 @@ paced "$seconds" kill_slowly
 end_watch "a log that cannot hold an epoch: in place"
 
 begin_watch "a b" 4 history=1h "window=64KiB bandwidth=8MiB" \
-	"--chains 4 --max 65536 --zero 5 --pause 2000" "--images 5 --behind 5"
+	"--chains 4 --max 65536 --zero 5 --pause 2000" "--images 5 --behind 5 --broken 0"
 paced "$seconds"
 windows=$(field "${watched[0]}" epochs_partial)
 check "windows were staged: $windows" test "$windows" -ge 3

@@ -45,5 +45,6 @@ notices S5 "VOL shows the open epoch" a history=1h "" "$big"
 # With a log that is nearly full the applier is always at work.
 notices S10 "nothing pins the applier" a "history=0 log=16MiB" "" \
 	"--chains 4 --pause 2000"
+notices GONE "an older epoch is listed only" "a b" history=1h "" "$small"
 notices IMAGE "the history is off by one" "a b" history=1h "" "$small"
 finish

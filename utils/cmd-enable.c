@@ -107,6 +107,7 @@ const struct command cmd_enable = {
 	"    replicactl enable db --origin /dev/vg/db-dmr-origin"
 	" --metadata /dev/vg/m \\\n"
 	"        --target pair:paris\n"
+	"    replicactl enable v --target 'stage:/srv/replica/v?base=/dev/vg/v'\n"
 	"    replicactl enable a --group g --target nbd+unix:///a?socket=/s\n",
 	.text =
 	"Puts replication below a device that is in use: its users notice\n"
