@@ -13,8 +13,9 @@
  *	remove [job]	the device of a promotion
  *
  * R1 the claim holds from before the dirty map is read until the device has
- *    lost its target: no write escapes the salvage. (Of a device that we have
- *    made above an origin=: until it is removed, which nobody can be using.)
+ *    lost its target: nobody who mounts the device, or claims it otherwise, can
+ *    write past the salvage. (One that we have made above an origin= is free
+ *    for a moment before it is removed.) Who opens it without O_EXCL can.
  * R2 only for a volume that is superseded, or in a split brain: it sends
  *    nothing, so the map only grows. Or (a planned handover) for one that
  *    replicates and owes its target nothing, after the claim: then the peer
@@ -22,8 +23,10 @@
  * R3 the map is read when no epoch is open: one that was in doubt is aborted,
  *    and dirty again, after the state has changed (L3: dirty or frozen).
  *
- * It may be repeated after a crash: nothing is dropped before the last step,
- * and the salvage gets its name when it is whole.
+ * It may be repeated after a crash until "forget": nothing is dropped before the
+ * last step, and the salvage gets its name when it is whole. Of a volume that
+ * was promoted here, a crash after "forget" leaves the device to be removed by
+ * hand.
  */
 #ifndef REPLICAD_RESOLVE_H
 #define REPLICAD_RESOLVE_H
