@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "pairing-file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,25 +114,10 @@ int pairing_remove(const char *state_dir, const char *name)
 void pairing_each(const char *state_dir,
 		  void (*each)(void *arg, const char *name), void *arg)
 {
-	char path[PAIRING_PATH_LEN], name[PAIRING_NAME_LEN];
-	struct dirent *entry;
-	DIR *dir;
+	char path[PAIRING_PATH_LEN];
 
 	pairing_path(path, state_dir, "", "");
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
-		size_t len = strlen(entry->d_name);
-
-		if (len < 6 || len - 5 >= sizeof(name) ||
-		    strcmp(entry->d_name + len - 5, ".json"))
-			continue;
-		snprintf(name, sizeof(name), "%.*s", (int)(len - 5),
-			 entry->d_name);
-		if (volume_name_is_valid(name))
-			each(arg, name);
-	}
-	if (dir)
-		closedir(dir);
+	state_folder_each(path, each, arg);
 }
 
 /* --- targets ----------------------------------------------------------- */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "promotion-record.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -209,24 +208,8 @@ int promotion_remove(const char *state_dir, const char *volume)
 void promotion_each(const char *state_dir,
 		    void (*each)(void *arg, const char *volume), void *arg)
 {
-	char path[PATH_MAX], name[PROMOTION_NAME_LEN];
-	struct dirent *entry;
-	DIR *dir;
+	char path[PATH_MAX];
 
-	if (path_of(path, state_dir, "", ""))
-		return;
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
-		size_t len = strlen(entry->d_name);
-
-		if (len < 6 || len - 5 >= sizeof(name) ||
-		    strcmp(entry->d_name + len - 5, ".json"))
-			continue;
-		snprintf(name, sizeof(name), "%.*s", (int)(len - 5),
-			 entry->d_name);
-		if (volume_name_is_valid(name))
-			each(arg, name);
-	}
-	if (dir)
-		closedir(dir);
+	if (!path_of(path, state_dir, "", ""))
+		state_folder_each(path, each, arg);
 }

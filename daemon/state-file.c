@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "state-file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "config.h"
 
 #define MAX_STATE_FILE	(1024 * 1024)
 
@@ -117,4 +120,25 @@ int state_file_read(const char *path, char **text, size_t *len)
 	}
 	*len = st.st_size;
 	return 0;
+}
+
+void state_folder_each(const char *path,
+		       void (*each)(void *arg, const char *name), void *arg)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(path);
+
+	while (dir && (entry = readdir(dir))) {
+		size_t len = strlen(entry->d_name);
+		char name[sizeof(entry->d_name)];
+
+		if (len < 6 || strcmp(entry->d_name + len - 5, ".json"))
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)(len - 5),
+			 entry->d_name);
+		if (volume_name_is_valid(name))
+			each(arg, name);
+	}
+	if (dir)
+		closedir(dir);
 }

@@ -18,6 +18,13 @@ int state_file_write(const char *path, const char *text, size_t len);
 int state_folder_make(const char *path);
 
 /*
+ * Each NAME of a file NAME.json in the folder that is a volume's or a pair's
+ * name; of none if there is no such folder.
+ */
+void state_folder_each(const char *path,
+		       void (*each)(void *arg, const char *name), void *arg);
+
+/*
  * Reads a whole file of at most 1 MiB. *text is allocated, ends with a NUL and
  * is the caller's. 0 or -errno; -ENOENT where there is none.
  */
