@@ -87,11 +87,20 @@ static void arm_retry(struct group *g)
 	ring_timer_add(g->reactor->ring, &g->retry, ms);
 }
 
+/* A connection that an error has closed may break once more: it is no news. */
+static bool is_late(const struct group *g, enum pair_event event)
+{
+	return event == PAIR_EV_LOST && g->pair.state == PAIR_ERROR &&
+	       !g->wants_open;
+}
+
 static void handle(struct group *g, enum pair_event event, const char *reason)
 {
-	unsigned int todo = pair_handle(&g->pair, event,
-					ring_now(g->reactor->ring), reason);
+	unsigned int todo;
 
+	if (is_late(g, event))
+		return;
+	todo = pair_handle(&g->pair, event, ring_now(g->reactor->ring), reason);
 	if (todo & PAIR_DO_STOP)
 		g->wants_ship = false;
 	if (todo & PAIR_DO_CLOSE)
@@ -111,23 +120,6 @@ static void handle(struct group *g, enum pair_event event, const char *reason)
 	group_kick(g);
 }
 
-/* An error that is tried again and is the same again is no news. */
-static bool is_news(struct group *g, enum pair_state from)
-{
-	const char *reason = pair_reason(&g->pair);
-
-	if (g->pair.state == PAIR_CONNECTING)
-		return from != PAIR_ERROR;
-	if (g->pair.state != PAIR_ERROR) {
-		g->told[0] = 0;
-		return true;
-	}
-	if (!strcmp(g->told, reason))
-		return false;
-	snprintf(g->told, sizeof(g->told), "%s", reason);
-	return true;
-}
-
 /* The one line that says that the mode changed, and the event for it. */
 static void on_changed(struct pair *pair, enum pair_state from)
 {
@@ -138,8 +130,6 @@ static void on_changed(struct pair *pair, enum pair_state from)
 			    pair_is_shipping(from));
 	const char *reason = pair_reason(pair);
 
-	if (!is_news(g, from))
-		return;
 	log_line(is_bad ? LOG_LEVEL_ERR : is_degraded ? LOG_LEVEL_WARN :
 		 LOG_LEVEL_INFO, g->name, "now %s%s%s",
 		 pair_state_name(pair->state), reason[0] ? ": " : "", reason);
@@ -490,7 +480,7 @@ static void turn_open(struct group *g)
 		open_closed(g);
 	if (!is_all_in(g, TARGET_READY) || is_any_writing(g))
 		return; /* a heartbeat or a farewell brings us here again */
-	if (g->pair.state == PAIR_CONNECTING)
+	if (g->pair.state == PAIR_CONNECTING || g->pair.state == PAIR_ERROR)
 		on_all_ready(g);
 	else if (g->wants_ship)
 		run_clock(g);

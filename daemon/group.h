@@ -45,7 +45,6 @@ struct group {
 	bool has_resume;		/* RESUME after that PAUSE */
 	bool is_in_doubt;		/* W3: ->ship.epoch is open still */
 	bool is_dirty;			/* written since the cut */
-	char told[256];			/* the error that was logged last */
 	unsigned int failures;		/* of connections, in a row */
 	void (*stopped)(struct group *group);	/* after group_stop() */
 	uint64_t epochs_clean, epochs_partial, epochs_aborted;

@@ -2,7 +2,7 @@
 /*
  * How a pair lives.
  *
- *	             ENABLE                RETRY
+ *	             ENABLE             LOST, RESUME
  *	 disabled -----------> connecting <------- error
  *	    ^                  |   ^   ^             ^
  *	    | DISABLE          |   |   '- RESUME     | REFUSED
@@ -30,7 +30,10 @@
  *  catching-up     a clean image exists at the target (not with apply=direct
  *                  while it is overwritten), newer data goes there in windows
  *  falling-behind  the same, and four windows and a clean cut did not help
- *  paused, error   no connection, no epoch; the kernel collects
+ *  paused          no connection, no epoch; the kernel collects
+ *  error           as paused, but for the connection of another try (RETRY):
+ *                  who looks sees an error that stays, not one that comes and
+ *                  goes. CONNECTED ends it as it ends connecting
  *  superseded, split-brain
  *                  the same; nothing was sent since, and nothing will be until
  *                  an operator says so (L3)
@@ -55,16 +58,19 @@ struct transition {
 
 #define GO(next_state, todo)	{ true, PAIR_##next_state, todo }
 
+#define SUPERSEDED \
+	[PAIR_EV_SUPERSEDED] = GO(SUPERSEDED, PAIR_DO_STOP | PAIR_DO_CLOSE | \
+				  PAIR_DO_ALARM)
+#define SPLIT \
+	[PAIR_EV_SPLIT] = GO(SPLIT_BRAIN, PAIR_DO_STOP | PAIR_DO_CLOSE | \
+			     PAIR_DO_ALARM)
 /* Rows that all states with an open connection share. */
 #define COMMON \
 	[PAIR_EV_DISABLE] = GO(DISABLED, PAIR_DO_STOP | PAIR_DO_CLOSE), \
 	[PAIR_EV_PAUSE] = GO(PAUSED, PAIR_DO_STOP | PAIR_DO_CLOSE), \
 	[PAIR_EV_REFUSED] = GO(ERROR, PAIR_DO_STOP | PAIR_DO_CLOSE | \
 			       PAIR_DO_RETRY | PAIR_DO_ALARM), \
-	[PAIR_EV_SUPERSEDED] = GO(SUPERSEDED, PAIR_DO_STOP | PAIR_DO_CLOSE | \
-				  PAIR_DO_ALARM), \
-	[PAIR_EV_SPLIT] = GO(SPLIT_BRAIN, PAIR_DO_STOP | PAIR_DO_CLOSE | \
-			     PAIR_DO_ALARM)
+	SUPERSEDED, SPLIT
 /* Nothing but an operator leads out. */
 #define ENDED \
 	[PAIR_EV_DISABLE] = GO(DISABLED, PAIR_DO_CLOSE), \
@@ -120,9 +126,13 @@ static const struct transition table[PAIR_NR_STATES][PAIR_NR_EVENTS] = {
 		[PAIR_EV_DISABLE] = GO(DISABLED, PAIR_DO_CLOSE),
 		[PAIR_EV_PAUSE] = GO(PAUSED, PAIR_DO_CLOSE),
 		[PAIR_EV_RESUME] = GO(CONNECTING, PAIR_DO_OPEN),
-		[PAIR_EV_RETRY] = GO(CONNECTING, PAIR_DO_OPEN),
+		[PAIR_EV_CONNECTED_NEW] = GO(SYNCING, PAIR_DO_SHIP),
+		[PAIR_EV_CONNECTED] = GO(CATCHING_UP, PAIR_DO_SHIP),
+		LOST,
+		[PAIR_EV_RETRY] = GO(ERROR, PAIR_DO_OPEN),
 		[PAIR_EV_REFUSED] = GO(ERROR, PAIR_DO_STOP | PAIR_DO_CLOSE |
 				       PAIR_DO_RETRY),
+		SUPERSEDED, SPLIT,
 	},
 };
 
@@ -187,15 +197,24 @@ void pair_init(struct pair *pair)
 	pair->state = PAIR_DISABLED;
 }
 
+/* An error for another reason is news, too. */
+static bool is_another_error(const struct pair *pair, enum pair_state next,
+			     const char *reason)
+{
+	return next == PAIR_ERROR && reason &&
+	       strncmp(pair->reason, reason, sizeof(pair->reason) - 1);
+}
+
 static void set_state(struct pair *pair, enum pair_state next,
-		      uint64_t now_ns)
+		      uint64_t now_ns, bool is_news)
 {
 	enum pair_state from = pair->state;
 
-	if (from == next)
+	if (!is_news)
 		return;
+	if (from != next)
+		pair->since_ns = now_ns;
 	pair->state = next;
-	pair->since_ns = now_ns;
 	if (pair->changed)
 		pair->changed(pair, from);
 }
@@ -216,11 +235,14 @@ unsigned int pair_handle(struct pair *pair, enum pair_event event,
 			 uint64_t now_ns, const char *reason)
 {
 	const struct transition *t = &table[pair->state][event];
+	bool is_news;
 
 	if (!t->exists)
 		return 0;
+	is_news = t->next != pair->state ||
+		  is_another_error(pair, t->next, reason);
 	set_reason(pair, t->next, reason);
-	set_state(pair, t->next, now_ns);
+	set_state(pair, t->next, now_ns, is_news);
 	return t->actions;
 }
 

@@ -58,7 +58,10 @@ struct pair {
 	enum pair_state state;
 	char reason[256];	/* "" in replicating */
 	uint64_t since_ns;	/* monotonic, of the last change */
-	/* Set by the owner: called for each change, after it. May be NULL. */
+	/*
+	 * Set by the owner: called for each change, and for an error with
+	 * another reason (then @from is error), after it. May be NULL.
+	 */
 	void (*changed)(struct pair *pair, enum pair_state from);
 };
 
