@@ -148,6 +148,12 @@ break_tree() {
 	with_image rw sh -c "echo x >>$mnt/tree/archive/3"
 }
 
+# In the filesystem that was taken over.
+break_promoted() {
+	sqlite3 -batch $mnt/bank.db \
+		'UPDATE ledger SET amount = amount + 1 WHERE n = 7;'
+}
+
 # --- when A and B are a pair ----------------------------------------------------
 # invite NAME BYTES: in a stage of its own; prints the token.
 invite() {
