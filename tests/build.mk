@@ -27,6 +27,7 @@ powercut-stage-run-y := tests/stage-rig.o tests/stage-disk.o \
 	tests/stage-disk-cut.o
 powercut-stage-check-y := $(powercut-stage-run-y) tests/log-writes.o
 tools-y += oracle-watch oracle-sim-writer
+tools-y += cut-proxy
 oracle-watch-y := $(oracle-objs) tests/nbd-read.o
 oracle-sim-writer-y := $(oracle-objs) tests/oracle-writer.o \
 	tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o \
