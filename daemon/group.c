@@ -30,6 +30,7 @@
 #include "compare.h"
 #include "continuity.h"
 #include "events.h"
+#include "fence.h"
 #include "log.h"
 #include "reactor.h"
 #include "verify.h"
@@ -490,6 +491,7 @@ static void turn(struct ring_work *work)
 {
 	struct group *g = container_of(work, struct group, turn);
 
+	fence_update(g);
 	if (group_is_shipping(g)) {
 		if (!g->wants_ship)
 			ship_abort(&g->ship, pair_reason(&g->pair));
@@ -637,6 +639,7 @@ struct group *group_create(struct reactor *reactor, const char *name,
 	g->retry.fire = on_retry;
 	g->beat.fire = group_on_beat;
 	g->grace.fire = on_grace;
+	g->fence.fire = fence_on_timer;
 	pair_init(&g->pair);
 	g->pair.changed = on_changed;
 	ship_init(&g->ship, reactor->ring, reactor->kernel, g->name,
@@ -658,6 +661,7 @@ void group_destroy(struct group *g)
 	ring_timer_cancel(ring, &g->retry);
 	ring_timer_cancel(ring, &g->beat);
 	ring_timer_cancel(ring, &g->grace);
+	ring_timer_cancel(ring, &g->fence);
 	ring_timer_cancel(ring, &g->ship.timer);
 	ring_defer_cancel(ring, &g->turn);
 	ring_defer_cancel(ring, &g->ship.step);

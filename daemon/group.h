@@ -35,6 +35,8 @@ struct group {
 	struct ring_timer clock;	/* the next cut */
 	struct ring_timer retry;
 	struct ring_timer beat;
+	struct ring_timer fence;	/* these two are of fence.c */
+	bool is_fenced;
 	struct ring_timer grace;	/* until a pending event is not put off
 					 * any longer */
 	bool wants_open;		/* targets are to be open … */

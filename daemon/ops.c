@@ -380,6 +380,7 @@ static void leave_stopped_group(struct group *g)
 {
 	struct op *op = op_of_group(g);
 
+	fence_lift(op->volume);
 	group_remove(g, op->volume);
 	volume_destroy(op->volume);
 	if (g->volumes)

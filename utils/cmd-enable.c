@@ -16,6 +16,7 @@ static const struct {
 	{ "connections", "connections" }, { "stale-wait", "stale_wait" },
 	{ "heartbeat", "heartbeat" }, { "target-timeout", "timeout" },
 	{ "apply", "apply" }, { "tls", "tls" },
+	{ "on-superseded", "on_superseded" },
 };
 
 static void put(json_t *object, const char *key, const char *value)
@@ -90,6 +91,8 @@ static const struct option_spec options[] = {
 	{ "heartbeat", "TIME", "sign of life when nothing is written (2s)" },
 	{ "target-timeout", "TIME", "when a silent target counts as lost (30s)" },
 	{ "apply", "KIND", "what the target must be: auto, staged, direct" },
+	{ "on-superseded", "POLICY", "of writes when another site has taken"
+	  " over: continue, readonly, suspend" },
 	{ "unsafe", NULL, "accept a target that cannot flush" },
 	{ "overwrite", NULL, "accept a target that has other data" },
 	{ NULL }
