@@ -47,6 +47,8 @@ struct volume_config {
 struct config {
 	char *socket;
 	char *state_dir;
+	char *hooks;		/* their folder; NULL = none */
+	uint64_t hook_timeout_ms;
 	char *plugin;		/* nbdkit's name for ours, or its path */
 	uint64_t reactors;	/* 0 = one per core */
 	uint64_t log_level;	/* enum log_level */

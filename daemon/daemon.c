@@ -24,6 +24,7 @@
 #include "ask.h"
 #include "boot.h"
 #include "control.h"
+#include "hooks-late.h"
 #include "kernel.h"
 #include "log.h"
 #include "ops.h"
@@ -147,7 +148,8 @@ void daemon_wrap_up(struct daemon *daemon)
 {
 	if (!daemon->is_stopping || daemon->is_wrapped_up || daemon->asks ||
 	    daemon->testdevs || daemon->pairings || daemon->nr_joins ||
-	    daemon->nr_promotions || daemon->nr_methods || daemon->resolutions)
+	    daemon->nr_promotions || daemon->nr_methods ||
+	    daemon->resolutions || daemon->nr_hooks)
 		return;
 	daemon->is_wrapped_up = true;
 	op_stop_all(daemon, on_all_stopped, NULL);
@@ -192,6 +194,7 @@ static void *run_reactor(void *arg)
 			       start->daemon->config.state_dir,
 			       &start->daemon->events, start->error);
 
+	reactor->hooks = &start->daemon->hooks;
 	start->err = err;
 	pthread_barrier_wait(&start->ready); /* *start is gone after this */
 	if (!err) {
@@ -260,6 +263,7 @@ static int start_first_reactor(struct daemon *daemon,
 	err = reactor_init(&daemon->reactors[0], daemon->kernel_ops,
 			   daemon->config.state_dir, &daemon->events, error);
 	daemon->nr_reactors = !err;
+	daemon->reactors[0].hooks = &daemon->hooks;
 	daemon->reactors[0].request = on_request;
 	daemon->reactors[0].request_arg = daemon;
 	return err;
@@ -431,11 +435,23 @@ static int insert(struct daemon *daemon, unsigned int wait_s,
 	return err;
 }
 
+static void set_hooks(struct daemon *daemon)
+{
+	daemon->hooks = (struct hooks){
+		.dir = daemon->config.hooks,
+		.state_dir = daemon->config.state_dir,
+		.socket = daemon->config.socket,
+		.limit_ms = daemon->config.hook_timeout_ms,
+		.is_stopping = &daemon->is_stopping,
+	};
+}
+
 static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 {
 	sigset_t set;
 	int err = prepare(daemon, error);
 
+	set_hooks(daemon);
 	if (!err)
 		testdev_recover(daemon);
 	block_signals(&set);
@@ -449,6 +465,7 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 		pairings_load(daemon);
 		promotions_start(daemon);
 		pairings_start(daemon);
+		hooks_pay_all(daemon);
 		start_volumes(daemon);
 		err = ring_run(daemon->reactors[0].ring);
 	}
