@@ -43,6 +43,7 @@ static const char *const bool_words[] = { "no", "yes", NULL };
 static const char *const level_words[] = { "err", "warn", "info", "debug",
 					   NULL };
 static const char *const apply_words[] = { "auto", "staged", "direct", NULL };
+static const char *const activation_words[] = { "force", "ask", NULL };
 static const char *const fence_words[] = { "continue", "readonly", "suspend",
 					   NULL };
 
@@ -67,6 +68,8 @@ static const struct key volume_keys[] = {
 	{ "device", KEY_TEXT, V(device), NULL, 0, 0, NULL },
 	{ "target", KEY_TEXT, V(target), NULL, 0, 0, NULL },
 	{ "origin", KEY_TEXT, V(origin), NULL, 0, 0, NULL },
+	{ "activation", KEY_WORD, V(activation), "force", 0, 0,
+	  activation_words },
 	{ "trust_boot", KEY_BOOL, V(trusts_boot), "no", 0, 0, NULL },
 	{ "metadata", KEY_TEXT, V(metadata), NULL, 0, 0, NULL },
 	{ "group", KEY_TEXT, V(group), NULL, 0, 0, NULL },

@@ -34,6 +34,7 @@ struct volume_config {
 	uint64_t bandwidth;	/* bytes a second, 0 = no limit */
 	uint64_t connections;
 	uint64_t apply;		/* enum backend_apply */
+	uint64_t activation;	/* enum activation */
 	uint64_t on_superseded;	/* enum fence_policy */
 	uint64_t stale_wait_ms;	/* how long a dead connection may write (W6) */
 	uint64_t heartbeat_ms;

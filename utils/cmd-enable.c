@@ -16,7 +16,7 @@ static const struct {
 	{ "connections", "connections" }, { "stale-wait", "stale_wait" },
 	{ "heartbeat", "heartbeat" }, { "target-timeout", "timeout" },
 	{ "apply", "apply" }, { "tls", "tls" },
-	{ "on-superseded", "on_superseded" },
+	{ "on-superseded", "on_superseded" }, { "activation", "activation" },
 };
 
 static void put(json_t *object, const char *key, const char *value)
@@ -76,6 +76,8 @@ static const struct option_spec options[] = {
 	{ "tls", "off", "accept nbd://, which anybody on the way can read" },
 	{ "device", "PATH", "the device-mapper device (default: VOLUME)" },
 	{ "origin", "PATH", "make the device above this one; nobody else uses it" },
+	{ "activation", "HOW", "of an --origin at boot: force, or ask the target"
+	  " whether the other site has taken over" },
 	{ "trust-boot", NULL, "no other system writes it between two boots" },
 	{ "metadata", "PATH", "the block device that remembers what was written;"
 	  " or none" },
