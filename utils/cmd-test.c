@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "confirm.h"
 #include "direct.h"
 #include "print.h"
 #include "when.h"
@@ -101,7 +102,11 @@ static int drop(const struct args *args)
 {
 	const char *name = args_value(args, "drop");
 	char done[200];
+	int status = confirm(args, CONFIRM_PEOPLE, "What was written to %.80s "
+			     "will be gone. The replica is not touched.", name);
 
+	if (status)
+		return status;
 	snprintf(done, sizeof(done), "%.80s is gone, with what was written to "
 		 "it.", name);
 	return ctl_do(args, "test_drop", json_pack("{ss}", "name", name), done);
@@ -181,6 +186,7 @@ static const struct option_spec options[] = {
 	{ "list", NULL, "the test devices that there are" },
 	{ "names", NULL, "only their names, one a line" },
 	{ "drop", "NAME", "ends one; what was written to it is gone" },
+	CONFIRM_OPTION,
 	{ NULL }
 };
 
