@@ -45,13 +45,13 @@ lib-objs := $(addprefix lib/,$(lib-y))
 replicad-objs := $(addprefix daemon/,$(replicad-y))
 replicactl-objs := $(addprefix utils/,$(replicactl-y)) \
 		   $(if $(replicactl-y),kmod/format.o daemon/history-json.o \
-		   daemon/salvage-file.o)
+		   daemon/salvage-file.o daemon/notify.o)
 plugin-objs := $(addprefix daemon/,$(plugin-y))
 testable-objs := $(filter-out daemon/main.o,$(replicad-objs))
 
 # --- libraries ---------------------------------------------------------------
 PACKAGES := libnl-3.0 libnl-genl-3.0 liburing devmapper jansson inih libisal \
-	    libxxhash gnutls nbdkit
+	    libxxhash gnutls nbdkit libmicrohttpd
 no-libs-goals := clean help deps style check demo bench modules list-unit \
 		 check-kernels check-debug check-kcsan
 ifneq ($(filter-out $(no-libs-goals),$(or $(MAKECMDGOALS),all)),)
@@ -65,7 +65,11 @@ $(error these libraries are missing: $(missing). As root, "make deps" \
 	installs them)
 endif
 LIB_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
-LIB_LIBS := $(shell pkg-config --libs $(PACKAGES)) -lpthread
+LIB_LIBS := $(shell pkg-config --libs \
+	    $(filter-out libmicrohttpd,$(PACKAGES))) -lpthread
+endif
+ifneq ($(LIB_LIBS),)
+utils/replicactl: LIB_LIBS += $(shell pkg-config --libs libmicrohttpd)
 endif
 
 cppflags := -D_GNU_SOURCE -Ilib -Idaemon -Iutils -Ikmod/uapi $(LIB_CFLAGS) \

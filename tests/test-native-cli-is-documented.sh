@@ -42,24 +42,4 @@ sed -n 's/.*STATUS_[A-Z_]* = \([0-9]\),.*/\1/p' "$top_dir/utils/exit-status.h" \
 is "the page has the exit statuses" "$(sed -n '/^=head1 EXIT/,/^=head1 ENV/s/^ \([0-9]\)  .*/\1/p' "$pod")" \
 	"$(cat "$scratch_dir/statuses")"
 
-# complete WORD...: what the completion offers for the last word.
-complete_words() {
-	# shellcheck source=/dev/null
-	. "$top_dir/utils/completion/replicactl.bash"
-	COMP_WORDS=(replicactl "$@")
-	COMP_CWORD=$#
-	_replicactl
-	echo "${COMPREPLY[*]}"
-}
-is "completion: verbs" "$(complete_words st)" status
-is "completion: options" "$(complete_words enable vol --ta)" \
-	"--target --target-timeout"
-is "completion: actions" "$(complete_words kernel di)" dirty
-echo '{"status":{"result":{"volumes":[{"name":"vol1"},{"name":"x"}]}}}' \
-	>"$answers"
-start_fake
-is "completion: volumes" "$(complete_words disable v)" vol1
-echo '{"test_list":{"result":{"tests":[{"name":"before"},{"name":"x"}]}}}' \
-	>"$answers"
-is "completion: test devices" "$(complete_words test --drop b)" before
 finish

@@ -200,7 +200,9 @@ static int list(const struct args *args)
 
 	if (!result)
 		return status;
-	if (args_has(args, "json"))
+	if (args_has(args, "names"))
+		print_names(pairs, "name");
+	else if (args_has(args, "json"))
 		print_json(result);
 	else if (json_array_size(pairs))
 		print_pairs(pairs);
@@ -244,6 +246,7 @@ static const struct option_spec options[] = {
 	{ "history", "AGE,SIZE", "invite: how long epochs are kept (0)" },
 	{ "expires", "TIME", "invite: how long the token is good (15m)" },
 	{ "token-file", "FILE", "join: the token is in this file" },
+	{ "names", NULL, "list: only their names, one a line" },
 	CONFIRM_OPTION,
 	{ NULL }
 };

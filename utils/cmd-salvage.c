@@ -74,7 +74,9 @@ static int list(const struct args *args)
 
 	if (!result)
 		return status;
-	if (args_has(args, "json"))
+	if (args_has(args, "names"))
+		print_names(salvages, "name");
+	else if (args_has(args, "json"))
 		print_json(result);
 	else if (json_array_size(salvages))
 		print_list(salvages);
@@ -188,6 +190,7 @@ static const struct option_spec options[] = {
 	{ "export", "FILE", "write what was dropped to a new file" },
 	{ "drop", "NAME", "remove one for good" },
 	{ "dir", "DIR", "of this stage, which no pair of this site has" },
+	{ "names", NULL, "only their names, one a line" },
 	CONFIRM_OPTION,
 	{ NULL }
 };

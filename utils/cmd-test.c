@@ -67,15 +67,6 @@ static void print_tests(const json_t *tests)
 			       text_of(test, "reason"));
 }
 
-static void print_names(const json_t *tests)
-{
-	json_t *test;
-	size_t i;
-
-	json_array_foreach(tests, i, test)
-		puts(text_of(test, "name"));
-}
-
 static int list(const struct args *args)
 {
 	int status;
@@ -85,7 +76,7 @@ static int list(const struct args *args)
 	if (!result)
 		return status;
 	if (args_has(args, "names"))
-		print_names(tests);
+		print_names(tests, "name");
 	else if (args_has(args, "json"))
 		print_json(result);
 	else if (json_array_size(tests))
