@@ -45,7 +45,8 @@ lib-objs := $(addprefix lib/,$(lib-y))
 replicad-objs := $(addprefix daemon/,$(replicad-y))
 replicactl-objs := $(addprefix utils/,$(replicactl-y)) \
 		   $(if $(replicactl-y),kmod/format.o daemon/history-json.o \
-		   daemon/salvage-file.o daemon/notify.o)
+		   daemon/salvage-file.o daemon/notify.o \
+		   daemon/config.o daemon/state-file.o daemon/log.o)
 plugin-objs := $(addprefix daemon/,$(plugin-y))
 testable-objs := $(filter-out daemon/main.o,$(replicad-objs))
 

@@ -18,7 +18,7 @@ is "the page has the verbs, in order" "$(cat "$scratch_dir/page-verbs")" \
 page_options() {
 	awk -v verb="$1" '
 	/^=head/ { on = ($2 == verb) }
-	on' "$pod" | grep -oE 'B<--[a-z-]+>' | sed 's/B<\(.*\)>/\1/' | sort -u
+	on' "$pod" | grep -oE 'B<--[a-z0-9-]+>' | sed 's/B<\(.*\)>/\1/' | sort -u
 }
 page_options OPTIONS >"$scratch_dir/global"
 check "there are options of every verb" test -s "$scratch_dir/global"
@@ -28,7 +28,7 @@ while read -r verb; do
 		>"$scratch_dir/page"
 	is "$verb: the page has its options" "$(cat "$scratch_dir/page")" \
 		"$(cat "$scratch_dir/options")"
-	replicactl "$verb" --help | grep -oE '^    --[a-z-]+' | tr -d ' ' |
+	replicactl "$verb" --help | grep -oE '^    --[a-z0-9-]+' | tr -d ' ' |
 		sort -u >"$scratch_dir/help"
 	is "$verb: --help too" "$(cat "$scratch_dir/help")" \
 		"$(cat "$scratch_dir/options")"
