@@ -18,6 +18,7 @@ replicad-y += batch.o pump.o pump-read.o pump-compare.o pump-park.o spool.o
 replicad-y += window.o compare.o verify.o verify-read.o
 replicad-y += metadata-file.o salvage-file.o loop.o methods-failover.o lineage.o resolve.o
 replicad-y += promotion.o promotion-run.o promotion-record.o activation.o
+replicad-y += notify.o watchdog.o
 # Objects of nbdkit's plugin.
 plugin-y += nbdkit-replica-plugin.o plugin-options.o plugin-export.o
 plugin-y += plugin-names.o plugin-list.o plugin-quota.o plugin-log.o

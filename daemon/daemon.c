@@ -31,6 +31,7 @@
 #include "pairing.h"
 #include "promotion.h"
 #include "testdev.h"
+#include "watchdog.h"
 
 #define RETRY_MS	1000
 #define NS_PER_MS	1000000ULL
@@ -158,6 +159,7 @@ void daemon_stop(struct daemon *daemon)
 	if (daemon->is_stopping)
 		return;
 	daemon->is_stopping = true;
+	watchdog_stopping();
 	testdev_drop_all(daemon);
 	pairings_stop(daemon);
 	ask_cancel_all(daemon);
@@ -450,6 +452,7 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 		promotions_start(daemon);
 		pairings_start(daemon);
 		start_volumes(daemon);
+		watchdog_start(daemon->reactors[0].ring);
 		err = ring_run(daemon->reactors[0].ring);
 	}
 	tear_down(daemon);
