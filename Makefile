@@ -398,7 +398,7 @@ help:
 #?   all       library, replicad, replicactl, nbdkit's plugin, and the module
 #?             (the default)
 #?   progs     all but the module          modules   the module only
-#?   demo      two virtual machines, one replicated filesystem, under 5 minutes
+#?   demo      two virtual machines, a site lost and back, 8 minutes
 #?   check     every test                  unit      only the unit tests
 #?   fuzz      FUZZ_SECONDS of libFuzzer for each codec (needs clang)
 #?   check-kernels   the tests in machines, on newer kernels
