@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@
 
 #define RETRY_MS	1000
 #define NS_PER_MS	1000000ULL
+#define BIG_BYTES	(128 << 10)	/* a buffer of a pump is bigger */
 
 /* --- entries ----------------------------------------------------------- */
 
@@ -469,6 +471,8 @@ int daemon_main(int argc, char **argv, const struct kernel_ops *kernel_ops)
 	if (status >= 0)
 		return status;
 	json_object_seed(0); /* before there are threads */
+	/* What big buffers took goes back to the system when they are freed. */
+	mallopt(M_MMAP_THRESHOLD, BIG_BYTES);
 	daemon.last_op = &daemon.ops;
 	err = load_config(&daemon, &options, error);
 	if (err || options.only_check)
