@@ -19,6 +19,7 @@ replicad-y += window.o compare.o verify.o verify-read.o
 replicad-y += metadata-file.o salvage-file.o loop.o methods-failover.o lineage.o resolve.o
 replicad-y += promotion.o promotion-run.o promotion-record.o activation.o
 replicad-y += activation-ask.o
+replicad-y += notify.o watchdog.o
 # Objects of nbdkit's plugin.
 plugin-y += nbdkit-replica-plugin.o plugin-options.o plugin-export.o
 plugin-y += plugin-names.o plugin-list.o plugin-quota.o plugin-log.o

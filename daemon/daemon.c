@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,9 +33,11 @@
 #include "pairing.h"
 #include "promotion.h"
 #include "testdev.h"
+#include "watchdog.h"
 
 #define RETRY_MS	1000
 #define NS_PER_MS	1000000ULL
+#define BIG_BYTES	(128 << 10)	/* a buffer of a pump is bigger */
 
 /* --- entries ----------------------------------------------------------- */
 
@@ -160,6 +163,7 @@ void daemon_stop(struct daemon *daemon)
 	if (daemon->is_stopping)
 		return;
 	daemon->is_stopping = true;
+	watchdog_stopping();
 	testdev_drop_all(daemon);
 	pairings_stop(daemon);
 	ask_cancel_all(daemon);
@@ -467,6 +471,7 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 		pairings_start(daemon);
 		hooks_pay_all(daemon);
 		start_volumes(daemon);
+		watchdog_start(daemon->reactors[0].ring);
 		err = ring_run(daemon->reactors[0].ring);
 	}
 	tear_down(daemon);
@@ -483,6 +488,8 @@ int daemon_main(int argc, char **argv, const struct kernel_ops *kernel_ops)
 	if (status >= 0)
 		return status;
 	json_object_seed(0); /* before there are threads */
+	/* What big buffers took goes back to the system when they are freed. */
+	mallopt(M_MMAP_THRESHOLD, BIG_BYTES);
 	daemon.last_op = &daemon.ops;
 	err = load_config(&daemon, &options, error);
 	if (err || options.only_check)

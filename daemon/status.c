@@ -182,6 +182,7 @@ static void put_target(json_t *o, const struct volume *v)
 			     v->target.is_staged ? "staged" : "direct");
 	put_int(o, "last_committed", h->last_clean);
 	put_bool(o, "applying", h->state == REPLICA_STATE_APPLYING);
+	put_bool(o, "rolled_back", v->is_rolled_back);
 	put_bool(o, "replica_consistent", v->is_synced &&
 					  h->state == REPLICA_STATE_OK);
 	put_int(o, "degraded", v->degraded);

@@ -16,7 +16,7 @@
 
 #include "ring.h"
 
-#define MAX_VOLUMES	64
+#define MAX_VOLUMES	2048
 
 struct sim_kernel {
 	struct kernel kernel;

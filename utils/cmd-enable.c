@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "confirm.h"
 #include "print.h"
 
 /* Options that go to the daemon as they are, under these keys. */
@@ -44,12 +45,24 @@ static int tell(const struct args *args, const json_t *result)
 	return STATUS_OK;
 }
 
+static int confirm_overwrite(const struct args *args)
+{
+	if (!args_has(args, "overwrite"))
+		return STATUS_OK;
+	return confirm(args, CONFIRM_ALWAYS, "What the target of %.60s has now "
+		       "will be overwritten.", args->words[0]);
+}
+
 static int run(const struct args *args)
 {
-	json_t *params = json_object(), *more = json_object(), *result;
-	int status;
+	json_t *params, *more, *result;
+	int status = confirm_overwrite(args);
 	size_t i;
 
+	if (status)
+		return status;
+	params = json_object();
+	more = json_object();
 	put(params, "volume", args->words[0]);
 	put(params, "device", args_value(args, "device"));
 	put(params, "target", args_value(args, "target"));
@@ -97,6 +110,7 @@ static const struct option_spec options[] = {
 	  " over: continue, readonly, suspend" },
 	{ "unsafe", NULL, "accept a target that cannot flush" },
 	{ "overwrite", NULL, "accept a target that has other data" },
+	CONFIRM_OPTION,
 	{ NULL }
 };
 
