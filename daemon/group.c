@@ -13,7 +13,8 @@
  *    them. To hurry an abort, on_grace() closes them after ship_abort().
  * G4 an epoch in doubt is resolved before anything else is cut, when all
  *    targets are ready again, or given up when shipping ends.
- * G5 stopped() is called when no member is being verified any more.
+ * G5 stopped() is called when no member is being verified any more, and no
+ *    hook of the group runs.
  * G6 nothing is cut before what a member has to remember of a suspicion is
  *    durable (U2 in continuity.c).
  * G7 a target that has failed is closed after it has said so: what it says is
@@ -30,6 +31,7 @@
 #include "compare.h"
 #include "continuity.h"
 #include "events.h"
+#include "fence.h"
 #include "log.h"
 #include "reactor.h"
 #include "verify.h"
@@ -133,6 +135,8 @@ static void on_changed(struct pair *pair, enum pair_state from)
 	log_line(is_bad ? LOG_LEVEL_ERR : is_degraded ? LOG_LEVEL_WARN :
 		 LOG_LEVEL_INFO, g->name, "now %s%s%s",
 		 pair_state_name(pair->state), reason[0] ? ": " : "", reason);
+	if (pair->state == PAIR_SUPERSEDED)
+		group_tell_superseded(g);
 	for (struct volume *v = g->volumes; v; v = v->next)
 		events_tell(g->reactor->events, v->config->name, "state",
 			    "%s%s%s", pair_state_name(pair->state),
@@ -385,6 +389,17 @@ static void resolve_doubt(struct group *g)
 		end_epoch(g, result);
 }
 
+/* A hook may want to have a say before the target is overwritten. */
+static void begin_syncing(struct group *g)
+{
+	struct error why = { 0 };
+	int ret = group_may_sync(g, &why);
+
+	if (ret)
+		handle(g, ret > 0 ? PAIR_EV_CONNECTED_NEW : PAIR_EV_REFUSED,
+		       ret > 0 ? NULL : why.text);
+}
+
 static void on_all_ready(struct group *g)
 {
 	bool is_synced = true;
@@ -396,7 +411,10 @@ static void on_all_ready(struct group *g)
 		g->lag.committed_ns = image_ns;
 	for (struct volume *v = g->volumes; v; v = v->next)
 		is_synced &= v->is_synced;
-	handle(g, is_synced ? PAIR_EV_CONNECTED : PAIR_EV_CONNECTED_NEW, NULL);
+	if (is_synced)
+		handle(g, PAIR_EV_CONNECTED, NULL);
+	else
+		begin_syncing(g);
 }
 
 void group_target_ready(struct group *g, struct volume *volume)
@@ -454,7 +472,8 @@ static void turn_idle(struct group *g)
 		ship_give_up(&g->ship, g->volumes);
 	g->is_in_doubt = false;
 	g->stopped = NULL;
-	if (stopped && g->pair.state == PAIR_DISABLED && !is_verifying(g))
+	if (stopped && g->pair.state == PAIR_DISABLED && !is_verifying(g) &&
+	    group_hooks_are_idle(g, true))
 		stopped(g);
 	else
 		g->stopped = stopped;
@@ -490,6 +509,7 @@ static void turn(struct ring_work *work)
 {
 	struct group *g = container_of(work, struct group, turn);
 
+	fence_update(g);
 	if (group_is_shipping(g)) {
 		if (!g->wants_ship)
 			ship_abort(&g->ship, pair_reason(&g->pair));
@@ -637,6 +657,7 @@ struct group *group_create(struct reactor *reactor, const char *name,
 	g->retry.fire = on_retry;
 	g->beat.fire = group_on_beat;
 	g->grace.fire = on_grace;
+	g->fence.fire = fence_on_timer;
 	pair_init(&g->pair);
 	g->pair.changed = on_changed;
 	ship_init(&g->ship, reactor->ring, reactor->kernel, g->name,
@@ -658,6 +679,7 @@ void group_destroy(struct group *g)
 	ring_timer_cancel(ring, &g->retry);
 	ring_timer_cancel(ring, &g->beat);
 	ring_timer_cancel(ring, &g->grace);
+	ring_timer_cancel(ring, &g->fence);
 	ring_timer_cancel(ring, &g->ship.timer);
 	ring_defer_cancel(ring, &g->turn);
 	ring_defer_cancel(ring, &g->ship.step);

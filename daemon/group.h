@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "hooks-late.h"
 #include "lag.h"
 #include "pace.h"
 #include "pair.h"
@@ -35,6 +36,9 @@ struct group {
 	struct ring_timer clock;	/* the next cut */
 	struct ring_timer retry;
 	struct ring_timer beat;
+	struct ring_timer fence;	/* these two are of fence.c */
+	bool is_fenced;
+	struct group_hook syncing_hook, superseded_hook;
 	struct ring_timer grace;	/* until a pending event is not put off
 					 * any longer */
 	bool wants_open;		/* targets are to be open … */
