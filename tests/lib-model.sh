@@ -37,6 +37,12 @@ is_whole() {
 		"$scratch_dir/$1.out"
 }
 
+# Lines that are no part of an inline: each use of one is listed by itself.
+is_own_line() {
+	awk -v line="$2" '/^inline/ { inside = 1 } NR == line { exit }
+		/^}/ { inside = 0 } END { exit inside }' "$1"
+}
+
 # Statements that no search has reached, but for those of a rule that is off.
 unreached() {
 	local model=$1 nr=$2 times line what
@@ -46,6 +52,7 @@ unreached() {
 			grep -vE '"-end-"|assert\(0\)' | sort -u
 	done | sort | uniq -c | while read -r times line what; do
 		[ "$times" -lt "$2" ] ||
+			! is_own_line "$model" "$line" ||
 			sed -n "${line}p" "$model" | grep -q '/\* off \*/' ||
 			echo "$line: $what"
 	done

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Cut, preserve, read, release, end: one chunk of two sectors, a writer of each,
- * while the daemon cuts and ships, aborts at any step, and reads a chunk twice.
+ * Cut, preserve, read, release, end: one chunk of two sectors, each with a
+ * writer, while the daemon cuts and ships, aborts at any step, and reads a
+ * chunk twice.
  *
  *	here		in the tree
  *	gate		gate_of(), classify()
