@@ -98,10 +98,12 @@ static bool is_late(const struct group *g, enum pair_event event)
 
 static void handle(struct group *g, enum pair_event event, const char *reason)
 {
+	bool is_again = event == PAIR_EV_FULL && g->is_log_full;
 	unsigned int todo;
 
 	if (is_late(g, event))
 		return;
+	g->is_log_full |= event == PAIR_EV_FULL;
 	todo = pair_handle(&g->pair, event, ring_now(g->reactor->ring), reason);
 	if (todo & PAIR_DO_STOP)
 		g->wants_ship = false;
@@ -115,7 +117,7 @@ static void handle(struct group *g, enum pair_event event, const char *reason)
 		arm_retry(g);
 	else if (todo)
 		ring_timer_cancel(g->reactor->ring, &g->retry);
-	if (todo & PAIR_DO_ALARM)
+	if (todo & PAIR_DO_ALARM && !is_again)
 		events_tell(g->reactor->events, g->name, "alarm", "%s: %s",
 			    pair_state_name(g->pair.state),
 			    pair_reason(&g->pair));
@@ -128,6 +130,7 @@ static void on_changed(struct pair *pair, enum pair_state from)
 	struct group *g = container_of(pair, struct group, pair);
 	bool is_bad = pair->state == PAIR_ERROR;
 	bool is_degraded = pair->state == PAIR_FALLING_BEHIND ||
+			   (g->is_log_full && pair_is_shipping(pair->state)) ||
 			   (pair->state == PAIR_CONNECTING &&
 			    pair_is_shipping(from));
 	const char *reason = pair_reason(pair);
@@ -188,9 +191,16 @@ static bool is_blamed_too(const struct volume *v, const struct ship *ship)
 	       ship->blamed->target.is_staged;
 }
 
+static enum pair_event event_of(const struct ship *ship, bool is_full)
+{
+	return ship->blame == SHIP_BLAME_KERNEL ? PAIR_EV_REFUSED :
+	       is_full ? PAIR_EV_FULL : PAIR_EV_LOST;
+}
+
 /* A target that answered with an error is not trusted to be in order. */
 static void on_failed_epoch(struct group *g, enum ship_result result)
 {
+	bool is_full = ship_met_full_log(&g->ship);
 	char reason[500];
 
 	g->epochs_aborted++;
@@ -202,11 +212,12 @@ static void on_failed_epoch(struct group *g, enum ship_result result)
 	if (g->ship.blame == SHIP_BLAME_NOBODY)
 		return;
 	snprintf(reason, sizeof(reason), "%s: %s",
-		 g->ship.blamed->config->name, g->ship.text);
+		 g->ship.blamed->config->name,
+		 is_full ? "the target's log is full" : g->ship.text);
 	events_tell(g->reactor->events, g->name, "abort", "epoch %" PRIu64
 		    ": %s", g->ship.epoch, reason);
-	handle(g, g->ship.blame == SHIP_BLAME_KERNEL ? PAIR_EV_REFUSED :
-						       PAIR_EV_LOST, reason);
+	g->is_log_full &= is_full;
+	handle(g, event_of(&g->ship, is_full), reason);
 }
 
 static void end_epoch(struct group *g, enum ship_result result)
@@ -215,6 +226,7 @@ static void end_epoch(struct group *g, enum ship_result result)
 
 	if (result == SHIP_CLEAN || result == SHIP_PARTIAL) {
 		g->failures = 0;
+		g->is_log_full = false;
 		is_stalled = pace_ended(&g->pace, result == SHIP_CLEAN,
 					g->ship.cut_ns, g->ship.commit_took_ns);
 		for (struct volume *v = g->volumes; v; v = v->next)
@@ -499,10 +511,10 @@ static void turn_open(struct group *g)
 		open_closed(g);
 	if (!is_all_in(g, TARGET_READY) || is_any_writing(g))
 		return; /* a heartbeat or a farewell brings us here again */
-	if (g->pair.state == PAIR_CONNECTING || g->pair.state == PAIR_ERROR)
-		on_all_ready(g);
-	else if (g->wants_ship)
+	if (g->wants_ship)
 		run_clock(g);
+	else
+		on_all_ready(g);
 }
 
 static void turn(struct ring_work *work)

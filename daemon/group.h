@@ -48,6 +48,7 @@ struct group {
 	enum pair_event pending;
 	bool has_resume;		/* RESUME after that PAUSE */
 	bool is_in_doubt;		/* W3: ->ship.epoch is open still */
+	bool is_log_full;		/* that is why the last epoch failed */
 	bool is_dirty;			/* written since the cut */
 	unsigned int failures;		/* of connections, in a row */
 	void (*stopped)(struct group *group);	/* after group_stop() */

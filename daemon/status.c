@@ -53,6 +53,10 @@ static const char *next_step(const struct group *g)
 		for (const struct volume *v = g->volumes; v; v = v->next)
 			if (v->advice)
 				return v->advice;
+	if (g->is_log_full && pair_is_shipping(g->pair.state))
+		return "at the target: a larger log=, or less history= (its "
+		       "history says how much is needed); then it goes on by "
+		       "itself";
 	return pair_next_step(g->pair.state);
 }
 
