@@ -4,12 +4,13 @@
 # while, again and again, makes it forget a chunk, live or after a crash.
 # lab: timeout=300
 #
-# DMR_SOAK_SECONDS=N: longer than 15 s.
+# DMR_SOAK_SECONDS=N: longer than 15 s. DMR_BREAK=PARAM=VALUE: of the module;
+# fault_no_intent=1 must be noticed.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 requires_cmd fio kill-rig jq
 requires_module dm-flakey
-load_module
+load_module ${DMR_BREAK-}
 for disk in vol-disk vol-meta target; do
 	make_null $disk 32
 done
