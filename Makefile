@@ -246,7 +246,8 @@ kcsan-tests := $(wildcard $(addprefix tests/test-,*cut* *preserv* *epoch* \
 	       release* owner-gone* storm-*))
 check-kernels: check-on = backports newest
 check-debug: check-on = debug
-check-kcsan: check-on = kcsan -- $(filter-out tests/test-native-%,$(kcsan-tests))
+check-kcsan: check-on = kcsan -- $(sort $(filter-out tests/test-native-% \
+	$(wildcard tests/test-*power-cut*),$(kcsan-tests)))
 check-kernels check-debug check-kcsan:
 	$(Q).ci/deps $(if $(filter check-kernels,$@),,kernel)
 	$(Q)$(MAKE) --no-print-directory progs tools

@@ -77,7 +77,8 @@ static struct copy *copy_alloc(struct dmr_device *dev, u64 chunk)
 	struct dmr_preserve *p = &dev->preserve;
 	struct copy *c;
 
-	if (p->nr_pages + n > dev->preserve_pages || dmr_fault_every(no_mem))
+	if (p->nr_pages + n > READ_ONCE(dev->preserve_pages) ||
+	    dmr_fault_every(no_mem))
 		return NULL;
 	c = kzalloc(struct_size(c, pages, n), GFP_NOWAIT | __GFP_NOWARN);
 	if (!c)

@@ -211,6 +211,7 @@ int main(int argc, char **argv)
 		drop_volume();
 	} else {
 		try_table(table_ops, nr_table_ops, argv + 4);
+		drop_volume();
 	}
 	is_int(nr_users(), users, "F4: the module's users are as many as before");
 	return tap_done();

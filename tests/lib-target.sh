@@ -88,10 +88,13 @@ stop_daemon() {
 	return $status
 }
 
-# Nothing is dirty, no epoch is open, the images are there.
+# Nothing is dirty, no epoch is open, the images are there. No answer is none: jq
+# 1.6 is content with an empty input.
 settled() {
-	rpc-call status | jq -e '.volumes | all(.state == "replicating" and
-		.dirty_bytes == 0 and .epoch == 0 and .replica_consistent)'
+	local status
+	status=$(rpc-call status) && jq -e '.volumes | length > 0 and all(
+		.state == "replicating" and .dirty_bytes == 0 and
+		.epoch == 0 and .replica_consistent)' <<<"$status"
 }
 
 # images_are_volumes NAME...: byte for byte, and closed up to the last record.

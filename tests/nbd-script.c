@@ -59,14 +59,23 @@ void script_get_go(struct script_server *s)
 uint32_t script_get_option(struct script_server *s, bool is_first,
 			   char *name, size_t size)
 {
-	struct nbd_opt_go go = { .len = htobe32(4) };
-	size_t skip = is_first ? 0 : sizeof(go.client_flags), len;
+	struct nbd_opt_go go = { .len = 0 };
+	size_t skip = is_first ? 0 : sizeof(go.client_flags);
+	size_t end = offsetof(struct nbd_opt_go, name_len), len, name_len = 0;
 
-	if (!script_recv(s, (char *)&go + skip, sizeof(go) - skip) ||
-	    !script_recv(s, s->payload, be32toh(go.len) - 4))
+	if (!script_recv(s, (char *)&go + skip, end - skip))
 		return 0;
-	len = be32toh(go.name_len);
-	snprintf(name, size, "%.*s", (int)len, s->payload);
+	len = be32toh(go.len);
+	if (len > sizeof(s->payload) ||
+	    (len && !script_recv(s, s->payload, len)))
+		return 0;
+	/* Of options without one, the name is empty. */
+	if (len >= sizeof(go.name_len)) {
+		memcpy(&go.name_len, s->payload, sizeof(go.name_len));
+		name_len = be32toh(go.name_len);
+	}
+	snprintf(name, size, "%.*s", (int)name_len, s->payload +
+		 (name_len ? sizeof(go.name_len) : 0));
 	s->option = be32toh(go.option);
 	return s->option;
 }

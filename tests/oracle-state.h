@@ -28,6 +28,14 @@ int oracle_state_create(const char *path, const struct oracle_plan *plan,
 			struct oracle_state **state);
 /* -EINVAL: it is not a state file. */
 int oracle_state_open(const char *path, struct oracle_state **state);
+/*
+ * One that is on a disk, or in a file, which need not allow to be mapped: a
+ * copy of it in memory, with all flags clear. *fd is for oracle_state_save,
+ * which writes it back, so that all that was stored before is there; one at a
+ * time. Whoever maps the disk's own file sees that at once. 0 or -errno.
+ */
+int oracle_state_load(const char *path, struct oracle_state **state, int *fd);
+int oracle_state_save(const struct oracle_state *state, int fd);
 void oracle_state_close(struct oracle_state *state);
 
 /* What had surely completed by now. */

@@ -4,6 +4,13 @@
  * (oracle-plan.h) to the volumes of one group, until it is told to stop
  * (SIGTERM, SIGINT, or the stop flag in STATE). STATE is made anew.
  *
+ * With --plan and --go-on the state outlives the writer's machine: it is on a
+ * disk, where a checker on the machine's host sees it.
+ *
+ * G1 A record is written only after the disk says that it is issued, and that
+ *    the one before has completed. So a chain that goes on from what the disk
+ *    says to have completed writes again at most one record, the same.
+ *
  * Chains of one process: a thread each, synchronous O_DIRECT writes. A write
  * that fails ends it all with status 1: replication must never cost a write.
  */
@@ -27,6 +34,8 @@
 
 static const char usage[] =
 "usage: oracle-writer [options] STATE DEVICE...\n"
+"  --plan          make STATE, for devices of these sizes, and write nothing\n"
+"  --go-on         STATE is a disk, or file, with a plan: go on where it is\n"
 "  --chains N      chains of dependent writes (4)\n"
 "  --seed N        what is written where (1)\n"
 "  --max BYTES     largest record (1048576)\n"
@@ -41,7 +50,7 @@ static const char usage[] =
 
 enum {
 	CHAINS = 256, SEED, MAX, ZERO, DISCARD, DURABLE, FLUSH, NOWAIT,
-	PAUSE, RECORDS, SECONDS, STALL, HELP
+	PAUSE, RECORDS, SECONDS, STALL, PLAN, GO_ON, HELP
 };
 
 static const struct option long_options[] = {
@@ -51,6 +60,7 @@ static const struct option long_options[] = {
 	{ "flush", 1, NULL, FLUSH }, { "nowait", 1, NULL, NOWAIT },
 	{ "pause", 1, NULL, PAUSE }, { "records", 1, NULL, RECORDS },
 	{ "seconds", 1, NULL, SECONDS }, { "stall", 1, NULL, STALL },
+	{ "plan", 0, NULL, PLAN }, { "go-on", 0, NULL, GO_ON },
 	{ "help", 0, NULL, HELP }, { NULL, 0, NULL, 0 },
 };
 
@@ -61,6 +71,7 @@ static unsigned long option[HELP - CHAINS + 1] = {
 #define OPTION(name)	option[(name) - CHAINS]
 
 static struct oracle_state *state;
+static int keep_fd;			/* of STATE, with --go-on */
 static int fds[ORACLE_VOLUMES_MAX];
 
 struct chain {
@@ -86,6 +97,20 @@ static uint64_t now_us(void)
 static bool chance(struct chain *chain, unsigned long percent)
 {
 	return (unsigned long)rand_r(&chain->dice) % 100 < percent;
+}
+
+/* Where STATE is a disk: what is known is there, too. */
+static int keep_state(void)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	int err;
+
+	if (!OPTION(GO_ON))
+		return 0;
+	pthread_mutex_lock(&lock);
+	err = oracle_state_save(state, keep_fd);
+	pthread_mutex_unlock(&lock);
+	return err;
 }
 
 /* --- one record ----------------------------------------------------------- */
@@ -139,8 +164,11 @@ static int write_record(struct chain *chain)
 		oracle_record_fill(&state->plan, chain->number, record,
 				   seen.completed, chain->buffer);
 	atomic_store(&state->chain[chain->number].issued, record->number);
+	err = keep_state();						/* G1 */
 	start = now_us();
-	err = record->zero ? write_zeros(record) : write_data(chain, record);
+	if (!err)
+		err = record->zero ? write_zeros(record) :
+		      write_data(chain, record);
 	if (!err && chance(chain, OPTION(FLUSH)))
 		err = fdatasync(fds[record->volume]) ? -errno : 0;
 	took = now_us() - start;
@@ -180,7 +208,8 @@ static void *run_chain(void *arg)
 static int open_volumes(char **path, struct oracle_plan *plan)
 {
 	for (; *path; path++) {
-		int fd = open(*path, O_RDWR | O_DIRECT | O_CLOEXEC);
+		int fd = open(*path, O_RDWR | O_CLOEXEC |
+			      (OPTION(PLAN) ? 0 : O_DIRECT));
 		off_t bytes = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
 
 		if (bytes < 0 || plan->nr_volumes == ORACLE_VOLUMES_MAX) {
@@ -207,6 +236,9 @@ static int start_chains(void)
 		if (!chain->buffer)
 			return -ENOMEM;
 		oracle_row_begin(&chain->row, &state->plan, c);
+		while (chain->row.last.number <
+		       atomic_load(&state->chain[c].completed))
+			oracle_row_next(&chain->row);
 		if (pthread_create(&chain->thread, NULL, run_chain, chain))
 			return -EAGAIN;
 	}
@@ -229,7 +261,7 @@ static int end_chains(void)
 	printf("# oracle-writer: records=%" PRIu64 " longest_ms=%" PRIu64
 	       " nowait_retried=%" PRIu64 "\n", records, longest / 1000,
 	       retried);
-	if (atomic_load(&state->failed))
+	if (keep_state() || atomic_load(&state->failed))
 		return 1;
 	atomic_store(&state->stopped, 1);
 	if (OPTION(STALL) && longest / 1000 > OPTION(STALL)) {
@@ -294,6 +326,32 @@ static void block_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+static int make_state(const char *path, struct oracle_plan *plan)
+{
+	int err;
+
+	plan->seed = OPTION(SEED);
+	plan->nr_chains = OPTION(CHAINS);
+	plan->max_record = OPTION(MAX) / 512;
+	plan->zero_percent = OPTION(ZERO);
+	if (getrandom(&plan->run, sizeof(plan->run), 0) != sizeof(plan->run))
+		return -errno;
+	err = oracle_plan_check(plan);
+	return err ? err : oracle_state_create(path, plan, &state);
+}
+
+/* The volumes must be those that it was made for. */
+static int load_state(const char *path, const struct oracle_plan *plan)
+{
+	int err = oracle_state_load(path, &state, &keep_fd);
+
+	if (!err && (state->plan.nr_volumes != plan->nr_volumes ||
+		     memcmp(state->plan.sectors, plan->sectors,
+			    sizeof(plan->sectors))))
+		err = -EINVAL;
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	struct oracle_plan plan = { 0 };
@@ -301,16 +359,12 @@ int main(int argc, char **argv)
 
 	if (err >= 0)
 		return err;
-	plan.seed = OPTION(SEED);
-	plan.nr_chains = OPTION(CHAINS);
-	plan.max_record = OPTION(MAX) / 512;
-	plan.zero_percent = OPTION(ZERO);
-	if (getrandom(&plan.run, sizeof(plan.run), 0) != sizeof(plan.run) ||
-	    open_volumes(argv + optind + 1, &plan))
+	if (open_volumes(argv + optind + 1, &plan))
 		return 2;
-	err = oracle_plan_check(&plan);
-	if (!err)
-		err = oracle_state_create(argv[optind], &plan, &state);
+	err = OPTION(GO_ON) ? load_state(argv[optind], &plan) :
+	      make_state(argv[optind], &plan);
+	if (!err && OPTION(PLAN))
+		return 0;
 	block_signals();
 	if (!err)
 		err = start_chains();
