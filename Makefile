@@ -45,14 +45,16 @@ lib-objs := $(addprefix lib/,$(lib-y))
 replicad-objs := $(addprefix daemon/,$(replicad-y))
 replicactl-objs := $(addprefix utils/,$(replicactl-y)) \
 		   $(if $(replicactl-y),kmod/format.o daemon/history-json.o \
-		   daemon/salvage-file.o)
+		   daemon/salvage-file.o daemon/notify.o \
+		   $(patsubst %.c,%.o,$(wildcard daemon/config*.c)) \
+		   daemon/state-file.o daemon/log.o)
 plugin-objs := $(addprefix daemon/,$(plugin-y))
 testable-objs := $(filter-out daemon/main.o,$(replicad-objs))
 
 # --- libraries ---------------------------------------------------------------
 PACKAGES := libnl-3.0 libnl-genl-3.0 liburing devmapper jansson inih libisal \
-	    libxxhash gnutls nbdkit
-no-libs-goals := clean help deps style check demo bench modules list-unit \
+	    libxxhash gnutls nbdkit libmicrohttpd
+no-libs-goals := clean help deps style check demo bench modules list-unit install-dkms \
 		 check-kernels check-debug check-kcsan
 ifneq ($(filter-out $(no-libs-goals),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(shell command -v pkg-config),)
@@ -65,7 +67,11 @@ $(error these libraries are missing: $(missing). As root, "make deps" \
 	installs them)
 endif
 LIB_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
-LIB_LIBS := $(shell pkg-config --libs $(PACKAGES)) -lpthread
+LIB_LIBS := $(shell pkg-config --libs \
+	    $(filter-out libmicrohttpd,$(PACKAGES))) -lpthread
+endif
+ifneq ($(LIB_LIBS),)
+utils/replicactl: LIB_LIBS += $(shell pkg-config --libs libmicrohttpd)
 endif
 
 cppflags := -D_GNU_SOURCE -Ilib -Idaemon -Iutils -Ikmod/uapi $(LIB_CFLAGS) \
@@ -120,8 +126,10 @@ utils/replicactl: $(addprefix build/obj/,$(replicactl-objs)) lib/libreplica.a
 
 # The codec of the metadata device is the module's own file.
 format-users := $(addprefix build/obj/,utils/replica-dump.o \
-	utils/cmd-kernel.o daemon/metadata-file.o daemon/activation.o) \
+	utils/cmd-kernel.o daemon/metadata-file.o daemon/activation.o \
+	daemon/activation-ask.o) \
 	build/san/daemon/metadata-file.o build/san/daemon/activation.o \
+	build/san/daemon/activation-ask.o \
 	build/san/kmod/format.o
 $(format-users) build/obj/kmod/format.o: cppflags += -Ikmod
 
@@ -307,6 +315,11 @@ bash-completion = $(PREFIX)/share/bash-completion/completions
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 UDEVDIR ?= $(PREFIX)/lib/udev
 
+# replica.conf(5) has the sections of replicad(8) on the configuration.
+whole-pod = awk '/^=for include/ { while ((getline l < m) > 0) { \
+		if (l ~ /^=head1/) on = l ~ /CONF|TLS|STAGE/; \
+		if (on) print l } next } 1' m=Documentation/man/replicad.8.pod
+
 install: progs install-files $(if $(SKIP_MODULE),,install-module)
 
 install-files: progs
@@ -325,6 +338,12 @@ install-files: progs
 		sed 's|@SBINDIR@|$(SBINDIR)|' $$unit \
 			>$(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
 	done
+	$(Q)for kind in sysusers tmpfiles; do \
+		install -D -m 644 utils/systemd/dm-replica.$$kind \
+		$(DESTDIR)$(PREFIX)/lib/$$kind.d/dm-replica.conf || exit 1; \
+	done
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/dm-replica/monitoring \
+		utils/monitoring/*
 	$(Q)install -D -m 644 -t $(DESTDIR)$(UDEVDIR)/rules.d \
 		utils/udev/58-dm-replica.rules
 	$(Q)install -D -m 644 utils/completion/replicactl.bash \
@@ -333,12 +352,35 @@ install-files: progs
 		echo "nbdkit is missing: where do its plugins go?" >&2; \
 		exit 1; }; \
 		install -D -t "$(DESTDIR)$$dir" daemon/$(PLUGIN)
-	$(Q)for pod in Documentation/man/*.[18].pod; do \
+	$(Q)for pod in Documentation/man/*.[1-8].pod; do \
 		name=$${pod##*/}; name=$${name%.pod}; sect=$${name##*.}; \
 		dir=$(DESTDIR)$(PREFIX)/share/man/man$$sect; \
-		install -d $$dir && pod2man -s $$sect -c dm-replica -r "" \
-			-n "$${name%.*}" $$pod >$$dir/$$name || exit 1; \
+		install -d $$dir && $(whole-pod) $$pod | \
+			pod2man -s $$sect -c dm-replica -r "" \
+			-n "$${name%.*}" >$$dir/$$name || exit 1; \
 	done
+
+# The module's source, for DKMS to build it on each kernel.
+VERSION := $(shell sed -n 's/.*REPLICA_VERSION[[:space:]]*"\(.*\)"/\1/p' daemon/version.h)
+dkms-dir = $(DESTDIR)/usr/src/dm-replica-$(VERSION)
+install-dkms:
+	$(Q)install -d $(dkms-dir)
+	$(Q)sed 's/@VERSION@/$(VERSION)/' utils/packaging/dkms.conf \
+		>$(dkms-dir)/dkms.conf
+	$(Q)cp Kbuild $(dkms-dir)/
+	$(Q)find kmod -name '*.[ch]' -o -name Kbuild | cpio -pdm --quiet \
+		$(dkms-dir)
+
+# A Debian package, with what this machine has: build/dm-replica_VERSION_ARCH.deb
+deb:
+	$(Q)rm -rf build/deb
+	$(Q)$(MAKE) --no-print-directory install-files install-dkms \
+		DESTDIR=$(CURDIR)/build/deb PREFIX=/usr \
+		UNITDIR=/usr/lib/systemd/system UDEVDIR=/usr/lib/udev
+	$(Q)utils/packaging/build-deb build/deb $(VERSION) \
+		build/dm-replica_$(VERSION)_$(shell \
+		dpkg --print-architecture).deb
+.PHONY: install-dkms deb
 
 install-module: modules
 	$(Q)$(kbuild) INSTALL_MOD_PATH=$(DESTDIR) CONFIG_MODULE_SIG_ALL= \
@@ -359,7 +401,7 @@ help:
 #?   all       library, replicad, replicactl, nbdkit's plugin, and the module
 #?             (the default)
 #?   progs     all but the module          modules   the module only
-#?   demo      two virtual machines, one replicated filesystem, under 5 minutes
+#?   demo      two virtual machines, a site lost and back, 8 minutes
 #?   check     every test                  unit      only the unit tests
 #?   fuzz      FUZZ_SECONDS of libFuzzer for each codec (needs clang)
 #?   check-kernels   the tests in machines, on newer kernels
@@ -368,6 +410,7 @@ help:
 #?   bench     measures, writes bench.json style     house rules
 #?   deps      installs the Debian packages that building and testing need
 #?   install   into DESTDIR, PREFIX (/usr/local); SKIP_MODULE=1 leaves it out
+#?   deb       a Debian package in build/; the module comes as DKMS source
 #?   clean     removes everything that was built
 #? Variables
 #?   V=1 shows commands   WERROR=1 warnings are errors   CFLAGS, CPPFLAGS, CC

@@ -36,6 +36,7 @@ struct backend {
 	struct backend_info info;
 	unsigned int writes;	/* writes and zeroings without an answer */
 	bool unclean;		/* some were when a connection ended */
+	bool is_full;		/* so a stage has said */
 	char name[512];
 	char error[256];
 };

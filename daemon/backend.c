@@ -76,10 +76,16 @@ void backend_failed(struct backend *b, const char *what, uint64_t len,
 {
 	bool is_full = err == -ENOSPC && b->info.is_staged;
 
+	b->is_full |= is_full;
 	backend_set_error(b, err, "%s of %llu bytes at %llu: %s", what,
 			  (unsigned long long)len, (unsigned long long)off,
 			  is_full ? "the target's log is full" :
 				    strerror(-err));
+}
+
+bool backend_is_full(const struct backend *b)
+{
+	return b->is_full;
 }
 
 int backend_check(struct backend *b)

@@ -113,6 +113,9 @@ const char *backend_name(const struct backend *b);
  * operation, the place and the reason; "" if there was none. */
 const char *backend_error(const struct backend *b);
 
+/* A request was refused because the stage's log is full (S6). */
+bool backend_is_full(const struct backend *b);
+
 /*
  * True if writes are unanswered, or were when a connection ended: once it is
  * closed the server may go on executing them, and the chunks of that epoch

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "activation-ask.h"
 #include "daemon.h"
 #include "insertion.h"
 #include "log.h"
@@ -57,13 +58,25 @@ static int insert_one(struct daemon *daemon, struct entry *entry, time_t until)
 	return err;
 }
 
+/* There is no network yet. */
+static bool leave_to_daemon(struct daemon *daemon, const struct entry *entry)
+{
+	if (!activation_has_to_ask(daemon->kernel_ops, entry->config))
+		return false;
+	log_info(entry->config->name, "replicad makes its device, when its "
+		 "target has said that no other site has taken over "
+		 "(activation=ask)");
+	return true;
+}
+
 int boot_insert(struct daemon *daemon, unsigned int wait_s)
 {
 	time_t until = now() + wait_s;
 	int first = 0;
 
 	for (struct entry *e = daemon->entries; e; e = e->next) {
-		int err = insert_one(daemon, e, until);
+		int err = leave_to_daemon(daemon, e) ? 0 :
+			  insert_one(daemon, e, until);
 
 		first = first ? first : err;
 	}
@@ -107,6 +120,11 @@ void boot_forecast(const struct volume_config *config, const char *form,
 	else if (!metadata || (!config->origin && !strcmp(form, "own")))
 		snprintf(text, CONFIG_ERROR_SIZE, "At boot, the device must "
 			 "come up with its replica target: it has its own.");
+	else if (config->activation == ACTIVATION_ASK && config->origin)
+		snprintf(text, CONFIG_ERROR_SIZE, "At boot, replicad makes the "
+			 "device when the target has said that no other site "
+			 "has taken over (activation=ask): mount it with "
+			 "_netdev. %s", why_of(config, form));
 	else
 		snprintf(text, CONFIG_ERROR_SIZE, "At boot, %s %s. %s",
 			 unit_is_enabled() ? UNIT " before filesystems are "

@@ -25,8 +25,8 @@
 #define MAX_KEY	32
 
 enum key_type {
-	KEY_TEXT, KEY_SIZE, KEY_DURATION, KEY_NUMBER, KEY_BOOL, KEY_LEVEL,
-	KEY_APPLY,
+	KEY_TEXT, KEY_SIZE, KEY_DURATION, KEY_NUMBER, KEY_BOOL,
+	KEY_WORD,		/* the number of one of ->words */
 	KEY_ONCE,		/* a bool that config_save() leaves out */
 };
 
@@ -36,42 +36,61 @@ struct key {
 	size_t offset;
 	const char *init;	/* default, as it would stand in the file */
 	uint64_t min, max;	/* in the unit of the field */
+	const char *const *words;
 };
+
+static const char *const bool_words[] = { "no", "yes", NULL };
+static const char *const level_words[] = { "err", "warn", "info", "debug",
+					   NULL };
+static const char *const apply_words[] = { "auto", "staged", "direct", NULL };
+static const char *const activation_words[] = { "force", "ask", NULL };
+static const char *const fence_words[] = { "continue", "readonly", "suspend",
+					   NULL };
 
 #define D(field)	offsetof(struct config, field)
 #define V(field)	offsetof(struct volume_config, field)
 #define HOUR_MS		3600000ULL
 
 static const struct key daemon_keys[] = {
-	{ "socket", KEY_TEXT, D(socket), "/run/replica/replicad.sock", 0, 0 },
-	{ "state_dir", KEY_TEXT, D(state_dir), "/var/lib/replica", 0, 0 },
-	{ "plugin", KEY_TEXT, D(plugin), "replica", 0, 0 },
-	{ "reactors", KEY_NUMBER, D(reactors), "0", 0, 64 },
-	{ "log_level", KEY_LEVEL, D(log_level), "info", 0, 0 },
+	{ "socket", KEY_TEXT, D(socket), "/run/replica/replicad.sock", 0, 0,
+	  NULL },
+	{ "state_dir", KEY_TEXT, D(state_dir), "/var/lib/replica", 0, 0, NULL },
+	{ "plugin", KEY_TEXT, D(plugin), "replica", 0, 0, NULL },
+	{ "hooks", KEY_TEXT, D(hooks), "/etc/replica/hooks", 0, 0, NULL },
+	{ "hook_timeout", KEY_DURATION, D(hook_timeout_ms), "60s", 100,
+	  HOUR_MS, NULL },
+	{ "reactors", KEY_NUMBER, D(reactors), "0", 0, 64, NULL },
+	{ "log_level", KEY_WORD, D(log_level), "info", 0, 0, level_words },
 	{ NULL }
 };
 
 static const struct key volume_keys[] = {
-	{ "device", KEY_TEXT, V(device), NULL, 0, 0 },
-	{ "target", KEY_TEXT, V(target), NULL, 0, 0 },
-	{ "origin", KEY_TEXT, V(origin), NULL, 0, 0 },
-	{ "trust_boot", KEY_BOOL, V(trusts_boot), "no", 0, 0 },
-	{ "metadata", KEY_TEXT, V(metadata), NULL, 0, 0 },
-	{ "group", KEY_TEXT, V(group), NULL, 0, 0 },
-	{ "tls", KEY_TEXT, V(tls), NULL, 0, 0 },
-	{ "interval", KEY_DURATION, V(interval_ms), "100ms", 0, HOUR_MS },
-	{ "window", KEY_SIZE, V(window), "64MiB", 64 * KIB, TIB },
-	{ "memory", KEY_SIZE, V(memory), "64MiB", 2 * MIB, TIB },
-	{ "spool", KEY_TEXT, V(spool), NULL, 0, 0 },
-	{ "spool_size", KEY_SIZE, V(spool_size), "1GiB", MIB, 64 * TIB },
-	{ "bandwidth", KEY_SIZE, V(bandwidth), "0", 0, TIB },
-	{ "connections", KEY_NUMBER, V(connections), "4", 1, 16 },
-	{ "apply", KEY_APPLY, V(apply), "auto", 0, 0 },
-	{ "unsafe", KEY_BOOL, V(is_unsafe), "no", 0, 0 },
-	{ "overwrite", KEY_ONCE, V(may_overwrite), "no", 0, 0 },
-	{ "stale_wait", KEY_DURATION, V(stale_wait_ms), "30s", 0, HOUR_MS },
-	{ "heartbeat", KEY_DURATION, V(heartbeat_ms), "2s", 100, HOUR_MS },
-	{ "timeout", KEY_DURATION, V(timeout_ms), "30s", 100, HOUR_MS },
+	{ "device", KEY_TEXT, V(device), NULL, 0, 0, NULL },
+	{ "target", KEY_TEXT, V(target), NULL, 0, 0, NULL },
+	{ "origin", KEY_TEXT, V(origin), NULL, 0, 0, NULL },
+	{ "activation", KEY_WORD, V(activation), "force", 0, 0,
+	  activation_words },
+	{ "trust_boot", KEY_BOOL, V(trusts_boot), "no", 0, 0, NULL },
+	{ "metadata", KEY_TEXT, V(metadata), NULL, 0, 0, NULL },
+	{ "group", KEY_TEXT, V(group), NULL, 0, 0, NULL },
+	{ "tls", KEY_TEXT, V(tls), NULL, 0, 0, NULL },
+	{ "interval", KEY_DURATION, V(interval_ms), "100ms", 0, HOUR_MS, NULL },
+	{ "window", KEY_SIZE, V(window), "64MiB", 64 * KIB, TIB, NULL },
+	{ "memory", KEY_SIZE, V(memory), "64MiB", 2 * MIB, TIB, NULL },
+	{ "spool", KEY_TEXT, V(spool), NULL, 0, 0, NULL },
+	{ "spool_size", KEY_SIZE, V(spool_size), "1GiB", MIB, 64 * TIB, NULL },
+	{ "bandwidth", KEY_SIZE, V(bandwidth), "0", 0, TIB, NULL },
+	{ "connections", KEY_NUMBER, V(connections), "4", 1, 16, NULL },
+	{ "apply", KEY_WORD, V(apply), "auto", 0, 0, apply_words },
+	{ "on_superseded", KEY_WORD, V(on_superseded), "continue", 0, 0,
+	  fence_words },
+	{ "unsafe", KEY_BOOL, V(is_unsafe), "no", 0, 0, NULL },
+	{ "overwrite", KEY_ONCE, V(may_overwrite), "no", 0, 0, NULL },
+	{ "stale_wait", KEY_DURATION, V(stale_wait_ms), "30s", 0, HOUR_MS,
+	  NULL },
+	{ "heartbeat", KEY_DURATION, V(heartbeat_ms), "2s", 100, HOUR_MS,
+	  NULL },
+	{ "timeout", KEY_DURATION, V(timeout_ms), "30s", 100, HOUR_MS, NULL },
 	{ NULL }
 };
 
@@ -151,11 +170,6 @@ static bool is_bool(const struct key *key)
 	return key->type == KEY_BOOL || key->type == KEY_ONCE;
 }
 
-static const char *const bool_words[] = { "no", "yes", NULL };
-static const char *const level_words[] = { "err", "warn", "info", "debug",
-					   NULL };
-static const char *const apply_words[] = { "auto", "staged", "direct", NULL };
-
 static int parse_value(const struct key *key, const char *text, uint64_t *value)
 {
 	const char *rest;
@@ -171,10 +185,8 @@ static int parse_value(const struct key *key, const char *text, uint64_t *value)
 		return err ? err : *rest ? -EINVAL : 0;
 	case KEY_BOOL: case KEY_ONCE:
 		return parse_word(text, bool_words, value);
-	case KEY_LEVEL:
-		return parse_word(text, level_words, value);
-	case KEY_APPLY:
-		return parse_word(text, apply_words, value);
+	case KEY_WORD:
+		return parse_word(text, key->words, value);
 	default:
 		return -EINVAL;
 	}
@@ -210,8 +222,8 @@ static void print_value(const struct key *key, uint64_t value, char *text,
 		print_scaled(text, size, value, times);
 	else if (is_bool(key))
 		snprintf(text, size, "%s", bool_words[!!value]);
-	else if (key->type == KEY_APPLY)
-		snprintf(text, size, "%s", apply_words[value]);
+	else if (key->type == KEY_WORD)
+		snprintf(text, size, "%s", key->words[value]);
 	else
 		snprintf(text, size, "%" PRIu64, value);
 }
@@ -304,15 +316,23 @@ static const char *type_hint(enum key_type type)
 		return "a time such as 100ms (ms, s, m, h)";
 	case KEY_BOOL: case KEY_ONCE:
 		return "yes or no";
-	case KEY_LEVEL:
-		return "one of err, warn, info, debug";
-	case KEY_APPLY:
-		return "one of auto, staged, direct";
 	case KEY_NUMBER:
 		return "a number";
 	default:
 		return "a text";
 	}
+}
+
+static int refuse_value(const struct key *key, const char *text, char *error)
+{
+	int len = snprintf(error, CONFIG_ERROR_SIZE, "%s=%.100s is not %s",
+			   key->name, text, key->type == KEY_WORD ? "one of" :
+			   type_hint(key->type));
+
+	for (int i = 0; key->type == KEY_WORD && key->words[i]; i++)
+		len += snprintf(error + len, CONFIG_ERROR_SIZE - len, "%s %s",
+				i ? "," : "", key->words[i]);
+	return -EINVAL;
 }
 
 static int refuse_range(const struct key *key, const char *text, char *error)
@@ -356,11 +376,8 @@ static int set_key(const struct key *keys, void *base, const char *name,
 	}
 	if (key->type == KEY_TEXT)
 		return set_text(key, base, text);
-	if (parse_value(key, text, &value)) {
-		snprintf(error, CONFIG_ERROR_SIZE, "%s=%.100s is not %s",
-			 key->name, text, type_hint(key->type));
-		return -EINVAL;
-	}
+	if (parse_value(key, text, &value))
+		return refuse_value(key, text, error);
 	if (key->max && (value < key->min || value > key->max))
 		return refuse_range(key, text, error);
 	set_field(key, base, value);
@@ -449,62 +466,6 @@ int volume_config_set(struct volume_config *volume, const char *key,
 		      const char *value, char error[CONFIG_ERROR_SIZE])
 {
 	return set_key(volume_keys, volume, key, value, error);
-}
-
-int volume_config_check(const struct volume_config *volume,
-			char error[CONFIG_ERROR_SIZE])
-{
-	if (!volume->target) {
-		snprintf(error, CONFIG_ERROR_SIZE,
-			 "volume %s has no target= (an NBD URI, "
-			 "stage:DIR/VOLUME or local:PATH)",
-			 volume->name);
-		return -EINVAL;
-	}
-	if (volume->tls && strcmp(volume->tls, "on") &&
-	    strcmp(volume->tls, "off")) {
-		snprintf(error, CONFIG_ERROR_SIZE,
-			 "volume %s: tls=%.64s is neither on nor off",
-			 volume->name, volume->tls);
-		return -EINVAL;
-	}
-	if (volume->origin && (*volume->origin != '/' || !volume->metadata)) {
-		snprintf(error, CONFIG_ERROR_SIZE, "volume %s: origin= is an "
-			 "absolute path, and needs metadata=", volume->name);
-		return -EINVAL;
-	}
-	if (volume->origin && volume->device) {
-		snprintf(error, CONFIG_ERROR_SIZE,
-			 "volume %s: with origin= the device is made, and has "
-			 "the volume's name: leave device= out",
-			 volume->name);
-		return -EINVAL;
-	}
-	if (volume->group && !volume_name_is_valid(volume->group)) {
-		snprintf(error, CONFIG_ERROR_SIZE,
-			 "volume %s: group=%.64s is not a name: use letters, "
-			 "digits and . _ -",
-			 volume->name, volume->group);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-bool volume_config_is_clear(const struct volume_config *volume)
-{
-	return !strncasecmp(volume->target, "nbd://", 6);
-}
-
-int volume_config_check_clear(const struct volume_config *volume,
-			      char error[CONFIG_ERROR_SIZE])
-{
-	if (!volume_config_is_clear(volume) ||
-	    (volume->tls && !strcmp(volume->tls, "off")))
-		return 0;
-	snprintf(error, CONFIG_ERROR_SIZE, "volume %s: %.200s would be sent in "
-		 "clear: use nbds://, or allow it with tls=off", volume->name,
-		 volume->target);
-	return -EPERM;
 }
 
 struct volume_config *config_find(const struct config *config,

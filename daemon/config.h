@@ -34,6 +34,8 @@ struct volume_config {
 	uint64_t bandwidth;	/* bytes a second, 0 = no limit */
 	uint64_t connections;
 	uint64_t apply;		/* enum backend_apply */
+	uint64_t activation;	/* enum activation */
+	uint64_t on_superseded;	/* enum fence_policy */
 	uint64_t stale_wait_ms;	/* how long a dead connection may write (W6) */
 	uint64_t heartbeat_ms;
 	uint64_t timeout_ms;	/* for each request to the target */
@@ -46,6 +48,8 @@ struct volume_config {
 struct config {
 	char *socket;
 	char *state_dir;
+	char *hooks;		/* their folder; NULL = none */
+	uint64_t hook_timeout_ms;
 	char *plugin;		/* nbdkit's name for ours, or its path */
 	uint64_t reactors;	/* 0 = one per core */
 	uint64_t log_level;	/* enum log_level */

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #include "ask.h"
 #include "boot.h"
 #include "control.h"
+#include "hooks-late.h"
 #include "kernel.h"
 #include "log.h"
 #include "ops.h"
@@ -31,9 +33,11 @@
 #include "pairing.h"
 #include "promotion.h"
 #include "testdev.h"
+#include "watchdog.h"
 
 #define RETRY_MS	1000
 #define NS_PER_MS	1000000ULL
+#define BIG_BYTES	(128 << 10)	/* a buffer of a pump is bigger */
 
 /* --- entries ----------------------------------------------------------- */
 
@@ -147,7 +151,8 @@ void daemon_wrap_up(struct daemon *daemon)
 {
 	if (!daemon->is_stopping || daemon->is_wrapped_up || daemon->asks ||
 	    daemon->testdevs || daemon->pairings || daemon->nr_joins ||
-	    daemon->nr_promotions || daemon->nr_methods || daemon->resolutions)
+	    daemon->nr_promotions || daemon->nr_methods ||
+	    daemon->resolutions || daemon->nr_hooks)
 		return;
 	daemon->is_wrapped_up = true;
 	op_stop_all(daemon, on_all_stopped, NULL);
@@ -158,6 +163,7 @@ void daemon_stop(struct daemon *daemon)
 	if (daemon->is_stopping)
 		return;
 	daemon->is_stopping = true;
+	watchdog_stopping();
 	testdev_drop_all(daemon);
 	pairings_stop(daemon);
 	ask_cancel_all(daemon);
@@ -192,6 +198,7 @@ static void *run_reactor(void *arg)
 			       start->daemon->config.state_dir,
 			       &start->daemon->events, start->error);
 
+	reactor->hooks = &start->daemon->hooks;
 	start->err = err;
 	pthread_barrier_wait(&start->ready); /* *start is gone after this */
 	if (!err) {
@@ -260,6 +267,7 @@ static int start_first_reactor(struct daemon *daemon,
 	err = reactor_init(&daemon->reactors[0], daemon->kernel_ops,
 			   daemon->config.state_dir, &daemon->events, error);
 	daemon->nr_reactors = !err;
+	daemon->reactors[0].hooks = &daemon->hooks;
 	daemon->reactors[0].request = on_request;
 	daemon->reactors[0].request_arg = daemon;
 	return err;
@@ -431,11 +439,23 @@ static int insert(struct daemon *daemon, unsigned int wait_s,
 	return err;
 }
 
+static void set_hooks(struct daemon *daemon)
+{
+	daemon->hooks = (struct hooks){
+		.dir = daemon->config.hooks,
+		.state_dir = daemon->config.state_dir,
+		.socket = daemon->config.socket,
+		.limit_ms = daemon->config.hook_timeout_ms,
+		.is_stopping = &daemon->is_stopping,
+	};
+}
+
 static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 {
 	sigset_t set;
 	int err = prepare(daemon, error);
 
+	set_hooks(daemon);
 	if (!err)
 		testdev_recover(daemon);
 	block_signals(&set);
@@ -449,7 +469,9 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 		pairings_load(daemon);
 		promotions_start(daemon);
 		pairings_start(daemon);
+		hooks_pay_all(daemon);
 		start_volumes(daemon);
+		watchdog_start(daemon->reactors[0].ring);
 		err = ring_run(daemon->reactors[0].ring);
 	}
 	tear_down(daemon);
@@ -466,6 +488,8 @@ int daemon_main(int argc, char **argv, const struct kernel_ops *kernel_ops)
 	if (status >= 0)
 		return status;
 	json_object_seed(0); /* before there are threads */
+	/* What big buffers took goes back to the system when they are freed. */
+	mallopt(M_MMAP_THRESHOLD, BIG_BYTES);
 	daemon.last_op = &daemon.ops;
 	err = load_config(&daemon, &options, error);
 	if (err || options.only_check)

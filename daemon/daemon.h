@@ -12,6 +12,7 @@
 
 #include "config.h"
 #include "events.h"
+#include "hooks.h"
 #include "options.h"
 #include "reactor.h"
 #include "ring.h"
@@ -36,6 +37,8 @@ struct daemon {
 	struct config config;
 	const struct kernel_ops *kernel_ops;
 	struct events events;
+	struct hooks hooks;
+	unsigned int nr_hooks;		/* under way, of what was owed */
 	struct reactor *reactors;
 	unsigned int nr_reactors;
 	unsigned int next_reactor;	/* for the next new group */

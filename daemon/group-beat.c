@@ -70,6 +70,13 @@ unsigned int group_beat_ms(const struct group *g)
 	return ms;
 }
 
+/* A thousand volumes that are idle keep no buffers. */
+static void trim(struct group *g)
+{
+	for (struct volume *v = g->volumes; v; v = v->next)
+		pump_trim(v->pump);
+}
+
 /* Also while nothing is shipped: the status shows what has collected. */
 static void look_at_kernel(struct group *g)
 {
@@ -92,6 +99,8 @@ void group_on_beat(struct ring_timer *timer)
 		lag_is_current(&g->lag, now);
 	lag_sample(&g->lag, group_is_behind(g), now);
 	group_note_rate(g);
+	if (!group_is_shipping(g) && !group_is_behind(g))
+		trim(g);
 	if (group_is_shipping(g) || !g->wants_ship)
 		return;
 	for (struct volume *v = g->volumes; v; v = v->next)

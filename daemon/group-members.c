@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "continuity.h"
+#include "fence.h"
 #include "reactor.h"
 #include "volume.h"
 
@@ -128,6 +129,7 @@ int group_add(struct group *g, struct volume *v, char error[CONFIG_ERROR_SIZE])
 		link = &(*link)->next;
 	*link = v;
 	v->group = g;
+	fence_adopt(g, v);
 	g->nr_volumes++;
 	if (g->nr_volumes == 1 ||
 	    v->config->interval_ms * NS_PER_MS < g->pace.interval_ns)

@@ -13,7 +13,8 @@
  *    them. To hurry an abort, on_grace() closes them after ship_abort().
  * G4 an epoch in doubt is resolved before anything else is cut, when all
  *    targets are ready again, or given up when shipping ends.
- * G5 stopped() is called when no member is being verified any more.
+ * G5 stopped() is called when no member is being verified any more, and no
+ *    hook of the group runs.
  * G6 nothing is cut before what a member has to remember of a suspicion is
  *    durable (U2 in continuity.c).
  * G7 a target that has failed is closed after it has said so: what it says is
@@ -30,6 +31,7 @@
 #include "compare.h"
 #include "continuity.h"
 #include "events.h"
+#include "fence.h"
 #include "log.h"
 #include "reactor.h"
 #include "verify.h"
@@ -96,10 +98,12 @@ static bool is_late(const struct group *g, enum pair_event event)
 
 static void handle(struct group *g, enum pair_event event, const char *reason)
 {
+	bool is_again = event == PAIR_EV_FULL && g->is_log_full;
 	unsigned int todo;
 
 	if (is_late(g, event))
 		return;
+	g->is_log_full |= event == PAIR_EV_FULL;
 	todo = pair_handle(&g->pair, event, ring_now(g->reactor->ring), reason);
 	if (todo & PAIR_DO_STOP)
 		g->wants_ship = false;
@@ -113,7 +117,7 @@ static void handle(struct group *g, enum pair_event event, const char *reason)
 		arm_retry(g);
 	else if (todo)
 		ring_timer_cancel(g->reactor->ring, &g->retry);
-	if (todo & PAIR_DO_ALARM)
+	if (todo & PAIR_DO_ALARM && !is_again)
 		events_tell(g->reactor->events, g->name, "alarm", "%s: %s",
 			    pair_state_name(g->pair.state),
 			    pair_reason(&g->pair));
@@ -126,6 +130,7 @@ static void on_changed(struct pair *pair, enum pair_state from)
 	struct group *g = container_of(pair, struct group, pair);
 	bool is_bad = pair->state == PAIR_ERROR;
 	bool is_degraded = pair->state == PAIR_FALLING_BEHIND ||
+			   (g->is_log_full && pair_is_shipping(pair->state)) ||
 			   (pair->state == PAIR_CONNECTING &&
 			    pair_is_shipping(from));
 	const char *reason = pair_reason(pair);
@@ -133,6 +138,8 @@ static void on_changed(struct pair *pair, enum pair_state from)
 	log_line(is_bad ? LOG_LEVEL_ERR : is_degraded ? LOG_LEVEL_WARN :
 		 LOG_LEVEL_INFO, g->name, "now %s%s%s",
 		 pair_state_name(pair->state), reason[0] ? ": " : "", reason);
+	if (pair->state == PAIR_SUPERSEDED)
+		group_tell_superseded(g);
 	for (struct volume *v = g->volumes; v; v = v->next)
 		events_tell(g->reactor->events, v->config->name, "state",
 			    "%s%s%s", pair_state_name(pair->state),
@@ -184,9 +191,16 @@ static bool is_blamed_too(const struct volume *v, const struct ship *ship)
 	       ship->blamed->target.is_staged;
 }
 
+static enum pair_event event_of(const struct ship *ship, bool is_full)
+{
+	return ship->blame == SHIP_BLAME_KERNEL ? PAIR_EV_REFUSED :
+	       is_full ? PAIR_EV_FULL : PAIR_EV_LOST;
+}
+
 /* A target that answered with an error is not trusted to be in order. */
 static void on_failed_epoch(struct group *g, enum ship_result result)
 {
+	bool is_full = ship_met_full_log(&g->ship);
 	char reason[500];
 
 	g->epochs_aborted++;
@@ -198,11 +212,12 @@ static void on_failed_epoch(struct group *g, enum ship_result result)
 	if (g->ship.blame == SHIP_BLAME_NOBODY)
 		return;
 	snprintf(reason, sizeof(reason), "%s: %s",
-		 g->ship.blamed->config->name, g->ship.text);
+		 g->ship.blamed->config->name,
+		 is_full ? "the target's log is full" : g->ship.text);
 	events_tell(g->reactor->events, g->name, "abort", "epoch %" PRIu64
 		    ": %s", g->ship.epoch, reason);
-	handle(g, g->ship.blame == SHIP_BLAME_KERNEL ? PAIR_EV_REFUSED :
-						       PAIR_EV_LOST, reason);
+	g->is_log_full &= is_full;
+	handle(g, event_of(&g->ship, is_full), reason);
 }
 
 static void end_epoch(struct group *g, enum ship_result result)
@@ -211,6 +226,7 @@ static void end_epoch(struct group *g, enum ship_result result)
 
 	if (result == SHIP_CLEAN || result == SHIP_PARTIAL) {
 		g->failures = 0;
+		g->is_log_full = false;
 		is_stalled = pace_ended(&g->pace, result == SHIP_CLEAN,
 					g->ship.cut_ns, g->ship.commit_took_ns);
 		for (struct volume *v = g->volumes; v; v = v->next)
@@ -385,6 +401,17 @@ static void resolve_doubt(struct group *g)
 		end_epoch(g, result);
 }
 
+/* A hook may want to have a say before the target is overwritten. */
+static void begin_syncing(struct group *g)
+{
+	struct error why = { 0 };
+	int ret = group_may_sync(g, &why);
+
+	if (ret)
+		handle(g, ret > 0 ? PAIR_EV_CONNECTED_NEW : PAIR_EV_REFUSED,
+		       ret > 0 ? NULL : why.text);
+}
+
 static void on_all_ready(struct group *g)
 {
 	bool is_synced = true;
@@ -396,7 +423,10 @@ static void on_all_ready(struct group *g)
 		g->lag.committed_ns = image_ns;
 	for (struct volume *v = g->volumes; v; v = v->next)
 		is_synced &= v->is_synced;
-	handle(g, is_synced ? PAIR_EV_CONNECTED : PAIR_EV_CONNECTED_NEW, NULL);
+	if (is_synced)
+		handle(g, PAIR_EV_CONNECTED, NULL);
+	else
+		begin_syncing(g);
 }
 
 void group_target_ready(struct group *g, struct volume *volume)
@@ -454,7 +484,8 @@ static void turn_idle(struct group *g)
 		ship_give_up(&g->ship, g->volumes);
 	g->is_in_doubt = false;
 	g->stopped = NULL;
-	if (stopped && g->pair.state == PAIR_DISABLED && !is_verifying(g))
+	if (stopped && g->pair.state == PAIR_DISABLED && !is_verifying(g) &&
+	    group_hooks_are_idle(g, true))
 		stopped(g);
 	else
 		g->stopped = stopped;
@@ -480,16 +511,17 @@ static void turn_open(struct group *g)
 		open_closed(g);
 	if (!is_all_in(g, TARGET_READY) || is_any_writing(g))
 		return; /* a heartbeat or a farewell brings us here again */
-	if (g->pair.state == PAIR_CONNECTING || g->pair.state == PAIR_ERROR)
-		on_all_ready(g);
-	else if (g->wants_ship)
+	if (g->wants_ship)
 		run_clock(g);
+	else
+		on_all_ready(g);
 }
 
 static void turn(struct ring_work *work)
 {
 	struct group *g = container_of(work, struct group, turn);
 
+	fence_update(g);
 	if (group_is_shipping(g)) {
 		if (!g->wants_ship)
 			ship_abort(&g->ship, pair_reason(&g->pair));
@@ -637,6 +669,7 @@ struct group *group_create(struct reactor *reactor, const char *name,
 	g->retry.fire = on_retry;
 	g->beat.fire = group_on_beat;
 	g->grace.fire = on_grace;
+	g->fence.fire = fence_on_timer;
 	pair_init(&g->pair);
 	g->pair.changed = on_changed;
 	ship_init(&g->ship, reactor->ring, reactor->kernel, g->name,
@@ -658,6 +691,7 @@ void group_destroy(struct group *g)
 	ring_timer_cancel(ring, &g->retry);
 	ring_timer_cancel(ring, &g->beat);
 	ring_timer_cancel(ring, &g->grace);
+	ring_timer_cancel(ring, &g->fence);
 	ring_timer_cancel(ring, &g->ship.timer);
 	ring_defer_cancel(ring, &g->turn);
 	ring_defer_cancel(ring, &g->ship.step);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "hooks-late.h"
 #include "lag.h"
 #include "pace.h"
 #include "pair.h"
@@ -35,6 +36,9 @@ struct group {
 	struct ring_timer clock;	/* the next cut */
 	struct ring_timer retry;
 	struct ring_timer beat;
+	struct ring_timer fence;	/* these two are of fence.c */
+	bool is_fenced;
+	struct group_hook syncing_hook, superseded_hook;
 	struct ring_timer grace;	/* until a pending event is not put off
 					 * any longer */
 	bool wants_open;		/* targets are to be open … */
@@ -44,6 +48,7 @@ struct group {
 	enum pair_event pending;
 	bool has_resume;		/* RESUME after that PAUSE */
 	bool is_in_doubt;		/* W3: ->ship.epoch is open still */
+	bool is_log_full;		/* that is why the last epoch failed */
 	bool is_dirty;			/* written since the cut */
 	unsigned int failures;		/* of connections, in a row */
 	void (*stopped)(struct group *group);	/* after group_stop() */

@@ -122,6 +122,11 @@ static int real_set(struct kernel *kernel, uint64_t dev,
 	return dmr_nl_set(nl_of(kernel), dev, set);
 }
 
+static int real_hold(struct kernel *kernel, uint64_t dev, uint32_t ms)
+{
+	return dmr_nl_hold(nl_of(kernel), dev, ms);
+}
+
 const struct kernel_ops kernel_netlink_ops = {
 	.open = real_open,
 	.close = real_close,
@@ -139,6 +144,7 @@ const struct kernel_ops kernel_netlink_ops = {
 	.end = real_end,
 	.mark = real_mark,
 	.set = real_set,
+	.hold = real_hold,
 	.is_plain = kernel_dm_is_plain,
 	.insert = kernel_dm_insert,
 	.check_out = kernel_dm_check_out,

@@ -88,3 +88,8 @@ int kernel_set(struct kernel *kernel, uint64_t dev, const struct dmr_set *set)
 {
 	return done(kernel, kernel->ops->set(kernel, dev, set));
 }
+
+int kernel_hold(struct kernel *kernel, uint64_t dev, uint32_t ms)
+{
+	return done(kernel, kernel->ops->hold(kernel, dev, ms));
+}

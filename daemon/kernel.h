@@ -94,6 +94,8 @@ struct kernel_ops {
 
 	int (*set)(struct kernel *kernel, uint64_t dev,
 		   const struct dmr_set *set);
+	/* Of the group; 0 ends it (K6). */
+	int (*hold)(struct kernel *kernel, uint64_t dev, uint32_t ms);
 
 	/* 1: there is no replica device yet, insert() would make it one. */
 	int (*is_plain)(const struct kernel_form *form,
@@ -156,5 +158,6 @@ int kernel_end(struct kernel *kernel, uint64_t dev, uint64_t epoch,
 int kernel_mark(struct kernel *kernel, uint64_t dev,
 		const struct dmr_extent *v, size_t nr);
 int kernel_set(struct kernel *kernel, uint64_t dev, const struct dmr_set *set);
+int kernel_hold(struct kernel *kernel, uint64_t dev, uint32_t ms);
 
 #endif

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "activation-ask.h"
 #include "boot.h"
 #include "compare.h"
 #include "group.h"
@@ -275,9 +276,16 @@ static void insert_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
 
-	op->err = insertion_run(op->daemon->kernel_ops,
-				op->daemon->config.state_dir,
-				op->entry->config, &op->device, op->error);
+	/* Who enables it has decided. */
+	if (!op->config && activation_has_to_ask(op->daemon->kernel_ops,
+						 op->entry->config))
+		op->err = activation_ask(op->daemon->config.state_dir,
+					 op->entry->config, op->error);
+	if (!op->err)
+		op->err = insertion_run(op->daemon->kernel_ops,
+					op->daemon->config.state_dir,
+					op->entry->config, &op->device,
+					op->error);
 }
 
 static void start_entry(struct op *op)
@@ -380,6 +388,7 @@ static void leave_stopped_group(struct group *g)
 {
 	struct op *op = op_of_group(g);
 
+	fence_lift(op->volume);
 	group_remove(g, op->volume);
 	volume_destroy(op->volume);
 	if (g->volumes)

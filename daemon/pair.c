@@ -28,7 +28,9 @@
  *  syncing         no clean epoch has ever been committed at a target
  *  replicating     the last epoch that ended was committed clean
  *  catching-up     a clean image exists at the target (not with apply=direct
- *                  while it is overwritten), newer data goes there in windows
+ *                  while it is overwritten), newer data goes there in windows;
+ *                  or it waits until there is room for it (FULL), with the
+ *                  connection closed, and RETRY tries again
  *  falling-behind  the same, and four windows and a clean cut did not help
  *  paused          no connection, no epoch; the kernel collects
  *  error           as paused, but for the connection of another try (RETRY):
@@ -76,6 +78,14 @@ struct transition {
 	[PAIR_EV_DISABLE] = GO(DISABLED, PAIR_DO_CLOSE), \
 	[PAIR_EV_PAUSE] = GO(PAUSED, PAIR_DO_CLOSE), \
 	[PAIR_EV_RESUME] = GO(CONNECTING, PAIR_DO_OPEN)
+/* What is to be sent has no room there: it waits, and is tried again (S6). */
+#define FULL(next_state) \
+	[PAIR_EV_FULL] = GO(next_state, PAIR_DO_STOP | PAIR_DO_RETRY | \
+			    PAIR_DO_ALARM)
+#define TRIES_AGAIN(state) \
+	[PAIR_EV_RETRY] = GO(state, PAIR_DO_OPEN), \
+	[PAIR_EV_CONNECTED_NEW] = GO(SYNCING, PAIR_DO_SHIP), \
+	[PAIR_EV_CONNECTED] = GO(CATCHING_UP, PAIR_DO_SHIP)
 #define LOST \
 	[PAIR_EV_LOST] = GO(CONNECTING, PAIR_DO_STOP | PAIR_DO_RETRY)
 
@@ -90,28 +100,28 @@ static const struct transition table[PAIR_NR_STATES][PAIR_NR_EVENTS] = {
 		[PAIR_EV_CONNECTED] = GO(CATCHING_UP, PAIR_DO_SHIP),
 	},
 	[PAIR_SYNCING] = {
-		COMMON, LOST,
+		COMMON, LOST, FULL(SYNCING), TRIES_AGAIN(SYNCING),
 		[PAIR_EV_CLEAN] = GO(REPLICATING, PAIR_DO_SHIP),
 		[PAIR_EV_PARTIAL] = GO(SYNCING, PAIR_DO_SHIP),
 		[PAIR_EV_STALLED] = GO(FALLING_BEHIND, PAIR_DO_SHIP |
 				       PAIR_DO_ALARM),
 	},
 	[PAIR_REPLICATING] = {
-		COMMON, LOST,
+		COMMON, LOST, FULL(CATCHING_UP),
 		[PAIR_EV_CLEAN] = GO(REPLICATING, PAIR_DO_SHIP),
 		[PAIR_EV_PARTIAL] = GO(CATCHING_UP, PAIR_DO_SHIP),
 		[PAIR_EV_STALLED] = GO(FALLING_BEHIND, PAIR_DO_SHIP |
 				       PAIR_DO_ALARM),
 	},
 	[PAIR_CATCHING_UP] = {
-		COMMON, LOST,
+		COMMON, LOST, FULL(CATCHING_UP), TRIES_AGAIN(CATCHING_UP),
 		[PAIR_EV_CLEAN] = GO(REPLICATING, PAIR_DO_SHIP),
 		[PAIR_EV_PARTIAL] = GO(CATCHING_UP, PAIR_DO_SHIP),
 		[PAIR_EV_STALLED] = GO(FALLING_BEHIND, PAIR_DO_SHIP |
 				       PAIR_DO_ALARM),
 	},
 	[PAIR_FALLING_BEHIND] = {
-		COMMON, LOST,
+		COMMON, LOST, FULL(CATCHING_UP),
 		[PAIR_EV_CLEAN] = GO(REPLICATING, PAIR_DO_SHIP),
 		[PAIR_EV_PARTIAL] = GO(FALLING_BEHIND, PAIR_DO_SHIP),
 		[PAIR_EV_STALLED] = GO(FALLING_BEHIND, PAIR_DO_SHIP),
@@ -189,6 +199,7 @@ static const char *const event_names[PAIR_NR_EVENTS] = {
 	[PAIR_EV_STALLED] = "stalled",
 	[PAIR_EV_SUPERSEDED] = "superseded",
 	[PAIR_EV_SPLIT] = "split",
+	[PAIR_EV_FULL] = "full",
 };
 
 void pair_init(struct pair *pair)
@@ -197,11 +208,11 @@ void pair_init(struct pair *pair)
 	pair->state = PAIR_DISABLED;
 }
 
-/* An error for another reason is news, too. */
+/* An error for another reason is news, too, and a log that became full. */
 static bool is_another_error(const struct pair *pair, enum pair_state next,
-			     const char *reason)
+			     enum pair_event event, const char *reason)
 {
-	return next == PAIR_ERROR && reason &&
+	return (next == PAIR_ERROR || event == PAIR_EV_FULL) && reason &&
 	       strncmp(pair->reason, reason, sizeof(pair->reason) - 1);
 }
 
@@ -240,7 +251,9 @@ unsigned int pair_handle(struct pair *pair, enum pair_event event,
 	if (!t->exists)
 		return 0;
 	is_news = t->next != pair->state ||
-		  is_another_error(pair, t->next, reason);
+		  is_another_error(pair, t->next, event, reason);
+	if (event == PAIR_EV_PARTIAL && !reason)
+		reason = "";		/* there was room for it */
 	set_reason(pair, t->next, reason);
 	set_state(pair, t->next, now_ns, is_news);
 	return t->actions;

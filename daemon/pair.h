@@ -41,6 +41,7 @@ enum pair_event {
 	PAIR_EV_STALLED,	/* and a clean cut in spite of it failed */
 	PAIR_EV_SUPERSEDED,	/* a target is of a generation after ours */
 	PAIR_EV_SPLIT,		/* or of one that went another way */
+	PAIR_EV_FULL,		/* the log at a target has no room (S6) */
 	PAIR_NR_EVENTS
 };
 

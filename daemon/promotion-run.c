@@ -56,6 +56,22 @@ static uint64_t now_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
+/* For tests that kill us between two lines. */
+static void tell_word(const struct work *w, const char *word)
+{
+	if (w->run->kernel_ops->note_step)
+		w->run->kernel_ops->note_step(word);
+}
+
+static void tell_step(const struct work *w, const char *when,
+		      enum promotion_step step)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), "%s-%s", when, promotion_step_name(step));
+	tell_word(w, text);
+}
+
 static bool is_none(const char *metadata)
 {
 	return !strcmp(metadata, "none");
@@ -379,8 +395,41 @@ static int do_leave(struct work *w)
 	return stage_fence_finish(w->v, w->err);
 }
 
+static struct hook_call hook_of(const struct promotion_record *r,
+				enum hook hook)
+{
+	struct hook_call c = {
+		.hook = hook, .epoch = r->epoch, .generation = r->generation,
+	};
+
+	snprintf(c.volume, sizeof(c.volume), "%s", r->volume);
+	snprintf(c.volumes, sizeof(c.volumes), "%s", r->volume);
+	snprintf(c.device, sizeof(c.device), "/dev/mapper/%s", r->volume);
+	snprintf(c.reason, sizeof(c.reason), "a forced failover");
+	return c;
+}
+
+/* Nothing has been done yet: it may refuse. */
+static int ask_hook(struct work *w)
+{
+	const struct hook_call c = hook_of(w->r, HOOK_BEFORE_PROMOTE);
+	int ret = hooks_run(w->run->hooks, &c, w->err);
+
+	tell_word(w, "hook");
+	return ret;
+}
+
+/* Not when its device is only made again. */
+static int owe_hook(struct work *w)
+{
+	const struct hook_call c = hook_of(w->r, HOOK_AFTER_PROMOTE);
+
+	return w->r->step == PROMOTION_ACTIVE ? 0 :
+	       hooks_owe(w->run->hooks, &c, w->err);
+}
+
 /* P4 */
-static int do_activate(struct work *w)
+static int activate(struct work *w)
 {
 	const struct kernel_promoted promoted = {
 		.name = w->r->volume,
@@ -394,6 +443,13 @@ static int do_activate(struct work *w)
 
 	return ret ? error_set(w->err, ret, "%s: %s", w->r->volume,
 			       why[0] ? why : strerror(-ret)) : 0;
+}
+
+static int do_activate(struct work *w)
+{
+	int ret = owe_hook(w);
+
+	return ret ? ret : activate(w);
 }
 
 static const struct {
@@ -412,18 +468,6 @@ static const struct {
 #define NR_STEPS	(sizeof(steps) / sizeof(steps[0]))
 
 /* --- all of them ---------------------------------------------------------- */
-
-/* For tests that kill us between two lines. */
-static void tell_step(const struct work *w, const char *when,
-		      enum promotion_step step)
-{
-	char text[40];
-
-	if (!w->run->kernel_ops->note_step)
-		return;
-	snprintf(text, sizeof(text), "%s-%s", when, promotion_step_name(step));
-	w->run->kernel_ops->note_step(text);
-}
 
 /* P2 */
 static int note(struct work *w, enum promotion_step step)
@@ -484,6 +528,8 @@ static int run_steps(struct work *w)
 		else if (steps[i].step == PROMOTION_FENCED)
 			drop_refused(w, ret);
 	}
+	if (!ret)
+		hooks_pay(w->run->hooks, HOOK_AFTER_PROMOTE, w->r->volume);
 	return ret;
 }
 
@@ -491,9 +537,11 @@ static int run_new(struct work *w)
 {
 	int ret = plan(w);
 
-	if (w->run->kernel_ops->note_step)
-		w->run->kernel_ops->note_step("planned");
+	tell_word(w, "planned");
 	if (ret || w->run->is_dry)
+		return ret;
+	ret = ask_hook(w);
+	if (ret)
 		return ret;
 	w->is_again = has_left(w);
 	ret = note(w, PROMOTION_BEGUN);				/* P1 */

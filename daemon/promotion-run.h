@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "history.h"
+#include "hooks.h"
 #include "kernel.h"
 #include "promotion-record.h"
 
@@ -29,6 +30,7 @@ int promotion_choose(const struct history *h,
 struct promotion_run {
 	const char *state_dir;
 	const struct kernel_ops *kernel_ops;
+	const struct hooks *hooks;	/* NULL = none */
 	struct promotion_wish wish;
 	bool is_new;		/* r has volume, pair, dir, metadata only */
 	bool is_dry;		/* choose, and tell; nothing is changed */

@@ -90,6 +90,7 @@ static struct promotion *add(struct daemon *daemon,
 	p->record = *record;
 	p->run.state_dir = daemon->config.state_dir;
 	p->run.kernel_ops = daemon->kernel_ops;
+	p->run.hooks = &daemon->hooks;
 	p->run.is_stopping = &daemon->is_stopping;
 	p->next = daemon->promotions;
 	daemon->promotions = p;

@@ -433,6 +433,16 @@ int pump_create(struct pump **pp, struct ring *ring,
 	return err;
 }
 
+void pump_trim(struct pump *p)
+{
+	if (!p || p->free.nr != p->nr_batches)
+		return;
+	while (batch_pop(&p->free))
+		;
+	while (p->nr_batches)
+		batch_destroy(p, p->batches[--p->nr_batches]);
+}
+
 void pump_destroy(struct pump *p)
 {
 	if (!p)

@@ -101,6 +101,12 @@ int pump_start(struct pump *p, const struct pump_job *job);
  */
 void pump_abort(struct pump *p);
 
+/*
+ * For a pump that has nothing to do: gives its buffers back. While a job needs
+ * them this is a no-op, and the next job takes new ones. NULL is fine.
+ */
+void pump_trim(struct pump *p);
+
 /* Progress of the present or last job. */
 const struct pump_stats *pump_stats(const struct pump *p);
 

@@ -19,6 +19,7 @@
 
 struct events;
 struct group;
+struct hooks;
 struct volume;
 
 struct reactor {
@@ -26,6 +27,7 @@ struct reactor {
 	struct kernel *kernel;
 	const char *state_dir;
 	struct events *events;		/* where events are told; may be NULL */
+	const struct hooks *hooks;	/* set once; NULL = none */
 	struct group *groups;
 	/*
 	 * "dmsetup message DEVICE 0 request TEXT". Set on one reactor only, as

@@ -15,6 +15,7 @@
 #include "daemon.h"
 #include "extents.h"
 #include "group.h"
+#include "hooks.h"
 #include "log.h"
 #include "ops.h"
 #include "promotion.h"
@@ -97,6 +98,41 @@ static void run_job(struct resolution *r, void (*blocking)(struct ring_job *),
 	finish(r);
 }
 
+/* --- hooks ---------------------------------------------------------------- */
+
+static struct hook_call hook_of(const struct resolution *r, enum hook hook)
+{
+	struct hook_call c = {
+		.hook = hook, .epoch = r->info.epoch,
+		.generation = r->info.generation,
+	};
+
+	snprintf(c.volume, sizeof(c.volume), "%s", name_of(r));
+	snprintf(c.volumes, sizeof(c.volumes), "%s", name_of(r));
+	snprintf(c.device, sizeof(c.device), "/dev/mapper/%s", r->device);
+	snprintf(c.reason, sizeof(c.reason), "%s", r->is_planned ?
+		 "a planned failover" : "the other site's data are kept");
+	return c;
+}
+
+static void pay_blocking(struct ring_job *job)
+{
+	struct resolution *r = container_of(job, struct resolution, job);
+
+	hooks_pay(&r->daemon->hooks, HOOK_AFTER_DEMOTE, name_of(r));
+}
+
+static void on_paid(struct ring_job *job)
+{
+	finish(container_of(job, struct resolution, job));
+}
+
+/* It is given up, whatever else. */
+static void finish_with_hook(struct resolution *r)
+{
+	run_job(r, pay_blocking, on_paid);
+}
+
 /* --- disable -------------------------------------------------------------- */
 
 static void remove_blocking(struct ring_job *job)
@@ -112,7 +148,7 @@ static void remove_blocking(struct ring_job *job)
 
 static void on_removed(struct ring_job *job)
 {
-	finish(container_of(job, struct resolution, job));
+	finish_with_hook(container_of(job, struct resolution, job));
 }
 
 static void on_disabled(struct op *op)
@@ -127,8 +163,12 @@ static void on_disabled(struct op *op)
 		log_info(name_of(r), "given up here: the other site's data "
 			 "are kept");
 	op_free(op);
-	if (!is_left) {
+	if (r->error.code) {
 		finish(r);
+		return;
+	}
+	if (!is_left) {
+		finish_with_hook(r);
 		return;
 	}
 	if (r->fd >= 0)
@@ -139,8 +179,11 @@ static void on_disabled(struct op *op)
 
 static void disable(struct resolution *r)
 {
-	int ret = promotion_forget(r->daemon, name_of(r), &r->was_promoted);
+	const struct hook_call after = hook_of(r, HOOK_AFTER_DEMOTE);
+	int ret = hooks_owe(&r->daemon->hooks, &after, &r->error);
 
+	if (!ret)
+		ret = promotion_forget(r->daemon, name_of(r), &r->was_promoted);
 	if (ret) {
 		error_set(&r->error, ret, "%s: the record of its failover: %s",
 			  name_of(r), strerror(-ret));
@@ -375,9 +418,12 @@ static void go_to_reactor(struct resolution *r)
 static void claim_blocking(struct ring_job *job)
 {
 	struct resolution *r = container_of(job, struct resolution, job);
+	const struct hook_call before = hook_of(r, HOOK_BEFORE_DEMOTE);
 	char error[KERNEL_ERROR_SIZE] = "";
 	int ret;
 
+	if (hooks_run(&r->daemon->hooks, &before, &r->error))
+		return;
 	r->fd = open(r->live, O_RDONLY | O_EXCL | O_CLOEXEC);
 	ret = r->fd < 0 ? -errno :
 	      r->daemon->kernel_ops->nr_opens(r->device, error);

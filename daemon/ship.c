@@ -640,6 +640,13 @@ int ship_resolve(struct ship *ship, struct volume *volumes)
 	       ship->is_clean ? SHIP_CLEAN : SHIP_PARTIAL;
 }
 
+bool ship_met_full_log(const struct ship *ship)
+{
+	return ship->blame == SHIP_BLAME_TARGET &&
+	       ship->blamed->target.backend &&
+	       backend_is_full(ship->blamed->target.backend);
+}
+
 void ship_give_up(struct ship *ship, struct volume *volumes)
 {
 	ship->volumes = volumes;

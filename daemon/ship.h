@@ -87,6 +87,9 @@ void ship_abort(struct ship *ship, const char *why);
  */
 int ship_resolve(struct ship *ship, struct volume *volumes);
 
+/* After SHIP_ABORTED or SHIP_DOUBT: the blamed stage had no room (S6). */
+bool ship_met_full_log(const struct ship *ship);
+
 /* Ends an epoch in doubt as aborted, without asking anybody. */
 void ship_give_up(struct ship *ship, struct volume *volumes);
 

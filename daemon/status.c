@@ -53,6 +53,10 @@ static const char *next_step(const struct group *g)
 		for (const struct volume *v = g->volumes; v; v = v->next)
 			if (v->advice)
 				return v->advice;
+	if (g->is_log_full && pair_is_shipping(g->pair.state))
+		return "at the target: a larger log=, or less history= (its "
+		       "history says how much is needed); then it goes on by "
+		       "itself";
 	return pair_next_step(g->pair.state);
 }
 
@@ -71,6 +75,24 @@ static void put_state(json_t *o, const struct group *g)
 	else
 		put_text(o, "reason", reason);
 	put_text(o, "next_step", next_step(g));
+}
+
+/* A tenant wonders why: with the reason. */
+static void put_fence(json_t *o, const struct volume *v)
+{
+	const char *reason = json_string_value(json_object_get(o, "reason"));
+
+	put_text(o, "writes", fence_name(v));
+	if (v->fence == FENCE_CONTINUE)
+		return;
+	json_object_set_new(o, "reason", json_sprintf("%s; a write here %s",
+		reason, v->is_held ? "waits (on_superseded=suspend)" :
+		"gets an error (on_superseded=readonly)"));
+	if (v->is_held)
+		put_text(o, "next_step", "let what writes here go on with "
+			 "replicactl pause, and stop it; then replicactl "
+			 "resume, and resolve --keep peer (it keeps aside what "
+			 "is only here)");
 }
 
 /* Replication goes on, but the volume is not well: who has no better reason. */
@@ -164,6 +186,7 @@ static void put_target(json_t *o, const struct volume *v)
 			     v->target.is_staged ? "staged" : "direct");
 	put_int(o, "last_committed", h->last_clean);
 	put_bool(o, "applying", h->state == REPLICA_STATE_APPLYING);
+	put_bool(o, "rolled_back", v->is_rolled_back);
 	put_bool(o, "replica_consistent", v->is_synced &&
 					  h->state == REPLICA_STATE_OK);
 	put_int(o, "degraded", v->degraded);
@@ -238,6 +261,7 @@ json_t *status_volume(struct volume *v)
 	put_text(o, "origin", v->config->origin);
 	put_text(o, "form", v->device.form);
 	put_state(o, g);
+	put_fence(o, v);
 	put_metadata(o, v);
 	put_in_place(o, v);
 	put_kernel(o, v);

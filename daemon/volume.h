@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "fence.h"
 #include "identity.h"
 #include "judge.h"
 #include "kernel.h"
@@ -71,6 +72,8 @@ struct volume {
 	uint64_t bytes_compared, bytes_equal;
 	bool waits_durable;		/* U2 in continuity.c */
 	bool has_meta_failed;		/* as was told last */
+	enum fence_policy fence;	/* in force; these two are of fence.c */
+	bool is_held;
 	const char *advice;		/* the next step after a refusal */
 	bool is_rolled_back;		/* the target was refused for that */
 	int refusal;			/* of judge_target(), until told */

@@ -192,7 +192,8 @@ static char *misfit(struct dmr_device *dev, struct mapped_device *md,
 	if (geo.chunk_shift != dev->geo.chunk_shift ||
 	    geo.region_shift != dev->geo.region_shift)
 		return "A reload can't change chunk_size or region_size";
-	if (cfg->role != dev->role && (cfg->has_role || !dev->meta))
+	if (cfg->role != dmr_kept_role(dev) &&
+	    (cfg->has_role || !dev->meta))
 		return "A reload can't change the role";
 	return NULL;
 }

@@ -207,6 +207,12 @@ struct dmr_device *dmr_device_open(struct mapped_device *md,
 /* An instance goes away; with the last one the device does. May sleep. */
 void dmr_device_close(struct dmr_device *dev);
 
+/* As it is kept: what a load begins with. */
+static inline u8 dmr_kept_role(const struct dmr_device *dev)
+{
+	return dev->role == DMR_ROLE_READONLY ? DMR_ROLE_PRIMARY : dev->role;
+}
+
 /* Before that, while writes are stopped: -errno refuses. May do I/O. */
 int dmr_device_preresume(struct dmr_device *dev,
 			 const struct dmr_config *cfg);

@@ -597,8 +597,8 @@ static int check_set(struct dmr_device *dev, struct dmr_group *g,
 		*why = "an epoch is open";
 		return -EBUSY;
 	}
-	if (set->role && *set->role != DMR_ROLE_PRIMARY &&
-	    *set->role != DMR_ROLE_SECONDARY) {
+	if (set->role && (*set->role < DMR_ROLE_PRIMARY ||
+			  *set->role > DMR_ROLE_READONLY)) {
 		*why = "unknown role";
 		return -EINVAL;
 	}

@@ -269,15 +269,29 @@ static int map_write(struct dmr_device *dev, struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
+static bool is_change(struct bio *bio)
+{
+	return op_is_write(bio_op(bio)) && bio_sectors(bio);
+}
+
+/* What the role forbids; classify() looks again at a write. */
+static bool is_refused(struct dmr_device *dev, struct bio *bio)
+{
+	u8 role = READ_ONCE(dev->role);
+
+	return role != DMR_ROLE_PRIMARY &&
+	       (role != DMR_ROLE_READONLY || is_change(bio));
+}
+
 int dmr_io_map(struct dmr_device *dev, struct bio *bio)
 {
 	struct dmr_io *io = dmr_io_of(bio);
 
 	io->counted = 0;
 	io->nr_pins = 0;
-	if (unlikely(READ_ONCE(dev->role) != DMR_ROLE_PRIMARY))
+	if (unlikely(is_refused(dev, bio)))
 		return DM_MAPIO_KILL;
-	if (!op_is_write(bio_op(bio)) || !bio_sectors(bio)) {
+	if (!is_change(bio)) {
 		bio_set_dev(bio, dev->bdev);
 		return DM_MAPIO_REMAPPED;
 	}

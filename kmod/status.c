@@ -22,7 +22,8 @@
 
 static const char *role_name(u8 role)
 {
-	return role == DMR_ROLE_PRIMARY ? "primary" : "secondary";
+	return role == DMR_ROLE_PRIMARY ? "primary" :
+	       role == DMR_ROLE_READONLY ? "readonly" : "secondary";
 }
 
 static const char *persistence(const struct dmr_device *dev)

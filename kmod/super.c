@@ -23,7 +23,7 @@ static void capture(struct dmr_meta *m)
 	struct dmr_device *dev = m->dev;
 	u64 written = dmr_device_written(dev);
 
-	m->now.role = dev->role;
+	m->now.role = dmr_kept_role(dev);
 	m->now.generation = dev->generation;
 	m->now.last_committed = dev->last_committed;
 	m->now.highest_seen = dev->highest_seen;

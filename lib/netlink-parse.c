@@ -226,6 +226,7 @@ const char *dmr_role_name(uint32_t role)
 	static const char *const names[] = {
 		[DMR_ROLE_PRIMARY] = "primary",
 		[DMR_ROLE_SECONDARY] = "secondary",
+		[DMR_ROLE_READONLY] = "readonly",
 	};
 
 	return NAME_OF(names, role);

@@ -13,7 +13,12 @@
 
 #include "stage-parts.h"
 
-#define READ_AHEAD	(1 << 20)	/* with a payload */
+/*
+ * A large payload is read alone, else what is read of the next one with it is
+ * read twice, and no cache holds both until they are written.
+ */
+#define LARGE		(64 << 10)
+#define READ_AHEAD	(256 << 10)	/* with a smaller payload */
 #define READ_SOME	4096		/* with a head, after a payload that */
 #define SMALL		1024		/* was smaller than this */
 
@@ -123,7 +128,7 @@ int stage_walk_next(struct walker *w, struct error *err)
 const char *stage_walk_payload(struct walker *w, struct error *err)
 {
 	return look(w, stage_payload_pos(stage_lsn_pos(w->lsn), w->r.payload),
-		    w->r.payload, READ_AHEAD, err);
+		    w->r.payload, w->r.payload < LARGE ? READ_AHEAD : 0, err);
 }
 
 void stage_walk_end(struct walker *w)

@@ -27,6 +27,7 @@ powercut-stage-run-y := tests/stage-rig.o tests/stage-disk.o \
 	tests/stage-disk-cut.o
 powercut-stage-check-y := $(powercut-stage-run-y) tests/log-writes.o
 tools-y += oracle-watch oracle-sim-writer
+tools-y += cut-proxy
 oracle-watch-y := $(oracle-objs) tests/nbd-read.o
 oracle-sim-writer-y := $(oracle-objs) tests/oracle-writer.o \
 	tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o \
@@ -74,7 +75,7 @@ build/tests/replicad-sim: LDFLAGS += -Wl,--wrap=statvfs
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
 	backend-nbd-call.o backend-local.o backend-stage.o local-stage.o \
-	plugin-options.o config.o state-file.o xfer.o limit.o batch.o pump.o \
+	plugin-options.o config.o config-check.o state-file.o xfer.o limit.o batch.o pump.o \
 	pump-read.o pump-compare.o pump-park.o spool.o window.o)
 tools-y += insert-tool
 build/tests/insert-tool: LDFLAGS += -Wl,--wrap=dm_task_create \

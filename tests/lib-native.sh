@@ -45,10 +45,10 @@ uri_of() {
 	echo "nbd+unix:///?socket=$scratch_dir/$1.nbd"
 }
 
-# begin_config, then configure NAME KEY=VALUE...
+# begin_config, then configure NAME KEY=VALUE...; $daemon_options: more lines
 begin_config() {
-	printf '[replicad]\nstate_dir=%s\nreactors=%s\n' "$state_dir" \
-		"${1-1}" >"$scratch_dir/conf"
+	printf '[replicad]\nstate_dir=%s\nreactors=%s\n%s' "$state_dir" \
+		"${1-1}" "${daemon_options:+$daemon_options$'\n'}" >"$scratch_dir/conf"
 }
 
 configure() {

@@ -17,9 +17,10 @@ b() {
 	SIM_DIR=$site_b REPLICA_SOCKET=$site_b/control "$@"
 }
 
+# start_b: with $b_options, lines of [replicad]
 start_b() {
-	printf '[replicad]\nstate_dir=%s\nreactors=1\nplugin=%s\n' \
-		"$site_b/state" "$plugin_so" >"$site_b/conf"
+	printf '[replicad]\nstate_dir=%s\nreactors=1\nplugin=%s\n%s\n' \
+		"$site_b/state" "$plugin_so" "${b_options-}" >"$site_b/conf"
 	SIM_DIR=$site_b REPLICA_SOCKET=$site_b/control \
 		replicad-sim --config "$site_b/conf" 2>>"$b_log" &
 	b_pid=$!

@@ -101,7 +101,7 @@ static int do_get(char **argv, int argc)
 		{ "cuts", i.nr_cuts }, { "owner", i.owner },
 		{ "plain", is_plain }, { "degraded", i.nr_degraded },
 		{ "flags", i.dev_flags }, { "loads", i.loads },
-		{ "ancestors", i.nr_ancestors },
+		{ "ancestors", i.nr_ancestors }, { "role", i.role },
 	};
 
 	for (size_t f = 0; !err && f < sizeof(fields) / sizeof(*fields); f++)

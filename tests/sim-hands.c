@@ -9,6 +9,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#define WAIT_US	10000
+
 static int copy_to(const char *name, const char *suffix, const void *buf,
 		   size_t len, uint64_t off)
 {
@@ -28,6 +30,8 @@ void sim_load(struct sim_volume *v)
 	v->info.owner = 0;
 	v->info.nr_commits = 0;
 	v->info.state = DMR_STATE_IDLE;
+	v->info.role = DMR_ROLE_PRIMARY;
+	v->held_until = 0;
 	if (getrandom(&v->info.incarnation, 8, 0) < 8)
 		v->info.incarnation = v->info.loads;
 	if (sim_is_kept(v)) {
@@ -98,7 +102,9 @@ static void maybe_degrade(struct sim_volume *v)
 	sim_send(v, DMR_EVENT_DEGRADED);
 }
 
-int sim_write(const char *name, const void *buf, size_t len, uint64_t off)
+/* -EAGAIN: it is to wait. */
+static int try_write(const char *name, const void *buf, size_t len,
+		     uint64_t off)
 {
 	LOCKED;
 	struct sim_volume *v = sim_find(name);
@@ -114,6 +120,10 @@ int sim_write(const char *name, const void *buf, size_t len, uint64_t off)
 		return copy_to(name, ".img", buf, len, off);
 	}
 	sim_notice_death(v);
+	if (v->info.role != DMR_ROLE_PRIMARY)
+		return -EIO;
+	if (sim_is_held(v))
+		return -EAGAIN;
 	is_first = !v->info.nr_dirty;
 	for (uint64_t i = off / chunk; i * chunk < off + len; i++)
 		write_chunk(v, i, &is_first);
@@ -124,6 +134,15 @@ int sim_write(const char *name, const void *buf, size_t len, uint64_t off)
 	v->info.written_sectors += len / 512;
 	if (is_first)
 		sim_send(v, DMR_EVENT_DIRTY);
+	return err;
+}
+
+int sim_write(const char *name, const void *buf, size_t len, uint64_t off)
+{
+	int err;
+
+	while ((err = try_write(name, buf, len, off)) == -EAGAIN)
+		usleep(WAIT_US);
 	return err;
 }
 

@@ -22,6 +22,7 @@ void sim_count(struct sim_volume *v);
 void sim_end_one(struct sim_volume *v, enum dmr_end how);
 /* What the kernel does when the owner's socket closes. */
 void sim_notice_death(struct sim_volume *v);
+bool sim_is_held(const struct sim_volume *v);		/* K6 */
 
 /* sim-hands.c: a new load, after a crash. */
 void sim_load(struct sim_volume *v);

@@ -16,7 +16,7 @@
 
 #include "ring.h"
 
-#define MAX_VOLUMES	64
+#define MAX_VOLUMES	2048
 
 struct sim_kernel {
 	struct kernel kernel;
@@ -175,6 +175,7 @@ void sim_notice_death(struct sim_volume *v)
 	if (v->info.epoch)
 		sim_end_one(v, DMR_END_ABORT);
 	v->info.owner = 0;
+	v->held_until = 0;
 }
 
 static int freeze(struct sim_volume *v)
@@ -204,6 +205,11 @@ static uint64_t now_realtime(void)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+bool sim_is_held(const struct sim_volume *v)
+{
+	return v->held_until > now_realtime();
 }
 
 static void cut_one(struct sim_volume *v, uint64_t epoch, uint32_t flags)
@@ -282,6 +288,7 @@ static void sim_close(struct kernel *kernel)
 		if (volumes[i]->info.epoch)
 			sim_end_one(volumes[i], DMR_END_ABORT);
 		volumes[i]->info.owner = 0;
+		volumes[i]->held_until = 0;
 	}
 	snprintf(fifo, sizeof(fifo), "events.%u", sim->id);
 	unlink(sim_path(fifo, ""));
@@ -345,6 +352,7 @@ static int sim_detach(struct kernel *kernel, uint64_t dev)
 	if (v->info.epoch)
 		sim_end_one(v, DMR_END_ABORT);
 	v->info.owner = 0;
+	v->held_until = 0;
 	return 0;
 }
 
@@ -512,6 +520,8 @@ static int sim_set(struct kernel *kernel, uint64_t dev,
 			     "has no ancestors");
 	if (err)
 		return err;
+	if (set->role)
+		v->info.role = *set->role;
 	if (set->generation)
 		v->info.generation = *set->generation;
 	if (set->ancestors) {
@@ -521,6 +531,17 @@ static int sim_set(struct kernel *kernel, uint64_t dev,
 	}
 	sim_meta_changed(v);
 	return 0;
+}
+
+static int sim_hold(struct kernel *kernel, uint64_t dev, uint32_t ms)
+{
+	LOCKED;
+	struct sim_volume *v, *m;
+	int err = find(kernel, dev, 0, &v);
+
+	for (int i = 0; !err && (m = next_member(v, &i));)
+		m->held_until = ms ? now_realtime() + ms * 1000000ULL : 0;
+	return err;
 }
 
 static int no_device(const char *device, char error[KERNEL_ERROR_SIZE])
@@ -598,6 +619,7 @@ static int sim_take_out(const struct kernel_form *form,
 	if (!v)
 		return -ENXIO;
 	v->is_plain = true;
+	v->held_until = 0;
 	return 0;
 }
 
@@ -618,6 +640,7 @@ const struct kernel_ops sim_kernel_ops = {
 	.end = sim_end,
 	.mark = sim_mark,
 	.set = sim_set,
+	.hold = sim_hold,
 	.is_plain = sim_is_plain,
 	.insert = sim_insert,
 	.check_out = sim_check_out,

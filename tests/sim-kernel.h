@@ -45,6 +45,7 @@ struct sim_volume {
 	uint64_t nr_chunks;
 	uint64_t degrade_after;		/* preserved chunks; 0 = never */
 	uint64_t ended;			/* number of the last END */
+	uint64_t held_until;		/* ns since 1970: writes wait */
 	bool is_plain;			/* no replica target in its table */
 	bool was_written;		/* while it was plain */
 	bool is_busy;			/* an application has it open */

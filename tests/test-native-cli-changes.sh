@@ -103,4 +103,38 @@ out_has '\.500  b +epoch +epoch=7'
 ctl 1 events b --json
 is "one line for each event" "$(grep -c '"kind"' "$out")" 1
 check "with a schema" grep -q '"schema_version":1' "$out"
+
+# In the grammar of drbdsetup events2: what there is, a mark, what changes.
+cat >"$answers" <<END
+{"status": {"result": {"volumes": [
+	{"name": "a", "group": "g", "state": "replicating", "last_committed": 41,
+	 "synced": true, "replica_consistent": true, "suspect": false},
+	{"name": "b", "state": "error", "synced": false}]}},
+ "events": {"result": {}, "notify": [
+	{"time": 1.5, "volume": "a", "kind": "state", "text": "catching-up: it is so"},
+	{"time": 2.5, "volume": "g", "kind": "commit", "text": "epoch 42"},
+	{"time": 2.6, "volume": "g", "kind": "abort", "text": "epoch 43: no link"},
+	{"time": 3.5, "volume": "c", "kind": "state", "text": "connecting"},
+	{"time": 4.5, "volume": "c", "kind": "verify", "text": "ended"},
+	{"time": 5.5, "volume": "c", "kind": "state", "text": "disabled"}]}}
+END
+ctl 1 events --events2
+is "events2" "$(cat "$out")" \
+"exists volume name:a group:g state:replicating epoch:41 synced:yes consistent:yes suspect:no
+exists volume name:b state:error synced:no
+exists -
+change volume name:a state:catching-up
+change group name:g epoch:42
+change group name:g aborted:43
+create volume name:c state:connecting
+change volume name:c event:verify
+destroy volume name:c"
+ctl 1 events a --events2 --timestamps
+out_has '^[0-9T:.-]+\+00:00 exists volume name:a '
+out_has '^1970-01-01T00:00:01\.500000\+00:00 change volume name:a '
+is "of one volume only" "$(grep -c 'name:[bcg]' "$out")" 0
+ctl 0 events --events2 --now
+is "what there is, then the end" "$(tail -n 1 "$out")" "exists -"
+ctl 2 events --now
+ctl 2 events --events2 --json
 finish

@@ -18,7 +18,7 @@ is "the page has the verbs, in order" "$(cat "$scratch_dir/page-verbs")" \
 page_options() {
 	awk -v verb="$1" '
 	/^=head/ { on = ($2 == verb) }
-	on' "$pod" | grep -oE 'B<--[a-z-]+>' | sed 's/B<\(.*\)>/\1/' | sort -u
+	on' "$pod" | grep -oE 'B<--[a-z0-9-]+>' | sed 's/B<\(.*\)>/\1/' | sort -u
 }
 page_options OPTIONS >"$scratch_dir/global"
 check "there are options of every verb" test -s "$scratch_dir/global"
@@ -28,7 +28,7 @@ while read -r verb; do
 		>"$scratch_dir/page"
 	is "$verb: the page has its options" "$(cat "$scratch_dir/page")" \
 		"$(cat "$scratch_dir/options")"
-	replicactl "$verb" --help | grep -oE '^    --[a-z-]+' | tr -d ' ' |
+	replicactl "$verb" --help | grep -oE '^    --[a-z0-9-]+' | tr -d ' ' |
 		sort -u >"$scratch_dir/help"
 	is "$verb: --help too" "$(cat "$scratch_dir/help")" \
 		"$(cat "$scratch_dir/options")"
@@ -42,24 +42,4 @@ sed -n 's/.*STATUS_[A-Z_]* = \([0-9]\),.*/\1/p' "$top_dir/utils/exit-status.h" \
 is "the page has the exit statuses" "$(sed -n '/^=head1 EXIT/,/^=head1 ENV/s/^ \([0-9]\)  .*/\1/p' "$pod")" \
 	"$(cat "$scratch_dir/statuses")"
 
-# complete WORD...: what the completion offers for the last word.
-complete_words() {
-	# shellcheck source=/dev/null
-	. "$top_dir/utils/completion/replicactl.bash"
-	COMP_WORDS=(replicactl "$@")
-	COMP_CWORD=$#
-	_replicactl
-	echo "${COMPREPLY[*]}"
-}
-is "completion: verbs" "$(complete_words st)" status
-is "completion: options" "$(complete_words enable vol --ta)" \
-	"--target --target-timeout"
-is "completion: actions" "$(complete_words kernel di)" dirty
-echo '{"status":{"result":{"volumes":[{"name":"vol1"},{"name":"x"}]}}}' \
-	>"$answers"
-start_fake
-is "completion: volumes" "$(complete_words disable v)" vol1
-echo '{"test_list":{"result":{"tests":[{"name":"before"},{"name":"x"}]}}}' \
-	>"$answers"
-is "completion: test devices" "$(complete_words test --drop b)" before
 finish

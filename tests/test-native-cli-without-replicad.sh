@@ -43,6 +43,18 @@ err_has 'none of list, status'
 ctl 2 kernel status
 err_has 'needs one volume'
 ctl 2
+# A program that asks for JSON gets it whatever it has typed.
+for words in "staus" "status --jsno" "status --timeout never" "kernel lst" \
+	"enable" "pause a b"; do
+	# shellcheck disable=SC2086
+	ctl 2 --json $words
+	json 'd["error"]["exit"] == 2 and d["schema_version"] == 1'
+	is "$words: nothing else is said" "$(cat "$err")" ""
+done
+ctl 2 kernel statsu
+err_has "did you mean 'status'"
+ctl 2 pair lsit
+err_has "none of invite, join, list, revoke; did you mean 'list'"
 
 for verb in $(replicactl help --words); do
 	ctl 0 "$verb" --help

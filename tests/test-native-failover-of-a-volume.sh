@@ -82,7 +82,7 @@ check "after a restart it is still the primary" wait_until 30 failed_over
 check "what was written is there" eval \
 	'[ "$(b sim-ctl get a dirty)" = $((before + 2)) ]'
 name=$(b replicactl salvage --json | jq -r '.salvages[0].name')
-check "the salvage can be dropped" b replicactl salvage --drop "$name"
+check "the salvage can be dropped" b replicactl salvage --drop "$name" --yes
 is "and is gone then" "$(b replicactl salvage)" "There is no salvage."
 kill -TERM $b_pid
 wait $b_pid

@@ -32,13 +32,23 @@ check "the log is full: it is refused" wait_until 30 state_is "log full" \
 	'.log_needed_bytes > 0 and (.reason | test("refused")) and
 	(.next_step | test("log="))'
 check "the primary says it too" wait_until 20 says reason "log is full"
+is "  it is catching up, and does not take the target for lost" "$(
+	for _ in {1..30}; do field a state; sleep 0.1; done | sort -u)" \
+	catching-up
+check "  and what to do" says next_step "larger log="
+check "  it was said once" test "$(grep -c "log is full" "$daemon_log")" -le 2
 check "the image is there" image "$scratch_dir/image"
 check "and as it was" cmp "$scratch_dir/before" "$scratch_dir/image"
 check "it is said to be" field_is a replica_consistent true
 check "its state is not that all is well" eval "rpc-call status |
 	jq -e '.verdict == \"degraded\"'"
+stop_plugin
+start_stage log=64MiB history=1h history_min=30m
+check "with a larger log it goes on by itself" wait_settled a 60
+is "  and says no more of it" "$(field a reason)" ""
 stop_daemon
 stop_plugin
+flood 4
 
 start_stage log=4MiB on_full=apply history=1h history_min=30m
 start_daemon

@@ -5,9 +5,10 @@
 . "$(dirname "$0")/lib.sh"
 requires_cmd systemd-analyze make
 root=$scratch_dir/root
-mkdir "$root"
+mkdir "$root" "$scratch_dir/sbin"
+ln -s "$top_dir/daemon/replicad" "$top_dir/utils/replicactl" "$scratch_dir/sbin"
 for unit in "$top_dir"/utils/systemd/*.service; do
-	sed "s|@SBINDIR@|$top_dir/daemon|" "$unit" \
+	sed "s|@SBINDIR@|$scratch_dir/sbin|" "$unit" \
 		>"$scratch_dir/${unit##*/}"
 done
 verify() {
@@ -17,6 +18,7 @@ verify() {
 }
 check "systemd takes the unit that inserts" verify replica-insert.service
 check "and replicad's" verify replicad.service
+check "and the metrics'" verify replica-metrics.service
 check "targets are inserted before filesystems are mounted" \
 	grep -q '^Before=.*local-fs-pre.target' "$scratch_dir/replica-insert.service"
 check "what it starts exists" eval "sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' \

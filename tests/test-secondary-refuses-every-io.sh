@@ -48,5 +48,27 @@ EOF
 ctl "LAST_COMMITTED is never above what was cut" vol "wait state=1" attach \
 	"fails ERANGE set last_committed=6000" "set last_committed=5001" \
 	"expect last_committed=5001"
+ctl "a primary may be read only" vol <<EOF
+wait state=1
+attach
+set role=3
+expect role=3
+read $v 0 8 1
+flush $v
+fails EIO write $v 16 8 1
+fails EIO discard $v 16 8
+expect nr_dirty=1
+set role=1
+write $v 16 8 3
+expect nr_dirty=2
+fails EINVAL set role=4
+set role=3
+EOF
+is "which the status says" "$(dmsetup status vol | awk '{ print $4 }')" readonly
+reload_table() {
+	dmsetup reload vol --table "$(dmsetup table vol)" && dmsetup resume vol
+}
+check "it stays so over a reload" reload_table
+ctl "  as it was" vol "expect role=3" attach "fails EIO write $v 16 8 3"
 check_dmesg
 finish

@@ -60,6 +60,14 @@ static int come_back(uint64_t attaches)
 	return client_hello(&c, 1, attaches);
 }
 
+/* As after the end of its process. */
+static void restart(const struct stage_options *o, struct error *err)
+{
+	client_close(&c);
+	stage_close(s);
+	s = rig_open(d, o, err);
+}
+
 /* More than the log can hold, in one epoch. The error. */
 static int flood(uint64_t epoch)
 {
@@ -67,6 +75,41 @@ static int flood(uint64_t epoch)
 
 	for (int i = 0; !ret && i < 4; i++)
 		ret = client_write(&c, &m, 0, CHUNKS, epoch * 10 + i);
+	return ret;
+}
+
+/* All of the volume, in one that it can. The error. */
+static int send_whole(uint64_t epoch)
+{
+	int ret = client_open(&c, epoch);
+
+	if (!ret)
+		ret = client_write(&c, &m, 0, CHUNKS, epoch);
+	return ret ? ret : client_commit(&c, &m, epoch, true);
+}
+
+/* One image, one epoch that does not fit: the next one goes in place. */
+static void begin_in_place(void)
+{
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	flood(2);
+	come_back(2);
+}
+
+/* Most of a segment that is larger than all of the log of @o. The error. */
+static int begin_smaller(const struct stage_options *o)
+{
+	const struct stage_options large = {
+		.log_bytes = 4 << 20, .segment_bytes = 1 << 20,
+	};
+	int ret = 0;
+
+	begin(&large, 1);
+	for (uint64_t e = 1; !ret && e <= 6; e++)
+		ret = send_whole(e);
+	restart(o, NULL);
+	come_back(2);
 	return ret;
 }
 
@@ -240,10 +283,7 @@ static void test_pinned(void)
 
 static void test_base_fails(void)
 {
-	begin(&in_place, 1);
-	client_epoch(&c, &m, 1, 1, true);
-	flood(2);
-	come_back(2);
+	begin_in_place();
 	client_open(&c, 3);
 	client_write(&c, &m, 0, 3, 3);
 	disk_fail_sync(d, "base", 1);
@@ -257,9 +297,7 @@ static void test_base_fails(void)
 	       c.err.text);
 	disk_break(d, "");
 	is_int(come_back(3), 0, "it is well again");
-	client_open(&c, 5);
-	client_write(&c, &m, 0, CHUNKS, 5);
-	is_int(client_commit(&c, &m, 5, true), 0, "and goes on");
+	is_int(send_whole(5), 0, "and goes on");
 	ok(shows(&c, m.image[5]), "with the image");
 	end();
 }
@@ -278,9 +316,7 @@ static void test_applier_is_told(void)
 	       c.err.text);
 	is_int(info_now().state, STAGE_IN_PLACE, "there is no image");
 	come_back(3);
-	client_open(&c, 3);
-	client_write(&c, &m, 0, CHUNKS, 3);
-	is_int(client_commit(&c, &m, 3, true), 0, "the next one is good");
+	is_int(send_whole(3), 0, "the next one is good");
 	end();
 }
 
@@ -314,10 +350,7 @@ static void test_base_shows_what_it_lost(void)
 {
 	char want[RIG_BYTES];
 
-	begin(&in_place, 1);
-	client_epoch(&c, &m, 1, 1, true);
-	flood(2);
-	come_back(2);
+	begin_in_place();
 	client_open(&c, 3);
 	client_write(&c, &m, 0, 3, 3);
 	memcpy(want, m.next, sizeof(want));
@@ -344,18 +377,13 @@ static void test_restart_in_place(void)
 {
 	char want[RIG_BYTES];
 
-	begin(&in_place, 1);
-	client_epoch(&c, &m, 1, 1, true);
-	flood(2);
-	come_back(2);
+	begin_in_place();
 	client_open(&c, 3);
 	client_write(&c, &m, 0, 3, 3);
 	memcpy(want, m.next, sizeof(want));
 	disk_fail_sync(d, "base", 1);
 	client_commit(&c, &m, 3, true);
-	client_close(&c);
-	stage_close(s);
-	s = rig_open(d, &in_place, NULL);
+	restart(&in_place, NULL);
 	come_back(3);
 	client_open(&c, 4);
 	send_compared(0, 3, 3, want);
@@ -384,10 +412,8 @@ static void test_nobody_comes_back(void)
 	stage_settle(c.v, false, NULL);
 	is_int(info_now().state, STAGE_LOG_FULL, "no more than full");
 	is_int(image_error(1), 0, "the last image is there");
-	client_close(&c);
-	stage_close(s);
 	still.is_still = true;
-	s = rig_open(d, &still, &err);
+	restart(&still, &err);
 	is_int(stage_fence(stage_find(s, "a"), 1, 77, &err), 0,
 	       "and can be promoted%s%s", err.code ? ": " : "", err.text);
 	end();
@@ -413,9 +439,7 @@ static void test_announce_fails(void)
 		usleep(100000);
 	is_int(info_now().state, STAGE_IN_PLACE, "then it can");
 	come_back(3);
-	client_open(&c, 3);
-	client_write(&c, &m, 0, CHUNKS, 3);
-	is_int(client_commit(&c, &m, 3, true), 0, "and it goes on");
+	is_int(send_whole(3), 0, "and it goes on");
 	end();
 }
 
@@ -468,24 +492,7 @@ static void test_room(void)
 /* A6: what is there of a larger log is more than all of the new one. */
 static void test_smaller(const struct stage_options *small)
 {
-	const struct stage_options large = {
-		.log_bytes = 4 << 20, .segment_bytes = 1 << 20,
-	};
-	int ret = 0;
-
-	begin(&large, 1);
-	for (uint64_t e = 1; !ret && e <= 6; e++) {
-		ret = client_open(&c, e);
-		if (!ret)
-			ret = client_write(&c, &m, 0, CHUNKS, e);
-		if (!ret)
-			ret = client_commit(&c, &m, e, true);
-	}
-	is_int(ret, 0, "most of a large segment");
-	client_close(&c);
-	stage_close(s);
-	s = rig_open(d, small, NULL);
-	come_back(2);
+	is_int(begin_smaller(small), 0, "most of a large segment");
 	stage_settle(c.v, true, NULL);
 	is_int(client_epoch(&c, &m, 7, 7, true), 0,
 	       "a log of less than that takes the next epoch: %s", c.err.text);
@@ -502,20 +509,7 @@ static void test_smaller(const struct stage_options *small)
 /* The same, in place before the large one has gone. */
 static void test_smaller_in_place(void)
 {
-	const struct stage_options large = {
-		.log_bytes = 4 << 20, .segment_bytes = 1 << 20,
-	};
-
-	begin(&large, 1);
-	for (uint64_t e = 1; e <= 6; e++) {
-		client_open(&c, e);
-		client_write(&c, &m, 0, CHUNKS, e);
-		client_commit(&c, &m, e, true);
-	}
-	client_close(&c);
-	stage_close(s);
-	s = rig_open(d, &in_place, NULL);
-	come_back(2);
+	begin_smaller(&in_place);
 	is_int(flood(7), -ENOSPC, "smaller, and an epoch that is too large");
 	is_int(come_back(3), 0, "it comes back");
 	is_int(flood(8), 0, "in place: %s", c.err.text);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "confirm.h"
 #include "print.h"
 
 /* Options that go to the daemon as they are, under these keys. */
@@ -16,6 +17,7 @@ static const struct {
 	{ "connections", "connections" }, { "stale-wait", "stale_wait" },
 	{ "heartbeat", "heartbeat" }, { "target-timeout", "timeout" },
 	{ "apply", "apply" }, { "tls", "tls" },
+	{ "on-superseded", "on_superseded" }, { "activation", "activation" },
 };
 
 static void put(json_t *object, const char *key, const char *value)
@@ -43,12 +45,24 @@ static int tell(const struct args *args, const json_t *result)
 	return STATUS_OK;
 }
 
+static int confirm_overwrite(const struct args *args)
+{
+	if (!args_has(args, "overwrite"))
+		return STATUS_OK;
+	return confirm(args, CONFIRM_ALWAYS, "What the target of %.60s has now "
+		       "will be overwritten.", args->words[0]);
+}
+
 static int run(const struct args *args)
 {
-	json_t *params = json_object(), *more = json_object(), *result;
-	int status;
+	json_t *params, *more, *result;
+	int status = confirm_overwrite(args);
 	size_t i;
 
+	if (status)
+		return status;
+	params = json_object();
+	more = json_object();
 	put(params, "volume", args->words[0]);
 	put(params, "device", args_value(args, "device"));
 	put(params, "target", args_value(args, "target"));
@@ -75,6 +89,8 @@ static const struct option_spec options[] = {
 	{ "tls", "off", "accept nbd://, which anybody on the way can read" },
 	{ "device", "PATH", "the device-mapper device (default: VOLUME)" },
 	{ "origin", "PATH", "make the device above this one; nobody else uses it" },
+	{ "activation", "HOW", "of an --origin at boot: force, or ask the target"
+	  " whether the other site has taken over" },
 	{ "trust-boot", NULL, "no other system writes it between two boots" },
 	{ "metadata", "PATH", "the block device that remembers what was written;"
 	  " or none" },
@@ -90,8 +106,11 @@ static const struct option_spec options[] = {
 	{ "heartbeat", "TIME", "sign of life when nothing is written (2s)" },
 	{ "target-timeout", "TIME", "when a silent target counts as lost (30s)" },
 	{ "apply", "KIND", "what the target must be: auto, staged, direct" },
+	{ "on-superseded", "POLICY", "of writes when another site has taken"
+	  " over: continue, readonly, suspend" },
 	{ "unsafe", NULL, "accept a target that cannot flush" },
 	{ "overwrite", NULL, "accept a target that has other data" },
+	CONFIRM_OPTION,
 	{ NULL }
 };
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "confirm.h"
 #include "print.h"
 #include "when.h"
 
@@ -79,25 +80,54 @@ static void print_handover(const struct args *args, const json_t *r)
 		       number_of(r, "last_committed"), args->words[0]);
 }
 
-static int run(const struct args *args)
+/* NULL: the failure has been told. */
+static json_t *call(const struct args *args, bool is_dry, int *status)
 {
-	json_t *params, *result;
-	int status = check(args);
+	json_t *params = json_pack("{ss sb sb sb}", "volume", args->words[0],
+				   "force", args_has(args, "force"), "planned",
+				   args_has(args, "planned"), "dry_run",
+				   is_dry);
 
-	if (status)
-		return status;
-	params = json_pack("{ss sb sb sb}", "volume", args->words[0], "force",
-			   args_has(args, "force"), "planned",
-			   args_has(args, "planned"), "dry_run",
-			   args_has(args, "dry-run"));
 	put_text(args, params, "dir");
 	put_text(args, params, "metadata");
-	status = moment_put(args, params);
-	if (status) {
+	*status = moment_put(args, params);
+	if (*status) {
 		json_decref(params);
-		return status;
+		return NULL;
 	}
-	result = ctl_call(args, "failover", params, &status);
+	return ctl_call(args, "failover", params, status);
+}
+
+/* Who is asked sees first what it costs. */
+static int confirm_loss(const struct args *args)
+{
+	int status = STATUS_OK;
+	json_t *cost;
+
+	if (args_has(args, "planned") || args_has(args, "dry-run"))
+		return STATUS_OK;
+	if (confirm_asks(args)) {
+		cost = call(args, true, &status);
+		if (!cost)
+			return status;
+		print_loss(cost);
+		json_decref(cost);
+	}
+	return confirm(args, CONFIRM_PEOPLE, "%.60s becomes a primary here. The "
+		       "other site is shut out for good, and what it has not "
+		       "sent\nis lost, as told above.", args->words[0]);
+}
+
+static int run(const struct args *args)
+{
+	json_t *result;
+	int status = check(args);
+
+	if (!status)
+		status = confirm_loss(args);
+	if (status)
+		return status;
+	result = call(args, args_has(args, "dry-run"), &status);
 	if (!result)
 		return status;
 	if (args_has(args, "json"))
@@ -119,6 +149,7 @@ static const struct option_spec options[] = {
 	{ "dir", "DIR", "the stage, if no pair of this site has it" },
 	{ "metadata", "PATH", "where to remember what is written: a file, a "
 			      "device, or none (DIR/VOLUME.meta)" },
+	CONFIRM_OPTION,
 	{ NULL }
 };
 

@@ -336,6 +336,10 @@ static const struct action {
 
 static int run(const struct args *args)
 {
+	static const char *const action_names[] = {
+		"list", "status", "dirty", "mark", "hold", "events",
+		"meta-size", NULL
+	};
 	struct session s = { .args = args };
 	size_t i, nr = sizeof(actions) / sizeof(actions[0]);
 	int status = STATUS_OK;
@@ -344,10 +348,8 @@ static int run(const struct args *args)
 		if (!strcmp(args->words[0], actions[i].name))
 			break;
 	if (i == nr)
-		return ctl_fail(args, STATUS_USAGE,
-				"kernel: '%.30s' is none of list, status, "
-				"dirty, mark, hold, events, meta-size",
-				args->words[0]);
+		return ctl_no_action(args, "kernel", args->words[0],
+				     action_names);
 	if (args->nr_words < 1 + actions[i].min ||
 	    args->nr_words > 1 + actions[i].max)
 		return ctl_fail(args, STATUS_USAGE, "kernel %s %s",

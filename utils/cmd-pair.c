@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "confirm.h"
 #include "print.h"
 
 #define MAX_TOKEN	512
@@ -152,7 +153,12 @@ static int join(const struct args *args, const char *name)
 static int revoke_pair(const struct args *args, const char *name)
 {
 	char done[200];
+	int status = confirm(args, CONFIRM_PEOPLE, "Volumes that go to %.60s, or"
+			     " come from it, will stop being replicated: its "
+			     "key will be worth nothing.", name);
 
+	if (status)
+		return status;
 	snprintf(done, sizeof(done), "The pair %.60s is no more: its key is "
 		 "worth nothing here.", name);
 	return ctl_do(args, "pair_revoke", json_pack("{ss}", "name", name),
@@ -194,7 +200,9 @@ static int list(const struct args *args)
 
 	if (!result)
 		return status;
-	if (args_has(args, "json"))
+	if (args_has(args, "names"))
+		print_names(pairs, "name");
+	else if (args_has(args, "json"))
 		print_json(result);
 	else if (json_array_size(pairs))
 		print_pairs(pairs);
@@ -206,6 +214,9 @@ static int list(const struct args *args)
 
 static int run(const struct args *args)
 {
+	static const char *const action_names[] = {
+		"invite", "join", "list", "revoke", NULL
+	};
 	static const struct {
 		const char *name;
 		int (*run)(const struct args *args, const char *name);
@@ -224,8 +235,7 @@ static int run(const struct args *args)
 					"pair? The name is missing", action);
 		return actions[i].run(args, args->words[1]);
 	}
-	return ctl_fail(args, STATUS_USAGE, "\"pair %.30s\" is none of invite, "
-			"join, list, revoke", action);
+	return ctl_no_action(args, "pair", action, action_names);
 }
 
 static const struct option_spec options[] = {
@@ -236,6 +246,8 @@ static const struct option_spec options[] = {
 	{ "history", "AGE,SIZE", "invite: how long epochs are kept (0)" },
 	{ "expires", "TIME", "invite: how long the token is good (15m)" },
 	{ "token-file", "FILE", "join: the token is in this file" },
+	{ "names", NULL, "list: only their names, one a line" },
+	CONFIRM_OPTION,
 	{ NULL }
 };
 

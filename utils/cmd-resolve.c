@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "confirm.h"
 #include "print.h"
 
 static const char *text_of(const json_t *o, const char *key)
@@ -36,6 +37,14 @@ static int run(const struct args *args)
 	if (!keep || strcmp(keep, "peer"))
 		return ctl_fail(args, STATUS_USAGE, "resolve: say --keep peer, "
 				"at the site whose data are given up");
+	status = args_has(args, "dry-run") ? STATUS_OK :
+		 confirm(args, CONFIRM_PEOPLE, "%.60s of this site is given up:"
+			 " the other site's data count. What is only here is "
+			 "kept aside\n(replicactl resolve %.60s --keep peer "
+			 "--dry-run tells how much that is).", args->words[0],
+			 args->words[0]);
+	if (status)
+		return status;
 	params = json_pack("{ss ss sb}", "volume", args->words[0], "keep", keep,
 			   "dry_run", args_has(args, "dry-run"));
 	if (args_has(args, "dir"))
@@ -56,6 +65,7 @@ static const struct option_spec options[] = {
 	{ "keep", "peer", "the other site's data count, not ours" },
 	{ "dry-run", NULL, "only tell what would be given up" },
 	{ "dir", "DIR", "where to keep it aside (STATE_DIR/salvage)" },
+	CONFIRM_OPTION,
 	{ NULL }
 };
 

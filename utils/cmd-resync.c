@@ -2,12 +2,32 @@
 #include <stdio.h>
 
 #include "cmd.h"
+#include "confirm.h"
+
+/* A target that is ahead of us may be the better copy. */
+static int confirm_rollback(const struct args *args)
+{
+	json_t *all = ctl_peek(args, "status", json_pack("{ss}", "volume",
+							 args->words[0]));
+	json_t *volume = json_array_get(json_object_get(all, "volumes"), 0);
+	bool is_behind = json_is_true(json_object_get(volume, "rolled_back"));
+
+	json_decref(all);
+	if (!is_behind)
+		return STATUS_OK;
+	return confirm(args, CONFIRM_ALWAYS, "The replica of %.60s is newer than"
+		       " the volume, which was rolled back, or is a copy. What "
+		       "only the replica has will be lost.", args->words[0]);
+}
 
 static int run(const struct args *args)
 {
 	bool is_full = args_has(args, "full");
+	int status = confirm_rollback(args);
 	char done[200];
 
+	if (status)
+		return status;
 	snprintf(done, sizeof(done), "All of %.60s is %s. Watch it with: "
 		 "replicactl status --watch", args->words[0], is_full ?
 		 "sent again" : "compared, and what differs is sent");
@@ -18,6 +38,7 @@ static int run(const struct args *args)
 
 static const struct option_spec options[] = {
 	{ "full", NULL, "send everything, without comparing" },
+	CONFIRM_OPTION,
 	{ NULL }
 };
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "confirm.h"
 #include "print.h"
 #include "salvage-file.h"
 #include "when.h"
@@ -73,7 +74,9 @@ static int list(const struct args *args)
 
 	if (!result)
 		return status;
-	if (args_has(args, "json"))
+	if (args_has(args, "names"))
+		print_names(salvages, "name");
+	else if (args_has(args, "json"))
 		print_json(result);
 	else if (json_array_size(salvages))
 		print_list(salvages);
@@ -158,7 +161,13 @@ static int drop(const struct args *args)
 	const char *name = args_value(args, "drop");
 	json_t *params = json_pack("{ss}", "name", name);
 	char done[200];
+	int status = confirm(args, CONFIRM_ALWAYS, "%.100s may be the only copy "
+			     "of what it has. It will be gone for good.", name);
 
+	if (status) {
+		json_decref(params);
+		return status;
+	}
 	if (args_has(args, "dir"))
 		json_object_set_new(params, "dir",
 				    json_string(args_value(args, "dir")));
@@ -181,6 +190,8 @@ static const struct option_spec options[] = {
 	{ "export", "FILE", "write what was dropped to a new file" },
 	{ "drop", "NAME", "remove one for good" },
 	{ "dir", "DIR", "of this stage, which no pair of this site has" },
+	{ "names", NULL, "only their names, one a line" },
+	CONFIRM_OPTION,
 	{ NULL }
 };
 
@@ -193,7 +204,7 @@ const struct command cmd_salvage = {
 	"    replicactl salvage\n"
 	"    replicactl salvage vol-1041-0c55d2aa\n"
 	"    replicactl salvage vol-1041-0c55d2aa --export newer.img\n"
-	"    replicactl salvage --drop vol-1041-0c55d2aa\n",
+	"    replicactl salvage --drop vol-1041-0c55d2aa --yes\n",
 	.text =
 	"Lists what was kept aside when a replica went back to an older epoch: the\n"
 	"data that it had received after that. With NAME it prints where in the\n"

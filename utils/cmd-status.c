@@ -121,15 +121,6 @@ static int watch(const struct args *args, const char *volume)
 
 /* --- once ----------------------------------------------------------------- */
 
-static void print_names(const json_t *status)
-{
-	json_t *v;
-	size_t i;
-
-	json_array_foreach(json_object_get(status, "volumes"), i, v)
-		puts(json_string_value(json_object_get(v, "name")) ?: "-");
-}
-
 static int check(const struct args *args, const json_t *status)
 {
 	const char *verdict = json_string_value(json_object_get(status,
@@ -181,7 +172,7 @@ static int run(const struct args *args)
 	if (!result)
 		return status;
 	if (args_has(args, "names"))
-		print_names(result);
+		print_names(json_object_get(result, "volumes"), "name");
 	else if (args_has(args, "json"))
 		print_json(result);
 	else

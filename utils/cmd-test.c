@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "confirm.h"
 #include "direct.h"
 #include "print.h"
 #include "when.h"
@@ -66,15 +67,6 @@ static void print_tests(const json_t *tests)
 			       text_of(test, "reason"));
 }
 
-static void print_names(const json_t *tests)
-{
-	json_t *test;
-	size_t i;
-
-	json_array_foreach(tests, i, test)
-		puts(text_of(test, "name"));
-}
-
 static int list(const struct args *args)
 {
 	int status;
@@ -84,7 +76,7 @@ static int list(const struct args *args)
 	if (!result)
 		return status;
 	if (args_has(args, "names"))
-		print_names(tests);
+		print_names(tests, "name");
 	else if (args_has(args, "json"))
 		print_json(result);
 	else if (json_array_size(tests))
@@ -101,7 +93,11 @@ static int drop(const struct args *args)
 {
 	const char *name = args_value(args, "drop");
 	char done[200];
+	int status = confirm(args, CONFIRM_PEOPLE, "What was written to %.80s "
+			     "will be gone. The replica is not touched.", name);
 
+	if (status)
+		return status;
 	snprintf(done, sizeof(done), "%.80s is gone, with what was written to "
 		 "it.", name);
 	return ctl_do(args, "test_drop", json_pack("{ss}", "name", name), done);
@@ -181,6 +177,7 @@ static const struct option_spec options[] = {
 	{ "list", NULL, "the test devices that there are" },
 	{ "names", NULL, "only their names, one a line" },
 	{ "drop", "NAME", "ends one; what was written to it is gone" },
+	CONFIRM_OPTION,
 	{ NULL }
 };
 

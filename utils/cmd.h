@@ -27,7 +27,8 @@ extern const struct command *const commands[];
 extern const struct command cmd_status, cmd_enable, cmd_disable, cmd_pause,
 	cmd_resume, cmd_resync, cmd_verify, cmd_history, cmd_test,
 	cmd_failover, cmd_resolve, cmd_salvage, cmd_pair,
-	cmd_events, cmd_kernel, cmd_version, cmd_help;
+	cmd_events, cmd_top, cmd_metrics, cmd_doctor,
+	cmd_kernel, cmd_version, cmd_help;
 
 /* Options that every verb has: --socket, --timeout, --json, --help. */
 extern const struct option_spec global_options[];
@@ -41,6 +42,10 @@ int ctl_fail(const struct args *args, int exit_status, const char *fmt, ...)
 void ctl_hint(const struct args *args, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* "VERB: there is no action 'X'; did you mean …", and those that there are. */
+int ctl_no_action(const struct args *args, const char *verb, const char *word,
+		  const char *const *actions);
+
 /* Connects to the socket of --socket, REPLICA_SOCKET, or the default. */
 int ctl_open(const struct args *args, struct rpc **rpc, struct rpc_error *err);
 
@@ -50,6 +55,9 @@ double ctl_timeout(const struct args *args, double standard);
 /* Opens, calls, closes. NULL: the failure has been reported, *status is set. */
 json_t *ctl_call(const struct args *args, const char *method, json_t *params,
 		 int *status);
+
+/* The same, but a failure is not told: NULL. For what may be left out. */
+json_t *ctl_peek(const struct args *args, const char *method, json_t *params);
 
 /* A call whose result is only success: says "done", or {"ok": true}. */
 int ctl_do(const struct args *args, const char *method, json_t *params,

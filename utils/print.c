@@ -169,6 +169,19 @@ void print_bar(double fraction, int letters)
 	printf("] %3d %%", (int)(fraction * 100));
 }
 
+void print_names(const json_t *array, const char *key)
+{
+	const char *name;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(array, i, one) {
+		name = json_string_value(json_object_get(one, key));
+		if (name)
+			puts(name);
+	}
+}
+
 void print_json(const json_t *json)
 {
 	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(16));

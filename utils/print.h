@@ -48,6 +48,9 @@ void table_print(const struct table *table);
 /* "[#####.....]  45 %" of this many letters between the brackets. */
 void print_bar(double fraction, int letters);
 
+/* This text of each object of an array, one a line, if it has one. */
+void print_names(const json_t *array, const char *key);
+
 /* Indented, keys in the order of the object, a newline at the end. */
 void print_json(const json_t *json);
 

@@ -15,10 +15,10 @@
 #define DEFAULT_TIMEOUT_S	60
 
 const struct command *const commands[] = {
-	&cmd_status, &cmd_enable, &cmd_disable, &cmd_pause, &cmd_resume,
-	&cmd_resync, &cmd_verify, &cmd_history, &cmd_test, &cmd_failover,
-	&cmd_resolve, &cmd_salvage, &cmd_pair, &cmd_events, &cmd_kernel,
-	&cmd_version, &cmd_help, NULL
+	&cmd_status, &cmd_top, &cmd_enable, &cmd_disable, &cmd_pause,
+	&cmd_resume, &cmd_resync, &cmd_verify, &cmd_history, &cmd_test,
+	&cmd_failover, &cmd_resolve, &cmd_salvage, &cmd_pair, &cmd_events,
+	&cmd_metrics, &cmd_doctor, &cmd_kernel, &cmd_version, &cmd_help, NULL
 };
 
 /* The words that Cinder's client uses. */
@@ -45,7 +45,7 @@ static void fail_json(int exit_status, const char *text)
 				 "exit", exit_status);
 
 	if (json)
-		print_json(json);
+		print_json_line(json);
 	json_decref(json);
 }
 
@@ -118,6 +118,21 @@ json_t *ctl_call(const struct args *args, const char *method, json_t *params,
 	return result;
 }
 
+json_t *ctl_peek(const struct args *args, const char *method, json_t *params)
+{
+	struct rpc_error err;
+	struct rpc *rpc;
+	json_t *result = NULL;
+
+	if (ctl_open(args, &rpc, &err))
+		json_decref(params);
+	else
+		result = rpc_call(rpc, method, params,
+				  ctl_timeout(args, DEFAULT_TIMEOUT_S), &err);
+	rpc_close(rpc);
+	return result;
+}
+
 int ctl_do(const struct args *args, const char *method, json_t *params,
 	   const char *done)
 {
@@ -172,15 +187,36 @@ static const char *nearest_verb(const char *word)
 	return best;
 }
 
-static int refuse_verb(const char *word)
+static int refuse_verb(const struct args *args, const char *word)
 {
 	const char *near = nearest_verb(word);
+	int status = ctl_fail(args, STATUS_USAGE,
+			      "there is no verb '%.60s'%s%s%s", word,
+			      near ? "; did you mean '" : "", near ? near : "",
+			      near ? "'?" : "");
 
-	fprintf(stderr, "replicactl: there is no verb '%.60s'%s%s%s\n", word,
-		near ? "; did you mean '" : "", near ? near : "",
-		near ? "'?" : "");
-	fputs("\"replicactl help\" lists the verbs.\n", stderr);
-	return STATUS_USAGE;
+	ctl_hint(args, "\"replicactl help\" lists the verbs.");
+	return status;
+}
+
+int ctl_no_action(const struct args *args, const char *verb, const char *word,
+		  const char *const *actions)
+{
+	const char *near = NULL;
+	char list[200] = "";
+	size_t len = 0;
+
+	for (; *actions; actions++) {
+		unsigned int d = nearest_distance(word, *actions);
+
+		len += snprintf(list + len, sizeof(list) - len, "%s%s",
+				len ? ", " : "", *actions);
+		if (!near && nearest_is_close(word, *actions, d))
+			near = *actions;
+	}
+	return ctl_fail(args, STATUS_USAGE, "%s: '%.30s' is none of %s%s%s%s",
+			verb, word, list, near ? "; did you mean '" : "",
+			near ? near : "", near ? "'?" : "");
 }
 
 static int check_words(const struct command *command, const struct args *args)
@@ -208,6 +244,19 @@ static int check_timeout(const struct args *args)
 			text);
 }
 
+/* As far as a command line that is wrong can be understood: is it a program? */
+static void only_json(struct args *args, int argc, char **argv)
+{
+	int i;
+
+	memset(args, 0, sizeof(*args));
+	for (i = 0; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--json")) {
+			args->options[0].spec = &global_options[0];
+			args->nr_options = 1;
+		}
+}
+
 static int run_command(const struct command *command, int argc, char **argv)
 {
 	const struct option_spec *const lists[] = {
@@ -218,8 +267,9 @@ static int run_command(const struct command *command, int argc, char **argv)
 	int status;
 
 	if (args_parse(&args, lists, argc, argv, why)) {
-		fprintf(stderr, "replicactl %s: %s\n", command->name, why);
-		return STATUS_USAGE;
+		only_json(&args, argc, argv);
+		return ctl_fail(&args, STATUS_USAGE, "%s: %s", command->name,
+				why);
 	}
 	if (args_has(&args, "help"))
 		return help_print(command);
@@ -259,8 +309,12 @@ int main(int argc, char **argv)
 							      STATUS_USAGE;
 	}
 	command = command_find(argv[verb]);
-	if (!command)
-		return refuse_verb(argv[verb]);
+	if (!command) {
+		struct args args;
+
+		only_json(&args, argc, argv);
+		return refuse_verb(&args, argv[verb]);
+	}
 	memmove(&argv[2], &argv[1], (verb - 1) * sizeof(argv[0]));
 	return run_command(command, argc - 2, argv + 2);
 }

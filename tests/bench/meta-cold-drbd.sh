@@ -32,4 +32,5 @@ sync_once vol
 start_drbd >"$scratch_dir/drbd" 2>&1 ||
 	bail "no DRBD: $(tail -n 3 "$scratch_dir/drbd")"
 compare meta-cold-vs-drbd /dev/drbd0 "DRBD 8.4 activity log" -q 16 -s 200 -t 40
+compare meta-cold-vs-drbd-q1 /dev/drbd0 "DRBD 8.4 activity log" -q 1 -s 200 -t 20
 bench_done

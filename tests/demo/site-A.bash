@@ -6,13 +6,23 @@
 state=/run/demo
 mnt=/srv/bank
 disk=/dev/vda
+state_disk=/dev/vdb
 mkdir -p $state
 
-# make_volume SECTORS OFFSET: a filesystem on a linear device on the disk.
-make_volume() {
-	modprobe -a dm-mod libcrc32c
+# load SECTORS OFFSET: the module, what replicad remembers (on a disk, for this
+# machine's root is in memory), and a linear device on the disk.
+load() {
+	modprobe -a loop dm-mod libcrc32c
 	insmod "$DMR_KO" || return
-	dmsetup create bank --table "0 $1 linear $disk $2" || return
+	mkdir -p /var/lib/replica
+	mount $state_disk /var/lib/replica || return
+	dmsetup create bank --table "0 $1 linear $disk $2"
+}
+
+# make_volume SECTORS OFFSET: a filesystem on it.
+make_volume() {
+	mkfs.ext4 -q -E lazy_itable_init=1,lazy_journal_init=1 $state_disk
+	load "$@" || return
 	mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 \
 		/dev/mapper/bank || return
 	mkdir -p $mnt
@@ -31,6 +41,12 @@ open_bank() {
 	start tree.log "$here/tree" $mnt/tree $state/count
 	echo "$started" >$state/tree.pid
 	until_true 150 test -s $state/count && until_true 150 test -s $state/acks
+}
+
+# Only the bank, where it was left.
+reopen_bank() {
+	start bank.log "$here/bank" $mnt/bank.db $state/acks
+	echo "$started" >$state/bank.pid
 }
 
 # Both finish what they have begun.
@@ -69,7 +85,8 @@ never_stopped() {
 }
 
 start_replicad() {
-	start replicad.log replicad
+	write_config
+	start replicad.log replicad --config $config
 	echo "$started" >$state/replicad.pid
 	until_true 60 is_up
 }
@@ -121,4 +138,19 @@ thaw_plain() {
 	! dmsetup info bank-dmr-origin 2>/dev/null || return
 	date >$mnt/afterwards && sync -f $mnt &&
 		[ "$(mount_id)" = "$(cat $state/mount-id)" ]
+}
+
+# --- after a power cut ------------------------------------------------------------
+# come_back SECTORS OFFSET: as the unit replica-insert.service does it.
+come_back() {
+	load "$@" || return
+	write_config
+	replicad --config $config --insert=30 >&2 || return
+	start_replicad
+}
+
+# invite NAME BYTES: A receives, on the disk that it has; prints the token.
+invite() {
+	dmsetup rename bank bank-disk || return
+	offer "$1" 10.77.0.1 /var/lib/replica/stage "$2" /dev/mapper/bank-disk
 }

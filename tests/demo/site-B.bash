@@ -6,7 +6,6 @@ disk=/dev/vda		# the base
 log_disk=/dev/vdb
 stage=/srv/stage
 mnt=/mnt/replica
-plugin=$project/daemon/nbdkit-replica-plugin.so
 image=			# the device that is looked at
 
 # serve BYTES HISTORY: nbdkit with the replica of the bank, and replicad for its
@@ -16,7 +15,8 @@ serve() {
 	mkfs.ext4 -q -E lazy_itable_init=1,lazy_journal_init=1 $log_disk &&
 		mkdir -p $stage && mount $log_disk $stage || return
 	start_nbdkit "$1" "$2" || return
-	start replicad.log replicad
+	write_config
+	start replicad.log replicad --config $config
 	until_true 60 replicactl test --list
 }
 
@@ -146,4 +146,20 @@ break_bank() {
 
 break_tree() {
 	with_image rw sh -c "echo x >>$mnt/tree/archive/3"
+}
+
+# In the filesystem that was taken over.
+break_promoted() {
+	sqlite3 -batch $mnt/bank.db \
+		'UPDATE ledger SET amount = amount + 1 WHERE n = 7;'
+}
+
+# --- when A and B are a pair ----------------------------------------------------
+# invite NAME BYTES: in a stage of its own; prints the token.
+invite() {
+	offer "$1" 10.77.0.2 $stage/pair "$2" $disk
+}
+
+has_no_device() {
+	[ ! -e /dev/mapper/bank ]
 }

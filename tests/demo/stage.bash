@@ -123,10 +123,12 @@ value() {
 	sed -n "s/^$1=//p" <<<"$reply"
 }
 
-# --- the pair, as A's replicactl sees it ---------------------------------------------
+# --- the pair, as replicactl sees it where the bank is -------------------------------
+primary=A
+
 # look: $status is the volume's part of "status --json".
 look() {
-	at A replica status bank --json || return
+	at "$primary" replicactl status bank --json || return
 	status=$(jq -ec '.volumes[0]' <<<"$reply")
 }
 

@@ -25,41 +25,34 @@
  *	M4 what either site drops has a copy, or is still to be dropped (L4)
  *	M5 a clean epoch of the way back is what B had at the cut
  *
+ *	check	WRITES=3 WRITES_B=1 EPOCHS=3 CUTS=2
+ *	soak	WRITES=4 WRITES_B=2 EPOCHS=3 CUTS=3
+ *
+ * CUTS are kills and power cuts of B.
+ *
  * Each RULE_x is a sentence of the code's top comments; with one of them 0, one
  * of these is violated.
  */
-#ifndef RULE_FENCE
+#ifndef RULE_FENCE	/* WRITES=3 WRITES_B=1 EPOCHS=3 CUTS=2 */
 #define RULE_FENCE 1	/* a fence is durable before anything is done by it */
 #endif
-#ifndef RULE_RECORD
+#ifndef RULE_RECORD	/* WRITES=3 WRITES_B=1 EPOCHS=3 CUTS=2 */
 #define RULE_RECORD 1	/* a promotion that was begun keeps its epoch */
 #endif
-#ifndef RULE_SALVAGE
+#ifndef RULE_SALVAGE	/* WRITES=3 WRITES_B=1 EPOCHS=3 CUTS=2 */
 #define RULE_SALVAGE 1	/* the salvage is durable before the log goes */
 #endif
-#ifndef RULE_MARK
+#ifndef RULE_MARK	/* WRITES=3 WRITES_B=1 EPOCHS=3 CUTS=2 */
 #define RULE_MARK 1	/* what is above the epoch is marked before that */
 #endif
-#ifndef RULE_STILL
+#ifndef RULE_STILL	/* WRITES=3 WRITES_B=1 EPOCHS=3 CUTS=2 */
 #define RULE_STILL 1	/* a fenced volume has no applier */
 #endif
-#ifndef RULE_CLAIM
+#ifndef RULE_CLAIM	/* WRITES=3 WRITES_B=1 EPOCHS=3 CUTS=2 */
 #define RULE_CLAIM 1	/* nobody writes while the old primary is given up */
 #endif
-#ifndef RULE_COMPARE
+#ifndef RULE_COMPARE	/* WRITES=3 WRITES_B=1 EPOCHS=3 CUTS=2 */
 #define RULE_COMPARE 1	/* the way back looks at every chunk */
-#endif
-#ifndef WRITES
-#define WRITES 3	/* of A's application … */
-#endif
-#ifndef WRITES_B
-#define WRITES_B 1	/* … and of B's */
-#endif
-#ifndef EPOCHS
-#define EPOCHS 3
-#endif
-#ifndef CUTS
-#define CUTS 2		/* kills and power cuts of B */
 #endif
 
 #define NC 2
@@ -184,7 +177,10 @@ end:	do
 		if
 		:: E >= applied ->
 			fenceE = E;
-			if :: RULE_FENCE -> fence = 1 :: else -> fence_cached = 1 fi;
+			if
+			:: RULE_FENCE -> fence = 1
+			:: else -> fence_cached = 1	/* off */
+			fi;
 			step = FENCED
 		:: else -> step = 0	/* it has left the history: refused */
 		fi }
@@ -234,7 +230,10 @@ end:	do
 		:: step > BEGUN -> step = step - 1	/* done, not noted */
 		:: skip
 		fi;
-		if :: !RULE_RECORD && !gone -> step = 0; E = 0 :: else fi;
+		if
+		:: !RULE_RECORD && !gone -> step = 0; E = 0	/* off */
+		:: else
+		fi;
 		if :: gone && step < LEFT -> step = LEFT :: else fi }
 	od
 }

@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# Completion for replicactl. Verbs and options come from the program itself,
-# volumes from replicad (or, to be enabled, from device-mapper).
+# Completion for replicactl. Verbs and options come from the program itself, what
+# they are about from replicad (or, to be enabled, from device-mapper).
+#
+# The line is split at blanks here: bash would also split it at ":" and "=", and a
+# target (pair:NAME) would be three words.
+
+_replicactl_ask() {
+	replicactl "$@" --timeout 2s 2>/dev/null
+}
 
 _replicactl_volumes() {
 	case $1 in
@@ -14,60 +21,106 @@ _replicactl_volumes() {
 			awk 'NR > 1 && NF > 3 { print $1 }' ;;
 	status | disable | pause | resume | resync | verify | events | history | \
 		test | failover | resolve)
-		replicactl status --names --timeout 2s 2>/dev/null ;;
+		_replicactl_ask status --names ;;
 	esac
 }
 
-# The verb, and how many words stand behind it before the cursor.
-_replicactl_parse() {
-	local i w
-	verb= words=0
-	for ((i = 1; i < COMP_CWORD; i++)); do
-		w=${COMP_WORDS[i]}
-		case $w in
-		--socket | --timeout | --target | --device | --group | --drop | \
-			--dir | --metadata | --origin | --export | \
-			--epoch | --at | --name | --last) i=$((i + 1)) ;;
-		-* | =) ;;
-		*) if [ -z "$verb" ]; then verb=$w; else words=$((words + 1)); fi ;;
-		esac
+# Where to, of enable: the pairs that there are, and how the others begin.
+_replicactl_targets() {
+	local pair
+	for pair in $(_replicactl_ask pair list --names); do
+		echo "pair:$pair"
 	done
+	printf '%s\n' nbds:// nbd:// nbd+unix:/// stage: local:
+}
+
+# The words that an option takes; nothing where they are free.
+_replicactl_values() {
+	case $1-$2 in
+	*--target) _replicactl_targets ;;
+	test---drop) _replicactl_ask test --names ;;
+	salvage---drop) _replicactl_ask salvage --names ;;
+	*--keep) echo peer ;;
+	*--tls) echo off ;;
+	*--apply) printf '%s\n' auto staged direct ;;
+	esac
+}
+
+# What stands behind a verb, at this place.
+_replicactl_words() {
+	case $1-$2-$3 in
+	-*) replicactl help --words ;;
+	help-0-*) replicactl help --words ;;
+	pair-0-*) printf '%s\n' invite join list revoke ;;
+	pair-1-revoke) _replicactl_ask pair list --names ;;
+	kernel-0-*) printf '%s\n' list status dirty mark hold events meta-size ;;
+	kernel-1-status | kernel-1-dirty | kernel-1-mark | kernel-1-hold)
+		_replicactl_volumes kernel ;;
+	salvage-0-*) _replicactl_ask salvage --names ;;
+	*-0-*) _replicactl_volumes "$1" ;;
+	esac
+}
+
+# Options whose value is the next word, of a verb or of all.
+_replicactl_takes_value() {
+	replicactl help ${1:+"$1"} 2>/dev/null |
+		grep -qE -- "^    $2 [^ ]"
 }
 
 _replicactl() {
-	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local verb words candidates=
+	local line=${COMP_LINE:0:$COMP_POINT} verb= first= nr=0 skip= prev= cur= w
+	local -a words
+	read -ra words <<<"$line"
+	[[ $line != *[[:blank:]] ]] || words+=("")
+	cur=${words[-1]}
+	for w in "${words[@]:1:${#words[@]}-2}"; do
+		prev=$w
+		if [ -n "$skip" ]; then
+			skip=
+		elif [[ $w == --*=* ]]; then
+			:
+		elif [[ $w == -* ]]; then
+			! _replicactl_takes_value "$verb" "$w" || skip=$w
+		elif [ -z "$verb" ]; then
+			verb=$w
+		else
+			[ $nr -gt 0 ] || first=$w
+			nr=$((nr + 1))
+		fi
+	done
 	COMPREPLY=()
-	_replicactl_parse
-	case $prev$verb in
-	--dropsalvage) return ;;
-	esac
-	case $prev in
-	--export | --metadata | --origin)
+	if [[ $cur == --*=* ]]; then
+		skip=${cur%%=*} cur=${cur#*=}
+	fi
+	_replicactl_candidates
+	# bash replaces only what is behind the last ":" or "=" of the word
+	local keep=${cur%"${cur##*[:=]}"} i
+	[[ $COMP_WORDBREAKS == *:* ]] || keep=
+	for i in "${!COMPREPLY[@]}"; do
+		COMPREPLY[i]=${COMPREPLY[i]#"$keep"}
+	done
+}
+
+# Fills COMPREPLY by the caller's verb, first, nr, skip and cur.
+_replicactl_candidates() {
+	local candidates=
+	case $skip in
+	--export | --metadata | --origin | --socket | --device | --spool | --dir | \
+		--token-file)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		compopt -o filenames 2>/dev/null
 		return ;;
-	--drop)
-		mapfile -t COMPREPLY < <(compgen -W "$(replicactl test --names \
-			--timeout 2s 2>/dev/null)" -- "$cur")
-		return ;;
-	--socket | --device | --spool)
-		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-		return ;;
-	esac
-	if [[ $cur == -* ]]; then
+	--?*) candidates=$(_replicactl_values "$verb" "$skip") ;;
+	*) if [[ $cur == -* ]]; then
 		candidates=$(replicactl help --words ${verb:+"$verb"} 2>/dev/null |
 			grep '^--')
-	elif [ -z "$verb" ]; then
-		candidates=$(replicactl help --words)
-	elif [ "$verb" = help ]; then
-		candidates=$(replicactl help --words)
-	elif [ "$verb $words" = "pair 0" ]; then
-		candidates="invite join list revoke"
-	elif [ "$verb $words" = "kernel 0" ]; then
-		candidates="list status dirty mark hold events meta-size"
-	else
-		candidates=$(_replicactl_volumes "$verb")
-	fi
+	   else
+		candidates=$(_replicactl_words "$verb" $nr "$first")
+	   fi ;;
+	esac
 	mapfile -t COMPREPLY < <(compgen -W "$candidates" -- "$cur")
+	# a target goes on
+	[[ $skip != --target || ${COMPREPLY[*]} != *[/:] ]] ||
+		compopt -o nospace 2>/dev/null
 }
 complete -F _replicactl replicactl

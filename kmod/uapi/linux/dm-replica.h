@@ -332,6 +332,11 @@ enum dmr_attr {
 enum dmr_role {
 	DMR_ROLE_PRIMARY = 1,
 	DMR_ROLE_SECONDARY = 2,		/* every I/O gets an error */
+	/*
+	 * A primary of which a write gets an error, a read not. By SET only;
+	 * not kept: a load finds a primary.
+	 */
+	DMR_ROLE_READONLY = 3,
 };
 
 enum dmr_state {

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * N1 A fence is put up when the site is superseded, and stays until a target
+ *    has been judged to be ours again, or an operator pauses or disables the
+ *    volume: neither a retry, nor an error, nor the end of this process takes
+ *    it down.
+ * N2 readonly is a role in the kernel: who attaches finds it there, and goes on
+ *    with it. It ends with the load.
+ * N3 suspend is a hold in the kernel, which ends with its owner's socket and by
+ *    its time (K6): it is renewed long before. After a kill -9 what waited goes
+ *    through, and is tracked, until the next process is superseded in its turn.
+ * N4 A split brain has no fence: both sites would put one up, and nobody could
+ *    work.
+ * N5 The kernel refuses a role while an epoch is open, as one in doubt is for a
+ *    while: it is tried again until it succeeds.
+ */
+#include "fence.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "events.h"
+#include "group.h"
+#include "kernel.h"
+#include "log.h"
+#include "reactor.h"
+#include "volume.h"
+
+#define HOLD_MS		60000
+#define RENEW_MS	10000
+#define AGAIN_MS	200
+
+/* N1, N4 */
+static bool is_wanted(const struct group *g)
+{
+	switch (g->pair.state) {
+	case PAIR_SUPERSEDED:
+		return true;
+	case PAIR_CONNECTING:
+	case PAIR_ERROR:
+	case PAIR_DISABLED:
+		return g->is_fenced;
+	default:
+		return false;
+	}
+}
+
+static int set_role(struct volume *v, uint32_t role)
+{
+	const struct dmr_set set = { .role = &role };
+	int err = v->info.role == role ? 0 :
+		  kernel_set(v->reactor->kernel, v->device.dev, &set);
+
+	if (!err)
+		v->info.role = role;
+	return err;
+}
+
+static int hold(struct volume *v, bool is_wanted)
+{
+	int err = 0;
+
+	if (is_wanted || v->is_held)
+		err = kernel_hold(v->reactor->kernel, v->device.dev,
+				  is_wanted ? HOLD_MS : 0);
+	v->is_held = is_wanted && !err;
+	return err;
+}
+
+static void tell(struct volume *v, enum fence_policy policy)
+{
+	static const char *const words[] = {
+		[FENCE_CONTINUE] = "what is written here is written again",
+		[FENCE_READONLY] = "a write gets an error from now on "
+				   "(on_superseded=readonly)",
+		[FENCE_SUSPEND] = "a write waits from now on "
+				  "(on_superseded=suspend)",
+	};
+
+	log_line(policy ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, v->config->name,
+		 "%s", words[policy]);
+	events_tell(v->reactor->events, v->config->name, "fence", "%s",
+		    words[policy]);
+}
+
+static int apply(struct volume *v, enum fence_policy policy)
+{
+	int err = hold(v, policy == FENCE_SUSPEND);
+
+	/* A secondary is not ours to open, nor to restrict. */
+	if (!err && v->info.role != DMR_ROLE_SECONDARY)
+		err = set_role(v, policy == FENCE_READONLY ?
+			       DMR_ROLE_READONLY : DMR_ROLE_PRIMARY);
+	if (!err && policy != v->fence)
+		tell(v, policy);
+	if (!err)
+		v->fence = policy;
+	return err;
+}
+
+/* N3, N5 */
+void fence_update(struct group *g)
+{
+	bool has_failed = false, is_held = false;
+
+	g->is_fenced = is_wanted(g);
+	for (struct volume *v = g->volumes; v; v = v->next) {
+		enum fence_policy policy = g->is_fenced ?
+			v->config->on_superseded : FENCE_CONTINUE;
+
+		if (v->fence != policy)
+			has_failed |= apply(v, policy);
+		is_held |= v->is_held;
+	}
+	if (has_failed)
+		ring_timer_add(g->reactor->ring, &g->fence, AGAIN_MS);
+	else if (is_held && !ring_timer_running(&g->fence))
+		ring_timer_add(g->reactor->ring, &g->fence, RENEW_MS);
+}
+
+void fence_on_timer(struct ring_timer *timer)
+{
+	struct group *g = container_of(timer, struct group, fence);
+
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (v->is_held)
+			hold(v, true);
+	fence_update(g);
+}
+
+/* N2 */
+void fence_adopt(struct group *g, struct volume *v)
+{
+	if (v->info.role != DMR_ROLE_READONLY)
+		return;
+	v->fence = FENCE_READONLY;
+	g->is_fenced = true;
+}
+
+void fence_lift(struct volume *v)
+{
+	if (v->fence != FENCE_CONTINUE)
+		apply(v, FENCE_CONTINUE);
+}
+
+const char *fence_name(const struct volume *v)
+{
+	return v->info.role == DMR_ROLE_PRIMARY ?
+	       v->is_held ? "held" : "allowed" : "refused";
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hooks-late.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon.h"
+#include "group.h"
+#include "log.h"
+#include "reactor.h"
+#include "volume.h"
+
+/* --- of a group ----------------------------------------------------------- */
+
+static void run_blocking(struct ring_job *job)
+{
+	struct group_hook *h = container_of(job, struct group_hook, job);
+
+	hooks_run(h->group->reactor->hooks, &h->call, &h->err);
+}
+
+static void on_run(struct ring_job *job)
+{
+	struct group_hook *h = container_of(job, struct group_hook, job);
+
+	h->is_running = false;
+	h->is_answered = true;
+	group_kick(h->group);
+}
+
+static void add_name(struct hook_call *c, const char *name)
+{
+	size_t len = strlen(c->volumes);
+
+	if (len + strlen(name) + 2 > sizeof(c->volumes))
+		return;
+	sprintf(c->volumes + len, "%s%s", len ? " " : "", name);
+}
+
+static void fill(struct group_hook *h, struct group *g, enum hook hook)
+{
+	const struct volume *v = g->volumes;
+	struct hook_call *c = &h->call;
+
+	memset(h, 0, sizeof(*h));
+	h->group = g;
+	c->hook = hook;
+	c->stop = &h->stop;
+	c->epoch = v->info.last_committed;
+	c->generation = v->identity.generation;
+	snprintf(c->volume, sizeof(c->volume), "%s", v->config->name);
+	if (g->is_named)
+		snprintf(c->group, sizeof(c->group), "%.63s", g->name);
+	snprintf(c->device, sizeof(c->device), "/dev/mapper/%s",
+		 v->device.name);
+	snprintf(c->reason, sizeof(c->reason), "%s", pair_reason(&g->pair));
+	for (; v; v = v->next)
+		add_name(c, v->config->name);
+}
+
+static void begin(struct group_hook *h, struct group *g, enum hook hook)
+{
+	int err;
+
+	fill(h, g, hook);
+	h->job.blocking = run_blocking;
+	h->job.done = on_run;
+	err = ring_job_start(g->reactor->ring, &h->job);
+	h->is_running = !err;
+	h->is_answered = err;
+	if (err)
+		error_set(&h->err, err, "hook %s: no thread", hook_name(hook));
+}
+
+int group_may_sync(struct group *g, struct error *err)
+{
+	struct group_hook *h = &g->syncing_hook;
+
+	if (h->is_running)
+		return 0;
+	if (!h->is_answered) {
+		if (!hooks_has(g->reactor->hooks, HOOK_BEFORE_SYNCING))
+			return 1;
+		begin(h, g, HOOK_BEFORE_SYNCING);
+	}
+	if (!h->is_answered)
+		return 0;
+	h->is_answered = false;
+	return h->err.code ? error_set(err, h->err.code, "%s", h->err.text) :
+			     1;
+}
+
+void group_tell_superseded(struct group *g)
+{
+	if (!g->superseded_hook.is_running && g->volumes &&
+	    hooks_has(g->reactor->hooks, HOOK_SUPERSEDED))
+		begin(&g->superseded_hook, g, HOOK_SUPERSEDED);
+}
+
+bool group_hooks_are_idle(struct group *g, bool is_ending)
+{
+	struct group_hook *all[] = { &g->syncing_hook, &g->superseded_hook };
+	bool is_idle = true;
+
+	for (int i = 0; i < 2; i++) {
+		is_idle &= !all[i]->is_running;
+		if (is_ending)
+			__atomic_store_n(&all[i]->stop, true, __ATOMIC_RELAXED);
+	}
+	return is_idle;
+}
+
+/* --- what was owed -------------------------------------------------------- */
+
+struct owed {
+	struct daemon *daemon;
+	struct ring_job job;
+	char volume[64];
+};
+
+static void pay_blocking(struct ring_job *job)
+{
+	struct owed *o = container_of(job, struct owed, job);
+
+	hooks_pay(&o->daemon->hooks, HOOK_AFTER_DEMOTE, o->volume);
+}
+
+static void on_paid(struct ring_job *job)
+{
+	struct owed *o = container_of(job, struct owed, job);
+	struct daemon *daemon = o->daemon;
+
+	free(o);
+	daemon->nr_hooks--;
+	daemon_wrap_up(daemon);
+}
+
+static void pay(void *arg, const char *volume)
+{
+	struct daemon *daemon = arg;
+	struct owed *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return;
+	o->daemon = daemon;
+	snprintf(o->volume, sizeof(o->volume), "%s", volume);
+	o->job.blocking = pay_blocking;
+	o->job.done = on_paid;
+	if (ring_job_start(daemon->reactors[0].ring, &o->job)) {
+		free(o);
+		return;
+	}
+	daemon->nr_hooks++;
+}
+
+/* after-promote is paid by the promotion that is resumed. */
+void hooks_pay_all(struct daemon *daemon)
+{
+	hooks_each_owed(&daemon->hooks, HOOK_AFTER_DEMOTE, pay, daemon);
+}

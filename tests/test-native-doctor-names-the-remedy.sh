@@ -1,0 +1,186 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# If this failed, "doctor" would overlook what keeps replication from working,
+# complain where all is well, or name no remedy.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/cli-lib.sh"
+requires_cmd certtool nbdkit
+root=$scratch_dir/root
+efi=$root/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c
+ko=$root/lib/modules/6.1.0-1-amd64/updates/dkms/dm-replica.ko.xz
+
+put() {
+	mkdir -p "${1%/*}" && printf '%b' "${2-}" >"$1"
+}
+# A machine where all is well, but for what a test changes.
+make_good() {
+	rm -rf "$root"
+	put "$root/proc/sys/kernel/osrelease" '6.1.0-1-amd64\n'
+	put "$root/proc/sys/kernel/io_uring_disabled" '0\n'
+	put "$root/sys/module/dm_replica/refcnt"
+	put "$root/dev/mapper/control"
+	put "$ko"
+	put "$root/usr/sbin/nbdkit"
+	put "$root/usr/sbin/nbd-client"
+	put "$root/etc/systemd/system/sysinit.target.wants/replica-insert.service"
+	put "$root/etc/systemd/system/multi-user.target.wants/replicad.service"
+	put "$root/run/systemd/timesync/synchronized"
+	mkdir -p "$root/var/lib/replica"
+}
+configure() {
+	put "$root/etc/replica/replica.conf" "$1"
+}
+says status '{"result": {"verdict": "ok", "volumes": []}}'
+start_fake
+
+# found LEVEL CHECK TEXT [REMEDY]: the last report has that finding
+found() {
+	check "$1 $2: $3" python3 - "$out" "$@" <<-'END'
+	import json, re, sys
+	path, level, check, text, *remedy = sys.argv[1:]
+	for f in json.load(open(path))["findings"]:
+	    if (f["check"] == check and f["level"] == level and
+	            re.search(text, f["text"]) and (level == "ok" or f["remedy"]) and
+	            re.search((remedy or [""])[0], f["remedy"] or "")):
+	        sys.exit(0)
+	print(open(path).read())
+	sys.exit(1)
+	END
+}
+# doctor STATUS
+doctor() {
+	timeout 30 replicactl doctor --root "$root" --json >"$out"
+	is "doctor: status $1" $? "$1"
+}
+# broken LEVEL CHECK TEXT REMEDY COMMAND...: of a good machine that is changed so
+broken() {
+	local level=$1 status=0
+	make_good
+	"${@:5}"
+	[ "$level" != bad ] || status=4
+	doctor $status
+	found "${@:1:4}"
+}
+
+make_good
+doctor 0
+json 'all(f["level"] == "ok" for f in d["findings"])'
+json 'd["schema_version"] == 1 and d["verdict"] == "ok" and len(d["findings"]) >= 9'
+
+broken bad kernel 'older than 6\.1' 'boot a kernel' \
+	put "$root/proc/sys/kernel/osrelease" '5.10.0-1\n'
+broken warn kernel 'not known' 'mount' rm "$root/proc/sys/kernel/osrelease"
+broken bad module 'and not loaded' 'modprobe dm-replica' \
+	rm -r "$root/sys/module"
+broken bad module 'no dm-replica for kernel 6\.1\.0-1' 'dkms' \
+	rm -r "$root/sys/module" "$ko"
+broken bad device-mapper 'no /dev/mapper/control' 'modprobe dm-mod' \
+	rm "$root/dev/mapper/control"
+unsigned() {
+	rm -r "$root/sys/module"
+	put "$efi" '\x06\x00\x00\x00\x01'
+}
+broken bad secure-boot 'signed modules only' 'mokutil' unsigned
+put "$efi" '\x06\x00\x00\x00\x00'
+doctor 4
+found ok secure-boot 'is off'
+put "$root/sys/kernel/security/lockdown" 'none [integrity] confidentiality\n'
+doctor 4
+found bad secure-boot 'signed' mokutil
+broken bad io_uring 'switched off' 'io_uring_disabled=0' \
+	put "$root/proc/sys/kernel/io_uring_disabled" '2\n'
+broken warn nbdkit 'missing' 'apt-get' rm "$root/usr/sbin/nbdkit"
+broken warn nbd-client 'missing' 'apt-get' rm "$root/usr/sbin/nbd-client"
+broken warn boot 'replica-insert' 'systemctl enable' \
+	rm "$root/etc/systemd/system/sysinit.target.wants/replica-insert.service"
+broken warn boot 'replicad.service' 'systemctl enable' \
+	rm "$root/etc/systemd/system/multi-user.target.wants/replicad.service"
+broken warn clock 'not synchronized' 'chrony' \
+	rm "$root/run/systemd/timesync/synchronized"
+
+# --- configuration, keys, certificates, ports, space ------------------------------
+broken bad config 'replica.conf:2: there is no key "targt"' 'put it right' \
+	configure '[volume a]\ntargt=local:/x\n'
+at_run_time() {
+	put "$root/var/lib/replica/volumes.conf" '[volume a]\nwindow=1\n'
+}
+broken bad config 'volumes.conf:2: window=1 is out of range' 'by hand' at_run_time
+broken warn metadata 'a has none' 'metadata' \
+	configure '[volume a]\ntarget=local:/x\nmetadata=none\n'
+# Nobody listens at port 1; at another, an nbdkit does.
+key='nbds://me@127.0.0.1:1/?tls-psk-file=/etc/replica/key'
+broken bad tls '/etc/replica/key: No such file' 'make it' \
+	configure "[volume a]\ntarget=$key\n"
+found bad port '127.0.0.1 port 1: Connection refused' 'firewall'
+open_key() {
+	configure "[volume a]\ntarget=$key\n"
+	put "$root/etc/replica/key" "$1"
+	chmod "${2-644}" "$root/etc/replica/key"
+}
+broken bad tls 'can be read by others' 'chmod 600' open_key 'me:secretsecret\n'
+is "the key is not told" "$(grep -c secretsecret "$out")" 0
+broken bad port 'port 1' 'firewall' open_key 'me:00\n' 600
+found ok tls 'for its owner only'
+port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1])')
+nbdkit -f -i 127.0.0.1 -p "$port" null &
+server=$!
+end_server() {
+	kill $server
+}
+cleanup_fn end_server
+listens() {
+	timeout 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
+}
+check "a server listens" wait_until 20 listens
+broken warn tls 'in clear' 'pair' \
+	configure "[volume a]\ntarget=nbd://127.0.0.1:$port/\ntls=off\n"
+found ok port 'can be reached'
+# A name that cannot be: no answer of a name server is waited for.
+broken bad port 'no.invalid port 10809' 'firewall' \
+	configure '[volume a]\ntarget=nbd://no.invalid/\ntls=off\n'
+
+make_certificate() {
+	mkdir -p "$root/pki"
+	printf 'cn = x\nexpiration_days = %s\nca\n' "$1" >"$scratch_dir/template"
+	certtool --generate-privkey --key-type ed25519 --outfile "$scratch_dir/key.pem" \
+		>/dev/null 2>&1
+	certtool --generate-self-signed --template "$scratch_dir/template" \
+		--load-privkey "$scratch_dir/key.pem" \
+		--outfile "$root/pki/client-cert.pem" >/dev/null 2>&1
+	cp "$root/pki/client-cert.pem" "$root/pki/ca-cert.pem"
+	configure "[volume a]\ntarget=nbds://127.0.0.1:$port/?tls-certificates=/pki\n"
+}
+broken warn tls 'client-cert.pem expires in [0-9]+ days' 'renew' make_certificate 9
+broken ok tls 'client-cert.pem is good for [0-9]+ days' '' make_certificate 300
+no_certificate() {
+	make_certificate 300
+	rm "$root/pki/ca-cert.pem"
+}
+broken bad tls 'ca-cert.pem cannot be read' 'PEM' no_certificate
+spool() {
+	mkdir -p "$root/spool"
+	configure '[volume a]\ntarget=local:/x\nspool=/spool/a\nspool_size=64TiB\n'
+}
+broken bad space 'may need 64.0 TiB' 'smaller spool_size' spool
+broken bad space '/nowhere: No such file' 'folder' \
+	configure '[volume a]\ntarget=local:/x\nspool=/nowhere/a\n'
+
+# --- the daemon ------------------------------------------------------------------------
+make_good
+says status '{"result": {"verdict": "degraded", "volumes": [{"name": "a",
+	"state": "paused", "reason": "by an operator", "next_step": "go on"}]}}'
+doctor 0
+found warn volume 'a: paused: by an operator' '^go on$'
+says status '{"hangup": true}'
+doctor 4
+found bad replicad 'does not run' 'systemctl start'
+ctl 4 doctor --root "$root"
+out_has '^ok   kernel: 6\.1\.0-1-amd64$'
+out_has '^bad  replicad: does not run'
+out_has '^     remedy: systemctl start replicad'
+out_has '^[0-9]+ checked, 1 bad, 0 to look at\.$'
+ctl 4 doctor --root "$root" --config /etc/other.conf
+check "of this machine, too" eval 'replicactl doctor --json >"$out"; [ $? = 0 ] ||
+	[ "$(jq -r .verdict "$out")" = bad ]'
+finish
