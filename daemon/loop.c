@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * L1 A loop device is used again only if it is the whole file and can be
+ *    written; one that is not is somebody's who uses the file otherwise.
+ * L2 It has the file's size of now.
+ */
 #include "loop.h"
 
 #include <dirent.h>
@@ -33,21 +38,41 @@ static bool has_file(const char *loop, const char *file)
 	return !strcmp(backing, file);
 }
 
-static bool find(const char *file, char *device, size_t size)
+/* L1, L2. -EBUSY: the file is in use otherwise. */
+static int use_again(const char *device)
+{
+	const unsigned int bad = LO_FLAGS_READ_ONLY;
+	int fd = open(device, O_RDWR | O_CLOEXEC), ret = 0;
+	struct loop_info64 info;
+
+	if (fd < 0)
+		return errno == EROFS || errno == EACCES ? -EBUSY : -errno;
+	if (ioctl(fd, LOOP_GET_STATUS64, &info))
+		ret = -errno;
+	else if (info.lo_offset || info.lo_sizelimit || info.lo_flags & bad)
+		ret = -EBUSY;
+	else if (ioctl(fd, LOOP_SET_CAPACITY))
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* -ENOENT: no loop device has it. */
+static int find(const char *file, char *device, size_t size)
 {
 	DIR *dir = opendir("/sys/block");
-	bool is_found = false;
+	int ret = -ENOENT;
 	struct dirent *e;
 
-	while (!is_found && dir && (e = readdir(dir))) {
+	while (ret == -ENOENT && dir && (e = readdir(dir))) {
 		if (strncmp(e->d_name, "loop", 4) || !has_file(e->d_name, file))
 			continue;
 		snprintf(device, size, "/dev/%.40s", e->d_name);
-		is_found = true;
+		ret = use_again(device);
 	}
 	if (dir)
 		closedir(dir);
-	return is_found;
+	return ret;
 }
 
 static int configure(const char *device, const char *file)
@@ -91,6 +116,7 @@ int loop_device_of(const char *path, char *device, size_t size)
 {
 	char file[PATH_MAX];
 	struct stat st;
+	int ret;
 
 	if (stat(path, &st) || !realpath(path, file))
 		return -errno;
@@ -99,5 +125,6 @@ int loop_device_of(const char *path, char *device, size_t size)
 		       0 : -ENAMETOOLONG;
 	if (!S_ISREG(st.st_mode))
 		return -ENOTBLK;
-	return find(file, device, size) ? 0 : attach(file, device, size);
+	ret = find(file, device, size);
+	return ret == -ENOENT ? attach(file, device, size) : ret;
 }

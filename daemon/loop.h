@@ -9,8 +9,9 @@
 
 /*
  * The block device of @path: itself, if it is one, else the loop device that
- * has the file, which is made if there is none. Blocks; any thread, one call at
- * a time. 0 or -errno.
+ * has the file, which is made if there is none; its size is the file's. Blocks;
+ * any thread, one call at a time. 0 or -errno: -EBUSY where a loop device has a
+ * part of the file, or has it read-only.
  */
 int loop_device_of(const char *path, char *device, size_t size);
 

@@ -155,3 +155,4 @@ build/san/tests/unit-failover-files.o: cppflags += -Ikmod
 build/san/tests/unit-failover-files: LDFLAGS += -Wl,--wrap=pwrite \
 	-Wl,--wrap=fsync
 unit-y += unit-lineage
+unit-y += unit-loop
