@@ -81,7 +81,7 @@ static const struct base bases[] = {
 };
 
 /* Well-formed attributes with a content that is refused. */
-static uint32_t two = 2, high_bit = 1u << 31, three = 3, four = 4;
+static uint32_t two = 2, high_bit = 1u << 31, four = 4;
 static uint32_t too_long_ms = 60001;
 static uint64_t nowhere = 0xffffffffffffffull;
 static struct dmr_extent of_nothing = { 0, 0 }, beyond = { 1ull << 40, 1 };
@@ -101,7 +101,7 @@ static const struct {
 	{ DMR_CMD_MARK, V(DMR_A_EXTENTS, beyond) },
 	{ DMR_CMD_MARK, V(DMR_A_EXTENTS, wraps) },
 	{ DMR_CMD_SET, V(DMR_A_ROLE, no_flags) },
-	{ DMR_CMD_SET, V(DMR_A_ROLE, three) },
+	{ DMR_CMD_SET, V(DMR_A_ROLE, four) },
 	{ DMR_CMD_SET, V(DMR_A_LAST_COMMITTED, nowhere) },
 	{ DMR_CMD_HOLD, V(DMR_A_TIMEOUT_MS, too_long_ms) },
 	{ DMR_CMD_GET_FROZEN, V(DMR_A_EPOCH, nowhere) },
