@@ -24,7 +24,8 @@ struct pump {
 	struct ring *ring;
 	struct pump_options opts;
 	struct batch_shape shape;
-	unsigned int max_batches;
+	unsigned int most_batches;	/* what the memory is for */
+	unsigned int max_batches;	/* the same, or fewer for this job */
 
 	/* the job */
 	struct pump_job job;

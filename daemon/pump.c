@@ -108,7 +108,7 @@ unsigned int pump_nr_free(const struct pump *p)
 	return p->free.nr + p->max_batches - p->nr_batches;
 }
 
-/* Out of memory: what there is has to do. */
+/* Out of memory: what there is has to do, for this job. */
 static struct batch *no_batch(struct pump *p)
 {
 	p->max_batches = p->nr_batches;
@@ -357,6 +357,7 @@ int pump_start(struct pump *p, const struct pump_job *job)
 	err = shape_job(p, job);
 	if (err)
 		return err;
+	p->max_batches = p->most_batches;
 	p->job = *job;
 	p->stats = (struct pump_stats) { .bad_sector = UINT64_MAX };
 	p->cursor = (struct cursor) {
@@ -397,7 +398,8 @@ static int set_options(struct pump *p, const struct pump_options *opts)
 	    o->io_bytes % BATCH_ALIGN || o->io_bytes > 1 << 30)
 		return -EINVAL;
 	nr = o->memory / o->io_bytes;
-	p->max_batches = nr < 1 ? 1 : nr > 1 << 20 ? 1 << 20 : nr;
+	p->most_batches = nr < 1 ? 1 : nr > 1 << 20 ? 1 << 20 : nr;
+	p->max_batches = p->most_batches;
 	p->shape.chunk_bytes = o->chunk_bytes;
 	p->shape.io_bytes = o->io_bytes;
 	window_init(&p->window, FIRST_WINDOW, o->io_bytes, MOST_WINDOW);
@@ -418,7 +420,7 @@ int pump_create(struct pump **pp, struct ring *ring,
 	p->finish.run = finish;
 	err = set_options(p, opts);
 	if (!err) {
-		p->batches = calloc(p->max_batches, sizeof(*p->batches));
+		p->batches = calloc(p->most_batches, sizeof(*p->batches));
 		p->scratch = calloc(batch_max_runs(&p->shape),
 				    sizeof(*p->scratch));
 		if (p->opts.spool_path)

@@ -43,7 +43,8 @@ unit-pump-compare-y := tests/pump-rig.o
 unit-limit-y := tests/pump-rig.o
 $(addprefix build/san/tests/unit-,pump pump-faults pump-spool \
 	pump-compare limit): \
-	LDFLAGS += -Wl,--wrap=ring_read -Wl,--wrap=ring_write
+	LDFLAGS += -Wl,--wrap=ring_read -Wl,--wrap=ring_write \
+	-Wl,--wrap=posix_memalign
 unit-y += unit-netlink
 unit-y += unit-backend-nbd unit-backend-local
 unit-backend-nbd-y := tests/backend-rig.o

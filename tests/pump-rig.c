@@ -73,6 +73,17 @@ void __wrap_ring_write(struct ring *ring, struct ring_op *op, int fd,
 				  garbage : buf, len, off);
 }
 
+/* --- memory -------------------------------------------------------------- */
+
+int __real_posix_memalign(void **p, size_t align, size_t size);
+int __wrap_posix_memalign(void **p, size_t align, size_t size);
+
+int __wrap_posix_memalign(void **p, size_t align, size_t size)
+{
+	return rig_faults.no_memory ? ENOMEM :
+				      __real_posix_memalign(p, align, size);
+}
+
 /* --- the target ---------------------------------------------------------- */
 
 static struct rig *rig_of(struct backend *b)

@@ -84,7 +84,7 @@ bool rig_is_right(struct rig *r);
 bool rig_is_harmless(struct rig *r);
 bool rig_all_released(const struct rig *r);
 
-/* What reads of the source do (needs -Wl,--wrap for ring_read, ring_write). */
+/* Needs -Wl,--wrap for ring_read, ring_write and posix_memalign. */
 struct rig_faults {
 	int source_fd;			/* the reads that these are about */
 	bool short_reads;
@@ -92,6 +92,7 @@ struct rig_faults {
 	unsigned int nr_reads;
 	int fail_writes_to;		/* not this fd: writes fail; 0: none */
 	bool fail_writes, corrupt_writes;
+	bool no_memory;			/* for buffers */
 };
 extern struct rig_faults rig_faults;
 

@@ -158,6 +158,26 @@ static void test_abort(void)
 	rig_free(&r);
 }
 
+/* Without memory a job fails; the next one has what there is then. */
+static void test_no_memory(void)
+{
+	struct rig r;
+
+	rig_init(&r, MIB, 7);
+	is_int(rig_ship(&r), 0, "a job");
+	pump_trim(r.pump);
+	rig_faults.no_memory = true;
+	is_int(rig_ship(&r), -ENOMEM, "then there is no memory for a buffer");
+	rig_faults.no_memory = false;
+	memset(r.target.seen, 0, MIB / RIG_CHUNK);
+	r.target.nr_data = r.target.nr_zero = 0;
+	r.target.digest = 0;
+	memset(r.released, 0, MIB / RIG_CHUNK);
+	is_int(rig_ship(&r), 0, "with memory the next job goes on");
+	ok(rig_is_right(&r), "and is right");
+	rig_free(&r);
+}
+
 int main(void)
 {
 	test_bad_sector();
@@ -166,5 +186,6 @@ int main(void)
 	test_target_fails(false);
 	test_target_fails(true);
 	test_abort();
+	test_no_memory();
 	return tap_done();
 }
