@@ -45,8 +45,9 @@ static int create_queues(void)
 	const unsigned int flags = WQ_MEM_RECLAIM | WQ_UNBOUND;
 
 	dmr_park_wq = alloc_workqueue("dmr_park", flags | WQ_HIGHPRI, 0);
-	dmr_intent_wq = alloc_workqueue("dmr_intent", flags |
-					WQ_HIGHPRI, 0);
+	/* Where the write came from: nobody else has to wake up for it. */
+	dmr_intent_wq = alloc_workqueue("dmr_intent", WQ_MEM_RECLAIM |
+					WQ_PERCPU | WQ_HIGHPRI, 0);
 	dmr_cool_wq = alloc_workqueue("dmr_cool", flags, 0);
 	dmr_preserve_wq = alloc_workqueue("dmr_preserve", flags, 0);
 	dmr_ctl_wq = alloc_workqueue("dmr_ctl", flags, 0);
