@@ -12,7 +12,12 @@
  * N4 A split brain has no fence: both sites would put one up, and nobody could
  *    work.
  * N5 The kernel refuses a role while an epoch is open, as one in doubt is for a
- *    while: it is tried again until it succeeds.
+ *    while, and a hold while a device of the group is suspended: it is tried
+ *    again until it succeeds.
+ * N6 What is in force is what the kernel has, not what it was told once: a hold
+ *    that was not renewed, or went with another member's, and the role of a
+ *    device that was made anew are put up again. A hold is the whole group's, so
+ *    where one member suspends, all do.
  */
 #include "fence.h"
 
@@ -98,6 +103,26 @@ static int apply(struct volume *v, enum fence_policy policy)
 	return err;
 }
 
+/* N6 */
+static enum fence_policy policy_of(const struct group *g,
+				   const struct volume *v)
+{
+	if (!g->is_fenced)
+		return FENCE_CONTINUE;
+	for (const struct volume *m = g->volumes; m; m = m->next)
+		if (m->config->on_superseded == FENCE_SUSPEND)
+			return FENCE_SUSPEND;
+	return v->config->on_superseded;
+}
+
+/* N6 */
+static bool is_up(const struct volume *v, enum fence_policy policy)
+{
+	return v->fence == policy &&
+	       v->is_held == (policy == FENCE_SUSPEND) &&
+	       (policy != FENCE_READONLY || v->info.role != DMR_ROLE_PRIMARY);
+}
+
 /* N3, N5 */
 void fence_update(struct group *g)
 {
@@ -105,10 +130,9 @@ void fence_update(struct group *g)
 
 	g->is_fenced = is_wanted(g);
 	for (struct volume *v = g->volumes; v; v = v->next) {
-		enum fence_policy policy = g->is_fenced ?
-			v->config->on_superseded : FENCE_CONTINUE;
+		enum fence_policy policy = policy_of(g, v);
 
-		if (v->fence != policy)
+		if (!is_up(v, policy))
 			has_failed |= apply(v, policy);
 		is_held |= v->is_held;
 	}
@@ -137,10 +161,13 @@ void fence_adopt(struct group *g, struct volume *v)
 	g->is_fenced = true;
 }
 
+/* N6: the others' hold has gone with it, until their next turn. */
 void fence_lift(struct volume *v)
 {
 	if (v->fence != FENCE_CONTINUE)
 		apply(v, FENCE_CONTINUE);
+	for (struct volume *m = v->group->volumes; m; m = m->next)
+		m->is_held = false;
 }
 
 const char *fence_name(const struct volume *v)

@@ -539,6 +539,9 @@ static int sim_hold(struct kernel *kernel, uint64_t dev, uint32_t ms)
 	struct sim_volume *v, *m;
 	int err = find(kernel, dev, 0, &v);
 
+	if (!err && ms && !access(sim_path("suspended", ""), F_OK))
+		err = refuse(kernel, -EBUSY, "a device of the group is "
+			     "suspended");
 	for (int i = 0; !err && (m = next_member(v, &i));)
 		m->held_until = ms ? now_realtime() + ms * 1000000ULL : 0;
 	return err;

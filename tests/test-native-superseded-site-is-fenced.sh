@@ -46,6 +46,11 @@ writer=$!
 cleanup_fn kill_pid $writer
 sleep 0.5
 check "  one waits" kill -0 $writer
+touch "$scratch_dir/suspended"
+check "  the hold cannot be renewed: it is said" wait_until 30 field_is a writes \
+	allowed
+rm "$scratch_dir/suspended"
+check "  then it is held again (N6)" wait_until 10 field_is a writes held
 check "  how to let it go is said" eval \
 	'field a next_step | grep -q "replicactl pause"'
 replicactl pause a >/dev/null || bail "no pause"
