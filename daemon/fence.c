@@ -16,8 +16,8 @@
  *    again until it succeeds.
  * N6 What is in force is what the kernel has, not what it was told once: a hold
  *    that was not renewed, or went with another member's, and the role of a
- *    device that was made anew are put up again. A hold is the whole group's, so
- *    where one member suspends, all do.
+ *    device that was made anew are put up again. A hold is the group's: where
+ *    one member suspends, all do.
  */
 #include "fence.h"
 

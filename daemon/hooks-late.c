@@ -140,8 +140,14 @@ static void on_paid(struct ring_job *job)
 static void pay(void *arg, const char *volume)
 {
 	struct daemon *daemon = arg;
-	struct owed *o = calloc(1, sizeof(*o));
+	struct owed *o;
 
+	/* Its giving up has not come to its end: it is ours still. */
+	if (daemon_find(daemon, volume)) {
+		hooks_waive(&daemon->hooks, HOOK_AFTER_DEMOTE, volume);
+		return;
+	}
+	o = calloc(1, sizeof(*o));
 	if (!o)
 		return;
 	o->daemon = daemon;

@@ -203,6 +203,21 @@ static bool load_owed(struct hook_call *call, const char *path)
 	return true;
 }
 
+static void forget_owed(const char *path, const char *volume)
+{
+	if (unlink(path) && errno != ENOENT)
+		log_err(volume, "%s: %s: the hook will be run again", path,
+			strerror(errno));
+}
+
+void hooks_waive(const struct hooks *hooks, enum hook hook, const char *volume)
+{
+	char path[PATH_MAX];
+
+	if (hooks && !owed_path(hooks, hook, volume, path))
+		forget_owed(path, volume);
+}
+
 void hooks_pay(const struct hooks *hooks, enum hook hook, const char *volume)
 {
 	struct hook_call call = { .hook = hook };
@@ -214,9 +229,7 @@ void hooks_pay(const struct hooks *hooks, enum hook hook, const char *volume)
 	if (!load_owed(&call, path) ||
 	    hooks_run(hooks, &call, NULL) == -ECANCELED)
 		return;
-	if (unlink(path) && errno != ENOENT)
-		log_err(volume, "%s: %s: the hook will be run again", path,
-			strerror(errno));
+	forget_owed(path, volume);
 }
 
 void hooks_each_owed(const struct hooks *hooks, enum hook hook,

@@ -69,6 +69,8 @@ int hooks_owe(const struct hooks *hooks, const struct hook_call *call,
 	      struct error *err);
 /* Runs it if it is owed. Blocks; any thread. */
 void hooks_pay(const struct hooks *hooks, enum hook hook, const char *volume);
+/* Not owed any more: the step that it follows was not done. Any thread. */
+void hooks_waive(const struct hooks *hooks, enum hook hook, const char *volume);
 /* Calls @each for each volume that is owed it. */
 void hooks_each_owed(const struct hooks *hooks, enum hook hook,
 		     void (*each)(void *arg, const char *volume), void *arg);

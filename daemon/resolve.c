@@ -36,12 +36,14 @@ struct resolution {
 	char device[DMR_NAME_LEN];
 	bool is_made;			/* its device goes with its target */
 	bool was_promoted;		/* there is a device to be removed */
+	bool is_owed;			/* after-demote, if it is given up */
 	struct salvage_info info;
 	uint64_t chunk_bytes;
 	struct dmr_extents *dirty;
 	int fd;				/* R1 */
 	bool is_dry, is_planned;
-	uint64_t until_ns;		/* monotonic: of a planned one */
+	uint64_t wait_ns;		/* of a planned one: for the end */
+	uint64_t until_ns;		/* monotonic; of that */
 	struct ring_timer again;
 	struct error error;
 	void (*done)(void *arg, json_t *result, const struct error *err);
@@ -80,6 +82,8 @@ static void finish(struct resolution *r)
 	*link = r->next;
 	if (r->fd >= 0)
 		close(r->fd);
+	if (r->is_owed)
+		hooks_waive(&r->daemon->hooks, HOOK_AFTER_DEMOTE, name_of(r));
 	r->done(r->arg, r->error.code ? NULL : describe(r),
 		r->error.code ? &r->error : NULL);
 	dmr_extents_destroy(r->dirty);
@@ -167,6 +171,7 @@ static void on_disabled(struct op *op)
 		finish(r);
 		return;
 	}
+	r->is_owed = false;		/* it will be paid */
 	if (!is_left) {
 		finish_with_hook(r);
 		return;
@@ -180,10 +185,14 @@ static void on_disabled(struct op *op)
 static void disable(struct resolution *r)
 {
 	const struct hook_call after = hook_of(r, HOOK_AFTER_DEMOTE);
-	int ret = hooks_owe(&r->daemon->hooks, &after, &r->error);
+	int ret;
 
-	if (!ret)
-		ret = promotion_forget(r->daemon, name_of(r), &r->was_promoted);
+	if (hooks_owe(&r->daemon->hooks, &after, &r->error)) {
+		finish(r);
+		return;
+	}
+	r->is_owed = true;
+	ret = promotion_forget(r->daemon, name_of(r), &r->was_promoted);
 	if (ret) {
 		error_set(&r->error, ret, "%s: the record of its failover: %s",
 			  name_of(r), strerror(-ret));
@@ -440,6 +449,8 @@ static void on_claimed(struct ring_job *job)
 {
 	struct resolution *r = container_of(job, struct resolution, job);
 
+	/* What the hook before it took is not of its time. */
+	r->until_ns = ring_now(main_ring(r)) + r->wait_ns;
 	if (r->error.code)
 		finish(r);
 	else
@@ -527,7 +538,7 @@ static struct resolution *create(struct daemon *daemon,
 	r->fd = -1;
 	r->is_dry = q->is_dry;
 	r->is_planned = q->is_planned;
-	r->until_ns = ring_now(main_ring(r)) + q->wait_ms * 1000000ULL;
+	r->wait_ns = q->wait_ms * 1000000ULL;
 	r->reactor = daemon_find(daemon, q->volume)->reactor;
 	snprintf(r->info.volume, sizeof(r->info.volume), "%s", q->volume);
 	if (q->dir)

@@ -107,6 +107,8 @@ check "after-demote is run" wait_until 60 has_run "$hooks_a/after-demote" 1
 is "  when the device is free" "$(sim-ctl get a plain)" 1
 is "  after before-demote" "$(runs "$hooks_a/before-demote")" 2
 kill_daemon
+cp -r "$state_dir/hooks" "$scratch_dir/owed"
+cp "$scratch_dir/conf" "$scratch_dir/conf.a"
 begin_config
 start_daemon
 check "killed while it runs: it is run again" \
@@ -115,4 +117,13 @@ rm "$scratch_dir/block"
 check "  until it has ended" wait_until 30 eval '[ -z "$(owed "$state_dir")" ]'
 stop_daemon
 is "A stops cleanly" $? 0
+
+# As after a kill between what is owed and the giving up.
+cp -r "$scratch_dir/owed/." "$state_dir/hooks"
+cp "$scratch_dir/conf.a" "$scratch_dir/conf"
+start_daemon
+check "not owed for a volume that is here still" wait_until 30 eval \
+	'[ -z "$(owed "$state_dir")" ]'
+is "  and not run" "$(runs "$hooks_a/after-demote")" 2
+stop_daemon
 finish
