@@ -5,6 +5,8 @@
  *    asked about: it was the primary all the time.
  * B2 Asking writes nothing, not even a hello: the site that asks may be the
  *    wrong one.
+ * B3 A target that does not answer takes seconds, in which no other verb can go
+ *    on: one volume asks in a round, in turn, and none while others start.
  */
 #include "activation-ask.h"
 
@@ -21,6 +23,7 @@
 #include "format.h"
 #include "identity.h"
 #include "lineage.h"
+#include "lvm.h"
 #include "pairing-file.h"
 #include "target.h"
 
@@ -73,6 +76,25 @@ static bool read_super(const char *path, struct dmr_super *super)
 	return is_good;
 }
 
+static int say(struct asking *a, int verdict, const char *what)
+{
+	snprintf(a->error, CONFIG_ERROR_SIZE, "volume %s is not activated: %s",
+		 a->config->name, what);
+	return verdict;
+}
+
+/* A private origin is activated by nobody but us. */
+static int learn_size(struct asking *a)
+{
+	char error[KERNEL_ERROR_SIZE] = "";
+	int err = lvm_activate(a->config->origin, error);
+
+	if (err)
+		return say(a, err, error);
+	a->bytes = size_of(a->config->origin);
+	return a->bytes ? 0 : say(a, -EIO, "its size cannot be found out");
+}
+
 /* The metadata know more, and better, than NAME.id. */
 static int learn(struct asking *a, const char *state_dir)
 {
@@ -87,9 +109,8 @@ static int learn(struct asking *a, const char *state_dir)
 		.generation = a->id.generation, .ancestors = a->own,
 		.is_primary = true,
 	};
-	a->bytes = size_of(a->config->origin);
 	if (!read_super(a->config->metadata, &a->super))
-		return 0;
+		return learn_size(a);
 	a->bytes = a->super.sectors * 512;
 	a->mine.generation = a->super.generation;
 	for (uint32_t i = 0; i < a->super.nr_ancestors; i++) {
@@ -101,13 +122,6 @@ static int learn(struct asking *a, const char *state_dir)
 }
 
 /* --- what the target says ------------------------------------------------- */
-
-static int say(struct asking *a, int verdict, const char *what)
-{
-	snprintf(a->error, CONFIG_ERROR_SIZE, "volume %s is not activated: %s",
-		 a->config->name, what);
-	return verdict;
-}
 
 static int judge(struct asking *a, const struct replica_header *h)
 {
@@ -224,7 +238,7 @@ bool activation_has_to_ask(const struct kernel_ops *ops,
 	return config->activation == ACTIVATION_ASK && config->origin &&
 	       strncmp(config->target, "local:", 6) &&
 	       strncmp(config->target, "stage:", 6) &&
-	       ops->is_plain(&form, error) > 0;
+	       ops->is_plain(&form, error);	/* < 0: who knows? B1 */
 }
 
 int activation_ask(const char *state_dir, const struct volume_config *config,
@@ -235,8 +249,6 @@ int activation_ask(const char *state_dir, const struct volume_config *config,
 
 	if (ret)
 		return ret;
-	if (!a.bytes)
-		return say(&a, -EIO, "its size cannot be found out");
 	ret = ring_create(&a.ring, NULL);
 	if (ret)
 		return say(&a, ret, strerror(-ret));

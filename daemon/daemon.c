@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "activation-ask.h"
 #include "ask.h"
 #include "boot.h"
 #include "control.h"
@@ -73,6 +74,8 @@ void daemon_remove(struct daemon *daemon, struct entry *entry)
 	while (*link != entry)
 		link = &(*link)->next;
 	*link = entry->next;
+	if (daemon->may_ask == entry)
+		daemon->may_ask = NULL;
 	volume_config_destroy(entry->config);
 	free(entry);
 }
@@ -110,6 +113,34 @@ static void start_entries(struct daemon *daemon)
 			op_start(daemon, e, on_started, NULL);
 }
 
+static struct entry *pending_from(struct entry *e)
+{
+	while (e && (e->reactor || e->is_disabled))
+		e = e->next;
+	return e;
+}
+
+/* B3: the next one that does not run. */
+static void take_turn(struct daemon *daemon)
+{
+	struct entry *e = daemon->may_ask ? daemon->may_ask->next : NULL;
+
+	e = pending_from(e);
+	daemon->may_ask = e ? e : pending_from(daemon->entries);
+}
+
+int daemon_ask(struct daemon *daemon, const struct entry *entry,
+	       char error[CONFIG_ERROR_SIZE])
+{
+	if (daemon->may_ask == entry)
+		return activation_ask(daemon->config.state_dir, entry->config,
+				      error);
+	snprintf(error, CONFIG_ERROR_SIZE, "%s", entry->error[0] ?
+		 entry->error : "not activated yet: its target will be asked "
+		 "whether the other site has taken over");
+	return -EAGAIN;
+}
+
 /* Only while nothing else is being changed: the entries stay as they are. */
 static void on_retry(struct ring_timer *timer)
 {
@@ -117,8 +148,10 @@ static void on_retry(struct ring_timer *timer)
 
 	if (daemon->is_stopping)
 		return;
-	if (!daemon->ops)
+	if (!daemon->ops) {
+		take_turn(daemon);
 		start_entries(daemon);
+	}
 	ring_timer_add(daemon->reactors[0].ring, timer, RETRY_MS);
 }
 

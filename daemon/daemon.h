@@ -55,6 +55,7 @@ struct daemon {
 	struct control *control;
 	struct ring_signal signal;
 	struct ring_timer retry;	/* of entries that do not run */
+	struct entry *may_ask;		/* B3: whose turn it is */
 	uint64_t started_ns;
 	bool is_starting;		/* groups are started at its end */
 	bool is_stopping;
@@ -70,6 +71,13 @@ void daemon_stop(struct daemon *daemon);
 
 /* Something that a stop waits for has ended: go on with it, if there is one. */
 void daemon_wrap_up(struct daemon *daemon);
+
+/*
+ * activation_ask(), if it is the entry's turn (B3 in activation-ask.c); else
+ * -EAGAIN and what it was told last. Blocks; for the job of an op.
+ */
+int daemon_ask(struct daemon *daemon, const struct entry *entry,
+	       char error[CONFIG_ERROR_SIZE]);
 
 struct entry *daemon_find(const struct daemon *daemon, const char *name);
 /* Takes the config over. NULL when out of memory (the config is freed). */

@@ -279,8 +279,7 @@ static void insert_blocking(struct ring_job *job)
 	/* Who enables it has decided. */
 	if (!op->config && activation_has_to_ask(op->daemon->kernel_ops,
 						 op->entry->config))
-		op->err = activation_ask(op->daemon->config.state_dir,
-					 op->entry->config, op->error);
+		op->err = daemon_ask(op->daemon, op->entry, op->error);
 	if (!op->err)
 		op->err = insertion_run(op->daemon->kernel_ops,
 					op->daemon->config.state_dir,

@@ -35,10 +35,23 @@ check "  and is replicated" wait_settled a 60
 
 boot_a
 kill_pid $b_pid
+sim-ctl create c 1048576 || bail "no volume c"
+sim-ctl meta c unplug || bail "the device of c is there"
+truncate -s 1M "$scratch_dir/c.origin"
+cp "$scratch_dir/conf" "$scratch_dir/conf.a"
+printf '[volume c]\nactivation=ask\nmetadata=none\norigin=%s\ntarget=pair:p\n' \
+	"$scratch_dir/c.origin" >>"$scratch_dir/conf"
+echo >"$state_dir/c.id"
 start_daemon
 check "no answer: it does not come up" wait_until 60 reason_is \
 	"not activated: its target does not say whether"
 is "  at all" "$(sim-ctl get a plain)" 1
+check "the next one has its turn (B3)" wait_until 60 eval \
+	'field c reason | grep -q "c.id"'
+check "  and this one again" reason_is "not activated: its target does not say"
+kill_daemon
+cp "$scratch_dir/conf.a" "$scratch_dir/conf"
+start_daemon
 start_b
 check "the answer comes: it does" wait_until 60 plain_is 0
 check "  and is replicated" wait_settled a 60
