@@ -6,7 +6,7 @@
  * Q1 only a file and a folder that nobody but root, or our own user, can have
  *    written is run. One that is not so refuses where a hook can refuse.
  * Q2 a hook ends within its time, or is ended with its process group, and has
- *    then failed. What one that ends leaves behind goes on.
+ *    then failed. What one that ends leaves behind is not waited for.
  * Q3 what is owed is on disk before the step that it follows, and is taken off
  *    when the hook has ended: so it is run once at least, whatever kills us.
  *    The others are not owed: their step has not been done yet, or is taken

@@ -21,6 +21,9 @@ check "and replicad's" verify replicad.service
 check "and the metrics'" verify replica-metrics.service
 check "targets are inserted before filesystems are mounted" \
 	grep -q '^Before=.*local-fs-pre.target' "$scratch_dir/replica-insert.service"
+check "what a hook mounts is seen by all" eval \
+	"! grep -E '^(Protect|Private|ReadOnly|ReadWrite|Inaccessible|Bind|Temporary|Mount|Root)' \
+	'$scratch_dir/replicad.service'"
 check "what it starts exists" eval "sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' \
 	'$scratch_dir'/*.service | xargs -n1 test -x"
 finish
