@@ -60,11 +60,22 @@ static void fill(struct group_hook *h, struct group *g, enum hook hook)
 		add_name(c, v->config->name);
 }
 
+/* Another value for each set of connections. */
+static unsigned int connections_of(const struct group *g)
+{
+	unsigned int sum = 0;
+
+	for (const struct volume *v = g->volumes; v; v = v->next)
+		sum = sum * 31 + v->target.opens + 1;
+	return sum;
+}
+
 static void begin(struct group_hook *h, struct group *g, enum hook hook)
 {
 	int err;
 
 	fill(h, g, hook);
+	h->connections = connections_of(g);
 	h->job.blocking = run_blocking;
 	h->job.done = on_run;
 	err = ring_job_start(g->reactor->ring, &h->job);
@@ -80,7 +91,7 @@ int group_may_sync(struct group *g, struct error *err)
 
 	if (h->is_running)
 		return 0;
-	if (!h->is_answered) {
+	if (!h->is_answered || h->connections != connections_of(g)) {
 		if (!hooks_has(g->reactor->hooks, HOOK_BEFORE_SYNCING))
 			return 1;
 		begin(h, g, HOOK_BEFORE_SYNCING);

@@ -20,6 +20,7 @@ struct group_hook {
 	struct group *group;
 	struct hook_call call;
 	struct error err;
+	unsigned int connections;	/* those that it was asked about */
 	bool is_running;
 	bool is_answered;		/* ->err has not been looked at yet */
 	bool stop;			/* the run looks at it, too */
@@ -27,7 +28,8 @@ struct group_hook {
 
 /*
  * May the first copy begin? 1; 0: it is being asked, and the group is kicked
- * then; -EPERM: refused, and why. Asked again each time.
+ * then; -EPERM: refused, and why. Asked again each time: an answer about a
+ * connection that was lost meanwhile is none.
  */
 int group_may_sync(struct group *group, struct error *err);
 

@@ -110,6 +110,22 @@ kill_pid $target_pid
 start_target a
 check "an empty target is asked for, too" \
 	wait_until 60 has_run "$h" $((before + 3))
+kill_pid $target_pid
+start_target a
+is_connected() {
+	ss -xn src "$scratch_dir/a.nbd" | grep -q ESTAB
+}
+wait_until 30 is_connected || bail "it does not connect while the hook runs"
+rm "$scratch_dir/block"
+check "an answer about a lost connection is none" \
+	wait_until 60 has_run "$h" $((before + 4))
+check "  the next one is taken" replica_equals a
+touch "$scratch_dir/block"
+rm -f "$scratch_dir/a.target"
+truncate -s $((native_mib * 1048576 + 1048576)) "$scratch_dir/a.target"
+kill_pid $target_pid
+start_target a
+wait_until 60 has_run "$h" $((before + 5)) || bail "not asked"
 stop_daemon
 is "replicad's end ends the hook" $? 0
 rm "$h"
