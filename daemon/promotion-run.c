@@ -528,8 +528,6 @@ static int run_steps(struct work *w)
 		else if (steps[i].step == PROMOTION_FENCED)
 			drop_refused(w, ret);
 	}
-	if (!ret)
-		hooks_pay(w->run->hooks, HOOK_AFTER_PROMOTE, w->r->volume);
 	return ret;
 }
 

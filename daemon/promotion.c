@@ -139,21 +139,44 @@ static void run_blocking(struct ring_job *job)
 }
 
 /* T2 */
-static void on_run(struct ring_job *job)
+static void end_run(struct promotion *p)
 {
-	struct promotion *p = container_of(job, struct promotion, job);
 	struct daemon *daemon = p->daemon;
 
 	p->state = p->error.code ? PROMOTION_FAILED : PROMOTION_DONE;
 	if (p->record.is_begun || !p->done)
 		tell_end(p);
-	let_pairing_go(p);
 	answer(p);
 	p->run.is_new = false;
 	if (!p->record.is_begun)
 		drop(p);
 	daemon->nr_promotions--;
 	daemon_wrap_up(daemon);
+}
+
+static void pay_blocking(struct ring_job *job)
+{
+	struct promotion *p = container_of(job, struct promotion, job);
+
+	hooks_pay(p->run.hooks, HOOK_AFTER_PROMOTE, p->record.volume);
+}
+
+static void on_paid(struct ring_job *job)
+{
+	end_run(container_of(job, struct promotion, job));
+}
+
+/* The pair's other volumes do not wait for what the hook does. */
+static void on_run(struct ring_job *job)
+{
+	struct promotion *p = container_of(job, struct promotion, job);
+
+	let_pairing_go(p);
+	p->job.blocking = pay_blocking;
+	p->job.done = on_paid;
+	if (p->error.code || p->run.is_dry ||
+	    ring_job_start(p->daemon->reactors[0].ring, &p->job))
+		end_run(p);
 }
 
 static void end_early(struct promotion *p, int code, const char *why)

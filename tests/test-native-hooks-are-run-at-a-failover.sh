@@ -52,6 +52,7 @@ asking=$!
 cleanup_fn kill_pid $asking
 check "before-promote is run again" wait_until 30 has_run "$h" 3
 check "after-promote is run" wait_until 60 has_run "$after" 1
+check "  while it runs the pair is served" wait_until 30 serves p
 is "  it is given the volume" "$(given "$h" REPLICA_VOLUME)" a
 is "  and the epoch" "$(given "$h" REPLICA_EPOCH)" \
 	"$(jq .epoch "$site_b/state/promotions/a.json")"
