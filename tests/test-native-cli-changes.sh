@@ -29,7 +29,8 @@ for verb in disable pause resume; do
 	err_has "$verb needs VOLUME"
 	ctl 2 $verb vol another
 done
-says resync '{"result":null}'
+echo '{"resync": {"result": null}, "status": {"result": {"volumes": [
+	{"name": "vol", "rolled_back": false}]}}}' >"$answers"
 ctl 0 resync vol
 sent 'd["method"] == "resync" and d["params"] == {"volume": "vol", "full": False}'
 ctl 0 resync vol --full
