@@ -117,7 +117,10 @@ cat >"$answers" <<END
 	{"time": 2.6, "volume": "g", "kind": "abort", "text": "epoch 43: no link"},
 	{"time": 3.5, "volume": "c", "kind": "state", "text": "connecting"},
 	{"time": 4.5, "volume": "c", "kind": "verify", "text": "ended"},
-	{"time": 5.5, "volume": "c", "kind": "state", "text": "disabled"}]}}
+	{"time": 5.5, "volume": "c", "kind": "state",
+	 "text": "disabled: replication is off"},
+	{"time": 6.5, "volume": "a", "kind": "state", "text": "disabled"},
+	{"time": 7.5, "volume": "b", "kind": "state", "text": "disabled-ish"}]}}
 END
 ctl 1 events --events2
 is "events2" "$(cat "$out")" \
@@ -129,7 +132,9 @@ change group name:g epoch:42
 change group name:g aborted:43
 create volume name:c state:connecting
 change volume name:c event:verify
-destroy volume name:c"
+destroy volume name:c
+destroy volume name:a
+change volume name:b state:disabled-ish"
 ctl 1 events a --events2 --timestamps
 out_has '^[0-9T:.-]+\+00:00 exists volume name:a '
 out_has '^1970-01-01T00:00:01\.500000\+00:00 change volume name:a '
