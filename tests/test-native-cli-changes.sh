@@ -29,7 +29,8 @@ for verb in disable pause resume; do
 	err_has "$verb needs VOLUME"
 	ctl 2 $verb vol another
 done
-says resync '{"result":null}'
+echo '{"resync": {"result": null}, "status": {"result": {"volumes": [
+	{"name": "vol", "rolled_back": false}]}}}' >"$answers"
 ctl 0 resync vol
 sent 'd["method"] == "resync" and d["params"] == {"volume": "vol", "full": False}'
 ctl 0 resync vol --full
@@ -116,7 +117,10 @@ cat >"$answers" <<END
 	{"time": 2.6, "volume": "g", "kind": "abort", "text": "epoch 43: no link"},
 	{"time": 3.5, "volume": "c", "kind": "state", "text": "connecting"},
 	{"time": 4.5, "volume": "c", "kind": "verify", "text": "ended"},
-	{"time": 5.5, "volume": "c", "kind": "state", "text": "disabled"}]}}
+	{"time": 5.5, "volume": "c", "kind": "state",
+	 "text": "disabled: replication is off"},
+	{"time": 6.5, "volume": "a", "kind": "state", "text": "disabled"},
+	{"time": 7.5, "volume": "b", "kind": "state", "text": "disabled-ish"}]}}
 END
 ctl 1 events --events2
 is "events2" "$(cat "$out")" \
@@ -128,7 +132,9 @@ change group name:g epoch:42
 change group name:g aborted:43
 create volume name:c state:connecting
 change volume name:c event:verify
-destroy volume name:c"
+destroy volume name:c
+destroy volume name:a
+change volume name:b state:disabled-ish"
 ctl 1 events a --events2 --timestamps
 out_has '^[0-9T:.-]+\+00:00 exists volume name:a '
 out_has '^1970-01-01T00:00:01\.500000\+00:00 change volume name:a '

@@ -62,4 +62,31 @@ for verb in $(replicactl help --words); do
 done
 ctl 0 --help
 ctl 2 help nothing
+# One that hangs: nobody takes the connection, and there is room for no other.
+python3 -c '
+import socket, sys, time
+path, ready = sys.argv[1:]
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(path)
+listener.listen(0)
+waiting = []
+while True:
+    s = socket.socket(socket.AF_UNIX)
+    s.setblocking(False)
+    try:
+        s.connect(path)
+    except BlockingIOError:
+        break
+    waiting.append(s)
+open(ready, "w").close()
+time.sleep(600)' "$socket" "$scratch_dir/full" &
+hanging=$!
+end_hanging() {
+	kill $hanging
+}
+cleanup_fn end_hanging
+check "nobody listens" wait_until 20 test -e "$scratch_dir/full"
+ctl 6 status --timeout 300ms
+err_has 'does not answer in time'
+ctl 6 events --timeout 300ms
 finish

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# If this failed, "make install" or the package would leave something out, a manual
-# page would tell of options and keys that there are not, or a purge would leave
-# things behind, or remove what it must not.
+# If this failed, "make install" or the package would leave something out, or a manual
+# page would tell of options and keys that there are not.
 # lab: timeout=600
 . "$(dirname "$0")/lib.sh"
 requires_cmd make pod2man podchecker systemd-analyze dpkg-deb cpio
@@ -107,43 +106,4 @@ headers=$(ls -d /usr/src/linux-headers-*-amd64 2>/dev/null | sort -V | tail -n 1
 if [ -n "$headers" ]; then
 	check "the module is built as DKMS does it" built "$headers"
 fi
-
-# --- installed, upgraded, purged: in a root of its own ------------------------------------------
-if [ "$(id -u)" != 0 ] || ! command -v busybox >/dev/null; then
-	finish
-fi
-root=$scratch_dir/root
-mkdir -p "$root"/{bin,sbin,dev,usr/bin,usr/sbin,etc,run,var/lib/dpkg/info,var/lib/replica}
-cp "$(command -v busybox)" "$root/bin/"
-for tool in sh rm grep test echo; do
-	ln -s busybox "$root/bin/$tool"
-done
-touch "$root/dev/null" "$root/var/lib/dpkg/status" "$root/etc/group"
-printf '#!/bin/sh\nexit 0\n' >"$root/sbin/ldconfig"
-printf '#!/bin/sh\ngrep -q ^replica: /etc/group\n' >"$root/bin/getent"
-printf '#!/bin/sh\necho replica:x:900: >>/etc/group\n' >"$root/sbin/systemd-sysusers"
-printf '#!/bin/sh\n: >/etc/group\n' >"$root/sbin/groupdel"
-chmod +x "$root"/sbin/* "$root/bin/getent"
-dp() {
-	PATH=/usr/sbin:/usr/bin:/sbin:/bin dpkg --root="$root" --force-depends \
-		--force-unsafe-io "$@"
-}
-check "it installs" dp -i "$deb"
-check "the group is there" grep -q ^replica: "$root/etc/group"
-mkdir -p "$root/etc/replica"
-touch "$root/etc/replica/replica.conf" "$root/var/lib/replica/volumes.conf"
-check "it installs over itself" dp -i "$deb"
-check "what was configured stays" test -e "$root/var/lib/replica/volumes.conf"
-check "it can be removed" dp -r dm-replica
-check "the configuration stays then" test -e "$root/etc/replica/replica.conf"
-check "no program does" test ! -e "$root/usr/sbin/replicad"
-check "it installs again" dp -i "$deb"
-mkdir -p "$root/var/lib/replica/salvage"
-check "it can be purged" dp -P dm-replica
-check "a salvage stays" test -d "$root/var/lib/replica/salvage"
-is "nothing else does" "$(find "$root/usr" "$root/etc/replica" -type f 2>/dev/null)" ""
-rmdir "$root/var/lib/replica/salvage"
-check "once more" dp -i "$deb"
-check "and purged" dp -P dm-replica
-check "without a salvage no state is left" test ! -e "$root/var/lib/replica"
 finish

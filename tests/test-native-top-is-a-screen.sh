@@ -108,6 +108,37 @@ restored q 0
 run_top
 tm send-keys -t 0 C-c
 restored Ctrl-C 0
+# Stopped and continued; also where nothing tells us before (SIGSTOP).
+for how in C-z STOP; do
+	run_top
+	if [ $how = C-z ]; then
+		tm send-keys -t 0 C-z
+	else
+		pkill -STOP -P "$shell" -x replicactl
+	fi
+	shows 'Stopped .*replicactl top'
+	[ $how = STOP ] || is "$how: the cursor is there" \
+		"$(tm display -p -t 0 '#{cursor_flag}')" 1
+	[ $how = STOP ] || check "$how: the screen is the old one" \
+		shows_now '^\$ replicactl top'
+	volumes 10 5
+	tm send-keys -t 0 'fg' Enter
+	shows 'of 9 replicate'
+	is "$how: the cursor is hidden again" "$(tm display -p -t 0 '#{cursor_flag}')" 0
+	tm send-keys -t 0 q
+	check "$how: q is not seen" wait_until 20 eval "! shows_now 'of 9 rep|^q'"
+	is "$how: the cursor is back" "$(tm display -p -t 0 '#{cursor_flag}')" 1
+	volumes 10 0
+done
+# While replicad hangs.
+for key in q C-c; do
+	run_top
+	echo '{"status": {"silence": true}}' >"$answers"
+	shows 'does not answer'
+	tm send-keys -t 0 $key
+	restored "$key while replicad hangs" 0
+	volumes 10 0
+done
 for sig in TERM:0 HUP:0 ABRT:134 SEGV:139; do
 	run_top
 	pkill -${sig%:*} -P "$shell" -x replicactl

@@ -29,13 +29,22 @@ start_daemon
 sim-ctl write a 0 8192 3
 check "after a kill both are there again" \
 	eval 'replica_equals a && replica_equals b'
+replicactl events --events2 >"$scratch_dir/events2" &
+cleanup_fn kill_pid $!
+tells() {
+	check "events2: $1" wait_until 20 grep -qxE "$1" "$scratch_dir/events2"
+}
+tells 'exists -'
 check "disable" rpc-call disable '{"volume":"a"}'
+tells 'destroy volume name:a'
+tells 'create volume name:b state:connecting'
 is "the device is as before" "$(sim-ctl get a plain)" 1
 is "the other stays" "$(rpc-call status | jq -r '.volumes[].name')" b
 sim-ctl write b 0 8192 4
 check "and goes on" replica_equals b
 refuses "disable it again" "no volume a" rpc-call disable '{"volume":"a"}'
 check "enable after disable" enable a
+tells 'create volume name:a state:connecting'
 check "everything is sent again, to the same target" replica_equals a
 stop_daemon
 start_daemon

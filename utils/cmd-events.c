@@ -115,9 +115,8 @@ static int follow(const struct args *args, json_t *known)
 	json_t *msg = NULL;
 	int status = STATUS_OK;
 
-	if (!ctl_open(args, &rpc, &err))
-		msg = rpc_call(rpc, "events", json_object(),
-			       ctl_timeout(args, ANSWER_S), &err);
+	if (!ctl_open(args, &rpc, ANSWER_S, &err))
+		msg = rpc_call(rpc, "events", json_object(), &err);
 	json_decref(msg);
 	if (!msg)
 		status = ctl_fail(args, err.exit_status, "%s", err.text);

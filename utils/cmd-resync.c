@@ -4,20 +4,38 @@
 #include "cmd.h"
 #include "confirm.h"
 
-/* A target that is ahead of us may be the better copy. */
+/*
+ * A target that is ahead of us may be the better copy.
+ *
+ * Y1 nothing is sent before replicad has said that it is not, or somebody that
+ *    it may be: no answer, or one without a word on it, is none.
+ */
 static int confirm_rollback(const struct args *args)
 {
-	json_t *all = ctl_peek(args, "status", json_pack("{ss}", "volume",
-							 args->words[0]));
-	json_t *volume = json_array_get(json_object_get(all, "volumes"), 0);
-	bool is_behind = json_is_true(json_object_get(volume, "rolled_back"));
+	const char *name = args->words[0];
+	json_t *all, *volume, *is_newer;
+	int status = STATUS_OK;
 
-	json_decref(all);
-	if (!is_behind)
+	if (args_has(args, "yes"))
 		return STATUS_OK;
-	return confirm(args, CONFIRM_ALWAYS, "The replica of %.60s is newer than"
-		       " the volume, which was rolled back, or is a copy. What "
-		       "only the replica has will be lost.", args->words[0]);
+	all = ctl_call(args, "status", json_pack("{ss}", "volume", name),
+		       &status);
+	if (!all) {
+		ctl_hint(args, "Whether the replica is newer is not known: "
+			 "nothing was done. With --yes nobody looks.");
+		return status;
+	}
+	volume = json_array_get(json_object_get(all, "volumes"), 0);
+	is_newer = json_object_get(volume, "rolled_back");
+	if (!json_is_false(is_newer))
+		status = confirm(args, CONFIRM_ALWAYS, json_is_true(is_newer) ?
+			"The replica of %.60s is newer than the volume, which "
+			"was rolled back, or is a copy. What only the replica "
+			"has will be lost." : "Whether the replica of %.60s is "
+			"newer than the volume is not known. If it is, what "
+			"only the replica has will be lost.", name);
+	json_decref(all);
+	return status;
 }
 
 static int run(const struct args *args)

@@ -8,6 +8,9 @@
  * T2 each frame is one write, no wider and no longer than the terminal: nothing
  *    scrolls, and half a frame is never seen;
  * T3 a failure of replicad is a line on the screen, not an end: it may go on.
+ *    While it hangs, q and Ctrl-C wait for ANSWER_S at most (or --timeout);
+ * T4 while it is stopped (Ctrl-Z) the terminal is the shell's, as with T1; when
+ *    it is continued, also after a SIGSTOP, it is as at the beginning.
  */
 #include <errno.h>
 #include <locale.h>
@@ -25,9 +28,10 @@
 #include "top-history.h"
 #include "top-screen.h"
 
-#define EVERY_S	2
+#define EVERY_S		2
+#define ANSWER_S	2
 
-static struct termios saved;
+static struct termios saved, quiet;
 static volatile sig_atomic_t is_over, is_entered;
 
 static void leave(void)
@@ -41,6 +45,17 @@ static void leave(void)
 	if (write(STDOUT_FILENO, back, sizeof(back) - 1) < 0)
 		errno = 0;
 	tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+}
+
+/* Also in a signal handler. First the mode: in the background it waits here. */
+static void take(void)
+{
+	static const char there[] = "\033[?1049h\033[?25l";
+
+	is_entered = 1;
+	tcsetattr(STDIN_FILENO, TCSANOW, &quiet);
+	if (write(STDOUT_FILENO, there, sizeof(there) - 1) < 0)
+		errno = 0;
 }
 
 static void on_end(int sig)
@@ -67,12 +82,35 @@ static void catch(int sig, void (*handler)(int sig))
 	sigaction(sig, &sa, NULL);
 }
 
+/* T4: the handler is not in force while it runs, so raise() stops us. */
+static void on_stop(int sig)
+{
+	struct sigaction sa = { .sa_handler = on_stop,
+				.sa_flags = SA_RESETHAND | SA_NODEFER };
+	int err = errno;
+
+	leave();
+	raise(sig);
+	sigaction(sig, &sa, NULL);
+	errno = err;
+}
+
+static void on_continue(int sig)
+{
+	int err = errno;
+
+	if (!is_over)
+		take();
+	errno = err;
+}
+
 static void enter(void)
 {
 	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
 	static const int crashes[] = { SIGSEGV, SIGABRT, SIGBUS, SIGFPE,
 				       SIGQUIT };
-	struct termios quiet = saved;
+	struct sigaction stop = { .sa_handler = on_stop,
+				  .sa_flags = SA_RESETHAND | SA_NODEFER };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
@@ -80,12 +118,12 @@ static void enter(void)
 	for (i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
 		catch(crashes[i], on_crash);
 	catch(SIGWINCH, on_resize);
+	catch(SIGCONT, on_continue);
+	quiet = saved;
 	quiet.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-	is_entered = 1;
 	atexit(leave);
-	tcsetattr(STDIN_FILENO, TCSANOW, &quiet);
-	fputs("\033[?1049h\033[?25l", stdout);
-	fflush(stdout);
+	take();
+	sigaction(SIGTSTP, &stop, NULL);
 }
 
 static void get_size(struct screen *screen)
@@ -116,7 +154,7 @@ static void wait_for(double seconds)
 static void draw(const struct args *args, struct history *history)
 {
 	struct screen screen;
-	json_t *status = ctl_peek(args, "status", json_object());
+	json_t *status = ctl_peek_for(args, ANSWER_S, "status", json_object());
 
 	history_add(history, json_object_get(status, "volumes"));
 	get_size(&screen);

@@ -46,11 +46,15 @@ void ctl_hint(const struct args *args, const char *fmt, ...)
 int ctl_no_action(const struct args *args, const char *verb, const char *word,
 		  const char *const *actions);
 
-/* Connects to the socket of --socket, REPLICA_SOCKET, or the default. */
-int ctl_open(const struct args *args, struct rpc **rpc, struct rpc_error *err);
-
 /* --timeout in seconds, or this default. */
 double ctl_timeout(const struct args *args, double standard);
+
+/*
+ * Connects to the socket of --socket, REPLICA_SOCKET, or the default; the
+ * connection and its call have --timeout, or 'standard' seconds.
+ */
+int ctl_open(const struct args *args, struct rpc **rpc, double standard,
+	     struct rpc_error *err);
 
 /* Opens, calls, closes. NULL: the failure has been reported, *status is set. */
 json_t *ctl_call(const struct args *args, const char *method, json_t *params,
@@ -58,6 +62,8 @@ json_t *ctl_call(const struct args *args, const char *method, json_t *params,
 
 /* The same, but a failure is not told: NULL. For what may be left out. */
 json_t *ctl_peek(const struct args *args, const char *method, json_t *params);
+json_t *ctl_peek_for(const struct args *args, double standard,
+		     const char *method, json_t *params);
 
 /* A call whose result is only success: says "done", or {"ok": true}. */
 int ctl_do(const struct args *args, const char *method, json_t *params,

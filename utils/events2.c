@@ -109,12 +109,22 @@ static void put_event(const char *kind, const char *text)
 		put_text("event", kind);
 }
 
+/* Of what replicad tells of a state only the first word is for programs. */
+static bool has_left(const char *kind, const char *text)
+{
+	static const char off[] = "disabled";
+	size_t len = strcspn(text, ":");
+
+	return !strcmp(kind, "state") && len == sizeof(off) - 1 &&
+	       !memcmp(text, off, len);
+}
+
 void events2_change(const json_t *event, json_t *known, bool has_time)
 {
 	const char *name = text_of(event, "volume");
 	const char *kind = text_of(event, "kind"), *text = text_of(event, "text");
 	const char *object = object_of(kind, name, known);
-	bool is_gone = !strcmp(kind, "state") && !strcmp(text, "disabled");
+	bool is_gone = has_left(kind, text);
 	bool is_new = !strcmp(object, "volume") &&
 		      !json_object_get(known, name);
 

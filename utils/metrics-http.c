@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A process of its own, not a thread of replicad: what listens on the network
- * has no key, needs no root, and cannot keep replication from anything. It
- * knows one page, which takes no input.
+ * has no key, needs no root, and its end is not replicad's. It knows one page,
+ * which takes no input, and asks for the status only. Nothing else holds it: to
+ * ask it must be in the group replica, and that group may call every method, so
+ * whoever took this process over could also pause, disable or fail over.
  *
  * H1 each scrape asks replicad anew, with a time limit; if that does not answer
  *    the page is there all the same, and says replica_up 0;

@@ -76,17 +76,6 @@ void ctl_hint(const struct args *args, const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-int ctl_open(const struct args *args, struct rpc **rpc, struct rpc_error *err)
-{
-	const char *path = args_value(args, "socket");
-
-	if (!path)
-		path = getenv("REPLICA_SOCKET");
-	if (!path || !path[0])
-		path = RPC_DEFAULT_SOCKET;
-	return rpc_open(rpc, path, err);
-}
-
 double ctl_timeout(const struct args *args, double standard)
 {
 	const char *text = args_value(args, "timeout");
@@ -95,19 +84,30 @@ double ctl_timeout(const struct args *args, double standard)
 	return text && !args_seconds(text, &seconds) ? seconds : standard;
 }
 
+int ctl_open(const struct args *args, struct rpc **rpc, double standard,
+	     struct rpc_error *err)
+{
+	const char *path = args_value(args, "socket");
+
+	if (!path)
+		path = getenv("REPLICA_SOCKET");
+	if (!path || !path[0])
+		path = RPC_DEFAULT_SOCKET;
+	return rpc_open(rpc, path, ctl_timeout(args, standard), err);
+}
+
 json_t *ctl_call(const struct args *args, const char *method, json_t *params,
 		 int *status)
 {
 	struct rpc_error err;
 	struct rpc *rpc;
 	json_t *result = NULL;
-	int ret = ctl_open(args, &rpc, &err);
+	int ret = ctl_open(args, &rpc, DEFAULT_TIMEOUT_S, &err);
 
 	if (ret)
 		json_decref(params);
 	else
-		result = rpc_call(rpc, method, params,
-				  ctl_timeout(args, DEFAULT_TIMEOUT_S), &err);
+		result = rpc_call(rpc, method, params, &err);
 	rpc_close(rpc);
 	*status = STATUS_OK;
 	if (!result)
@@ -118,19 +118,24 @@ json_t *ctl_call(const struct args *args, const char *method, json_t *params,
 	return result;
 }
 
-json_t *ctl_peek(const struct args *args, const char *method, json_t *params)
+json_t *ctl_peek_for(const struct args *args, double standard,
+		     const char *method, json_t *params)
 {
 	struct rpc_error err;
 	struct rpc *rpc;
 	json_t *result = NULL;
 
-	if (ctl_open(args, &rpc, &err))
+	if (ctl_open(args, &rpc, standard, &err))
 		json_decref(params);
 	else
-		result = rpc_call(rpc, method, params,
-				  ctl_timeout(args, DEFAULT_TIMEOUT_S), &err);
+		result = rpc_call(rpc, method, params, &err);
 	rpc_close(rpc);
 	return result;
+}
+
+json_t *ctl_peek(const struct args *args, const char *method, json_t *params)
+{
+	return ctl_peek_for(args, DEFAULT_TIMEOUT_S, method, params);
 }
 
 int ctl_do(const struct args *args, const char *method, json_t *params,

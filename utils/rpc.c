@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * One connection, one call at a time. A message is a line; what has come in
+ * One connection, one call. A message is a line; what has come in
  * behind it stays in buf. Notifications that arrive before the answer of a call
  * are dropped: only "events" asks for any, and only after its answer.
+ *
+ * N1 until the answer is there nothing waits beyond the deadline that rpc_open
+ *    sets: not the connect (a listener with a full backlog blocks it), not the
+ *    sending (SO_SNDTIMEO is for both), not the receiving (poll).
  */
 #include "rpc.h"
 
@@ -24,6 +28,7 @@
 struct rpc {
 	int fd;
 	int last_id;
+	double deadline;		/* N1; CLOCK_MONOTONIC */
 	char *buf;
 	size_t len;			/* bytes in buf */
 	size_t cap;
@@ -41,7 +46,33 @@ fail(struct rpc_error *err, int exit_status, const char *fmt, ...)
 	va_end(args);
 }
 
-static int connect_to(const char *path, struct rpc_error *err)
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* What is left of the time, for the next connect or send; 0 were for ever. */
+static void limit_sending(int fd, double deadline)
+{
+	double left = deadline - now();
+	struct timeval limit = { .tv_usec = 1 };
+
+	if (left > 1e-6) {
+		limit.tv_sec = left;
+		limit.tv_usec = (left - (double)limit.tv_sec) * 1e6 + 1;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
+
+static void fail_late(struct rpc_error *err)
+{
+	fail(err, STATUS_TIMEOUT, "replicad does not answer in time");
+}
+
+static int connect_to(const char *path, double deadline, struct rpc_error *err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd, ret;
@@ -52,6 +83,7 @@ static int connect_to(const char *path, struct rpc_error *err)
 	}
 	strcpy(addr.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	limit_sending(fd, deadline);
 	if (fd >= 0 && !connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
 		return fd;
 	ret = -errno;
@@ -60,6 +92,8 @@ static int connect_to(const char *path, struct rpc_error *err)
 	if (ret == -EACCES || ret == -EPERM)
 		fail(err, STATUS_PERMISSION,
 		     "%s: only root and the group replica may do that", path);
+	else if (ret == -EAGAIN)
+		fail_late(err);
 	else if (ret == -ENOENT || ret == -ECONNREFUSED)
 		fail(err, STATUS_FAILED, "replicad does not run (%s)", path);
 	else
@@ -67,9 +101,11 @@ static int connect_to(const char *path, struct rpc_error *err)
 	return ret;
 }
 
-int rpc_open(struct rpc **rpc, const char *path, struct rpc_error *err)
+int rpc_open(struct rpc **rpc, const char *path, double seconds,
+	     struct rpc_error *err)
 {
-	int fd = connect_to(path, err);
+	double deadline = now() + seconds;
+	int fd = connect_to(path, deadline, err);
 
 	*rpc = NULL;
 	if (fd < 0)
@@ -81,6 +117,7 @@ int rpc_open(struct rpc **rpc, const char *path, struct rpc_error *err)
 		return -ENOMEM;
 	}
 	(*rpc)->fd = fd;
+	(*rpc)->deadline = deadline;
 	return 0;
 }
 
@@ -93,22 +130,20 @@ void rpc_close(struct rpc *rpc)
 	free(rpc);
 }
 
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
 static int send_all(struct rpc *rpc, const char *data, size_t len,
 		    struct rpc_error *err)
 {
 	while (len) {
-		ssize_t n = send(rpc->fd, data, len, MSG_NOSIGNAL);
+		ssize_t n;
 
+		limit_sending(rpc->fd, rpc->deadline);
+		n = send(rpc->fd, data, len, MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EAGAIN) {
+			fail_late(err);
+			return -1;
+		}
 		if (n < 0) {
 			fail(err, STATUS_FAILED,
 			     "the connection to replicad broke: %s",
@@ -151,7 +186,7 @@ static int wait_readable(struct rpc *rpc, double deadline,
 	ret = poll(&pfd, 1, left > 2e6 ? -1 : (int)(left * 1e3));
 	if (ret > 0 || (ret < 0 && errno == EINTR))
 		return 0;
-	fail(err, STATUS_TIMEOUT, "replicad does not answer in time");
+	fail_late(err);
 	return -1;
 }
 
@@ -224,13 +259,12 @@ static json_t *take_result(json_t *msg, struct rpc_error *err)
 }
 
 json_t *rpc_call(struct rpc *rpc, const char *method, json_t *params,
-		 double seconds, struct rpc_error *err)
+		 struct rpc_error *err)
 {
 	json_t *call = json_pack("{ss si ss so}", "jsonrpc", "2.0", "id",
 				 ++rpc->last_id, "method", method, "params",
 				 params);
 	char *line = call ? json_dumps(call, JSON_COMPACT) : NULL;
-	double deadline = now() + seconds;
 	json_t *msg = NULL;
 	int ret = -1;
 
@@ -243,7 +277,7 @@ json_t *rpc_call(struct rpc *rpc, const char *method, json_t *params,
 		fail(err, STATUS_FAILED, "not enough memory");
 	}
 	free(line);
-	while (!ret && (msg = next_message(rpc, deadline, err))) {
+	while (!ret && (msg = next_message(rpc, rpc->deadline, err))) {
 		json_t *id = json_object_get(msg, "id");
 
 		if (json_is_null(id) || (json_is_integer(id) &&

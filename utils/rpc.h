@@ -16,16 +16,21 @@ struct rpc_error {
 	char text[RPC_WHY];
 };
 
-/* 0, or -errno with *err filled; -ECONNREFUSED or -ENOENT: it does not run. */
-int rpc_open(struct rpc **rpc, const char *path, struct rpc_error *err);
+/*
+ * Connects. No longer than 'seconds' is waited for that and for the answer of
+ * the call that follows, together. 0, or -errno with *err filled;
+ * -ECONNREFUSED or -ENOENT: it does not run.
+ */
+int rpc_open(struct rpc **rpc, const char *path, double seconds,
+	     struct rpc_error *err);
 void rpc_close(struct rpc *rpc);	/* NULL is fine */
 
 /*
  * Calls a method; 'params' is taken over. The result is the caller's to
- * decref. NULL: *err tells why. Waits no longer than 'seconds'.
+ * decref. NULL: *err tells why.
  */
 json_t *rpc_call(struct rpc *rpc, const char *method, json_t *params,
-		 double seconds, struct rpc_error *err);
+		 struct rpc_error *err);
 
 /*
  * The params of the next notification, waiting as long as it takes. NULL: the
