@@ -59,6 +59,19 @@ write() {
 	done
 }
 
+# pair_up: as in the tutorial
+pair_up() {
+	mkdir "$DOC_DIR/there/srv/stage"
+	at there replicactl pair invite here --listen 127.0.0.1 \
+		--address "127.0.0.1:$DOC_PORT1" --history 1h \
+		--dir "$DOC_DIR/there/srv/stage" \
+		--create "data:8MiB:$DOC_DIR/there/srv/data.img" >"$DOC_DIR/token"
+	at here replicactl pair join there <"$DOC_DIR/token"
+	at here replicactl enable data --target pair:there \
+		--metadata "$DOC_DIR/here/meta"
+	until at here replicactl status --check >/dev/null; do sleep 0.1; done
+}
+
 # same_at_both: of there, where it is now, and of here, which receives
 same_at_both() {
 	local id
