@@ -37,6 +37,7 @@ struct sim_meta {
 	uint64_t committed, highest;	/* as the superblock has them … */
 	uint64_t generation;
 	uint64_t suspect_epoch;
+	uint32_t role;			/* DMR_ROLE_*; 0 = not written yet */
 };
 
 struct sim_volume {
