@@ -504,6 +504,7 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 		pairings_start(daemon);
 		hooks_pay_all(daemon);
 		start_volumes(daemon);
+		promotions_end(daemon);
 		watchdog_start(daemon->reactors[0].ring);
 		err = ring_run(daemon->reactors[0].ring);
 	}
