@@ -474,13 +474,18 @@ static int insert(struct daemon *daemon, unsigned int wait_s,
 
 static void set_hooks(struct daemon *daemon)
 {
+	const char *named = daemon->config.hooks;
+	bool is_none = named && !strcmp(named, "none");
+
 	daemon->hooks = (struct hooks){
-		.dir = daemon->config.hooks,
+		.dir = is_none ? NULL : named ?: HOOKS_DEFAULT_DIR,
+		.must_exist = named,
 		.state_dir = daemon->config.state_dir,
 		.socket = daemon->config.socket,
 		.limit_ms = daemon->config.hook_timeout_ms,
 		.is_stopping = &daemon->is_stopping,
 	};
+	hooks_check(&daemon->hooks);
 }
 
 static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
