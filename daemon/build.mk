@@ -3,7 +3,7 @@
 replicad-y += pairing.o pairing-invite.o pairing-wire.o pairing-file.o
 replicad-y += pairing-token.o methods-pair.o
 replicad-y += config.o config-check.o log.o pair.o state-file.o
-replicad-y += main.o options.o daemon.o ops.o control.o methods.o status.o
+replicad-y += main.o options.o daemon.o ops.o control.o methods.o status.o look.o
 replicad-y += request.o insertion.o continuity.o boot.o
 replicad-y += methods-history.o history-json.o ask.o child.o
 replicad-y += testdev.o testdev-record.o testdev-attach.o testdev-source.o
