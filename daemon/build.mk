@@ -7,6 +7,7 @@ replicad-y += main.o options.o daemon.o ops.o control.o methods.o status.o look.
 replicad-y += request.o insertion.o continuity.o boot.o
 replicad-y += methods-history.o history-json.o ask.o child.o
 replicad-y += testdev.o testdev-record.o testdev-attach.o testdev-source.o
+replicad-y += testdev-pin.o testdev-epoch.o serve-image.o
 replicad-y += events.o reactor.o group.o group-members.o group-beat.o
 replicad-y += fence.o hooks.o hook-process.o hooks-late.o pace.o lag.o ship.o volume.o
 replicad-y += target.o probe.o judge.o identity.o
