@@ -141,12 +141,12 @@ static int show(const struct args *args, const struct config *config)
 
 /* --- all ------------------------------------------------------------------ */
 
-typedef int action_fn(const struct args *args, const struct config *config);
+typedef int (*action_fn)(const struct args *args, const struct config *config);
 
 static int run(const struct args *args)
 {
 	static const char *const names[] = { "check", "show", NULL };
-	static action_fn *const actions[] = { check, show };
+	static const action_fn actions[] = { check, show };
 	const char *action = args->words[0];
 	struct config config;
 	int status;
