@@ -146,7 +146,7 @@ typedef int (*action_fn)(const struct args *args, const struct config *config);
 static int run(const struct args *args)
 {
 	static const char *const names[] = { "check", "show", NULL };
-	static const action_fn actions[] = { check, show };
+	action_fn const actions[] = { check, show };
 	const char *action = args->words[0];
 	struct config config;
 	int status;
