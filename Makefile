@@ -253,6 +253,8 @@ check-kernels check-debug check-kcsan:
 	$(Q).ci/deps $(if $(filter check-kernels,$@),,kernel)
 	$(Q)$(MAKE) --no-print-directory progs tools
 	$(Q)tests/check-on $(check-on)
+	$(if $(filter check-kcsan,$@),$(Q)tests/run-tests \
+		tests/test-kcsan-sees-a-race.sh)
 demo:
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory progs

@@ -18,6 +18,7 @@
  *    that was not renewed, or went with another member's, and the role of a
  *    device that was made anew are put up again. A hold is the group's: where
  *    one member suspends, all do.
+ * N7 A volume that is being given up, or was, is not ours (giving-up.h).
  */
 #include "fence.h"
 
@@ -25,6 +26,7 @@
 #include <stdbool.h>
 
 #include "events.h"
+#include "giving-up.h"
 #include "group.h"
 #include "kernel.h"
 #include "log.h"
@@ -132,6 +134,8 @@ void fence_update(struct group *g)
 	for (struct volume *v = g->volumes; v; v = v->next) {
 		enum fence_policy policy = policy_of(g, v);
 
+		if (giving_up_is_on(v))		/* N7 */
+			continue;
 		if (!is_up(v, policy))
 			has_failed |= apply(v, policy);
 		is_held |= v->is_held;

@@ -119,7 +119,8 @@ static int set_options(struct volume_config *config, json_t *options,
 	return err;
 }
 
-static int fill_config(struct volume_config *config, json_t *params,
+static int fill_config(const struct daemon *daemon,
+		       struct volume_config *config, json_t *params,
 		       char error[CONFIG_ERROR_SIZE])
 {
 	static const char *const keys[] = { "device", "target", "group" };
@@ -133,6 +134,8 @@ static int fill_config(struct volume_config *config, json_t *params,
 	if (!err)
 		err = set_options(config, json_object_get(params, "options"),
 				  error);
+	if (!err)
+		err = config_resolve(&daemon->config, config, error);
 	if (!err)
 		err = volume_config_check(config, error);
 	return err ? err : volume_config_check_clear(config, error);
@@ -153,7 +156,7 @@ static void do_enable(struct request *request)
 			       name);
 		return;
 	}
-	if (fill_config(config, request->params, error)) {
+	if (fill_config(request->daemon, config, request->params, error)) {
 		volume_config_destroy(config);
 		request_refuse(request, EXIT_USAGE_, "%s", error);
 		return;

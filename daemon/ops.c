@@ -285,7 +285,8 @@ static void insert_blocking(struct ring_job *job)
 	if (!op->err)
 		op->err = insertion_run(op->daemon->kernel_ops,
 					op->daemon->config.state_dir,
-					op->entry->config, &op->device,
+					op->entry->config,
+					&op->entry->insertion, &op->device,
 					op->error);
 }
 

@@ -9,6 +9,7 @@
 #include "continuity.h"
 #include "daemon.h"
 #include "extents.h"
+#include "giving-up.h"
 #include "group.h"
 #include "look.h"
 #include "pair.h"
@@ -51,6 +52,9 @@ static void put_bool(json_t *o, const char *key, bool value)
 
 static const char *next_step(const struct group *g)
 {
+	for (const struct volume *v = g->volumes; v; v = v->next)
+		if (v->identity.given_up == GIVEN_UP_DONE)
+			return giving_up_advice;
 	if (g->pair.state == PAIR_ERROR)
 		for (const struct volume *v = g->volumes; v; v = v->next)
 			if (v->advice)

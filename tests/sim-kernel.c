@@ -595,6 +595,10 @@ static int sim_insert(const struct kernel_form *form,
 
 	if (!v)
 		return no_device(form->device, error);
+	if (!unlink(sim_path(v->name, ".late"))) {
+		snprintf(error, KERNEL_ERROR_SIZE, "%s comes late", v->name);
+		return -ENOENT;
+	}
 	out->was_written = v->is_plain && v->was_written;
 	if (v->is_plain)
 		sim_load(v);

@@ -5,6 +5,7 @@
  *
  *	V.img	the origin		V.view	what replica-view returns
  *	V.map	struct sim_volume: the maps and counters
+ *	V.late	if it exists, the next insertion finds no metadata device
  *
  * The state lives in files and outlives the daemon, as the kernel's does. Each
  * operation holds a lock on the folder; a daemon that died is noticed by the
@@ -37,6 +38,7 @@ struct sim_meta {
 	uint64_t committed, highest;	/* as the superblock has them … */
 	uint64_t generation;
 	uint64_t suspect_epoch;
+	uint32_t role;			/* DMR_ROLE_*; 0 = not written yet */
 };
 
 struct sim_volume {

@@ -20,41 +20,62 @@
 /* --- configuration -------------------------------------------------------- */
 
 /* A file that is wrong leaves an empty configuration. */
+static bool is_well(struct doctor *d, int err, bool is_runtime,
+		    const char *error)
+{
+	if (!err)
+		return true;
+	doctor_find(d, "config", LEVEL_BAD, is_runtime ?
+		    "replicad writes this file: put it right by hand, "
+		    "or move it away and enable its volumes again" :
+		    "put it right; replicad --check says when it is", "%s",
+		    error);
+	config_clear(&d->config);
+	config_init(&d->config);
+	return false;
+}
+
 static bool load(struct doctor *d, const char *path, bool is_runtime)
 {
 	char error[CONFIG_ERROR_SIZE] = "";
 	char *file = doctor_path(d, path);
-	bool is_good = true;
+	int err = 0;
 
 	if (doctor_is_hidden(d, path, R_OK)) {
 		doctor_cannot(d, "config", path);
-		is_good = is_runtime; /* the rest is worth a look */
-	} else if (file && doctor_has(d, path) &&
-	    config_load(&d->config, file, is_runtime, error)) {
-		doctor_find(d, "config", LEVEL_BAD, is_runtime ?
-			    "replicad writes this file: put it right by hand, "
-			    "or move it away and enable its volumes again" :
-			    "put it right; replicad --check says when it is",
-			    "%s", error);
-		config_clear(&d->config);
-		config_init(&d->config);
-		is_good = false;
+		free(file);
+		return is_runtime;	/* the rest is worth a look */
 	}
+	if (file && doctor_has(d, path))
+		err = config_read(&d->config, file, is_runtime, error);
+	if (file && !err && !is_runtime)
+		err = config_read_folder(&d->config, file, error);
 	free(file);
-	return is_good;
+	return is_well(d, err, is_runtime, error);
+}
+
+static bool load_kept(struct doctor *d, const char *name)
+{
+	char path[500];
+
+	snprintf(path, sizeof(path), "%.450s/%s", d->config.state_dir, name);
+	return load(d, path, true);
+}
+
+static bool finish(struct doctor *d)
+{
+	char error[CONFIG_ERROR_SIZE] = "";
+
+	return is_well(d, config_finish(&d->config, error), false, error);
 }
 
 void doctor_config(struct doctor *d)
 {
 	const struct volume_config *v;
-	char path[500];
 	int nr = 0;
 
-	if (!load(d, d->config_path, false))
-		return;
-	snprintf(path, sizeof(path), "%.450s/volumes.conf",
-		 d->config.state_dir);
-	if (!load(d, path, true))
+	if (!load(d, d->config_path, false) || !load_kept(d, "targets.conf") ||
+	    !load_kept(d, "volumes.conf") || !finish(d))
 		return;
 	for (v = d->config.volumes; v; v = v->next)
 		nr++;
