@@ -373,23 +373,21 @@ static int load_config(struct daemon *daemon, const struct options *options,
 		       char error[CONFIG_ERROR_SIZE])
 {
 	struct config *config = &daemon->config;
-	const char *path = options->config ?: OPTIONS_DEFAULT_CONFIG;
 	int err = config_init(config);
 
-	if (!err && (options->config || !access(path, F_OK)))
-		err = config_load(config, path, false, error);
+	if (!err)
+		err = config_load_all(config, options->config,
+				      options->state_dir, error);
 	if (!err)
 		err = override(&config->socket, getenv("REPLICA_SOCKET"));
 	if (!err)
 		err = override(&config->socket, options->socket);
 	if (!err)
-		err = override(&config->state_dir, options->state_dir);
-	if (!err)
 		err = set_level(config, options->log_level, error);
 	snprintf(daemon->runtime_path, sizeof(daemon->runtime_path),
 		 "%.450s/volumes.conf", config->state_dir ?: "");
-	if (!err && !access(daemon->runtime_path, F_OK))
-		err = config_load(config, daemon->runtime_path, true, error);
+	for (struct config_record *r = config->warnings; !err && r; r = r->next)
+		log_warn(NULL, "%s:%d: %s", r->file, r->line, r->value);
 	return err;
 }
 
@@ -474,13 +472,18 @@ static int insert(struct daemon *daemon, unsigned int wait_s,
 
 static void set_hooks(struct daemon *daemon)
 {
+	const char *named = daemon->config.hooks;
+	bool is_none = named && !strcmp(named, "none");
+
 	daemon->hooks = (struct hooks){
-		.dir = daemon->config.hooks,
+		.dir = is_none ? NULL : named ?: HOOKS_DEFAULT_DIR,
+		.must_exist = named,
 		.state_dir = daemon->config.state_dir,
 		.socket = daemon->config.socket,
 		.limit_ms = daemon->config.hook_timeout_ms,
 		.is_stopping = &daemon->is_stopping,
 	};
+	hooks_check(&daemon->hooks);
 }
 
 static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
@@ -512,13 +515,30 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 	return err;
 }
 
+/*
+ * Whoever started us without them: else a file, or a pipe to a child, becomes
+ * what is logged to.
+ */
+static void open_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int daemon_main(int argc, char **argv, const struct kernel_ops *kernel_ops)
 {
 	char error[CONFIG_ERROR_SIZE] = "";
 	struct daemon daemon = { .kernel_ops = kernel_ops };
 	struct options options;
-	int status = options_parse(&options, argc, argv), err;
+	int status, err;
 
+	open_standard_files();
+	status = options_parse(&options, argc, argv);
 	if (status >= 0)
 		return status;
 	json_object_seed(0); /* before there are threads */

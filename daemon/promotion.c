@@ -204,13 +204,47 @@ static void on_paid(struct ring_job *job)
 	end_run(container_of(job, struct promotion, job));
 }
 
-/* The pair's other volumes do not wait for what the hook does. */
+static void take_stage(struct promotion *p);
+
+static void ask_blocking(struct ring_job *job)
+{
+	struct promotion *p = container_of(job, struct promotion, job);
+
+	error_clear(&p->error);
+	promotion_ask(&p->run, &p->record, &p->error);
+}
+
+static void on_asked(struct ring_job *job)
+{
+	struct promotion *p = container_of(job, struct promotion, job);
+
+	p->run.is_asked = true;
+	if (!p->error.code && p->daemon->is_stopping)
+		error_set(&p->error, -ECANCELED, "replicad was stopped");
+	if (p->error.code)
+		end_run(p);
+	else
+		take_stage(p);
+}
+
+/* P6 */
+static bool asks_hook(struct promotion *p)
+{
+	p->job.blocking = ask_blocking;
+	p->job.done = on_asked;
+	return p->error.code == -EINPROGRESS &&
+	       !ring_job_start(p->daemon->reactors[0].ring, &p->job);
+}
+
+/* The pair's other volumes do not wait for what a hook does. */
 static void on_run(struct ring_job *job)
 {
 	struct promotion *p = container_of(job, struct promotion, job);
 
 	let_pairing_go(p);
 	let_dir_go(p);
+	if (asks_hook(p))
+		return;
 	p->job.blocking = pay_blocking;
 	p->job.done = on_paid;
 	if (p->error.code || p->run.is_dry ||
@@ -277,10 +311,8 @@ static void ask_server(struct promotion *p)
 		on_run(&p->job);
 }
 
-/* The last thing that is done with it: it may be gone. */
-static void go(struct promotion *p)
+static void take_stage(struct promotion *p)
 {
-	p->daemon->nr_promotions++;
 	p->state = PROMOTION_WAITING;
 	p->pairing = p->record.pair[0] ? pairing_find(p->daemon,
 						      p->record.pair) : NULL;
@@ -297,6 +329,14 @@ static void go(struct promotion *p)
 		start_run(p);
 	else
 		start_next(p->daemon);
+}
+
+/* The last thing that is done with it: it may be gone. */
+static void go(struct promotion *p)
+{
+	p->daemon->nr_promotions++;
+	p->run.is_asked = false;
+	take_stage(p);
 }
 
 /* --- where the volume is -------------------------------------------------- */

@@ -105,7 +105,6 @@ static struct hook_call hook_of(const struct resolution *r, enum hook hook)
 	};
 
 	snprintf(c.volume, sizeof(c.volume), "%s", name_of(r));
-	snprintf(c.volumes, sizeof(c.volumes), "%s", name_of(r));
 	snprintf(c.device, sizeof(c.device), "/dev/mapper/%s", r->device);
 	snprintf(c.reason, sizeof(c.reason), "%s", r->is_planned ?
 		 "a planned failover" : "the other site's data are kept");
