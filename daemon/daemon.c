@@ -373,23 +373,21 @@ static int load_config(struct daemon *daemon, const struct options *options,
 		       char error[CONFIG_ERROR_SIZE])
 {
 	struct config *config = &daemon->config;
-	const char *path = options->config ?: OPTIONS_DEFAULT_CONFIG;
 	int err = config_init(config);
 
-	if (!err && (options->config || !access(path, F_OK)))
-		err = config_load(config, path, false, error);
+	if (!err)
+		err = config_load_all(config, options->config,
+				      options->state_dir, error);
 	if (!err)
 		err = override(&config->socket, getenv("REPLICA_SOCKET"));
 	if (!err)
 		err = override(&config->socket, options->socket);
 	if (!err)
-		err = override(&config->state_dir, options->state_dir);
-	if (!err)
 		err = set_level(config, options->log_level, error);
 	snprintf(daemon->runtime_path, sizeof(daemon->runtime_path),
 		 "%.450s/volumes.conf", config->state_dir ?: "");
-	if (!err && !access(daemon->runtime_path, F_OK))
-		err = config_load(config, daemon->runtime_path, true, error);
+	for (struct config_record *r = config->warnings; !err && r; r = r->next)
+		log_warn(NULL, "%s:%d: %s", r->file, r->line, r->value);
 	return err;
 }
 
@@ -509,6 +507,7 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 		pairings_start(daemon);
 		hooks_pay_all(daemon);
 		start_volumes(daemon);
+		promotions_end(daemon);
 		watchdog_start(daemon->reactors[0].ring);
 		err = ring_run(daemon->reactors[0].ring);
 	}

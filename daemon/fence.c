@@ -18,7 +18,8 @@
  *    that was not renewed, or went with another member's, and the role of a
  *    device that was made anew are put up again. A hold is the group's: where
  *    one member suspends, all do.
- * N7 A fence that an earlier process has left is kept (N1), but not put up on
+ * N7 A volume that is being given up, or was, is not ours (giving-up.h).
+ * N8 A fence that an earlier process has left is kept (N1), but not put up on
  *    other members of the group for that: it may have been another group's. If
  *    the group is superseded, so are all of it, and each has its policy.
  */
@@ -28,6 +29,7 @@
 #include <stdbool.h>
 
 #include "events.h"
+#include "giving-up.h"
 #include "group.h"
 #include "kernel.h"
 #include "log.h"
@@ -105,7 +107,7 @@ static int apply(struct volume *v, enum fence_policy policy)
 	return err;
 }
 
-/* N6, N7 */
+/* N6, N8 */
 static enum fence_policy policy_of(const struct group *g,
 				   const struct volume *v)
 {
@@ -134,6 +136,8 @@ void fence_update(struct group *g)
 	for (struct volume *v = g->volumes; v; v = v->next) {
 		enum fence_policy policy;
 
+		if (giving_up_is_on(v))		/* N7 */
+			continue;
 		v->is_fence_found &= is_undecided(g);
 		policy = policy_of(g, v);
 		if (!is_up(v, policy))
@@ -156,7 +160,7 @@ void fence_on_timer(struct ring_timer *timer)
 	fence_update(g);
 }
 
-/* N2, N7 */
+/* N2, N8 */
 void fence_adopt(struct volume *v)
 {
 	if (v->info.role != DMR_ROLE_READONLY)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon.h"
+#include "giving-up.h"
 #include "group.h"
 #include "log.h"
 #include "reactor.h"
@@ -103,6 +104,7 @@ int group_may_sync(struct group *g, struct error *err)
 void group_tell_superseded(struct group *g)
 {
 	if (!g->superseded_hook.is_running && g->volumes &&
+	    g->volumes->identity.given_up != GIVEN_UP_DONE &&
 	    hooks_has(g->reactor->hooks, HOOK_SUPERSEDED))
 		begin(&g->superseded_hook, g, HOOK_SUPERSEDED);
 }
@@ -153,7 +155,8 @@ static void pay(void *arg, const char *volume)
 	struct owed *o;
 
 	/* Its giving up has not come to its end: it is ours still. */
-	if (daemon_find(daemon, volume)) {
+	if (daemon_find(daemon, volume) &&
+	    !giving_up_is_noted(daemon->config.state_dir, volume)) {
 		hooks_waive(&daemon->hooks, HOOK_AFTER_DEMOTE, volume);
 		return;
 	}

@@ -84,7 +84,11 @@ static void on_status(struct op *op)
 
 static void do_status(struct request *request)
 {
-	check_op(request, op_status(request->daemon, on_status, request));
+	const char *only = json_string_value(json_object_get(request->params,
+							     "volume"));
+
+	check_op(request, op_status(request->daemon, only, on_status,
+				    request));
 }
 
 static int set_text(struct volume_config *config, const char *key,
@@ -115,7 +119,8 @@ static int set_options(struct volume_config *config, json_t *options,
 	return err;
 }
 
-static int fill_config(struct volume_config *config, json_t *params,
+static int fill_config(const struct daemon *daemon,
+		       struct volume_config *config, json_t *params,
 		       char error[CONFIG_ERROR_SIZE])
 {
 	static const char *const keys[] = { "device", "target", "group" };
@@ -129,6 +134,8 @@ static int fill_config(struct volume_config *config, json_t *params,
 	if (!err)
 		err = set_options(config, json_object_get(params, "options"),
 				  error);
+	if (!err)
+		err = config_resolve(&daemon->config, config, error);
 	if (!err)
 		err = volume_config_check(config, error);
 	return err ? err : volume_config_check_clear(config, error);
@@ -149,7 +156,7 @@ static void do_enable(struct request *request)
 			       name);
 		return;
 	}
-	if (fill_config(config, request->params, error)) {
+	if (fill_config(request->daemon, config, request->params, error)) {
 		volume_config_destroy(config);
 		request_refuse(request, EXIT_USAGE_, "%s", error);
 		return;

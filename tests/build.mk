@@ -76,7 +76,7 @@ build/tests/replicad-sim: LDFLAGS += -Wl,--wrap=statvfs
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
 	backend-nbd-call.o backend-local.o backend-stage.o local-stage.o \
-	plugin-options.o config.o config-check.o state-file.o xfer.o limit.o batch.o pump.o \
+	plugin-options.o $(config-y) state-file.o xfer.o limit.o batch.o pump.o \
 	pump-read.o pump-compare.o pump-park.o spool.o window.o)
 tools-y += insert-tool successor
 build/tests/insert-tool: LDFLAGS += -Wl,--wrap=dm_task_create \
@@ -149,6 +149,8 @@ fail-nth-y := tests/fail-nth-ops.o tests/fail-nth-tables.o \
 	      tests/fail-inject.o tests/dm-raw.o tests/dmr.o tests/genl.o
 tools-y += storm
 storm-y := tests/storm-load.o tests/dm-raw.o tests/dmr.o tests/genl.o
+unit-y += unit-serve-image
+unit-serve-image-y := $(stage-rig-objs)
 unit-y += unit-stage-promote
 unit-stage-promote-y := $(stage-rig-objs)
 unit-y += unit-failover-files

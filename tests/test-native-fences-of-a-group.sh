@@ -55,7 +55,7 @@ policies readonly readonly
 start_daemon
 check "the next daemon does not know yet" wait_until 30 no_answer
 is "  one is fenced still (N1)" "$(field a writes)" refused
-is "  and the other is not for that (N7)" "$(field b writes)" allowed
+is "  and the other is not for that (N8)" "$(field b writes)" allowed
 check "  it is written" timeout 30 sim-ctl write b 0 4096 5
 serve a
 serve b
