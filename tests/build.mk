@@ -78,7 +78,7 @@ bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
 	backend-nbd-call.o backend-local.o backend-stage.o local-stage.o \
 	plugin-options.o $(config-y) state-file.o xfer.o limit.o batch.o pump.o \
 	pump-read.o pump-compare.o pump-park.o spool.o window.o)
-tools-y += insert-tool
+tools-y += insert-tool successor
 build/tests/insert-tool: LDFLAGS += -Wl,--wrap=dm_task_create \
 	-Wl,--wrap=dm_task_run
 unit-y += unit-dirty
