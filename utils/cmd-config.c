@@ -141,23 +141,27 @@ static int show(const struct args *args, const struct config *config)
 
 /* --- all ------------------------------------------------------------------ */
 
-typedef int action_fn(const struct args *args, const struct config *config);
+static const struct {
+	const char *name;
+	int (*run)(const struct args *args, const struct config *config);
+} actions[] = {
+	{ "check", check }, { "show", show },
+};
 
 static int run(const struct args *args)
 {
 	static const char *const names[] = { "check", "show", NULL };
-	static action_fn *const actions[] = { check, show };
 	const char *action = args->words[0];
 	struct config config;
 	int status;
 
-	for (int i = 0; names[i]; i++) {
-		if (strcmp(action, names[i]))
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		if (strcmp(action, actions[i].name))
 			continue;
 		status = load(args, &config);
 		if (status)
 			return status;
-		status = actions[i](args, &config);
+		status = actions[i].run(args, &config);
 		config_clear(&config);
 		return status;
 	}
