@@ -46,6 +46,7 @@ replicad-objs := $(addprefix daemon/,$(replicad-y))
 replicactl-objs := $(addprefix utils/,$(replicactl-y)) \
 		   $(if $(replicactl-y),kmod/format.o daemon/history-json.o \
 		   daemon/salvage-file.o daemon/notify.o \
+		   daemon/pairing-file.o daemon/pairing-token.o \
 		   $(patsubst %.c,%.o,$(wildcard daemon/config*.c)) \
 		   daemon/state-file.o daemon/log.o)
 plugin-objs := $(addprefix daemon/,$(plugin-y))

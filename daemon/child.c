@@ -35,7 +35,7 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int set_files(int log)
+static int set_files(int log, int give)
 {
 	int null = open("/dev/null", O_RDONLY);
 
@@ -43,11 +43,16 @@ static int set_files(int log)
 		return -errno;
 	if (log >= 0 && (dup2(log, 1) < 0 || dup2(log, 2) < 0))
 		return -errno;
-	return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) ? -errno : 0;
+	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC))
+		return -errno;
+	if (!give || (give == 3 && !fcntl(3, F_SETFD, 0)))
+		return 0;
+	return dup2(give, 3) < 0 ? -errno : 0;
 }
 
 /* H1, H3. Does not return; what went wrong goes to @report. */
-static void become(char *const argv[], int log, pid_t parent, int report)
+static void become(char *const argv[], int log, int give, pid_t parent,
+		   int report)
 {
 	int err;
 
@@ -56,7 +61,8 @@ static void become(char *const argv[], int log, pid_t parent, int report)
 		_exit(127);
 	reset_signals();
 	setpgid(0, 0);
-	err = set_files(log);
+	report = fcntl(report, F_DUPFD_CLOEXEC, 4);	/* 3 is taken */
+	err = set_files(log, give);
 	if (!err) {
 		execvp(argv[0], argv);
 		err = -errno;
@@ -78,7 +84,7 @@ static int read_report(int fd)
 	return n == sizeof(err) ? err : 0;
 }
 
-static int spawn(pid_t *pid, char *const argv[], int log)
+static int spawn(pid_t *pid, char *const argv[], int log, int give)
 {
 	pid_t parent = getpid();
 	int report[2], err;
@@ -87,7 +93,7 @@ static int spawn(pid_t *pid, char *const argv[], int log)
 		return -errno;
 	*pid = fork();
 	if (!*pid)
-		become(argv, log, parent, report[1]);
+		become(argv, log, give, parent, report[1]);
 	err = *pid < 0 ? -errno : 0;
 	close(report[1]);
 	if (!err) {
@@ -102,7 +108,7 @@ static int spawn(pid_t *pid, char *const argv[], int log)
 int child_start(struct child *c, struct ring *ring, char *const argv[],
 		int log)
 {
-	int err = spawn(&c->pid, argv, log);
+	int err = spawn(&c->pid, argv, log, c->give);
 
 	if (err) {
 		c->pid = 0;

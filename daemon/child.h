@@ -2,8 +2,9 @@
 /*
  * A program that runs as long as we want it to, and not longer than the daemon.
  *
- * H1 the child has no descriptor of ours but 0 (/dev/null), 1 and 2, blocks no
- *    signal and ignores none, and is in a process group of its own.
+ * H1 the child has no descriptor of ours but 0 (/dev/null), 1, 2 and what it
+ *    is given as 3, blocks no signal and ignores none, and is in a group of
+ *    processes of its own.
  * H2 ended() comes once, when it has been reaped; before that its pid is not
  *    anybody else's.
  * H3 it gets SIGTERM when the ring's thread ends, whatever ends that, and while
@@ -22,6 +23,7 @@ struct child {
 	struct ring *ring;
 	pid_t pid;			/* 0: it does not run */
 	int pidfd;
+	int give;			/* is its 3; 0: it has none. Caller's */
 	struct ring_op poll;
 	/* @status: as wait() gives it. The child may be started again. */
 	void (*ended)(struct child *child, int status);

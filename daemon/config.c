@@ -24,7 +24,7 @@ const struct key daemon_keys[] = {
 	  NULL },
 	{ "state_dir", KEY_TEXT, D(state_dir), "/var/lib/replica", 0, 0, NULL },
 	{ "plugin", KEY_TEXT, D(plugin), "replica", 0, 0, NULL },
-	{ "hooks", KEY_TEXT, D(hooks), "/etc/replica/hooks", 0, 0, NULL },
+	{ "hooks", KEY_TEXT, D(hooks), NULL, 0, 0, NULL },
 	{ "hook_timeout", KEY_DURATION, D(hook_timeout_ms), "60s", 100,
 	  HOUR_MS, NULL },
 	{ "reactors", KEY_NUMBER, D(reactors), "0", 0, 64, NULL },

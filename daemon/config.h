@@ -114,7 +114,8 @@ struct section {
 struct config {
 	char *socket;
 	char *state_dir;
-	char *hooks;		/* their folder; NULL = none */
+	char *hooks;		/* their folder; NULL = the usual one, if it is
+				 * there; "none" */
 	uint64_t hook_timeout_ms;
 	char *plugin;		/* nbdkit's name for ours, or its path */
 	uint64_t reactors;	/* 0 = one per core */

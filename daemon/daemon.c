@@ -472,13 +472,18 @@ static int insert(struct daemon *daemon, unsigned int wait_s,
 
 static void set_hooks(struct daemon *daemon)
 {
+	const char *named = daemon->config.hooks;
+	bool is_none = named && !strcmp(named, "none");
+
 	daemon->hooks = (struct hooks){
-		.dir = daemon->config.hooks,
+		.dir = is_none ? NULL : named ?: HOOKS_DEFAULT_DIR,
+		.must_exist = named,
 		.state_dir = daemon->config.state_dir,
 		.socket = daemon->config.socket,
 		.limit_ms = daemon->config.hook_timeout_ms,
 		.is_stopping = &daemon->is_stopping,
 	};
+	hooks_check(&daemon->hooks);
 }
 
 static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
@@ -502,6 +507,7 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 		pairings_start(daemon);
 		hooks_pay_all(daemon);
 		start_volumes(daemon);
+		promotions_end(daemon);
 		watchdog_start(daemon->reactors[0].ring);
 		err = ring_run(daemon->reactors[0].ring);
 	}
@@ -509,13 +515,30 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 	return err;
 }
 
+/*
+ * Whoever started us without them: else a file, or a pipe to a child, becomes
+ * what is logged to.
+ */
+static void open_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int daemon_main(int argc, char **argv, const struct kernel_ops *kernel_ops)
 {
 	char error[CONFIG_ERROR_SIZE] = "";
 	struct daemon daemon = { .kernel_ops = kernel_ops };
 	struct options options;
-	int status = options_parse(&options, argc, argv), err;
+	int status, err;
 
+	open_standard_files();
+	status = options_parse(&options, argc, argv);
 	if (status >= 0)
 		return status;
 	json_object_seed(0); /* before there are threads */

@@ -26,24 +26,17 @@ static void on_run(struct ring_job *job)
 {
 	struct group_hook *h = container_of(job, struct group_hook, job);
 
+	hook_call_clear(&h->call);
 	h->is_running = false;
 	h->is_answered = true;
 	group_kick(h->group);
 }
 
-static void add_name(struct hook_call *c, const char *name)
-{
-	size_t len = strlen(c->volumes);
-
-	if (len + strlen(name) + 2 > sizeof(c->volumes))
-		return;
-	sprintf(c->volumes + len, "%s%s", len ? " " : "", name);
-}
-
-static void fill(struct group_hook *h, struct group *g, enum hook hook)
+static int fill(struct group_hook *h, struct group *g, enum hook hook)
 {
 	const struct volume *v = g->volumes;
 	struct hook_call *c = &h->call;
+	int err = 0;
 
 	memset(h, 0, sizeof(*h));
 	h->group = g;
@@ -57,8 +50,9 @@ static void fill(struct group_hook *h, struct group *g, enum hook hook)
 	snprintf(c->device, sizeof(c->device), "/dev/mapper/%s",
 		 v->device.name);
 	snprintf(c->reason, sizeof(c->reason), "%s", pair_reason(&g->pair));
-	for (; v; v = v->next)
-		add_name(c, v->config->name);
+	for (; !err && v; v = v->next)
+		err = hook_call_add(c, v->config->name);
+	return err;
 }
 
 /* Another value for each set of connections. */
@@ -73,17 +67,20 @@ static unsigned int connections_of(const struct group *g)
 
 static void begin(struct group_hook *h, struct group *g, enum hook hook)
 {
-	int err;
+	int err = fill(h, g, hook);
 
-	fill(h, g, hook);
 	h->connections = connections_of(g);
 	h->job.blocking = run_blocking;
 	h->job.done = on_run;
-	err = ring_job_start(g->reactor->ring, &h->job);
+	if (!err)
+		err = ring_job_start(g->reactor->ring, &h->job);
 	h->is_running = !err;
 	h->is_answered = err;
-	if (err)
-		error_set(&h->err, err, "hook %s: no thread", hook_name(hook));
+	if (!err)
+		return;
+	hook_call_clear(&h->call);
+	error_set(&h->err, err, "hook %s: no thread, or no memory",
+		  hook_name(hook));
 }
 
 int group_may_sync(struct group *g, struct error *err)
@@ -119,8 +116,10 @@ bool group_hooks_are_idle(struct group *g, bool is_ending)
 
 	for (int i = 0; i < 2; i++) {
 		is_idle &= !all[i]->is_running;
-		if (is_ending)
-			__atomic_store_n(&all[i]->stop, true, __ATOMIC_RELAXED);
+		if (!is_ending)
+			continue;
+		__atomic_store_n(&all[i]->stop, true, __ATOMIC_RELAXED);
+		all[i]->is_answered = false;	/* of other members, perhaps */
 	}
 	return is_idle;
 }

@@ -106,7 +106,10 @@ static int fill_wish(struct testdev_wish *wish, const struct request *request,
 void do_test(struct request *request)
 {
 	const char *target = target_of(request);
-	struct testdev_wish wish = { .target = target };
+	struct testdev_wish wish = {
+		.target = target,
+		.may_open = !text_of(request, "target"),
+	};
 	struct error err = { 0 };
 
 	if (!target)

@@ -84,7 +84,11 @@ static void on_status(struct op *op)
 
 static void do_status(struct request *request)
 {
-	check_op(request, op_status(request->daemon, on_status, request));
+	const char *only = json_string_value(json_object_get(request->params,
+							     "volume"));
+
+	check_op(request, op_status(request->daemon, only, on_status,
+				    request));
 }
 
 static int set_text(struct volume_config *config, const char *key,

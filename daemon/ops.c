@@ -24,6 +24,7 @@
 #include "group.h"
 #include "insertion.h"
 #include "log.h"
+#include "look.h"
 #include "status.h"
 #include "verify.h"
 #include "volume.h"
@@ -124,6 +125,7 @@ static struct op *put_in_line(struct op *op)
 void op_free(struct op *op)
 {
 	json_decref(op->result);
+	look_destroy(op->look);
 	volume_config_destroy(op->config);
 	free(op);
 }
@@ -672,18 +674,21 @@ struct op *op_stop_all(struct daemon *daemon, op_done_fn *done, void *arg)
 
 static void status_on_reactor(struct op *op)
 {
-	for (struct group *g = op->reactor->groups; g; g = g->next)
-		for (struct volume *v = g->volumes; v; v = v->next)
-			json_array_append_new(op->result, status_volume(v));
+	if (op->name[0])
+		status_one(op->result, op->reactor, op->name);
+	else
+		status_reactor(op->result, op->reactor, &op->look);
 	go_to_next(op, status_on_reactor);
 }
 
-struct op *op_status(struct daemon *daemon, op_done_fn *done, void *arg)
+struct op *op_status(struct daemon *daemon, const char *only,
+		     op_done_fn *done, void *arg)
 {
 	struct op *op = create(daemon, NULL, done, arg);
 
 	if (!op)
 		return NULL;
+	snprintf(op->name, sizeof(op->name), "%s", only ? only : "");
 	op->result = json_array();
 	go_to_next(op, status_on_reactor);
 	return op;

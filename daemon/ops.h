@@ -17,6 +17,7 @@
 #include "ring.h"
 
 struct group;
+struct look;
 struct volume;
 
 typedef void op_done_fn(struct op *op);
@@ -40,6 +41,7 @@ struct op {
 	struct volume_config *config;
 	struct volume *volume;
 	struct group *group;
+	struct look *look;		/* status: by the first reactor */
 	struct kernel_device device;
 	char name[64];
 	bool is_in_line;
@@ -72,8 +74,9 @@ struct op *op_start(struct daemon *daemon, struct entry *entry,
 struct op *op_start_groups(struct daemon *daemon, op_done_fn *done, void *arg);
 /* Stops all groups, aborting what is not finished soon, and frees them. */
 struct op *op_stop_all(struct daemon *daemon, op_done_fn *done, void *arg);
-/* ->result: an array with an object for each volume. */
-struct op *op_status(struct daemon *daemon, op_done_fn *done, void *arg);
+/* ->result: an array with an object for each volume, or @only (not NULL). */
+struct op *op_status(struct daemon *daemon, const char *only,
+		     op_done_fn *done, void *arg);
 
 void op_free(struct op *op);
 

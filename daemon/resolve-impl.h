@@ -29,8 +29,6 @@ struct resolution {
 	char dir[PATH_MAX], path[PATH_MAX], live[PATH_MAX];
 	char device[DMR_NAME_LEN];
 	enum resolve_phase phase;
-	bool is_made;			/* its device goes with its target */
-	bool was_promoted;		/* there is a device to be removed */
 	bool is_counted;		/* nobody else has it open */
 	bool is_over;			/* it was given up before */
 	bool is_owed;			/* after-demote, if it is given up */

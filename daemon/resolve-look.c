@@ -206,6 +206,5 @@ void resolve_find(struct resolution *r, const struct volume *v)
 		return;
 	snprintf(r->live, sizeof(r->live), "%s", v->device.live);
 	snprintf(r->device, sizeof(r->device), "%s", v->device.name);
-	r->is_made = v->config->origin;
 	note_info(r, v);
 }

@@ -14,7 +14,6 @@
 #include "giving-up.h"
 #include "hooks.h"
 #include "log.h"
-#include "ops.h"
 #include "promotion.h"
 
 #define PIECE_BYTES	(1U << 20)
@@ -62,13 +61,6 @@ static void finish(struct resolution *r)
 	free(r);
 }
 
-static void let_device_go(struct resolution *r)
-{
-	if (r->fd >= 0)
-		close(r->fd);
-	r->fd = -1;
-}
-
 static void on_undone(struct ring_work *work)
 {
 	finish(container_of(work, struct resolution, work));
@@ -113,7 +105,6 @@ static struct hook_call hook_of(const struct resolution *r, enum hook hook)
 	};
 
 	snprintf(c.volume, sizeof(c.volume), "%s", name_of(r));
-	snprintf(c.volumes, sizeof(c.volumes), "%s", name_of(r));
 	snprintf(c.device, sizeof(c.device), "/dev/mapper/%s", r->device);
 	snprintf(c.reason, sizeof(c.reason), "%s", r->is_planned ?
 		 "a planned failover" : "the other site's data are kept");
@@ -138,62 +129,28 @@ static void finish_with_hook(struct resolution *r)
 	run_job(r, pay_blocking, on_paid);
 }
 
-/* --- the device of a promotion -------------------------------------------- */
+/* --- the end of one that is given up -------------------------------------- */
 
-static void remove_blocking(struct ring_job *job)
+static void on_ended(void *arg, const struct error *err)
 {
-	struct resolution *r = container_of(job, struct resolution, job);
-	char error[KERNEL_ERROR_SIZE] = "";
-	int ret = r->daemon->kernel_ops->deactivate(r->device, error);
+	struct resolution *r = arg;
 
-	if (ret)
-		error_set(&r->error, ret, "%s: it is given up, but its device "
-			  "could not be removed: %.120s", name_of(r), error);
-}
-
-static void on_removed(struct ring_job *job)
-{
-	finish_with_hook(container_of(job, struct resolution, job));
-}
-
-static void on_disabled(struct op *op)
-{
-	struct resolution *r = op->arg;
-
-	if (op->err)
-		error_set(&r->error, op->err, "%.200s", op->error[0] ?
-			  op->error : strerror(-op->err));
-	op_free(op);
-	if (r->error.code) {
-		finish(r);
-		return;
-	}
-	let_device_go(r);
-	run_job(r, remove_blocking, on_removed);
-}
-
-/* One that was promoted is not made again (T4), and goes. */
-static void end_given_up(struct resolution *r)
-{
-	int ret = promotion_forget(r->daemon, name_of(r), &r->was_promoted);
-
-	r->is_owed = false;		/* it will be paid */
-	if (ret) {
-		error_set(&r->error, ret, "%s: the record of its failover: %s",
-			  name_of(r), strerror(-ret));
-		finish(r);
-		return;
-	}
-	if (r->is_made || !r->was_promoted)	/* else it is we who use it */
-		let_device_go(r);
-	if (!r->was_promoted) {
+	if (!err) {
 		finish_with_hook(r);
 		return;
 	}
-	if (op_disable(r->daemon, name_of(r), on_disabled, r))
-		return;
-	error_set(&r->error, -ENOMEM, "no memory");
+	error_set(&r->error, err->code, "%s", err->text);
 	finish(r);
+}
+
+/* The claim is over: it is we who would use the device. */
+static void end_given_up(struct resolution *r)
+{
+	r->is_owed = false;		/* it will be paid */
+	if (r->fd >= 0)
+		close(r->fd);
+	r->fd = -1;
+	promotion_end(r->daemon, name_of(r), on_ended, r);
 }
 
 static void go_to_reactor(struct resolution *r);
@@ -477,6 +434,10 @@ static int check(const struct daemon *daemon, const struct resolve_request *q,
 {
 	const struct entry *entry = daemon_find(daemon, q->volume);
 
+	if (promotion_is_ending(daemon, q->volume))
+		return is_under_way(daemon, q->volume) ?
+		       error_set(err, -EBUSY, "%.60s: is being resolved",
+				 q->volume) : 0;
 	if (!entry)
 		return error_set(err, -ENOENT, "there is no volume %.60s",
 				 q->volume);
@@ -509,7 +470,9 @@ static struct resolution *create(struct daemon *daemon,
 	r->is_dry = q->is_dry;
 	r->is_planned = q->is_planned;
 	r->wait_ns = q->wait_ms * 1000000ULL;
-	r->reactor = daemon_find(daemon, q->volume)->reactor;
+	r->is_over = promotion_is_ending(daemon, q->volume);
+	if (!r->is_over)
+		r->reactor = daemon_find(daemon, q->volume)->reactor;
 	snprintf(r->info.volume, sizeof(r->info.volume), "%s", q->volume);
 	if (q->dir)
 		snprintf(r->dir, sizeof(r->dir), "%s", q->dir);
@@ -539,6 +502,13 @@ void resolve_keep_peer(struct daemon *daemon, const struct resolve_request *q,
 	}
 	r->done = done;
 	r->arg = arg;
+	if (r->is_over) {
+		if (r->is_dry)
+			finish(r);
+		else
+			end_given_up(r);
+		return;
+	}
 	r->work.run = find_device;
 	ring_post(r->reactor->ring, &r->work);
 }

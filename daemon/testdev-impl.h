@@ -22,6 +22,8 @@ enum testdev_state {
 	TESTDEV_DROPPING,
 };
 
+struct testdev_pin;
+
 struct testdev {
 	struct testdev *next;		/* daemon->testdevs */
 	struct daemon *daemon;
@@ -35,7 +37,8 @@ struct testdev {
 	uint64_t created_ns;		/* since 1970 */
 	unsigned int tries;		/* of asking and holding */
 	bool is_asking;
-	struct nbd_conn *hold;		/* V1 */
+	struct nbd_conn *hold;		/* V1; or: */
+	struct testdev_pin *pin;	/* an image of a stage of ours */
 	struct nbd_conn *probe;		/* of our nbdkit, while STARTING */
 	struct ring_timer again;	/* the next probe; the last resort */
 	uint64_t deadline_ns;		/* of STARTING */
@@ -58,6 +61,15 @@ void testdev_path(const struct daemon *daemon, const char *name,
 		  const char *suffix, char path[TESTDEV_PATH_LEN]);
 json_t *testdev_json(const struct testdev *t);
 
+/* --- testdev-epoch.c ------------------------------------------------------ */
+
+/*
+ * What t->wish says, of @h: to t->epoch, ->cut_time and ->volume. 0 or -errno
+ * with a sentence.
+ */
+int testdev_choose_epoch(struct testdev *t, const struct history *h,
+			 struct error *err);
+
 /* --- testdev-source.c ----------------------------------------------------- */
 
 #define TESTDEV_SOURCE_ARGS	9
@@ -71,7 +83,31 @@ struct testdev_source {
 /* For the URI of an export. 0 or -errno with a sentence; then *s is empty. */
 int testdev_source_make(struct testdev_source *s, const char *image,
 			struct error *err);
+/* For the socket that nbdkit is given as 3. */
+int testdev_source_make_fd(struct testdev_source *s, struct error *err);
 void testdev_source_clear(struct testdev_source *s);
+
+/* --- testdev-pin.c: an image of a stage that this process has open -------- */
+
+/*
+ * Opens t->epoch of the stage that t->target names. 0, t->pin is set and
+ * testdev_pinned() comes, later; or -errno with a sentence.
+ */
+int testdev_pin_start(struct testdev *t, struct error *err);
+
+/* In testdev.c: the image is open, or *err tells why not (-ENOENT: it went). */
+void testdev_pinned(struct testdev *t, const struct error *err);
+
+/* The end of a socket for nbdkit to read the image from. */
+int testdev_pin_socket(const struct testdev_pin *pin);
+
+/*
+ * Once, after testdev_pinned(), when nbdkit has its end of the socket or never
+ * will: it is served until nbdkit has closed it. Then testdev_unpinned() comes,
+ * and there is no pin.
+ */
+void testdev_pin_serve(struct testdev_pin *pin);
+void testdev_unpinned(struct testdev *t);
 
 /* --- testdev-attach.c: these block ---------------------------------------- */
 

@@ -74,6 +74,13 @@ int testdev_source_make(struct testdev_source *s, const char *image,
 	return ret;
 }
 
+int testdev_source_make_fd(struct testdev_source *s, struct error *err)
+{
+	memset(s, 0, sizeof(*s));
+	return add(s, "socket-fd", "3") ?
+	       error_set(err, -ENOMEM, "no memory") : 0;
+}
+
 void testdev_source_clear(struct testdev_source *s)
 {
 	while (s->nr)

@@ -138,7 +138,7 @@ static void end_nbdkit(struct testdev *t)
 /* Takes the next step towards its end; the last one frees it. */
 static void let_go(struct testdev *t)
 {
-	bool is_held = t->hold || t->probe;
+	bool is_held = t->hold || t->probe || t->pin;
 
 	if (t->state != TESTDEV_DROPPING || t->is_asking || t->is_job)
 		return;
@@ -248,10 +248,12 @@ static int run_nbdkit(struct testdev *t, const struct testdev_source *source)
 static int start_nbdkit(struct testdev *t, struct error *err)
 {
 	struct testdev_source source;
-	int ret = testdev_source_make(&source, t->image, err);
+	int ret = t->pin ? testdev_source_make_fd(&source, err) :
+			   testdev_source_make(&source, t->image, err);
 
 	if (ret)
 		return ret;
+	t->nbdkit.give = t->pin ? testdev_pin_socket(t->pin) : 0;
 	ret = run_nbdkit(t, &source);
 	testdev_source_clear(&source);
 	return ret ? error_set(err, ret, "nbdkit cannot be started: %s",
@@ -392,9 +394,8 @@ static int start(struct testdev *t, struct error *err)
 
 static int ask(struct testdev *t, struct error *err);
 
-static void on_held(struct nbd_conn *conn, void *arg)
+static void begin(struct testdev *t)
 {
-	struct testdev *t = arg;
 	struct error err = { 0 };
 
 	t->state = TESTDEV_STARTING;
@@ -402,20 +403,11 @@ static void on_held(struct nbd_conn *conn, void *arg)
 		give_up(t, &err);
 }
 
-/* Before it is READY there is more to come, or an error. */
-static void on_hold_closed(struct nbd_conn *conn, void *arg, int code,
-			   const char *text)
+/* Nothing holds the epoch: it went meanwhile, or cannot be had. */
+static void retry(struct testdev *t, int code, const char *text)
 {
-	struct testdev *t = arg;
 	struct error err = { 0 };
 
-	t->hold = NULL;
-	if (t->state == TESTDEV_DROPPING) {
-		let_go(t);
-		return;
-	}
-	if (t->state != TESTDEV_HOLDING)
-		return;			/* nbdkit has its own by now */
 	if (code == -ENOENT && ++t->tries < TRIES) {
 		code = ask(t, &err);
 		if (!code)
@@ -426,12 +418,51 @@ static void on_hold_closed(struct nbd_conn *conn, void *arg, int code,
 	give_up(t, &err);
 }
 
+static void on_held(struct nbd_conn *conn, void *arg)
+{
+	begin(arg);
+}
+
+/* Before it is READY there is more to come, or an error. */
+static void on_hold_closed(struct nbd_conn *conn, void *arg, int code,
+			   const char *text)
+{
+	struct testdev *t = arg;
+
+	t->hold = NULL;
+	if (t->state == TESTDEV_DROPPING)
+		let_go(t);
+	else if (t->state == TESTDEV_HOLDING)	/* else nbdkit has its own */
+		retry(t, code, text);
+}
+
+/* After begin(), whatever became of it, nbdkit has its socket or never will. */
+void testdev_pinned(struct testdev *t, const struct error *err)
+{
+	bool is_wanted = t->state != TESTDEV_DROPPING;
+
+	if (!err->code) {
+		if (is_wanted)
+			begin(t);
+		testdev_pin_serve(t->pin);
+	} else if (is_wanted) {
+		retry(t, err->code, err->text);
+	} else {
+		let_go(t);
+	}
+}
+
+void testdev_unpinned(struct testdev *t)
+{
+	let_go(t);	/* if it waits for that */
+}
+
 static const struct nbd_callbacks hold_callbacks = {
 	.ready = on_held,
 	.closed = on_hold_closed,
 };
 
-static int hold(struct testdev *t, struct error *err)
+static int connect_image(struct testdev *t, struct error *err)
 {
 	const struct nbd_opts opts = { .deadline_ms = HOLD_MS };
 	char suffix[STAGE_NAME_LEN + 24];
@@ -444,8 +475,17 @@ static int hold(struct testdev *t, struct error *err)
 		t->hold = NULL;
 		return error_set(err, -ENOMEM, "no memory");
 	}
-	t->state = TESTDEV_HOLDING;
 	return 0;
+}
+
+static int hold(struct testdev *t, struct error *err)
+{
+	int ret = stage_name_is(t->target) ? testdev_pin_start(t, err) :
+					     connect_image(t, err);
+
+	if (!ret)
+		t->state = TESTDEV_HOLDING;
+	return ret;
 }
 
 /* --- ASKING --------------------------------------------------------------- */
@@ -484,42 +524,6 @@ static int set_socket(struct testdev *t, struct error *err)
 	return 0;
 }
 
-static int refuse_epoch(const struct testdev *t, const struct history *h,
-			struct error *err)
-{
-	const struct stage_epoch *oldest = NULL;
-
-	for (size_t i = 0; !oldest && i < h->nr; i++)
-		if (h->epochs[i].is_clean)
-			oldest = &h->epochs[i];
-	if (!oldest)
-		return error_set(err, -ESTALE, "%s: there is no consistent "
-				 "image yet", h->name);
-	return error_set(err, -ENOENT, "%s: the history does not go back that "
-			 "far: its oldest image is epoch %" PRIu64, h->name,
-			 oldest->epoch);
-}
-
-static int choose_epoch(struct testdev *t, const struct history *h,
-			struct error *err)
-{
-	const struct testdev_wish *w = &t->wish;
-	const struct stage_epoch *e;
-
-	if (w->epoch > h->last_clean && h->last_clean)
-		return error_set(err, -ENOENT, "%s: there is no epoch %" PRIu64
-				 " yet, the newest image is that of %" PRIu64,
-				 h->name, w->epoch, h->last_clean);
-	e = w->at_ns ? history_find_time(h, w->at_ns) :
-		       history_find(h, w->epoch ?: UINT64_MAX);
-	if (!e)
-		return refuse_epoch(t, h, err);
-	t->epoch = e->epoch;
-	t->cut_time = e->cut_time;
-	memcpy(t->volume, h->name, sizeof(t->volume));
-	return 0;
-}
-
 static void on_history(void *arg, const struct history *h,
 		       const struct error *told)
 {
@@ -536,7 +540,7 @@ static void on_history(void *arg, const struct history *h,
 		give_up(t, told);
 		return;
 	}
-	ret = choose_epoch(t, h, &err);
+	ret = testdev_choose_epoch(t, h, &err);
 	if (!ret && !*t->name)
 		choose_name(t);
 	if (!ret)
@@ -572,11 +576,6 @@ static int check_wish(const struct daemon *daemon,
 {
 	unsigned int nr = 0;
 
-	if (stage_name_is(wish->target))	/* S9 */
-		return error_set(err, -EOPNOTSUPP, "a test device is served by "
-				 "nbdkit, which cannot open a stage that "
-				 "replicad has open: serve the stage by nbdkit "
-				 "and replicate to that");
 	for (const struct testdev *t = daemon->testdevs; t; t = t->next)
 		nr++;
 	if (nr >= TESTDEVS_MAX)

@@ -5,9 +5,10 @@
  * front of VOL@EPOCH at the target; what is written is gone with it.
  *
  *	ASKING		the target's history is read, an epoch is chosen
- *	  -> HOLDING	a connection to VOL@EPOCH pins it [on_history]
+ *	  -> HOLDING	a connection to VOL@EPOCH pins it; in a stage of this
+ *			process, the image itself does [on_history]
  *	HOLDING
- *	  -> ASKING	the epoch went meanwhile: again [on_hold_closed]
+ *	  -> ASKING	the epoch went meanwhile: again [retry]
  *	  -> STARTING	nbdkit is being started, and tried until it answers
  *			[on_held]
  *	STARTING
@@ -50,7 +51,9 @@ enum testdev_attach {
 
 /* What is asked for. Strings are copied. */
 struct testdev_wish {
-	const char *target;	/* URI of the volume at its target */
+	const char *target;	/* URI of the volume at its target; a stage */
+	bool may_open;		/* the stage, with what the target says of it;
+				 * else it must be open */
 	const char *name;	/* or NULL: VOLUME-EPOCH */
 	uint64_t epoch;		/* this, or the newest image below; 0 = any */
 	uint64_t at_ns;		/* cut by then, ns since 1970; 0 = newest */

@@ -149,6 +149,8 @@ fail-nth-y := tests/fail-nth-ops.o tests/fail-nth-tables.o \
 	      tests/fail-inject.o tests/dm-raw.o tests/dmr.o tests/genl.o
 tools-y += storm
 storm-y := tests/storm-load.o tests/dm-raw.o tests/dmr.o tests/genl.o
+unit-y += unit-serve-image
+unit-serve-image-y := $(stage-rig-objs)
 unit-y += unit-stage-promote
 unit-stage-promote-y := $(stage-rig-objs)
 unit-y += unit-failover-files

@@ -114,7 +114,9 @@ static int do_get(char **argv, int argc)
 {
 	struct dmr_info i;
 	bool is_plain;
-	int err = sim_info(argv[0], &i, &is_plain);
+	uint64_t gets = 0, dumps = 0;
+	int err = sim_info(argv[0], &i, &is_plain) ?:
+		  sim_asked(argv[0], &gets, &dumps);
 	const struct { const char *name; uint64_t value; } fields[] = {
 		{ "dirty", i.nr_dirty }, { "frozen", i.nr_frozen },
 		{ "epoch", i.epoch }, { "committed", i.last_committed },
@@ -124,6 +126,7 @@ static int do_get(char **argv, int argc)
 		{ "plain", is_plain }, { "degraded", i.nr_degraded },
 		{ "flags", i.dev_flags }, { "loads", i.loads },
 		{ "ancestors", i.nr_ancestors }, { "role", i.role },
+		{ "gets", gets }, { "dumps", dumps },
 	};
 
 	for (size_t f = 0; !err && f < sizeof(fields) / sizeof(*fields); f++)

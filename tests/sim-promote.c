@@ -153,11 +153,14 @@ int sim_activate(const struct kernel_promoted *p,
 	return err ? refuse(error, err, p->metadata) : 0;
 }
 
+/* A test that has made the file "stays" says: somebody has it open. */
 int sim_deactivate(const char *name, char error[KERNEL_ERROR_SIZE])
 {
 	LOCKED;
 	struct sim_volume *v = sim_find(name);
 
+	if (v && !access(sim_path("stays", ""), F_OK))
+		return refuse(error, -EBUSY, name);
 	if (v)
 		v->is_plain = true;
 	return 0;

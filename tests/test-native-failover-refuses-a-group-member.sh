@@ -44,7 +44,7 @@ printf '{ "schema_version": 1, "volume": "a", "pair": "p", "dir": "%s",
 	$((native_mib << 20)) >"$site_b/state/promotions/a.json"
 start_b
 check "a record of it goes at the next start" wait_until 30 nothing_begun
-check "with a word" grep -q "failover: .*not promoted in parts" "$b_log"
+check "with a word" wait_until 30 grep -q "failover: .*not promoted in parts" "$b_log"
 check "and the pair is served" wait_until 30 serves p
 kill_pid $b_pid
 finish

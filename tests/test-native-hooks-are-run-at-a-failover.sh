@@ -36,6 +36,8 @@ b replicactl failover a --force >/dev/null 2>&1 &
 asking=$!
 cleanup_fn kill_pid $asking
 wait_until 30 has_run "$h" 2
+check "while it runs the replica is served" \
+	eval 'sim-ctl write a 8192 4096 4; wait_settled a 60'
 kill_b
 rm "$scratch_dir/block"
 start_b

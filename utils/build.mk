@@ -9,4 +9,4 @@ replicactl-y += cmd-failover.o cmd-resolve.o cmd-salvage.o moment.o confirm.o
 replicactl-y += cmd-config.o
 replicactl-y += cmd-metrics.o metrics.o metrics-http.o
 replicactl-y += cmd-top.o top-history.o top-screen.o events2.o
-replicactl-y += cmd-doctor.o doctor-system.o doctor-config.o
+replicactl-y += cmd-doctor.o doctor-system.o doctor-config.o doctor-target.o

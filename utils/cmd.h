@@ -62,6 +62,10 @@ json_t *ctl_call(const struct args *args, const char *method, json_t *params,
 
 /* The same, but a failure is not told: NULL. For what may be left out. */
 json_t *ctl_peek(const struct args *args, const char *method, json_t *params);
+/* The same; NULL: *err tells why. */
+struct rpc_error;
+json_t *ctl_try(const struct args *args, const char *method, json_t *params,
+		struct rpc_error *err);
 json_t *ctl_peek_for(const struct args *args, double standard,
 		     const char *method, json_t *params);
 
