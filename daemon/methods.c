@@ -250,6 +250,7 @@ static const struct method {
 	{ "pair_join", do_pair_join, true },
 	{ "pair_list", do_pair_list, true },
 	{ "pair_revoke", do_pair_revoke, true },
+	{ "reload", do_reload, true },
 	{ "events", request_subscribe, true },
 	{ "shutdown", do_shutdown, true },
 };
