@@ -44,7 +44,7 @@ static bool load(struct doctor *d, const char *path, bool is_runtime)
 	if (doctor_is_hidden(d, path, R_OK)) {
 		doctor_cannot(d, "config", path);
 		free(file);
-		return is_runtime; /* the rest is worth a look */
+		return is_runtime;	/* the rest is worth a look */
 	}
 	if (file && doctor_has(d, path))
 		err = config_read(&d->config, file, is_runtime, error);
