@@ -17,6 +17,7 @@ static const struct {
 	{ "<is> True", "perhaps", false },
 	{ "<in> async", "async", true }, { "<in> syn", "async", true },
 	{ "<in> sync2", "async", false },
+	{ "<in>", "async", false }, { "s>=", "a", false },
 	{ "<all-in> a b", "xaybz", true }, { "<all-in> a c", "xaybz", false },
 	{ "<or> 10 <or> 9", "9", true }, { "<or> 10 <or> 9", "10", true },
 	{ "<or> 10 <or> 9", "1", false }, { "<or> 10", "100", false },
