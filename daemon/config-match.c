@@ -353,7 +353,8 @@ static bool forbids(const struct section *type)
 	return false;
 }
 
-int match_volume(const struct config *config, const struct volume_config *volume,
+int match_volume(const struct config *config,
+		 const struct volume_config *volume,
 		 char error[CONFIG_ERROR_SIZE])
 {
 	const struct section *type, *backend = NULL;

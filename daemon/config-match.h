@@ -20,8 +20,8 @@
 #define MATCH_WHY	300
 
 /*
- * Pure. @wanted: "VALUE", or an operator and its values: = == != >= <= (numbers;
- * = is >=), s== s!= s< s<= s> s>= (texts), <is> (yes or no), <in> (a part of the
+ * Pure. @wanted: "VALUE", or an operator and its values: = == != >= <=
+ * (numbers; = is >=), s== s!= s< s<= s> s>= (texts), <is> (yes or no), <in> (a part of the
  * text), <all-in> A B, <or> A <or> B.
  */
 bool spec_holds(const char *wanted, const char *value);
@@ -39,7 +39,8 @@ bool match_type(const struct config *config, const struct section *type,
  * with a sentence. Of a volume without a backend only the specs on replication
  * are looked at.
  */
-int match_volume(const struct config *config, const struct volume_config *volume,
+int match_volume(const struct config *config,
+		 const struct volume_config *volume,
 		 char error[CONFIG_ERROR_SIZE]);
 
 #endif

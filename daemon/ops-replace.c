@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A volume gets another configuration, or none any more, while its device is in
- * use: main: found ─> reactor: group stops, volume leaves, group starts ─> main:
- * the entry is changed ─> as a start. The entry is changed between two steps of
- * one op, so that no other op ever holds one that goes (O2).
+ * use:
+ *	main: found ─> reactor: group stops, volume leaves, group
+ *	starts ─> main: the entry is changed ─> as a start
+ * The entry is changed between two steps of one op, so that no other op ever
+ * holds one that goes (O2).
  */
 #include "ops-impl.h"
 

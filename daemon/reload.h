@@ -7,7 +7,7 @@
  * R2 a volume that would be the same is not touched: its connection and its
  *    open epoch go on.
  * R3 a volume that is in no file any more is not shipped any more; its target
- *    stays in the device, as after a restart, so that no write is forgotten.
+ *    stays in the device, as after a restart: no write is forgotten.
  * R4 a volume of volumes.conf is enabled and disabled by its verbs only; here it
  *    follows its type and its target.
  * R5 one at a time; each volume is an op of its own, so that other verbs come
