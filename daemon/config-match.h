@@ -21,8 +21,8 @@
 
 /*
  * Pure. @wanted: "VALUE", or an operator and its values: = == != >= <=
- * (numbers; = is >=), s== s!= s< s<= s> s>= (texts), <is> (yes or no), <in> (a part of the
- * text), <all-in> A B, <or> A <or> B.
+ * (numbers; = is >=), s== s!= s< s<= s> s>= (texts), <is> (yes or no), <in>
+ * (a part of the text), <all-in> A B, <or> A <or> B.
  */
 bool spec_holds(const char *wanted, const char *value);
 

@@ -8,8 +8,8 @@
  *    open epoch go on.
  * R3 a volume that is in no file any more is not shipped any more; its target
  *    stays in the device, as after a restart: no write is forgotten.
- * R4 a volume of volumes.conf is enabled and disabled by its verbs only; here it
- *    follows its type and its target.
+ * R4 a volume of volumes.conf is enabled and disabled by its verbs only; here
+ *    it follows its type and its target.
  * R5 one at a time; each volume is an op of its own, so that other verbs come
  *    between.
  *
