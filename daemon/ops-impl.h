@@ -8,7 +8,7 @@
 /* Not in the line yet. NULL: no memory. */
 struct op *op_create(struct daemon *daemon, const char *name,
 		     void (*start)(struct op *op),
-		     op_done_fn *done, void *arg);
+		     void (*done)(struct op *op), void *arg);
 struct op *op_put_in_line(struct op *op);
 
 /* Each is the last thing that a step does (O1). */
