@@ -4,7 +4,7 @@
 # tools-y: one tests/X.c each, plain, linked with libreplica.a.
 # fault-y: likewise, with a stage of which STAGE_FAULT switches rules off.
 # filters-y: for nbdkit, one tests/X-filter.c each.
-unit-y += unit-pair unit-config unit-judge
+unit-y += unit-match unit-pair unit-config unit-judge
 unit-y += unit-extents unit-header
 tools-y += bench/nbd-bench
 unit-y += unit-oracle unit-oracle-target
