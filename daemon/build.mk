@@ -3,9 +3,10 @@
 replicad-y += pairing.o pairing-invite.o pairing-wire.o pairing-file.o
 replicad-y += pairing-token.o methods-pair.o
 config-y := config.o config-key.o config-section.o config-file.o
-config-y += config-devices.o config-resolve.o config-finish.o config-check.o
+config-y += config-match.o config-devices.o config-resolve.o config-finish.o config-check.o
 replicad-y += $(config-y) log.o pair.o state-file.o
-replicad-y += main.o options.o daemon.o ops.o control.o methods.o status.o look.o
+replicad-y += main.o options.o daemon.o ops.o ops-compare.o control.o methods.o status.o look.o
+replicad-y += ops-replace.o reload.o methods-config.o
 replicad-y += request.o insertion.o continuity.o boot.o
 replicad-y += methods-history.o history-json.o ask.o child.o
 replicad-y += testdev.o testdev-record.o testdev-attach.o testdev-source.o

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* When all files are read: what refers to what; and which files these are. */
 #include "config-impl.h"
+#include "config-match.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -143,6 +144,8 @@ static int check_volume(const struct config *config, struct volume_config *v,
 
 	if (!err)
 		err = volume_config_check(v, text);
+	if (!err)
+		err = match_volume(config, v, text);
 	return err ? refuse_in(error, err, v->file, v->line, text) : 0;
 }
 

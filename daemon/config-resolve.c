@@ -24,8 +24,8 @@
 
 /* Those that a type may set. */
 static const char *const typed_keys[] = { "interval", "window", "memory",
-	"spool_size", "bandwidth", "connections", "apply", "timeout",
-	"heartbeat", "stale_wait", "on_superseded", "activation", NULL };
+	"spool_size", "bandwidth", "connections", "congestion", "apply",
+	"timeout", "heartbeat", "stale_wait", "on_superseded", "activation", NULL };
 
 static int set(struct volume_config *volume, const char *key, const char *text)
 {

@@ -52,6 +52,7 @@ const struct key volume_keys[] = {
 	{ "spool_size", KEY_SIZE, V(spool_size), "1GiB", MIB, 64 * TIB, NULL },
 	{ "bandwidth", KEY_SIZE, V(bandwidth), "0", 0, TIB, NULL },
 	{ "connections", KEY_NUMBER, V(connections), "4", 1, 16, NULL },
+	{ "congestion", KEY_TEXT, V(congestion), NULL, 0, 0, NULL },
 	{ "apply", KEY_WORD, V(apply), "auto", 0, 0, apply_words },
 	{ "on_superseded", KEY_WORD, V(on_superseded), "continue", 0, 0,
 	  fence_words },

@@ -46,6 +46,7 @@ struct volume_config {
 	char *metadata;		/* block device, or "none" */
 	char *group;		/* cut together with; NULL = alone */
 	char *tls;		/* "off": a TCP target may be in clear */
+	char *congestion;	/* TCP's; NULL: the kernel's */
 	char *spool;		/* file for what the link cannot take */
 	uint64_t interval_ms;	/* least time between two cuts */
 	uint64_t window;	/* bytes; a larger dirty set is cut fuzzy */

@@ -33,6 +33,7 @@
 #include "request.h"
 #include "pairing.h"
 #include "promotion.h"
+#include "reload.h"
 #include "testdev.h"
 #include "watchdog.h"
 
@@ -185,7 +186,8 @@ void daemon_wrap_up(struct daemon *daemon)
 	if (!daemon->is_stopping || daemon->is_wrapped_up || daemon->asks ||
 	    daemon->testdevs || daemon->pairings || daemon->nr_joins ||
 	    daemon->nr_promotions || daemon->nr_methods ||
-	    daemon->resolutions || daemon->nr_hooks)
+	    daemon->resolutions || daemon->nr_hooks ||
+	    daemon->is_reloading)
 		return;
 	daemon->is_wrapped_up = true;
 	op_stop_all(daemon, on_all_stopped, NULL);
@@ -203,10 +205,37 @@ void daemon_stop(struct daemon *daemon)
 	daemon_wrap_up(daemon);
 }
 
+static void on_reloaded(void *arg, json_t *result)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "failed"), i, text)
+		log_err(NULL, "%s", json_string_value(text));
+	json_array_foreach(json_object_get(result, "restart"), i, text)
+		log_warn(NULL, "%s= holds from the next start on",
+			 json_string_value(text));
+	json_decref(result);
+}
+
+/* R1 */
+static void reload(struct daemon *daemon)
+{
+	char error[CONFIG_ERROR_SIZE] = "";
+
+	if (!daemon->is_stopping &&
+	    reload_start(daemon, on_reloaded, daemon, error))
+		log_err(NULL, "nothing was changed: %s", error);
+}
+
 static void on_signal(struct ring_signal *sig, int signo)
 {
 	struct daemon *daemon = container_of(sig, struct daemon, signal);
 
+	if (signo == SIGHUP) {
+		reload(daemon);
+		return;
+	}
 	if (daemon->is_stopping)
 		_exit(1); /* asked twice: as safe as kill -9 */
 	log_info(NULL, "stopping");
@@ -409,6 +438,7 @@ static void block_signals(sigset_t *set)
 	sigemptyset(set);
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -545,6 +575,7 @@ int daemon_main(int argc, char **argv, const struct kernel_ops *kernel_ops)
 	/* What big buffers took goes back to the system when they are freed. */
 	mallopt(M_MMAP_THRESHOLD, BIG_BYTES);
 	daemon.last_op = &daemon.ops;
+	daemon.options = &options;
 	err = load_config(&daemon, &options, error);
 	if (err || options.only_check)
 		config_clear(&daemon.config);

@@ -37,6 +37,7 @@ struct entry {
 
 struct daemon {
 	struct config config;
+	const struct options *options;
 	const struct kernel_ops *kernel_ops;
 	struct events events;
 	struct hooks hooks;
@@ -60,6 +61,7 @@ struct daemon {
 	struct entry *may_ask;		/* B3: whose turn it is */
 	uint64_t started_ns;
 	bool is_starting;		/* groups are started at its end */
+	bool is_reloading;		/* of reload.c */
 	bool is_stopping;
 	bool is_wrapped_up;		/* groups are being stopped */
 	char runtime_path[500];		/* STATE_DIR/volumes.conf */

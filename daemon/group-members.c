@@ -141,7 +141,7 @@ int group_add(struct group *g, struct volume *v, char error[CONFIG_ERROR_SIZE])
 		link = &(*link)->next;
 	*link = v;
 	v->group = g;
-	fence_adopt(g, v);
+	fence_adopt(v);
 	g->nr_volumes++;
 	if (g->nr_volumes == 1 ||
 	    v->config->interval_ms * NS_PER_MS < g->pace.interval_ns)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config-match.h"
 #include "control.h"
 #include "daemon.h"
 #include "ops.h"
@@ -138,6 +139,8 @@ static int fill_config(const struct daemon *daemon,
 		err = config_resolve(&daemon->config, config, error);
 	if (!err)
 		err = volume_config_check(config, error);
+	if (!err)
+		err = match_volume(&daemon->config, config, error);
 	return err ? err : volume_config_check_clear(config, error);
 }
 
@@ -250,6 +253,7 @@ static const struct method {
 	{ "pair_join", do_pair_join, true },
 	{ "pair_list", do_pair_list, true },
 	{ "pair_revoke", do_pair_revoke, true },
+	{ "reload", do_reload, true },
 	{ "events", request_subscribe, true },
 	{ "shutdown", do_shutdown, true },
 };

@@ -39,6 +39,8 @@ struct op {
 	unsigned int reactor_index;
 	struct entry *entry;
 	struct volume_config *config;
+	struct volume_config *next_config;
+	void (*left)(struct op *op);	/* instead of taking out */
 	struct volume *volume;
 	struct group *group;
 	struct look *look;		/* status: by the first reactor */
@@ -67,6 +69,14 @@ struct op *op_resync(struct daemon *daemon, const char *name, bool is_full,
 /* Starts to verify, or stops it; how it goes is in the status. */
 struct op *op_verify(struct daemon *daemon, const char *name, bool is_repair,
 		     bool is_stop, op_done_fn *done, void *arg);
+/*
+ * The volume has @config (taken over) from now on, or is not replicated any
+ * more (NULL); in either case its target stays in the device. One that is not
+ * there is added. How its start goes is in its status too.
+ */
+struct op *op_replace(struct daemon *daemon, const char *name,
+		      struct volume_config *config, op_done_fn *done,
+		      void *arg);
 /* Starts an entry that does not run. */
 struct op *op_start(struct daemon *daemon, struct entry *entry,
 		    op_done_fn *done, void *arg);

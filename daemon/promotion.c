@@ -17,21 +17,14 @@
 
 #define NS	1e9
 
-static struct promotion *find_any(const struct daemon *daemon,
-				  const char *volume, bool is_dry)
-{
-	struct promotion *p = daemon->promotions;
-
-	while (p && (p->run.is_dry != is_dry ||
-		     strcmp(p->record.volume, volume)))
-		p = p->next;
-	return p;
-}
-
 struct promotion *promotion_find(const struct daemon *daemon,
 				 const char *volume)
 {
-	return find_any(daemon, volume, false);
+	struct promotion *p = daemon->promotions;
+
+	while (p && (p->run.is_dry || strcmp(p->record.volume, volume)))
+		p = p->next;
+	return p;
 }
 
 /* --- telling -------------------------------------------------------------- */
@@ -139,6 +132,50 @@ static void run_blocking(struct ring_job *job)
 	promotion_run(&p->run, &p->record, &p->error);
 }
 
+/* --- stages that no pair of this site has --------------------------------- */
+
+static bool is_same_dir(const char *a, const char *b)
+{
+	char x[PATH_MAX], y[PATH_MAX];
+
+	return realpath(a, x) && realpath(b, y) && !strcmp(x, y);
+}
+
+/* T2: has another one that stage, or is it to have it before? */
+static bool has_to_wait(const struct promotion *p)
+{
+	for (const struct promotion *o = p->daemon->promotions; o; o = o->next)
+		if (o != p && o->has_dir && is_same_dir(o->record.dir,
+							p->record.dir))
+			return true;
+	return false;
+}
+
+static void start_run(struct promotion *p);
+
+/* The one that came first: the newest is at the head of the list. */
+static void start_next(struct daemon *daemon)
+{
+	struct promotion *next = NULL;
+
+	for (struct promotion *p = daemon->promotions; p; p = p->next)
+		if (p->waits_for_dir && !has_to_wait(p))
+			next = p;
+	if (!next)
+		return;
+	next->waits_for_dir = false;
+	next->has_dir = true;
+	start_run(next);
+}
+
+static void let_dir_go(struct promotion *p)
+{
+	if (!p->has_dir)
+		return;
+	p->has_dir = false;
+	start_next(p->daemon);
+}
+
 /* T2 */
 static void end_run(struct promotion *p)
 {
@@ -205,6 +242,7 @@ static void on_run(struct ring_job *job)
 	struct promotion *p = container_of(job, struct promotion, job);
 
 	let_pairing_go(p);
+	let_dir_go(p);
 	if (asks_hook(p))
 		return;
 	p->job.blocking = pay_blocking;
@@ -286,7 +324,11 @@ static void take_stage(struct promotion *p)
 	p->hold.arg = p;
 	if (p->pairing && pairing_hold(p->pairing, &p->hold))
 		return;
-	start_run(p);
+	p->waits_for_dir = !p->pairing;
+	if (p->pairing)
+		start_run(p);
+	else
+		start_next(p->daemon);
 }
 
 /* The last thing that is done with it: it may be gone. */
@@ -327,13 +369,6 @@ static bool was_given_up(const char *dir, const char *volume)
 
 	return !stage_fence_peek(dir, volume, &f, NULL) &&
 	       f.phase == STAGE_PHASE_GIVEN_UP;
-}
-
-static bool is_same_dir(const char *a, const char *b)
-{
-	char x[PATH_MAX], y[PATH_MAX];
-
-	return realpath(a, x) && realpath(b, y) && !strcmp(x, y);
 }
 
 /* By the stages that the pairs have, or of that one. */
@@ -455,11 +490,7 @@ void promotion_start(struct daemon *daemon, const struct promotion_request *q,
 		again(p, q, done, arg);
 		return;
 	}
-	p = find_any(daemon, q->volume, true);
-	if (p && !p->record.pair[0])	/* T1: nothing to wait for it at */
-		error_set(&err, -EBUSY, "%s: a dry run is under way",
-			  q->volume);
-	if (err.code || make_record(daemon, q, &record, &err)) {
+	if (make_record(daemon, q, &record, &err)) {
 		refuse(done, arg, &err);
 		return;
 	}

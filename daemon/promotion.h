@@ -3,7 +3,8 @@
  * Volumes of this site that become, or have become, primaries by a forced
  * failover.
  *
- *	WAITING		until nobody serves the stage [pairing_hold]
+ *	WAITING		until nobody serves the stage [pairing_hold], or, where
+ *			no pair has it, no other promotion does [start_next]
  *	  -> RUNNING	promotion-run.h, on a thread of its own [start_run]
  *	       -> DONE	its device is there
  *	       -> FAILED	it was begun; goes on when it is asked for
@@ -52,6 +53,7 @@ struct promotion {
 	struct error error;		/* of the last run; the job's while it
 					 * is RUNNING */
 	promotion_done_fn *done;	/* NULL: nobody waits */
+	bool waits_for_dir, has_dir;	/* of a stage that no pair has */
 	bool is_ending;			/* of promotion-end.c */
 	void *arg;
 };

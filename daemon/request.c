@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config-match.h"
 #include "daemon.h"
 #include "log.h"
 #include "ops.h"
@@ -68,6 +69,8 @@ static int set_words(const struct daemon *daemon,
 		err = set_word(config, word, error);
 	if (!err)
 		err = config_resolve(&daemon->config, config, error);
+	if (!err)
+		err = match_volume(&daemon->config, config, error);
 	return err ? err : volume_config_check(config, error);
 }
 

@@ -32,6 +32,11 @@ static int check_state(struct resolution *r, const struct volume *v)
 	enum pair_state state = v->group->pair.state;
 
 	r->is_over = v->identity.given_up == GIVEN_UP_DONE;
+	if (r->is_planned && !r->is_over && v->group->nr_volumes > 1)
+		return error_set(&r->error, -EOPNOTSUPP, "%s is one of %u in "
+				 "group %s: a group is not handed over in "
+				 "parts", name_of(r), v->group->nr_volumes,
+				 v->group->name);
 	if (r->is_planned || r->is_over || state == PAIR_SUPERSEDED ||
 	    state == PAIR_SPLIT_BRAIN)
 		return 0;

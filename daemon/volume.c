@@ -353,6 +353,7 @@ void volume_open_target(struct volume *v)
 		.unsafe = v->config->is_unsafe,
 		.no_clear_tcp = !v->config->tls ||
 				strcmp(v->config->tls, "off"),
+		.congestion = v->config->congestion,
 		.apply = v->config->apply,
 		.chunk_bytes = volume_chunk_bytes(v),
 		.group = v->config->group,

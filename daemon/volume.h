@@ -72,8 +72,8 @@ struct volume {
 	uint64_t bytes_compared, bytes_equal;
 	bool waits_durable;		/* U2 in continuity.c */
 	bool has_meta_failed;		/* as was told last */
-	enum fence_policy fence;	/* in force; these two are of fence.c */
-	bool is_held;
+	enum fence_policy fence;	/* in force; these are of fence.c */
+	bool is_held, is_fence_found;
 	bool is_reopening, wants_reopen;	/* of giving-up.c */
 	const char *advice;		/* the next step after a refusal */
 	bool is_rolled_back;		/* the target was refused for that */

@@ -15,31 +15,51 @@
 
 #include "stage-parts.h"
 
+/* Locked. */
+static int check_usable(const struct stage_volume *v, struct error *err)
+{
+	const struct stage_group *g = v->g;
+
+	if (g->error.code || (v->base_fd < 0 &&
+			      g->fence.phase < STAGE_PHASE_LEFT))
+		return error_set(err, g->error.code ? g->error.code : -EIO,
+				 "%s: %s", v->meta.name, g->error.text);
+	return 0;
+}
+
+static void let_go(struct stage_volume *v)
+{
+	pthread_mutex_lock(&v->g->lock);
+	v->nr_conns--;
+	pthread_mutex_unlock(&v->g->lock);
+}
+
 int stage_conn_create(struct stage_conn **c, struct stage_volume *v,
 		      struct error *err)
 {
-	if (v->g->error.code || (v->base_fd < 0 &&
-				 v->g->fence.phase < STAGE_PHASE_LEFT))
-		return error_set(err, v->g->error.code ? v->g->error.code :
-				 -EIO, "%s: %s", v->meta.name,
-				 v->g->error.text);
-	*c = calloc(1, sizeof(**c));
-	if (!*c)
-		return error_set(err, -ENOMEM, "no memory");
-	(*c)->v = v;
+	int ret;
+
 	pthread_mutex_lock(&v->g->lock);
-	v->nr_conns++;
+	ret = check_usable(v, err);
+	if (!ret)
+		v->nr_conns++;
 	pthread_mutex_unlock(&v->g->lock);
-	return 0;
+	if (ret)
+		return ret;
+	*c = calloc(1, sizeof(**c));
+	if (*c) {
+		(*c)->v = v;
+		return 0;
+	}
+	let_go(v);
+	return error_set(err, -ENOMEM, "no memory");
 }
 
 void stage_conn_destroy(struct stage_conn *c)
 {
 	if (!c)
 		return;
-	pthread_mutex_lock(&c->v->g->lock);
-	c->v->nr_conns--;
-	pthread_mutex_unlock(&c->v->g->lock);
+	let_go(c->v);
 	free(c);
 }
 

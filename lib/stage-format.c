@@ -38,6 +38,13 @@ struct wire_volume {
 	uint32_t member;
 } __attribute__((packed));
 
+struct wire_delete {
+	struct wire_head head;
+	char group[64];
+	uint8_t log_id[16];
+	uint32_t keeps_bases;
+} __attribute__((packed));
+
 struct wire_checkpoint {
 	struct wire_head head;
 	uint8_t log_id[16];
@@ -73,6 +80,7 @@ struct wire_commit {
 
 _Static_assert(sizeof(struct wire_head) == BLOCK_HEAD, "block layout");
 _Static_assert(sizeof(struct wire_volume) == 1248, "block layout");
+_Static_assert(sizeof(struct wire_delete) == 116, "block layout");
 _Static_assert(sizeof(struct wire_checkpoint) == 112, "block layout");
 _Static_assert(sizeof(struct wire_segment) == 128, "block layout");
 _Static_assert(sizeof(struct wire_record) == STAGE_RECORD_BYTES, "record");
@@ -170,6 +178,30 @@ int stage_volume_decode(struct stage_volume_block *v, const void *block)
 	    v->member >= REPLICA_MEMBERS_MAX)
 		return -EBADMSG;
 	return 0;
+}
+
+void stage_delete_encode(const struct stage_delete_block *d, void *block)
+{
+	struct wire_delete *w = memset(block, 0, STAGE_BLOCK_BYTES);
+
+	memcpy(w->group, d->group, sizeof(w->group));
+	memcpy(w->log_id, d->log_id, sizeof(w->log_id));
+	w->keeps_bases = htole32(d->keeps_bases);
+	seal(block, "dmReplDl");
+}
+
+int stage_delete_decode(struct stage_delete_block *d, const void *block)
+{
+	const struct wire_delete *w = block;
+	int err = unseal(block, "dmReplDl", 0);
+
+	if (err)
+		return err;
+	memcpy(d->group, w->group, sizeof(d->group));
+	memcpy(d->log_id, w->log_id, sizeof(d->log_id));
+	d->keeps_bases = le32toh(w->keeps_bases);
+	return is_string(d->group, sizeof(d->group)) &&
+	       stage_name_ok(d->group) ? 0 : -EBADMSG;
 }
 
 void stage_checkpoint_encode(const struct stage_checkpoint *c, void *block)

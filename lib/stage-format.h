@@ -51,6 +51,13 @@ struct stage_volume_block {
 	uint32_t member;	/* its number in the group's log */
 };
 
+/* GROUP.delete: one block. */
+struct stage_delete_block {
+	char group[64];
+	uint8_t log_id[16];
+	uint32_t keeps_bases;	/* not 0: their files stay */
+};
+
 /* GROUP.log/checkpoint: two copies, one after the other. */
 struct stage_checkpoint {
 	uint8_t log_id[16];
@@ -110,6 +117,9 @@ uint32_t stage_crc(const void *data, size_t len);
 
 void stage_volume_encode(const struct stage_volume_block *v, void *block);
 int stage_volume_decode(struct stage_volume_block *v, const void *block);
+
+void stage_delete_encode(const struct stage_delete_block *d, void *block);
+int stage_delete_decode(struct stage_delete_block *d, const void *block);
 
 void stage_checkpoint_encode(const struct stage_checkpoint *c, void *block);
 int stage_checkpoint_decode(struct stage_checkpoint *c, const void *block);

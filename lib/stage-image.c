@@ -236,38 +236,46 @@ static int find_epoch(const struct stage_group *g, uint64_t epoch,
 	return *found && *found <= epoch && *lsn >= g->floor_lsn ? 0 : -ENOENT;
 }
 
+/* Locked. */
+static int pin_epoch(struct stage_image *i, struct stage_volume *v,
+		     uint64_t epoch, struct error *err)
+{
+	const struct stage_group *g = v->g;
+	int ret = v->base_fd < 0 ? -EIO : g->error.code;
+	uint64_t lsn = 0;
+
+	if (stage_fence_check_read(v, err))
+		return -EPERM;
+	if (ret)
+		return error_set(err, ret, "%s: %s", v->meta.name,
+				 g->error.text);
+	if (epoch == STAGE_LATEST)
+		epoch = g->clean_epoch;
+	ret = find_epoch(g, epoch, &lsn, &i->epoch);
+	if (ret)
+		return error_set(err, ret, "%s: no image as of epoch %" PRIu64,
+				 v->meta.name, epoch);
+	stage_image_pin(i, v, lsn);
+	return 0;
+}
+
 int stage_image_open(struct stage_image **image, struct stage_volume *v,
 		     uint64_t epoch, struct error *err)
 {
 	struct stage_image *i = calloc(1, sizeof(*i));
 	struct stage_group *g = v->g;
-	int ret = v->base_fd < 0 ? -EIO : g->error.code;
-	uint64_t lsn = 0;
+	int ret;
 
-	if (stage_fence_check_read(v, err)) {
-		free(i);
-		return -EPERM;
-	}
-	if (!i || ret) {
-		free(i);
-		return error_set(err, ret ? ret : -ENOMEM, "%s: %s",
-				 v->meta.name, ret ? g->error.text :
-				 "no memory");
-	}
+	if (!i)
+		return error_set(err, -ENOMEM, "%s: no memory", v->meta.name);
 	pthread_mutex_lock(&g->lock);
-	if (epoch == STAGE_LATEST)
-		epoch = g->clean_epoch;
-	ret = find_epoch(g, epoch, &lsn, &i->epoch);
-	if (!ret)
-		stage_image_pin(i, v, lsn);
+	ret = pin_epoch(i, v, epoch, err);
 	pthread_mutex_unlock(&g->lock);
-	if (!ret) {
+	if (ret)
+		free(i);
+	else
 		*image = i;
-		return 0;
-	}
-	free(i);
-	return error_set(err, ret, "%s: no image as of epoch %" PRIu64,
-			 v->meta.name, epoch);
+	return ret;
 }
 
 void stage_image_close(struct stage_image *i)

@@ -135,6 +135,7 @@ struct stage_image {
 struct stage_volume {
 	struct stage *stage;
 	struct stage_volume *next;	/* by name */
+	struct stage_volume *next_gone;	/* stage->gone_volumes */
 	struct stage_group *g;		/* set once */
 	struct stage_volume_block meta;	/* set once; ->bytes grows, while
 					 * nobody has it open (lock) */
@@ -230,6 +231,9 @@ struct stage {
 	pthread_mutex_t lock;		/* the lists; before a group's locks */
 	struct stage_group *groups;
 	struct stage_volume *volumes;
+	struct stage_group *gone;	/* deleted: others may know them */
+	struct stage_volume *gone_volumes;
+	bool is_delete_stuck;		/* something could not be removed */
 };
 
 #endif

@@ -178,6 +178,19 @@ static int sys_mkdir(void *arg, const char *path)
 	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
 }
 
+static int sys_rmdir(void *arg, const char *path)
+{
+	return rmdir(path) && errno != ENOTEMPTY && errno != EEXIST &&
+	       errno != ENOENT ? -errno : 0;
+}
+
+static bool sys_is_file(void *arg, int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISREG(st.st_mode);
+}
+
 static int sys_sync_dir(void *arg, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -228,6 +241,8 @@ const struct stage_io stage_system_io = {
 	.unlink = sys_unlink,
 	.rename = sys_rename,
 	.mkdir = sys_mkdir,
+	.rmdir = sys_rmdir,
+	.is_file = sys_is_file,
 	.sync_dir = sys_sync_dir,
 	.list = sys_list,
 	.now = sys_now,

@@ -45,6 +45,10 @@ struct stage_io {
 	int (*list)(void *arg, const char *path,
 		    int (*fn)(void *fn_arg, const char *name), void *fn_arg);
 	uint64_t (*now)(void *arg);		/* ns since 1970 */
+	/* It may be gone, or have something in it: then it stays. */
+	int (*rmdir)(void *arg, const char *path);
+	/* A regular file, not a device. */
+	bool (*is_file)(void *arg, int fd);
 };
 
 /* The system's. */

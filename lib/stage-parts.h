@@ -165,6 +165,19 @@ int stage_volume_open_base(struct stage_volume *v, struct error *err);
 void stage_volume_destroy(struct stage_volume *v);
 void stage_group_destroy(struct stage_group *g);
 /* ->dir and a name; false if that is too long. */
+/* NAME and suffix: one block, read or (atomically, durably) written. */
+int stage_block_read(const struct stage *s, const char *name,
+		     const char *suffix, char *block);
+int stage_block_write(const struct stage *s, const char *name,
+		      const char *suffix, const char *block, struct error *err);
+
+/* --- stage-delete.c ------------------------------------------------------- */
+
+/* Alone with the stage, or with its lock: what was begun is ended. It is not
+ * in the lists afterwards, even if that fails (->is_delete_stuck). */
+int stage_delete_resume(struct stage *s, struct error *err);
+/* Those that are gone, at the end. */
+void stage_delete_free(struct stage *s);
 bool stage_path(const struct stage *s, const char *name, const char *suffix,
 		char *path, size_t size);
 

@@ -83,6 +83,16 @@ static int view_mkdir(void *arg, const char *path)
 	return -EROFS;
 }
 
+static int view_rmdir(void *arg, const char *path)
+{
+	return 0;
+}
+
+static bool view_is_file(void *arg, int fd)
+{
+	return false;
+}
+
 static int view_sync_dir(void *arg, const char *path)
 {
 	return 0;
@@ -114,6 +124,8 @@ const struct stage_io stage_view_io = {
 	.unlink = view_unlink,
 	.rename = view_rename,
 	.mkdir = view_mkdir,
+	.rmdir = view_rmdir,
+	.is_file = view_is_file,
 	.sync_dir = view_sync_dir,
 	.list = view_list,
 	.now = view_now,

@@ -217,14 +217,15 @@ static void add_volume(struct stage *s, struct stage_volume *v)
 	*at = v;
 }
 
-static int read_block(struct stage *s, const char *file, char *block)
+int stage_block_read(const struct stage *s, const char *name,
+		     const char *suffix, char *block)
 {
 	const struct stage_io *io = s->io;
 	char path[STAGE_PATH_LEN + 128];
 	ssize_t n;
 	int fd;
 
-	if (!stage_path(s, file, "", path, sizeof(path)))
+	if (!stage_path(s, name, suffix, path, sizeof(path)))
 		return -ENAMETOOLONG;
 	fd = io->open(io->arg, path, O_RDONLY);
 	if (fd < 0)
@@ -253,7 +254,7 @@ static int load_volume(struct stage *s, const char *file, const char *name,
 	struct stage_volume_block b;
 	struct stage_volume *v;
 	struct stage_group *g;
-	int bad = read_block(s, file, block), ret;
+	int bad = stage_block_read(s, name, SUFFIX, block), ret;
 
 	if (!bad)
 		bad = stage_volume_decode(&b, block);
@@ -327,6 +328,7 @@ int stage_volumes_load(struct stage *s, struct error *err)
 
 	if (ret)
 		return error_set(err, ret, "%s: %s", s->dir, strerror(-ret));
+	stage_delete_resume(s, NULL);	/* what is left does no harm */
 	for (struct stage_group *g = s->groups; g; g = g->next)
 		start_group(g);
 	return 0;
@@ -378,17 +380,16 @@ static int make_log(struct stage_group *g, struct error *err)
 	return ret ? error_set(err, ret, "%s: %s", g->dir, strerror(-ret)) : 0;
 }
 
-static int write_meta(struct stage_volume *v, struct error *err)
+int stage_block_write(const struct stage *s, const char *name,
+		      const char *suffix, const char *block, struct error *err)
 {
-	const struct stage_io *io = v->stage->io;
+	const struct stage_io *io = s->io;
 	char path[STAGE_PATH_LEN + 128], tmp[STAGE_PATH_LEN + 136];
-	char block[STAGE_BLOCK_BYTES];
-	struct iovec iov = { block, sizeof(block) };
+	struct iovec iov = { (void *)block, STAGE_BLOCK_BYTES };
 	int fd, ret;
 
-	stage_path(v->stage, v->meta.name, SUFFIX, path, sizeof(path));
-	stage_path(v->stage, v->meta.name, SUFFIX ".new", tmp, sizeof(tmp));
-	stage_volume_encode(&v->meta, block);
+	stage_path(s, name, suffix, path, sizeof(path));
+	snprintf(tmp, sizeof(tmp), "%s.new", path);
 	fd = io->open(io->arg, tmp, O_RDWR | O_CREAT | O_TRUNC);
 	if (fd < 0)
 		return error_set(err, fd, "%s: %s", tmp, strerror(-fd));
@@ -399,8 +400,16 @@ static int write_meta(struct stage_volume *v, struct error *err)
 	if (!ret)
 		ret = io->rename(io->arg, tmp, path);
 	if (!ret)
-		ret = io->sync_dir(io->arg, v->stage->dir);
+		ret = io->sync_dir(io->arg, s->dir);
 	return ret ? error_set(err, ret, "%s: %s", path, strerror(-ret)) : 0;
+}
+
+static int write_meta(struct stage_volume *v, struct error *err)
+{
+	char block[STAGE_BLOCK_BYTES];
+
+	stage_volume_encode(&v->meta, block);
+	return stage_block_write(v->stage, v->meta.name, SUFFIX, block, err);
 }
 
 static void fill_meta(const struct stage_volume_config *c,
@@ -474,6 +483,8 @@ static int create_locked(struct stage *s, const struct stage_volume_config *c,
 	struct stage_group *g;
 	int ret = check_config(s, c, err);
 
+	if (!ret && s->is_delete_stuck)	/* its name may be among them */
+		ret = stage_delete_resume(s, err);
 	if (ret)
 		return ret;
 	if (getrandom(log_id, sizeof(log_id), 0) != sizeof(log_id))

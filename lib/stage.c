@@ -118,6 +118,7 @@ void stage_close(struct stage *s)
 		return;
 	for (g = s->groups; g; g = g->next)
 		stage_apply_stop(g);
+	stage_delete_free(s);
 	while ((v = s->volumes)) {
 		s->volumes = v->next;
 		stage_volume_destroy(v);

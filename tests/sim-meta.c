@@ -187,6 +187,8 @@ int sim_meta(const char *name, const char *what)
 		open_epoch(v);
 	else if (!strcmp(what, "abort"))
 		sim_end_one(v, DMR_END_ABORT);
+	else if (!strcmp(what, "descend"))
+		v->info.ancestors[v->info.nr_ancestors++].generation = 0x77;
 	else if (!strcmp(what, "unplug"))
 		unplug(v);
 	else

@@ -379,6 +379,16 @@ static int disk_mkdir(void *arg, const char *path)
 	return 0;
 }
 
+static int disk_rmdir(void *arg, const char *path)
+{
+	return 0;
+}
+
+static bool disk_is_file(void *arg, int fd)
+{
+	return true;
+}
+
 static int disk_sync_dir(void *arg, const char *path)
 {
 	struct disk *d = arg;
@@ -432,6 +442,7 @@ struct disk *disk_create(void)
 		disk_pread, disk_zero, disk_is_hole, disk_truncate,
 		disk_sync, disk_drop_cache, disk_unlink,
 		disk_rename, disk_mkdir, disk_sync_dir, disk_list, disk_now,
+		disk_rmdir, disk_is_file,
 	};
 	return d;
 }

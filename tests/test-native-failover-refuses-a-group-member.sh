@@ -20,6 +20,9 @@ invite p --history 1h --create "g/a:${native_mib}MiB:$site_b/a.base" \
 join_pair p || bail "no pair"
 wait_until 30 serves p || bail "B does not serve"
 paired_equals a 60 && paired_equals c 60 || bail "B does not get them"
+refuses "nor is one handed over" "not handed over in parts" \
+	replicactl failover a --planned
+check "they are replicated still" field_is c state replicating
 lose_a
 
 nothing_begun() {

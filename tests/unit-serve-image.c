@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The server of an image, as its client sees it. If this fails, a client could
- * read what is not of the image, write, or end replicad.
+ * The server of an image, as its client sees it. If this fails, what a client
+ * asks for could be read from outside of the image, be written, or end us.
  */
 #include <endian.h>
 #include <errno.h>

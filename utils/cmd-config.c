@@ -139,25 +139,77 @@ static int show(const struct args *args, const struct config *config)
 	return STATUS_OK;
 }
 
+/* --- reload --------------------------------------------------------------- */
+
+static bool print_list(const json_t *result, const char *key, const char *what)
+{
+	const json_t *list = json_object_get(result, key), *text;
+	size_t i;
+
+	json_array_foreach(list, i, text)
+		printf("%s: %s\n", what, json_string_value(text));
+	return json_array_size(list);
+}
+
+static bool print_changes(const json_t *result)
+{
+	bool is_any = print_list(result, "added", "added");
+
+	is_any |= print_list(result, "changed", "changed");
+	is_any |= print_list(result, "removed", "removed (its target stays in "
+			     "the device)");
+	is_any |= print_list(result, "restart", "holds from the next start of "
+			     "replicad on");
+	is_any |= print_list(result, "warnings", "warning");
+	return is_any | print_list(result, "failed", "does not run");
+}
+
+static int reload(const struct args *args)
+{
+	int status;
+	json_t *result = ctl_call(args, "reload", json_object(), &status);
+
+	if (!result)
+		return status;
+	if (json_array_size(json_object_get(result, "failed")))
+		status = STATUS_FAILED;
+	if (args_has(args, "json")) {
+		json_object_set_new(result, "schema_version",
+				    json_integer(SCHEMA_VERSION));
+		print_json(result);
+	} else if (!print_changes(result)) {
+		puts("Nothing has changed.");
+	}
+	json_decref(result);
+	return status;
+}
+
 /* --- all ------------------------------------------------------------------ */
 
-typedef int (*action_fn)(const struct args *args, const struct config *config);
+static const struct {
+	const char *name;
+	int (*run)(const struct args *args, const struct config *config);
+} actions[] = {
+	{ "check", check }, { "show", show },
+};
 
 static int run(const struct args *args)
 {
-	static const char *const names[] = { "check", "show", NULL };
-	action_fn const actions[] = { check, show };
+	static const char *const names[] = { "check", "show", "reload",
+					     NULL };
 	const char *action = args->words[0];
 	struct config config;
 	int status;
 
-	for (int i = 0; names[i]; i++) {
-		if (strcmp(action, names[i]))
+	if (!strcmp(action, "reload"))
+		return reload(args);
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		if (strcmp(action, actions[i].name))
 			continue;
 		status = load(args, &config);
 		if (status)
 			return status;
-		status = actions[i](args, &config);
+		status = actions[i].run(args, &config);
 		config_clear(&config);
 		return status;
 	}
@@ -176,18 +228,21 @@ const struct command cmd_config = {
 	.words = "ACTION [SECTION]",
 	.min_words = 1,
 	.max_words = 2,
-	.summary = "look at the configuration: check, show",
+	.summary = "the configuration: check, show, reload",
 	.examples =
 	"    replicactl config check\n"
 	"    replicactl config check --config ./replica.conf --json\n"
+	"    replicactl config reload\n"
 	"    replicactl config show\n"
 	"    replicactl config show data\n"
 	"    replicactl config show target\n",
 	.text =
-	"Reads the files as replicad does, and needs no replicad. check says what\n"
+	"check and show read the files as replicad does, without it. check says what\n"
 	"is wrong, with file and line. show prints each value with where it is\n"
 	"from: a line, a type, a target, or the default; SECTION is a name (data),\n"
-	"a kind (target), or both (\"volume data\"). No secret is printed.\n",
+	"a kind (target), or both (\"volume data\"). No secret is printed.\n"
+	"reload has replicad read them again: what is wrong changes nothing, and a\n"
+	"volume for which nothing changes is not touched.\n",
 	.options = options,
 	.run = run,
 };
