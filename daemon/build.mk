@@ -6,6 +6,7 @@ replicad-y += config.o config-check.o log.o pair.o state-file.o
 replicad-y += main.o options.o daemon.o ops.o control.o methods.o status.o
 replicad-y += request.o insertion.o continuity.o boot.o
 replicad-y += methods-history.o history-json.o ask.o child.o
+replicad-y += methods-delete.o
 replicad-y += testdev.o testdev-record.o testdev-attach.o testdev-source.o
 replicad-y += testdev-pin.o testdev-epoch.o serve-image.o
 replicad-y += events.o reactor.o group.o group-members.o group-beat.o

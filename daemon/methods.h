@@ -20,6 +20,9 @@ void do_resolve(struct request *request);
 void do_salvage_list(struct request *request);
 void do_salvage_drop(struct request *request);
 
+/* methods-delete.c */
+void do_delete_replica(struct request *request);
+
 /* methods-pair.c */
 void do_pair_invite(struct request *request);
 void do_pair_join(struct request *request);
