@@ -9,6 +9,7 @@ replicad-y += main.o options.o daemon.o ops.o ops-compare.o control.o methods.o 
 replicad-y += ops-replace.o reload.o methods-config.o
 replicad-y += request.o insertion.o continuity.o boot.o
 replicad-y += methods-history.o history-json.o ask.o child.o
+replicad-y += methods-delete.o
 replicad-y += testdev.o testdev-record.o testdev-attach.o testdev-source.o
 replicad-y += testdev-pin.o testdev-epoch.o serve-image.o
 replicad-y += events.o reactor.o group.o group-members.o group-beat.o

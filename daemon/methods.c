@@ -241,6 +241,7 @@ static const struct method {
 	{ "resume", do_resume, true },
 	{ "resync", do_resync, true },
 	{ "history", do_history, true },
+	{ "delete_replica", do_delete_replica, true },
 	{ "test", do_test, true },
 	{ "test_list", do_test_list, true },
 	{ "test_drop", do_test_drop, true },

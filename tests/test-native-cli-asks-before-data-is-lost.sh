@@ -9,7 +9,7 @@ cat >"$answers" <<END
 {"status": {"result": {"volumes": [{"name": "vol", "rolled_back": true}]}},
  "resync": {"result": {}}, "enable": {"result": {}}, "resolve": {"result": {}},
  "test_drop": {"result": {}}, "pair_revoke": {"result": {}},
- "salvage_drop": {"result": {}},
+ "salvage_drop": {"result": {}}, "delete_replica": {"result": {}},
  "failover": {"result": {"volume": "vol", "epoch": 41, "lost_s": 7.0,
  "dropped_bytes": 4096}}}
 END
@@ -81,6 +81,8 @@ asks pair_revoke pair revoke paris
 scripts_may pair_revoke pair revoke paris
 asks salvage_drop salvage --drop vol-41-7
 scripts_must_say salvage_drop salvage --drop vol-41-7
+asks delete_replica delete vol --replica --dir /srv
+scripts_must_say delete_replica delete vol --replica --dir /srv
 asks enable enable vol --target nbds://b/v --overwrite
 scripts_must_say enable enable vol --target nbds://b/v --overwrite
 asks resync resync vol

@@ -7,6 +7,7 @@ replicactl-y += cmd-resume.o cmd-events.o cmd-kernel.o cmd-version.o cmd-help.o
 replicactl-y += cmd-pair.o cmd-history.o cmd-test.o direct.o when.o
 replicactl-y += cmd-failover.o cmd-resolve.o cmd-salvage.o moment.o confirm.o
 replicactl-y += cmd-config.o cmd-match.o
+replicactl-y += cmd-delete.o
 replicactl-y += cmd-metrics.o metrics.o metrics-http.o
 replicactl-y += cmd-top.o top-history.o top-screen.o events2.o
 replicactl-y += cmd-doctor.o doctor-system.o doctor-config.o doctor-target.o

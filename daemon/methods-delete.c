@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The method delete_replica: what this site keeps of another's volume goes.
+ *
+ * X1 the stage is one's at a time: the pair's nbdkit is held stopped; a stage
+ *    that this process has open is used as it is; one that is open elsewhere is
+ *    refused (S9).
+ * X2 nothing is applied for that, so a dry run, or a refusal, costs no history.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control.h"
+#include "daemon.h"
+#include "local-stage.h"
+#include "log.h"
+#include "methods.h"
+#include "pairing.h"
+#include "stage-delete.h"
+
+struct deletion {
+	struct request *request;
+	struct pairing *pairing;	/* held; NULL: no pair has it */
+	struct pairing_hold hold;
+	struct ring_job job;
+	struct stage_name name;
+	unsigned int flags;
+	bool is_dry;
+	json_t *volumes;		/* that go, or have gone */
+	uint64_t log_bytes;
+	struct error err;
+};
+
+static const char *text_of(const struct request *request, const char *key)
+{
+	return json_string_value(json_object_get(request->params, key));
+}
+
+static bool is_set(const struct request *request, const char *key)
+{
+	return json_is_true(json_object_get(request->params, key));
+}
+
+/* --- on a thread ---------------------------------------------------------- */
+
+static void describe(struct deletion *x, struct stage *s, const char *group)
+{
+	struct stage_volume *v = NULL;
+	struct stage_info info;
+
+	while ((v = stage_next(s, v))) {
+		stage_get_info(v, &info);
+		if (strcmp(info.group, group))
+			continue;
+		json_array_append_new(x->volumes, json_pack("{ss ss sI sI}",
+			"volume", info.name, "base", info.base,
+			"size_bytes", (json_int_t)info.bytes,
+			"last_committed", (json_int_t)info.header.last_clean));
+		x->log_bytes = info.log_bytes;
+	}
+}
+
+static void delete_from(struct deletion *x, struct stage *s)
+{
+	struct stage_volume *v = stage_find(s, x->name.volume);
+	struct stage_info info;
+
+	if (!v) {
+		error_set(&x->err, -ENOENT, "the stage %.150s has no volume %s",
+			  x->name.options.dir, x->name.volume);
+		return;
+	}
+	stage_get_info(v, &info);
+	describe(x, s, info.group);
+	if (x->is_dry)
+		stage_delete_check(v, x->flags, &x->err);
+	else
+		stage_delete(v, x->flags, &x->err);
+}
+
+/* X1, X2 */
+static void work_blocking(struct ring_job *job)
+{
+	struct deletion *x = container_of(job, struct deletion, job);
+	const struct stage_options still = { .is_still = true };
+	struct local_stage *open;
+	struct stage *s;
+
+	if (local_stage_find(&open, &x->name, &x->err))
+		return;
+	if (open) {
+		delete_from(x, local_stage_of(open));
+		local_stage_put(open);
+	} else if (!stage_open(&s, x->name.options.dir, &still, &x->err)) {
+		delete_from(x, s);
+		stage_close(s);
+	}
+}
+
+/* --- on the main thread --------------------------------------------------- */
+
+static void answer(struct deletion *x)
+{
+	struct request *request = x->request;
+
+	if (x->err.code) {
+		request_refuse(request, method_exit_status(x->err.code), "%s",
+			       x->err.text);
+		return;
+	}
+	if (!x->is_dry)
+		log_info(x->name.volume, "its replica in %s is gone",
+			 x->name.options.dir);
+	request_answer(request, json_pack("{si ss sb sI sO}", "schema_version",
+		       1, "dir", x->name.options.dir, "dry_run", x->is_dry,
+		       "log_bytes", (json_int_t)x->log_bytes, "volumes",
+		       x->volumes));
+}
+
+static void end(struct deletion *x)
+{
+	struct daemon *daemon = x->request->daemon;
+
+	if (x->pairing)
+		pairing_release(x->pairing);
+	answer(x);
+	stage_name_clear(&x->name);
+	json_decref(x->volumes);
+	free(x);
+	daemon->nr_methods--;
+	daemon_wrap_up(daemon);
+}
+
+static void on_worked(struct ring_job *job)
+{
+	end(container_of(job, struct deletion, job));
+}
+
+static void begin(void *arg)
+{
+	struct deletion *x = arg;
+	int ret;
+
+	x->job.blocking = work_blocking;
+	x->job.done = on_worked;
+	ret = ring_job_start(x->request->daemon->reactors[0].ring, &x->job);
+	if (!ret)
+		return;
+	error_set(&x->err, ret, "no thread: %s", strerror(-ret));
+	end(x);
+}
+
+static bool is_same_dir(const char *a, const char *b)
+{
+	char x[PATH_MAX], y[PATH_MAX];
+
+	return realpath(a, x) && realpath(b, y) && !strcmp(x, y);
+}
+
+/* The folder that a pair's nbdkit serves; NULL: none. */
+static const char *stage_of(const struct pairing *p)
+{
+	json_t *param;
+	size_t i;
+
+	json_array_foreach(p->record.params, i, param) {
+		const char *text = json_string_value(param);
+
+		if (text && !strncmp(text, "dir=", 4))
+			return text + 4;
+	}
+	return NULL;
+}
+
+static struct pairing *find_pairing(struct daemon *daemon, const char *dir)
+{
+	struct pairing *p = daemon->pairings;
+
+	while (p && (p->state == PAIRING_ENDING || !stage_of(p) ||
+		     !is_same_dir(stage_of(p), dir)))
+		p = p->next;
+	return p;
+}
+
+/* 0, or refused. */
+static int fill(struct deletion *x, struct error *err)
+{
+	const char *dir = text_of(x->request, "dir");
+	const char *volume = text_of(x->request, "volume");
+	char target[PATH_MAX + STAGE_NAME_LEN + 16];
+
+	if (!volume || !dir)
+		return error_set(err, -EDESTADDRREQ, "%s is missing", volume ?
+				 "dir, the folder of the stage," :
+				 "the volume");
+	if (is_set(x->request, "group"))
+		x->flags |= STAGE_DELETE_GROUP;
+	if (is_set(x->request, "keep_base"))
+		x->flags |= STAGE_DELETE_KEEP_BASE;
+	x->is_dry = is_set(x->request, "dry_run");
+	snprintf(target, sizeof(target), LOCAL_STAGE_PREFIX "%.*s/%.*s",
+		 PATH_MAX, dir, STAGE_NAME_LEN, volume);
+	return stage_name_parse(&x->name, target, err);
+}
+
+void do_delete_replica(struct request *request)
+{
+	struct deletion *x = calloc(1, sizeof(*x));
+	struct error err = { 0 };
+
+	if (x) {
+		x->request = request;
+		x->volumes = json_array();
+	}
+	if (!x || fill(x, &err)) {
+		request_refuse(request, x ? method_exit_status(err.code) : 1,
+			       "%s", x ? err.text : "no memory");
+		if (x)
+			json_decref(x->volumes);
+		free(x);
+		return;
+	}
+	request->daemon->nr_methods++;
+	x->pairing = find_pairing(request->daemon, x->name.options.dir);
+	x->hold.held = begin;
+	x->hold.arg = x;
+	if (!x->pairing || !pairing_hold(x->pairing, &x->hold))
+		begin(x);
+}
