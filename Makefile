@@ -46,6 +46,7 @@ replicad-objs := $(addprefix daemon/,$(replicad-y))
 replicactl-objs := $(addprefix utils/,$(replicactl-y)) \
 		   $(if $(replicactl-y),kmod/format.o daemon/history-json.o \
 		   daemon/salvage-file.o daemon/notify.o \
+		   daemon/pairing-file.o daemon/pairing-token.o \
 		   $(patsubst %.c,%.o,$(wildcard daemon/config*.c)) \
 		   daemon/state-file.o daemon/log.o)
 plugin-objs := $(addprefix daemon/,$(plugin-y))
@@ -252,6 +253,8 @@ check-kernels check-debug check-kcsan:
 	$(Q).ci/deps $(if $(filter check-kernels,$@),,kernel)
 	$(Q)$(MAKE) --no-print-directory progs tools
 	$(Q)tests/check-on $(check-on)
+	$(if $(filter check-kcsan,$@),$(Q)tests/run-tests \
+		tests/test-kcsan-sees-a-race.sh)
 demo:
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory progs

@@ -243,6 +243,7 @@ static int link_connect(struct link *link)
 	const struct nbd_opts opts = {
 		.deadline_ms = b->opts.deadline_ms,
 		.depth = LINK_DEPTH,
+		.congestion = b->opts.congestion,
 		.ask_suffix = nb->state == OPENING && b->opts.volume_bytes &&
 			      b->opts.apply != BACKEND_APPLY_DIRECT ?
 			      "@sum" : NULL,
@@ -307,6 +308,7 @@ int nbd_backend_connect_sum(struct nbd_backend *nb)
 	const struct nbd_opts opts = {
 		.deadline_ms = b->opts.deadline_ms,
 		.depth = LINK_DEPTH,
+		.congestion = b->opts.congestion,
 		.export = export,
 	};
 

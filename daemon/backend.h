@@ -70,6 +70,7 @@ struct backend_options {
 	bool no_clear_tcp;	/* refuse nbd://: the data would be readable */
 	enum backend_apply apply;
 	uint32_t chunk_bytes;	/* of the volume; 0 = 4096 */
+	const char *congestion;	/* TCP's; NULL: the kernel's. As group: */
 	const char *group;	/* that it belongs to; NULL: to none. Stays the
 				 * caller's until the backend is closed */
 };

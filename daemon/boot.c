@@ -43,7 +43,7 @@ static int insert_one(struct daemon *daemon, struct entry *entry, time_t until)
 	for (;;) {
 		err = insertion_run(daemon->kernel_ops,
 				    daemon->config.state_dir, entry->config,
-				    &device, entry->error);
+				    &entry->insertion, &device, entry->error);
 		if (!is_missing(err) || now() >= until)
 			break;
 		usleep(entry->config->origin ? POLL_LVM_US : POLL_US);

@@ -2,8 +2,11 @@
 # Objects of replicad; main.o is the only one that unit tests do not link.
 replicad-y += pairing.o pairing-invite.o pairing-wire.o pairing-file.o
 replicad-y += pairing-token.o methods-pair.o
-replicad-y += config.o config-check.o log.o pair.o state-file.o
-replicad-y += main.o options.o daemon.o ops.o control.o methods.o status.o
+config-y := config.o config-key.o config-section.o config-file.o
+config-y += config-match.o config-devices.o config-resolve.o config-finish.o config-check.o
+replicad-y += $(config-y) log.o pair.o state-file.o
+replicad-y += main.o options.o daemon.o ops.o ops-compare.o control.o methods.o status.o look.o
+replicad-y += ops-replace.o reload.o methods-config.o
 replicad-y += request.o insertion.o continuity.o boot.o
 replicad-y += methods-history.o history-json.o ask.o child.o
 replicad-y += methods-delete.o
@@ -19,10 +22,10 @@ replicad-y += xfer.o limit.o
 replicad-y += batch.o pump.o pump-read.o pump-compare.o pump-park.o spool.o
 replicad-y += window.o compare.o verify.o verify-read.o
 replicad-y += metadata-file.o salvage-file.o loop.o methods-failover.o lineage.o resolve.o
-replicad-y += promotion.o promotion-run.o promotion-record.o activation.o
-replicad-y += activation-ask.o
+replicad-y += promotion.o promotion-run.o promotion-record.o promotion-end.o activation.o
+replicad-y += activation-ask.o giving-up.o resolve-look.o
 replicad-y += notify.o watchdog.o
 # Objects of nbdkit's plugin.
 plugin-y += nbdkit-replica-plugin.o plugin-options.o plugin-export.o
 plugin-y += plugin-names.o plugin-list.o plugin-quota.o plugin-log.o
-plugin-y += config.o config-check.o state-file.o
+plugin-y += $(config-y) state-file.o

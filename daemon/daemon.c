@@ -33,6 +33,7 @@
 #include "request.h"
 #include "pairing.h"
 #include "promotion.h"
+#include "reload.h"
 #include "testdev.h"
 #include "watchdog.h"
 
@@ -185,7 +186,8 @@ void daemon_wrap_up(struct daemon *daemon)
 	if (!daemon->is_stopping || daemon->is_wrapped_up || daemon->asks ||
 	    daemon->testdevs || daemon->pairings || daemon->nr_joins ||
 	    daemon->nr_promotions || daemon->nr_methods ||
-	    daemon->resolutions || daemon->nr_hooks)
+	    daemon->resolutions || daemon->nr_hooks ||
+	    daemon->is_reloading)
 		return;
 	daemon->is_wrapped_up = true;
 	op_stop_all(daemon, on_all_stopped, NULL);
@@ -203,10 +205,37 @@ void daemon_stop(struct daemon *daemon)
 	daemon_wrap_up(daemon);
 }
 
+static void on_reloaded(void *arg, json_t *result)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "failed"), i, text)
+		log_err(NULL, "%s", json_string_value(text));
+	json_array_foreach(json_object_get(result, "restart"), i, text)
+		log_warn(NULL, "%s= holds from the next start on",
+			 json_string_value(text));
+	json_decref(result);
+}
+
+/* R1 */
+static void reload(struct daemon *daemon)
+{
+	char error[CONFIG_ERROR_SIZE] = "";
+
+	if (!daemon->is_stopping &&
+	    reload_start(daemon, on_reloaded, daemon, error))
+		log_err(NULL, "nothing was changed: %s", error);
+}
+
 static void on_signal(struct ring_signal *sig, int signo)
 {
 	struct daemon *daemon = container_of(sig, struct daemon, signal);
 
+	if (signo == SIGHUP) {
+		reload(daemon);
+		return;
+	}
 	if (daemon->is_stopping)
 		_exit(1); /* asked twice: as safe as kill -9 */
 	log_info(NULL, "stopping");
@@ -373,23 +402,21 @@ static int load_config(struct daemon *daemon, const struct options *options,
 		       char error[CONFIG_ERROR_SIZE])
 {
 	struct config *config = &daemon->config;
-	const char *path = options->config ?: OPTIONS_DEFAULT_CONFIG;
 	int err = config_init(config);
 
-	if (!err && (options->config || !access(path, F_OK)))
-		err = config_load(config, path, false, error);
+	if (!err)
+		err = config_load_all(config, options->config,
+				      options->state_dir, error);
 	if (!err)
 		err = override(&config->socket, getenv("REPLICA_SOCKET"));
 	if (!err)
 		err = override(&config->socket, options->socket);
 	if (!err)
-		err = override(&config->state_dir, options->state_dir);
-	if (!err)
 		err = set_level(config, options->log_level, error);
 	snprintf(daemon->runtime_path, sizeof(daemon->runtime_path),
 		 "%.450s/volumes.conf", config->state_dir ?: "");
-	if (!err && !access(daemon->runtime_path, F_OK))
-		err = config_load(config, daemon->runtime_path, true, error);
+	for (struct config_record *r = config->warnings; !err && r; r = r->next)
+		log_warn(NULL, "%s:%d: %s", r->file, r->line, r->value);
 	return err;
 }
 
@@ -411,6 +438,7 @@ static void block_signals(sigset_t *set)
 	sigemptyset(set);
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -474,13 +502,18 @@ static int insert(struct daemon *daemon, unsigned int wait_s,
 
 static void set_hooks(struct daemon *daemon)
 {
+	const char *named = daemon->config.hooks;
+	bool is_none = named && !strcmp(named, "none");
+
 	daemon->hooks = (struct hooks){
-		.dir = daemon->config.hooks,
+		.dir = is_none ? NULL : named ?: HOOKS_DEFAULT_DIR,
+		.must_exist = named,
 		.state_dir = daemon->config.state_dir,
 		.socket = daemon->config.socket,
 		.limit_ms = daemon->config.hook_timeout_ms,
 		.is_stopping = &daemon->is_stopping,
 	};
+	hooks_check(&daemon->hooks);
 }
 
 static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
@@ -504,6 +537,7 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 		pairings_start(daemon);
 		hooks_pay_all(daemon);
 		start_volumes(daemon);
+		promotions_end(daemon);
 		watchdog_start(daemon->reactors[0].ring);
 		err = ring_run(daemon->reactors[0].ring);
 	}
@@ -511,19 +545,37 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 	return err;
 }
 
+/*
+ * Whoever started us without them: else a file, or a pipe to a child, becomes
+ * what is logged to.
+ */
+static void open_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int daemon_main(int argc, char **argv, const struct kernel_ops *kernel_ops)
 {
 	char error[CONFIG_ERROR_SIZE] = "";
 	struct daemon daemon = { .kernel_ops = kernel_ops };
 	struct options options;
-	int status = options_parse(&options, argc, argv), err;
+	int status, err;
 
+	open_standard_files();
+	status = options_parse(&options, argc, argv);
 	if (status >= 0)
 		return status;
 	json_object_seed(0); /* before there are threads */
 	/* What big buffers took goes back to the system when they are freed. */
 	mallopt(M_MMAP_THRESHOLD, BIG_BYTES);
 	daemon.last_op = &daemon.ops;
+	daemon.options = &options;
 	err = load_config(&daemon, &options, error);
 	if (err || options.only_check)
 		config_clear(&daemon.config);

@@ -13,6 +13,7 @@
 #include "config.h"
 #include "events.h"
 #include "hooks.h"
+#include "insertion.h"
 #include "options.h"
 #include "reactor.h"
 #include "ring.h"
@@ -29,12 +30,14 @@ struct entry {
 	struct volume_config *config;
 	struct reactor *reactor;	/* where it runs; NULL = it does not */
 	bool is_disabled;		/* only its take-out failed */
+	struct insertion_past insertion;
 	char error[CONFIG_ERROR_SIZE];	/* why it does not … */
 	char told[CONFIG_ERROR_SIZE];	/* … and what was logged of that */
 };
 
 struct daemon {
 	struct config config;
+	const struct options *options;
 	const struct kernel_ops *kernel_ops;
 	struct events events;
 	struct hooks hooks;
@@ -58,6 +61,7 @@ struct daemon {
 	struct entry *may_ask;		/* B3: whose turn it is */
 	uint64_t started_ns;
 	bool is_starting;		/* groups are started at its end */
+	bool is_reloading;		/* of reload.c */
 	bool is_stopping;
 	bool is_wrapped_up;		/* groups are being stopped */
 	char runtime_path[500];		/* STATE_DIR/volumes.conf */

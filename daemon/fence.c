@@ -18,6 +18,10 @@
  *    that was not renewed, or went with another member's, and the role of a
  *    device that was made anew are put up again. A hold is the group's: where
  *    one member suspends, all do.
+ * N7 A volume that is being given up, or was, is not ours (giving-up.h).
+ * N8 A fence that an earlier process has left is kept (N1), but not put up on
+ *    other members of the group for that: it may have been another group's. If
+ *    the group is superseded, so are all of it, and each has its policy.
  */
 #include "fence.h"
 
@@ -25,6 +29,7 @@
 #include <stdbool.h>
 
 #include "events.h"
+#include "giving-up.h"
 #include "group.h"
 #include "kernel.h"
 #include "log.h"
@@ -35,19 +40,18 @@
 #define RENEW_MS	10000
 #define AGAIN_MS	200
 
+/* N1: whether it is ours is not known, or not any more. */
+static bool is_undecided(const struct group *g)
+{
+	return g->pair.state == PAIR_CONNECTING ||
+	       g->pair.state == PAIR_ERROR || g->pair.state == PAIR_DISABLED;
+}
+
 /* N1, N4 */
 static bool is_wanted(const struct group *g)
 {
-	switch (g->pair.state) {
-	case PAIR_SUPERSEDED:
-		return true;
-	case PAIR_CONNECTING:
-	case PAIR_ERROR:
-	case PAIR_DISABLED:
-		return g->is_fenced;
-	default:
-		return false;
-	}
+	return is_undecided(g) ? g->is_fenced :
+				 g->pair.state == PAIR_SUPERSEDED;
 }
 
 static int set_role(struct volume *v, uint32_t role)
@@ -103,12 +107,12 @@ static int apply(struct volume *v, enum fence_policy policy)
 	return err;
 }
 
-/* N6 */
+/* N6, N8 */
 static enum fence_policy policy_of(const struct group *g,
 				   const struct volume *v)
 {
 	if (!g->is_fenced)
-		return FENCE_CONTINUE;
+		return v->is_fence_found ? FENCE_READONLY : FENCE_CONTINUE;
 	for (const struct volume *m = g->volumes; m; m = m->next)
 		if (m->config->on_superseded == FENCE_SUSPEND)
 			return FENCE_SUSPEND;
@@ -130,8 +134,12 @@ void fence_update(struct group *g)
 
 	g->is_fenced = is_wanted(g);
 	for (struct volume *v = g->volumes; v; v = v->next) {
-		enum fence_policy policy = policy_of(g, v);
+		enum fence_policy policy;
 
+		if (giving_up_is_on(v))		/* N7 */
+			continue;
+		v->is_fence_found &= is_undecided(g);
+		policy = policy_of(g, v);
 		if (!is_up(v, policy))
 			has_failed |= apply(v, policy);
 		is_held |= v->is_held;
@@ -152,13 +160,13 @@ void fence_on_timer(struct ring_timer *timer)
 	fence_update(g);
 }
 
-/* N2 */
-void fence_adopt(struct group *g, struct volume *v)
+/* N2, N8 */
+void fence_adopt(struct volume *v)
 {
 	if (v->info.role != DMR_ROLE_READONLY)
 		return;
 	v->fence = FENCE_READONLY;
-	g->is_fenced = true;
+	v->is_fence_found = true;
 }
 
 /* N6: the others' hold has gone with it, until their next turn. */

@@ -20,8 +20,8 @@ enum fence_policy {
 /* Brings the kernel to what the group's state asks for. At any moment. */
 void fence_update(struct group *group);
 
-/* A volume that a fence of an earlier process is on has joined. */
-void fence_adopt(struct group *group, struct volume *volume);
+/* It joins its group; a fence of an earlier process may be on it. */
+void fence_adopt(struct volume *volume);
 
 /* Whatever the state: the volume leaves for good. */
 void fence_lift(struct volume *volume);

@@ -7,7 +7,9 @@
 
 #include "continuity.h"
 #include "fence.h"
+#include "giving-up.h"
 #include "reactor.h"
+#include "verify.h"
 #include "volume.h"
 
 #define NS_PER_MS	1000000ULL
@@ -71,6 +73,14 @@ int group_note_paused(struct group *g, bool is_paused)
 	return first;
 }
 
+bool group_is_verifying(const struct group *g)
+{
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (!verify_is_idle(v))
+			return true;
+	return false;
+}
+
 bool group_is_superseded(const struct group *g)
 {
 	for (struct volume *v = g->volumes; v; v = v->next)
@@ -115,6 +125,8 @@ int group_add(struct group *g, struct volume *v, char error[CONFIG_ERROR_SIZE])
 		return err;
 	}
 	err = continuity_begin(v, error);
+	if (!err)
+		err = giving_up_adopt(v, error);
 	if (!err) {
 		err = kernel_join(kernel, v->device.dev, kernel_group(g));
 		if (err)
@@ -129,7 +141,7 @@ int group_add(struct group *g, struct volume *v, char error[CONFIG_ERROR_SIZE])
 		link = &(*link)->next;
 	*link = v;
 	v->group = g;
-	fence_adopt(g, v);
+	fence_adopt(v);
 	g->nr_volumes++;
 	if (g->nr_volumes == 1 ||
 	    v->config->interval_ms * NS_PER_MS < g->pace.interval_ns)

@@ -448,6 +448,11 @@ void group_target_failed(struct group *g, struct volume *volume,
 	volume->refusal = 0;
 }
 
+void group_given_up(struct group *g, const char *reason)
+{
+	handle(g, PAIR_EV_GIVEN_UP, reason);
+}
+
 void group_target_closed(struct group *g, struct volume *volume)
 {
 	group_kick(g);
@@ -467,15 +472,6 @@ static void take_pending(struct group *g)
 	g->has_resume = false;
 }
 
-/* G5: a verify has requests of its own under way; its end kicks the group. */
-static bool is_verifying(const struct group *g)
-{
-	for (struct volume *v = g->volumes; v; v = v->next)
-		if (!verify_is_idle(v))
-			return true;
-	return false;
-}
-
 static void turn_idle(struct group *g)
 {
 	void (*stopped)(struct group *group) = g->stopped;
@@ -484,8 +480,8 @@ static void turn_idle(struct group *g)
 		ship_give_up(&g->ship, g->volumes);
 	g->is_in_doubt = false;
 	g->stopped = NULL;
-	if (stopped && g->pair.state == PAIR_DISABLED && !is_verifying(g) &&
-	    group_hooks_are_idle(g, true))
+	if (stopped && g->pair.state == PAIR_DISABLED &&
+	    !group_is_verifying(g) && group_hooks_are_idle(g, true))
 		stopped(g);
 	else
 		g->stopped = stopped;

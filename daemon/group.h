@@ -109,6 +109,8 @@ void group_target_ready(struct group *group, struct volume *volume);
 void group_target_failed(struct group *group, struct volume *volume,
 			 bool is_refused, const char *text);
 void group_target_closed(struct group *group, struct volume *volume);
+/* From giving-up.c. */
+void group_given_up(struct group *group, const char *reason);
 void group_fill_header(const struct group *group, struct replica_header *h);
 
 /* Something is dirty, or an epoch is open: the lag grows. */
@@ -116,6 +118,8 @@ bool group_is_behind(const struct group *group);
 /* In the members' identities; the first error, after all were tried. */
 bool group_is_paused(const struct group *group);
 int group_note_paused(struct group *group, bool is_paused);
+/* G5: a verify has requests of its own under way; its end kicks the group. */
+bool group_is_verifying(const struct group *group);
 /* Another session has one of the targets. */
 bool group_is_superseded(const struct group *group);
 /* The cut time of the oldest image of all; 0: one has none. All are ready. */

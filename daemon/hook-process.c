@@ -76,7 +76,7 @@ static void fill(struct environment *env, const struct run *r)
 	add(env, "REPLICA_SOCKET=%s", r->hooks->socket ?: "");
 	add(env, "REPLICA_HOOK=%s", hook_name(c->hook));
 	add(env, "REPLICA_VOLUME=%s", c->volume);
-	add(env, "REPLICA_VOLUMES=%s", c->volumes[0] ? c->volumes : c->volume);
+	add(env, "REPLICA_VOLUMES=%s", c->volumes ?: c->volume);
 	add(env, "REPLICA_GROUP=%s", c->group);
 	add(env, "REPLICA_DEVICE=%s", c->device);
 	add(env, "REPLICA_EPOCH=%" PRIu64, c->epoch);
@@ -153,6 +153,9 @@ static void end_line(struct run *r)
 	if (r->nr_lines++ < MAX_LINES)
 		log_info(r->call->volume, "hook %s: %s",
 			 hook_name(r->call->hook), r->line);
+	else if (r->nr_lines == MAX_LINES + 1)
+		log_info(r->call->volume, "hook %s: it says more than is "
+			 "logged", hook_name(r->call->hook));
 }
 
 /* False: there is no more. */

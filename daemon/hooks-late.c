@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon.h"
+#include "giving-up.h"
 #include "group.h"
 #include "log.h"
 #include "reactor.h"
@@ -25,24 +26,17 @@ static void on_run(struct ring_job *job)
 {
 	struct group_hook *h = container_of(job, struct group_hook, job);
 
+	hook_call_clear(&h->call);
 	h->is_running = false;
 	h->is_answered = true;
 	group_kick(h->group);
 }
 
-static void add_name(struct hook_call *c, const char *name)
-{
-	size_t len = strlen(c->volumes);
-
-	if (len + strlen(name) + 2 > sizeof(c->volumes))
-		return;
-	sprintf(c->volumes + len, "%s%s", len ? " " : "", name);
-}
-
-static void fill(struct group_hook *h, struct group *g, enum hook hook)
+static int fill(struct group_hook *h, struct group *g, enum hook hook)
 {
 	const struct volume *v = g->volumes;
 	struct hook_call *c = &h->call;
+	int err = 0;
 
 	memset(h, 0, sizeof(*h));
 	h->group = g;
@@ -56,8 +50,9 @@ static void fill(struct group_hook *h, struct group *g, enum hook hook)
 	snprintf(c->device, sizeof(c->device), "/dev/mapper/%s",
 		 v->device.name);
 	snprintf(c->reason, sizeof(c->reason), "%s", pair_reason(&g->pair));
-	for (; v; v = v->next)
-		add_name(c, v->config->name);
+	for (; !err && v; v = v->next)
+		err = hook_call_add(c, v->config->name);
+	return err;
 }
 
 /* Another value for each set of connections. */
@@ -72,17 +67,20 @@ static unsigned int connections_of(const struct group *g)
 
 static void begin(struct group_hook *h, struct group *g, enum hook hook)
 {
-	int err;
+	int err = fill(h, g, hook);
 
-	fill(h, g, hook);
 	h->connections = connections_of(g);
 	h->job.blocking = run_blocking;
 	h->job.done = on_run;
-	err = ring_job_start(g->reactor->ring, &h->job);
+	if (!err)
+		err = ring_job_start(g->reactor->ring, &h->job);
 	h->is_running = !err;
 	h->is_answered = err;
-	if (err)
-		error_set(&h->err, err, "hook %s: no thread", hook_name(hook));
+	if (!err)
+		return;
+	hook_call_clear(&h->call);
+	error_set(&h->err, err, "hook %s: no thread, or no memory",
+		  hook_name(hook));
 }
 
 int group_may_sync(struct group *g, struct error *err)
@@ -106,6 +104,7 @@ int group_may_sync(struct group *g, struct error *err)
 void group_tell_superseded(struct group *g)
 {
 	if (!g->superseded_hook.is_running && g->volumes &&
+	    g->volumes->identity.given_up != GIVEN_UP_DONE &&
 	    hooks_has(g->reactor->hooks, HOOK_SUPERSEDED))
 		begin(&g->superseded_hook, g, HOOK_SUPERSEDED);
 }
@@ -117,8 +116,10 @@ bool group_hooks_are_idle(struct group *g, bool is_ending)
 
 	for (int i = 0; i < 2; i++) {
 		is_idle &= !all[i]->is_running;
-		if (is_ending)
-			__atomic_store_n(&all[i]->stop, true, __ATOMIC_RELAXED);
+		if (!is_ending)
+			continue;
+		__atomic_store_n(&all[i]->stop, true, __ATOMIC_RELAXED);
+		all[i]->is_answered = false;	/* of other members, perhaps */
 	}
 	return is_idle;
 }
@@ -154,7 +155,8 @@ static void pay(void *arg, const char *volume)
 	struct owed *o;
 
 	/* Its giving up has not come to its end: it is ours still. */
-	if (daemon_find(daemon, volume)) {
+	if (daemon_find(daemon, volume) &&
+	    !giving_up_is_noted(daemon->config.state_dir, volume)) {
 		hooks_waive(&daemon->hooks, HOOK_AFTER_DEMOTE, volume);
 		return;
 	}

@@ -32,10 +32,33 @@ const char *hook_name(enum hook hook)
 	return table[hook].name;
 }
 
+/* --- what one is called with ---------------------------------------------- */
+
+int hook_call_add(struct hook_call *call, const char *volume)
+{
+	char *all;
+
+	if (asprintf(&all, "%s%s%s", call->volumes ?: "",
+		     call->volumes ? " " : "", volume) < 0)
+		return -ENOMEM;
+	free(call->volumes);
+	call->volumes = all;
+	return 0;
+}
+
+void hook_call_clear(struct hook_call *call)
+{
+	free(call->volumes);
+	call->volumes = NULL;
+}
+
 /* --- may it be run? (Q1) -------------------------------------------------- */
 
-/* 1: there is none. */
-static int look(const char *path, mode_t kind, struct error *err)
+/*
+ * @spares: S_ISVTX, where others may write, but replace only what is theirs.
+ * 1: there is none.
+ */
+static int look(const char *path, mode_t kind, mode_t spares, struct error *err)
 {
 	struct stat st;
 
@@ -49,10 +72,40 @@ static int look(const char *path, mode_t kind, struct error *err)
 	if (st.st_uid && st.st_uid != geteuid())
 		return error_set(err, -EPERM, "%.150s: does not belong to root",
 				 path);
-	if (st.st_mode & (022))
+	if (st.st_mode & 022 && !(st.st_mode & spares))
 		return error_set(err, -EPERM, "%.150s: others than its owner "
 				 "can write it", path);
 	return 0;
+}
+
+static int look_at_parents(const char *dir, struct error *err)
+{
+	char path[PATH_MAX];
+	int ret = look("/", S_IFDIR, S_ISVTX, err);
+
+	for (const char *end = strchr(dir + 1, '/'); !ret && end;
+	     end = strchr(end + 1, '/')) {
+		snprintf(path, sizeof(path), "%.*s", (int)(end - dir), dir);
+		ret = look(path, S_IFDIR, S_ISVTX, err);
+	}
+	return ret;
+}
+
+/* 1: there is none, and that is all right. */
+static int look_at_folder(const struct hooks *hooks, struct error *err)
+{
+	int ret;
+
+	if (hooks->dir[0] != '/')
+		return error_set(err, -EINVAL, "hooks=%.150s: want an absolute "
+				 "path", hooks->dir);
+	ret = look(hooks->dir, S_IFDIR, 0, err);
+	if (!ret)
+		ret = look_at_parents(hooks->dir, err);
+	if (ret <= 0 || !hooks->must_exist)
+		return ret;
+	return error_set(err, -ENOENT, "%.150s: the folder of hooks is missing "
+			 "(hooks=): nobody knows what would be run", hooks->dir);
 }
 
 /* 0: @path may be run; 1: there is none; -errno. */
@@ -66,9 +119,9 @@ static int find(const struct hooks *hooks, enum hook hook, char path[PATH_MAX],
 	if (snprintf(path, PATH_MAX, "%s/%s", hooks->dir, hook_name(hook)) >=
 	    PATH_MAX)
 		return error_set(err, -ENAMETOOLONG, "%.150s", hooks->dir);
-	ret = look(hooks->dir, S_IFDIR, err);
+	ret = look_at_folder(hooks, err);
 	if (!ret)
-		ret = look(path, S_IFREG, err);
+		ret = look(path, S_IFREG, 0, err);
 	if (!ret && access(path, X_OK))
 		ret = error_set(err, -EPERM, "%.150s: is not executable", path);
 	return ret;
@@ -79,6 +132,15 @@ bool hooks_has(const struct hooks *hooks, enum hook hook)
 	char path[PATH_MAX];
 
 	return find(hooks, hook, path, NULL) <= 0;
+}
+
+void hooks_check(const struct hooks *hooks)
+{
+	struct error why = { 0 };
+
+	if (hooks->dir && look_at_folder(hooks, &why) < 0)
+		log_err(NULL, "%s: what a hook may refuse is refused",
+			why.text);
 }
 
 /* --- running -------------------------------------------------------------- */
@@ -141,7 +203,8 @@ static int make_folders(const struct hooks *hooks, enum hook hook,
 static int write_owed(const struct hooks *hooks, const struct hook_call *call,
 		      char path[PATH_MAX])
 {
-	json_t *o = json_pack("{ss ss ss sI sI ss}", "volumes", call->volumes,
+	json_t *o = json_pack("{ss ss ss sI sI ss}", "volumes",
+			      call->volumes ?: call->volume,
 			      "group", call->group, "device", call->device,
 			      "epoch", (json_int_t)call->epoch, "generation",
 			      (json_int_t)call->generation, "reason",
@@ -179,7 +242,9 @@ static void take_text(char *field, size_t size, const json_t *o,
 
 static void fill(struct hook_call *c, const json_t *o)
 {
-	take_text(c->volumes, sizeof(c->volumes), o, "volumes");
+	const char *all = json_string_value(json_object_get(o, "volumes"));
+
+	c->volumes = all && *all ? strdup(all) : NULL;
 	take_text(c->group, sizeof(c->group), o, "group");
 	take_text(c->device, sizeof(c->device), o, "device");
 	take_text(c->reason, sizeof(c->reason), o, "reason");
@@ -226,10 +291,10 @@ void hooks_pay(const struct hooks *hooks, enum hook hook, const char *volume)
 	if (!hooks || owed_path(hooks, hook, volume, path))
 		return;
 	snprintf(call.volume, sizeof(call.volume), "%s", volume);
-	if (!load_owed(&call, path) ||
-	    hooks_run(hooks, &call, NULL) == -ECANCELED)
-		return;
-	forget_owed(path, volume);
+	if (load_owed(&call, path) &&
+	    hooks_run(hooks, &call, NULL) != -ECANCELED)
+		forget_owed(path, volume);
+	hook_call_clear(&call);
 }
 
 void hooks_each_owed(const struct hooks *hooks, enum hook hook,

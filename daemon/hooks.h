@@ -3,8 +3,10 @@
  * Programs of the operator that are run when a volume's life takes a turn:
  * HOOKS/NAME, by the names below. replicad(8) tells what they are given.
  *
- * Q1 only a file and a folder that nobody but root, or our own user, can have
- *    written is run. One that is not so refuses where a hook can refuse.
+ * Q1 only a file is run that nobody but root, or our own user, can have put
+ *    there: it, its folder, and those above that. One that is not so refuses
+ *    where a hook can refuse; so does a folder that was named and is missing
+ *    (not mounted, say): what stands there, nobody knows.
  * Q2 a hook ends within its time, or is ended with its process group, and has
  *    then failed. What one that ends leaves behind is not waited for.
  * Q3 what is owed is on disk before the step that it follows, and is taken off
@@ -21,6 +23,8 @@
 
 #include "error.h"
 
+#define HOOKS_DEFAULT_DIR	"/etc/replica/hooks"
+
 enum hook {
 	HOOK_BEFORE_PROMOTE,	/* may refuse: nothing has been done yet */
 	HOOK_AFTER_PROMOTE,	/* owed; the device is there */
@@ -33,7 +37,8 @@ enum hook {
 
 /* Set once, before there are threads. */
 struct hooks {
-	const char *dir;
+	const char *dir;		/* NULL = none */
+	bool must_exist;		/* @dir, if it was named */
 	const char *state_dir;
 	const char *socket;
 	uint64_t limit_ms;
@@ -43,7 +48,8 @@ struct hooks {
 struct hook_call {
 	enum hook hook;
 	char volume[64];		/* of a group: the first … */
-	char volumes[1024];		/* … and all, with spaces between */
+	char *volumes;			/* … and all, with spaces between, or
+					 * NULL: it alone. hook_call_clear() */
 	char group[64];			/* "" = it is alone */
 	char device[PATH_MAX];
 	uint64_t epoch, generation;	/* 0 = not known */
@@ -52,6 +58,13 @@ struct hook_call {
 };
 
 const char *hook_name(enum hook hook);
+
+/* One more of its ->volumes. 0 or -ENOMEM. */
+int hook_call_add(struct hook_call *call, const char *volume);
+void hook_call_clear(struct hook_call *call);
+
+/* Logs what is wrong with the folder, if anything: at the start. */
+void hooks_check(const struct hooks *hooks);
 
 /* Is there something to run, or to refuse? @hooks may be NULL: no. */
 bool hooks_has(const struct hooks *hooks, enum hook hook);

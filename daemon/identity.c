@@ -56,19 +56,38 @@ static int scan_u64(uint64_t *value, const char *text)
 	return text && sscanf(text, "%" SCNx64, value) == 1 ? 0 : -EBADMSG;
 }
 
+static const char *const given_up_words[] = {
+	[GIVEN_UP_NO] = "no",
+	[GIVEN_UP_BEGUN] = "begun",
+	[GIVEN_UP_DONE] = "done",
+};
+
+static int scan_given_up(enum given_up *given_up, const char *word)
+{
+	for (int i = GIVEN_UP_NO; i <= GIVEN_UP_DONE; i++)
+		if (!strcmp(word, given_up_words[i])) {
+			*given_up = i;
+			return 0;
+		}
+	return -EBADMSG;
+}
+
 static int decode(struct identity *id, const json_t *root)
 {
 	json_int_t version, loads, attaches;
 	const char *pair, *volume, *generation, *incarnation, *kernel = NULL;
+	const char *given_up = given_up_words[GIVEN_UP_NO];
 	int is_closed = 0, is_paused = 0, is_suspect = 0;
 
-	if (json_unpack((json_t *)root, "{sI ss ss ss ss sI sI s?b s?b s?b s?s}",
+	if (json_unpack((json_t *)root,
+			"{sI ss ss ss ss sI sI s?b s?b s?b s?s s?s}",
 			"schema_version", &version, "pair_id", &pair,
 			"volume_id", &volume, "generation", &generation,
 			"incarnation", &incarnation, "loads", &loads,
 			"attaches", &attaches, "closed", &is_closed,
 			"paused", &is_paused, "suspect", &is_suspect,
-			"kernel_volume", &kernel) || version != 1)
+			"kernel_volume", &kernel, "given_up", &given_up) ||
+	    version != 1)
 		return -EBADMSG;
 	id->is_closed = is_closed;
 	id->is_paused = is_paused;
@@ -78,6 +97,7 @@ static int decode(struct identity *id, const json_t *root)
 	return scan_id(id->pair_id, pair) || scan_id(id->volume_id, volume) ||
 	       scan_u64(&id->generation, generation) ||
 	       scan_u64(&id->incarnation, incarnation) ||
+	       scan_given_up(&id->given_up, given_up) ||
 	       (kernel && scan_id(id->kernel_volume, kernel)) ? -EBADMSG : 0;
 }
 
@@ -140,11 +160,13 @@ static int save(const struct identity *id, const char *path)
 		       " \"incarnation\": \"%016" PRIx64 "\",\n"
 		       " \"loads\": %" PRIu64 ", \"attaches\": %" PRIu64 ",\n"
 		       " \"closed\": %s, \"paused\": %s, \"suspect\": %s,\n"
+		       " \"given_up\": \"%s\",\n"
 		       " \"kernel_volume\": \"%s\"}\n",
 		       pair, volume, id->generation, id->incarnation,
 		       id->session.loads, id->session.attaches,
 		       json_bool(id->is_closed), json_bool(id->is_paused),
-		       json_bool(id->is_suspect), kernel);
+		       json_bool(id->is_suspect), given_up_words[id->given_up],
+		       kernel);
 	return state_file_write(path, text, len);
 }
 
@@ -186,6 +208,15 @@ int identity_note_suspect(struct identity *id, const char *state_dir,
 	struct identity next = *id;
 
 	next.is_suspect = is_suspect;
+	return change(id, &next, state_dir, name);
+}
+
+int identity_note_given_up(struct identity *id, const char *state_dir,
+			   const char *name, enum given_up given_up)
+{
+	struct identity next = *id;
+
+	next.given_up = given_up;
 	return change(id, &next, state_dir, name);
 }
 

@@ -12,6 +12,13 @@
 
 #include "header.h"
 
+/* See giving-up.h. */
+enum given_up {
+	GIVEN_UP_NO,
+	GIVEN_UP_BEGUN,
+	GIVEN_UP_DONE,
+};
+
 struct identity {
 	uint8_t pair_id[16];
 	uint8_t volume_id[16];
@@ -22,6 +29,7 @@ struct identity {
 				 * of it can still be under way */
 	bool is_paused;		/* by an operator */
 	bool is_suspect;	/* may have been written without us (L1) */
+	enum given_up given_up;
 	uint8_t kernel_volume[16];	/* the id on the metadata device that
 					 * epochs were committed with; or 0 */
 };
@@ -51,6 +59,8 @@ int identity_note_paused(struct identity *id, const char *state_dir,
 			 const char *name, bool is_paused);
 int identity_note_suspect(struct identity *id, const char *state_dir,
 			  const char *name, bool is_suspect);
+int identity_note_given_up(struct identity *id, const char *state_dir,
+			   const char *name, enum given_up given_up);
 /* Which metadata device is this volume's: by the id on it. */
 int identity_note_metadata(struct identity *id, const char *state_dir,
 			   const char *name, const uint8_t kernel_volume[16]);

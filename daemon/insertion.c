@@ -8,7 +8,10 @@
  *    was written since the device was activated, and nothing else activates it:
  *    its form is private, or the operator says so (trust_boot). Without that,
  *    another system may have written it before this boot. Else it goes when
- *    "mark all" is durable (continuity.c).
+ *    "mark all" is durable (continuity.c). What one process tries again (at
+ *    boot a metadata device may come late) is suspect only if it was before the
+ *    first try: the counters count on meanwhile. The process may end before it
+ *    succeeds; then the suspicion stays.
  * U4 What is taken out is suspect before it is out: when it comes back, another
  *    boot may have begun the counters anew, and the digests of the kernel are
  *    of a sample.
@@ -67,16 +70,22 @@ static bool is_trusted(const struct volume_config *config,
 
 static int insert_new(const struct kernel_ops *ops, const char *state_dir,
 		      const struct volume_config *config,
-		      struct kernel_device *out, char error[CONFIG_ERROR_SIZE])
+		      struct insertion_past *past, struct kernel_device *out,
+		      char error[CONFIG_ERROR_SIZE])
 {
 	struct kernel_form form = form_of(config);
 	struct identity id;
 	bool was_suspect;
 	int err = suspect(&id, state_dir, config->name, &was_suspect, error);
 
+	if (!err && !past->is_known)
+		*past = (struct insertion_past){ true, was_suspect };
 	if (!err)					/* U1 */
 		err = ops->insert(&form, out, error);
-	out->is_suspect = !err && (was_suspect || !is_trusted(config, out));
+	out->is_suspect = !err && (past->was_suspect ||
+				   !is_trusted(config, out));
+	if (!err)
+		past->is_known = false;
 	if (!err && !out->is_suspect)
 		err = note(&id, state_dir, config->name, false, error);
 	return err;
@@ -84,7 +93,8 @@ static int insert_new(const struct kernel_ops *ops, const char *state_dir,
 
 int insertion_run(const struct kernel_ops *ops, const char *state_dir,
 		  const struct volume_config *config,
-		  struct kernel_device *out, char error[CONFIG_ERROR_SIZE])
+		  struct insertion_past *past, struct kernel_device *out,
+		  char error[CONFIG_ERROR_SIZE])
 {
 	struct kernel_form form = form_of(config);
 	int ret = ops->is_plain(&form, error);
@@ -93,7 +103,7 @@ int insertion_run(const struct kernel_ops *ops, const char *state_dir,
 	if (ret < 0)
 		return ret;
 	if (ret)
-		return insert_new(ops, state_dir, config, out, error);
+		return insert_new(ops, state_dir, config, past, out, error);
 	return ops->insert(&form, out, error);
 }
 

@@ -6,14 +6,22 @@
 #include "config.h"
 #include "kernel.h"
 
+/* What was known before the first of several tries; zero before that. */
+struct insertion_past {
+	bool is_known;
+	bool was_suspect;
+};
+
 /*
  * Blocks; any thread, while the volume does not run. 0 or -errno with a
  * sentence in @error. A device that had no target, and may have been written
- * since it was activated, is noted as suspect in STATE_DIR/NAME.id.
+ * since it was activated, is noted as suspect in STATE_DIR/NAME.id. @past is
+ * the caller's, from the first try to the one that succeeds.
  */
 int insertion_run(const struct kernel_ops *ops, const char *state_dir,
 		  const struct volume_config *config,
-		  struct kernel_device *out, char error[CONFIG_ERROR_SIZE]);
+		  struct insertion_past *past, struct kernel_device *out,
+		  char error[CONFIG_ERROR_SIZE]);
 
 /* Can the reverse be done? 0, or -EBUSY; nothing is changed. */
 int insertion_check_undo(const struct kernel_ops *ops,

@@ -63,6 +63,11 @@ static int real_get(struct kernel *kernel, uint64_t dev, struct dmr_info *info)
 	return dmr_nl_get(nl_of(kernel), dev, info);
 }
 
+static int real_get_all(struct kernel *kernel, dmr_info_fn fn, void *arg)
+{
+	return dmr_nl_get_all(nl_of(kernel), fn, arg);
+}
+
 static int real_attach(struct kernel *kernel, uint64_t dev,
 		       struct dmr_info *info)
 {
@@ -134,6 +139,7 @@ const struct kernel_ops kernel_netlink_ops = {
 	.error = real_error,
 	.next_event = real_next_event,
 	.get = real_get,
+	.get_all = real_get_all,
 	.attach = real_attach,
 	.detach = real_detach,
 	.join = real_join,

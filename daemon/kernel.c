@@ -30,6 +30,11 @@ int kernel_get(struct kernel *kernel, uint64_t dev, struct dmr_info *info)
 	return done(kernel, kernel->ops->get(kernel, dev, info));
 }
 
+int kernel_get_all(struct kernel *kernel, dmr_info_fn fn, void *arg)
+{
+	return done(kernel, kernel->ops->get_all(kernel, fn, arg));
+}
+
 int kernel_attach(struct kernel *kernel, uint64_t dev, struct dmr_info *info)
 {
 	return done(kernel, kernel->ops->attach(kernel, dev, info));

@@ -74,6 +74,8 @@ struct kernel_ops {
 	/* 1: *ev is filled; 0: none; -ENOBUFS: some were lost */
 	int (*next_event)(struct kernel *kernel, struct dmr_nl_event *ev);
 	int (*get)(struct kernel *kernel, uint64_t dev, struct dmr_info *info);
+	/* All replica devices, in one answer; fn must not use the kernel. */
+	int (*get_all)(struct kernel *kernel, dmr_info_fn fn, void *arg);
 	int (*attach)(struct kernel *kernel, uint64_t dev,
 		      struct dmr_info *info);
 	int (*detach)(struct kernel *kernel, uint64_t dev);
@@ -141,6 +143,7 @@ void kernel_close(struct kernel *kernel);	/* NULL is fine */
 const char *kernel_error(struct kernel *kernel);
 int kernel_next_event(struct kernel *kernel, struct dmr_nl_event *ev);
 int kernel_get(struct kernel *kernel, uint64_t dev, struct dmr_info *info);
+int kernel_get_all(struct kernel *kernel, dmr_info_fn fn, void *arg);
 int kernel_attach(struct kernel *kernel, uint64_t dev, struct dmr_info *info);
 int kernel_detach(struct kernel *kernel, uint64_t dev);
 int kernel_join(struct kernel *kernel, uint64_t dev, uint64_t group);

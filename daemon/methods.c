@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config-match.h"
 #include "control.h"
 #include "daemon.h"
 #include "ops.h"
@@ -84,7 +85,11 @@ static void on_status(struct op *op)
 
 static void do_status(struct request *request)
 {
-	check_op(request, op_status(request->daemon, on_status, request));
+	const char *only = json_string_value(json_object_get(request->params,
+							     "volume"));
+
+	check_op(request, op_status(request->daemon, only, on_status,
+				    request));
 }
 
 static int set_text(struct volume_config *config, const char *key,
@@ -115,7 +120,8 @@ static int set_options(struct volume_config *config, json_t *options,
 	return err;
 }
 
-static int fill_config(struct volume_config *config, json_t *params,
+static int fill_config(const struct daemon *daemon,
+		       struct volume_config *config, json_t *params,
 		       char error[CONFIG_ERROR_SIZE])
 {
 	static const char *const keys[] = { "device", "target", "group" };
@@ -130,7 +136,11 @@ static int fill_config(struct volume_config *config, json_t *params,
 		err = set_options(config, json_object_get(params, "options"),
 				  error);
 	if (!err)
+		err = config_resolve(&daemon->config, config, error);
+	if (!err)
 		err = volume_config_check(config, error);
+	if (!err)
+		err = match_volume(&daemon->config, config, error);
 	return err ? err : volume_config_check_clear(config, error);
 }
 
@@ -149,7 +159,7 @@ static void do_enable(struct request *request)
 			       name);
 		return;
 	}
-	if (fill_config(config, request->params, error)) {
+	if (fill_config(request->daemon, config, request->params, error)) {
 		volume_config_destroy(config);
 		request_refuse(request, EXIT_USAGE_, "%s", error);
 		return;
@@ -244,6 +254,7 @@ static const struct method {
 	{ "pair_join", do_pair_join, true },
 	{ "pair_list", do_pair_list, true },
 	{ "pair_revoke", do_pair_revoke, true },
+	{ "reload", do_reload, true },
 	{ "events", request_subscribe, true },
 	{ "shutdown", do_shutdown, true },
 };

@@ -23,6 +23,9 @@ void do_salvage_drop(struct request *request);
 /* methods-delete.c */
 void do_delete_replica(struct request *request);
 
+/* methods-config.c */
+void do_reload(struct request *request);
+
 /* methods-pair.c */
 void do_pair_invite(struct request *request);
 void do_pair_join(struct request *request);

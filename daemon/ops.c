@@ -20,12 +20,12 @@
 
 #include "activation-ask.h"
 #include "boot.h"
-#include "compare.h"
 #include "group.h"
 #include "insertion.h"
 #include "log.h"
+#include "ops-impl.h"
+#include "look.h"
 #include "status.h"
-#include "verify.h"
 #include "volume.h"
 
 #define CHANGE_GRACE_MS	5000	/* for the open epoch, when a group changes */
@@ -124,7 +124,9 @@ static struct op *put_in_line(struct op *op)
 void op_free(struct op *op)
 {
 	json_decref(op->result);
+	look_destroy(op->look);
 	volume_config_destroy(op->config);
+	volume_config_destroy(op->next_config);
 	free(op);
 }
 
@@ -283,7 +285,8 @@ static void insert_blocking(struct ring_job *job)
 	if (!op->err)
 		op->err = insertion_run(op->daemon->kernel_ops,
 					op->daemon->config.state_dir,
-					op->entry->config, &op->device,
+					op->entry->config,
+					&op->entry->insertion, &op->device,
 					op->error);
 }
 
@@ -387,21 +390,22 @@ static void leave_stopped_group(struct group *g)
 {
 	struct op *op = op_of_group(g);
 
-	fence_lift(op->volume);
+	if (!op->left)
+		fence_lift(op->volume);
 	group_remove(g, op->volume);
 	volume_destroy(op->volume);
 	if (g->volumes)
 		group_start(g);
 	else
 		group_destroy(g);
-	run_on_main(op, take_out);
+	run_on_main(op, op->left ? op->left : take_out);
 }
 
 static void remove_on_reactor(struct op *op)
 {
 	op->volume = reactor_find(op->reactor, op->name);
 	if (!op->volume) {
-		run_on_main(op, take_out);
+		run_on_main(op, op->left ? op->left : take_out);
 		return;
 	}
 	changing = op;
@@ -520,71 +524,42 @@ struct op *op_resume(struct daemon *daemon, const char *name,
 	return create_named(daemon, name, start_resume, done, arg);
 }
 
-/* --- resync ------------------------------------------------------------ */
+/* --- for ops-impl.h ---------------------------------------------------- */
 
-static void resync_on_reactor(struct op *op)
+struct op *op_create(struct daemon *daemon, const char *name,
+		     void (*start)(struct op *op), op_done_fn *done, void *arg)
 {
-	struct volume *v = reactor_find(op->reactor, op->name);
-	int err = !v ? 0 : op->is_full ? compare_none(v) : compare_all(v);
+	struct op *op = create(daemon, start, done, arg);
 
-	if (v && !err)
-		volume_accept(v);
-	if (err)
-		set_error(op, err, "%s: %s", op->name,
-			  kernel_error(op->reactor->kernel));
-	finish(op);
+	if (op)
+		snprintf(op->name, sizeof(op->name), "%s", name);
+	return op;
 }
 
-static void start_resync(struct op *op)
+struct op *op_put_in_line(struct op *op)
 {
-	go_to_volume(op, resync_on_reactor);
-}
-
-struct op *op_resync(struct daemon *daemon, const char *name, bool is_full,
-		     op_done_fn *done, void *arg)
-{
-	struct op *op = create(daemon, start_resync, done, arg);
-
-	if (!op)
-		return NULL;
-	snprintf(op->name, sizeof(op->name), "%s", name);
-	op->is_full = is_full;
 	return put_in_line(op);
 }
 
-/* --- verify ------------------------------------------------------------ */
-
-static void verify_on_reactor(struct op *op)
+void op_finish(struct op *op)
 {
-	struct volume *v = reactor_find(op->reactor, op->name);
-	char error[CONFIG_ERROR_SIZE] = "";
-	int err = 0;
-
-	if (v && op->is_stop)
-		verify_stop(v, "by an operator");
-	else if (v)
-		err = verify_start(v, op->is_full, error);
-	if (err)
-		set_error(op, err, "%s: %.300s", op->name, error);
 	finish(op);
 }
 
-static void start_verify(struct op *op)
+void op_go_to_volume(struct op *op, void (*step)(struct op *op))
 {
-	go_to_volume(op, verify_on_reactor);
+	go_to_volume(op, step);
 }
 
-struct op *op_verify(struct daemon *daemon, const char *name, bool is_repair,
-		     bool is_stop, op_done_fn *done, void *arg)
+void op_leave(struct op *op, void (*left)(struct op *op))
 {
-	struct op *op = create(daemon, start_verify, done, arg);
+	op->left = left;
+	run_on(op, op->entry->reactor, remove_on_reactor);
+}
 
-	if (!op)
-		return NULL;
-	snprintf(op->name, sizeof(op->name), "%s", name);
-	op->is_full = is_repair;
-	op->is_stop = is_stop;
-	return put_in_line(op);
+void op_start_entry(struct op *op)
+{
+	start_entry(op);
 }
 
 /* --- all reactors, one after the other --------------------------------- */
@@ -671,18 +646,21 @@ struct op *op_stop_all(struct daemon *daemon, op_done_fn *done, void *arg)
 
 static void status_on_reactor(struct op *op)
 {
-	for (struct group *g = op->reactor->groups; g; g = g->next)
-		for (struct volume *v = g->volumes; v; v = v->next)
-			json_array_append_new(op->result, status_volume(v));
+	if (op->name[0])
+		status_one(op->result, op->reactor, op->name);
+	else
+		status_reactor(op->result, op->reactor, &op->look);
 	go_to_next(op, status_on_reactor);
 }
 
-struct op *op_status(struct daemon *daemon, op_done_fn *done, void *arg)
+struct op *op_status(struct daemon *daemon, const char *only,
+		     op_done_fn *done, void *arg)
 {
 	struct op *op = create(daemon, NULL, done, arg);
 
 	if (!op)
 		return NULL;
+	snprintf(op->name, sizeof(op->name), "%s", only ? only : "");
 	op->result = json_array();
 	go_to_next(op, status_on_reactor);
 	return op;

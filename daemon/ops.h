@@ -17,6 +17,7 @@
 #include "ring.h"
 
 struct group;
+struct look;
 struct volume;
 
 typedef void op_done_fn(struct op *op);
@@ -38,8 +39,11 @@ struct op {
 	unsigned int reactor_index;
 	struct entry *entry;
 	struct volume_config *config;
+	struct volume_config *next_config;
+	void (*left)(struct op *op);	/* instead of taking out */
 	struct volume *volume;
 	struct group *group;
+	struct look *look;		/* status: by the first reactor */
 	struct kernel_device device;
 	char name[64];
 	bool is_in_line;
@@ -65,6 +69,14 @@ struct op *op_resync(struct daemon *daemon, const char *name, bool is_full,
 /* Starts to verify, or stops it; how it goes is in the status. */
 struct op *op_verify(struct daemon *daemon, const char *name, bool is_repair,
 		     bool is_stop, op_done_fn *done, void *arg);
+/*
+ * The volume has @config (taken over) from now on, or is not replicated any
+ * more (NULL); in either case its target stays in the device. One that is not
+ * there is added. How its start goes is in its status too.
+ */
+struct op *op_replace(struct daemon *daemon, const char *name,
+		      struct volume_config *config, op_done_fn *done,
+		      void *arg);
 /* Starts an entry that does not run. */
 struct op *op_start(struct daemon *daemon, struct entry *entry,
 		    op_done_fn *done, void *arg);
@@ -72,8 +84,9 @@ struct op *op_start(struct daemon *daemon, struct entry *entry,
 struct op *op_start_groups(struct daemon *daemon, op_done_fn *done, void *arg);
 /* Stops all groups, aborting what is not finished soon, and frees them. */
 struct op *op_stop_all(struct daemon *daemon, op_done_fn *done, void *arg);
-/* ->result: an array with an object for each volume. */
-struct op *op_status(struct daemon *daemon, op_done_fn *done, void *arg);
+/* ->result: an array with an object for each volume, or @only (not NULL). */
+struct op *op_status(struct daemon *daemon, const char *only,
+		     op_done_fn *done, void *arg);
 
 void op_free(struct op *op);
 

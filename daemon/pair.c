@@ -40,8 +40,8 @@
  *                  the same; nothing was sent since, and nothing will be until
  *                  an operator says so (L3)
  *
- * SUPERSEDED and SPLIT lead there from every state with a connection; DISABLE,
- * PAUSE and RESUME lead out.
+ * SUPERSEDED and SPLIT lead there from every state with a connection, GIVEN_UP
+ * to superseded also from split-brain; DISABLE, PAUSE and RESUME lead out.
  *
  * P1 pair_handle() is the only function that changes ->state, by the table.
  * P2 (state, event) pairs that are not in the table change nothing and ask for
@@ -66,18 +66,21 @@ struct transition {
 #define SPLIT \
 	[PAIR_EV_SPLIT] = GO(SPLIT_BRAIN, PAIR_DO_STOP | PAIR_DO_CLOSE | \
 			     PAIR_DO_ALARM)
+#define GIVEN_UP \
+	[PAIR_EV_GIVEN_UP] = GO(SUPERSEDED, PAIR_DO_STOP | PAIR_DO_CLOSE)
 /* Rows that all states with an open connection share. */
 #define COMMON \
 	[PAIR_EV_DISABLE] = GO(DISABLED, PAIR_DO_STOP | PAIR_DO_CLOSE), \
 	[PAIR_EV_PAUSE] = GO(PAUSED, PAIR_DO_STOP | PAIR_DO_CLOSE), \
 	[PAIR_EV_REFUSED] = GO(ERROR, PAIR_DO_STOP | PAIR_DO_CLOSE | \
 			       PAIR_DO_RETRY | PAIR_DO_ALARM), \
-	SUPERSEDED, SPLIT
+	SUPERSEDED, SPLIT, GIVEN_UP
 /* Nothing but an operator leads out. */
 #define ENDED \
 	[PAIR_EV_DISABLE] = GO(DISABLED, PAIR_DO_CLOSE), \
 	[PAIR_EV_PAUSE] = GO(PAUSED, PAIR_DO_CLOSE), \
-	[PAIR_EV_RESUME] = GO(CONNECTING, PAIR_DO_OPEN)
+	[PAIR_EV_RESUME] = GO(CONNECTING, PAIR_DO_OPEN), \
+	GIVEN_UP
 /* What is to be sent has no room there: it waits, and is tried again (S6). */
 #define FULL(next_state) \
 	[PAIR_EV_FULL] = GO(next_state, PAIR_DO_STOP | PAIR_DO_RETRY | \
@@ -142,7 +145,7 @@ static const struct transition table[PAIR_NR_STATES][PAIR_NR_EVENTS] = {
 		[PAIR_EV_RETRY] = GO(ERROR, PAIR_DO_OPEN),
 		[PAIR_EV_REFUSED] = GO(ERROR, PAIR_DO_STOP | PAIR_DO_CLOSE |
 				       PAIR_DO_RETRY),
-		SUPERSEDED, SPLIT,
+		SUPERSEDED, SPLIT, GIVEN_UP,
 	},
 };
 
@@ -200,6 +203,7 @@ static const char *const event_names[PAIR_NR_EVENTS] = {
 	[PAIR_EV_SUPERSEDED] = "superseded",
 	[PAIR_EV_SPLIT] = "split",
 	[PAIR_EV_FULL] = "full",
+	[PAIR_EV_GIVEN_UP] = "given-up",
 };
 
 void pair_init(struct pair *pair)

@@ -42,6 +42,7 @@ enum pair_event {
 	PAIR_EV_SUPERSEDED,	/* a target is of a generation after ours */
 	PAIR_EV_SPLIT,		/* or of one that went another way */
 	PAIR_EV_FULL,		/* the log at a target has no room (S6) */
+	PAIR_EV_GIVEN_UP,	/* by an operator: the other site counts */
 	PAIR_NR_EVENTS
 };
 

@@ -20,6 +20,7 @@ static const char *const step_names[] = {
 	[PROMOTION_APPLIED] = "applied",
 	[PROMOTION_LEFT] = "left",
 	[PROMOTION_ACTIVE] = "active",
+	[PROMOTION_GIVEN_UP] = "given-up",
 };
 
 const char *promotion_step_name(enum promotion_step step)
@@ -144,7 +145,7 @@ static int get_step(const json_t *root, enum promotion_step *step)
 
 	if (get_text(root, "step", text, sizeof(text)))
 		return -EBADMSG;
-	for (int i = 0; i <= PROMOTION_ACTIVE; i++)
+	for (int i = 0; i <= PROMOTION_GIVEN_UP; i++)
 		if (!strcmp(text, step_names[i])) {
 			*step = i;
 			return 0;

@@ -2,7 +2,8 @@
 /*
  * The journal of a promotion: STATE_DIR/promotions/VOLUME.json. It says what is
  * to be done, and which steps have been; it stays when all have, for the device
- * is made again by it at each start.
+ * is made again by it at each start. When it is given up, it stays until the
+ * device is gone.
  */
 #ifndef REPLICAD_PROMOTION_RECORD_H
 #define REPLICAD_PROMOTION_RECORD_H
@@ -23,6 +24,7 @@ enum promotion_step {
 	PROMOTION_APPLIED,	/* the base is the image of the epoch */
 	PROMOTION_LEFT,		/* the stage has let the volume go */
 	PROMOTION_ACTIVE,	/* its device is there */
+	PROMOTION_GIVEN_UP,	/* that is over: its device is to go */
 };
 
 #define PROMOTION_NAME_LEN	41

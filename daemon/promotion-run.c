@@ -15,6 +15,9 @@
  *    base that the stage still has open is never written by another.
  * P5 What the stage says of a fence that is there counts more than the record,
  *    which may have been lost.
+ * P6 before-promote is run while the stage is served: it may take long. So
+ *    there is a plan before it, of what could refuse without it, and another
+ *    after it: the epoch may be a newer one then.
  */
 #include "promotion-run.h"
 
@@ -255,7 +258,8 @@ static int plan(struct work *w)
 	r->old_generation = f.phase == STAGE_PHASE_OPEN ?
 			    info.header.generation :
 			    f.header.ancestors[0].generation;
-	identity_random(&r->generation, sizeof(r->generation));
+	if (!r->generation)			/* P6: the same as before */
+		identity_random(&r->generation, sizeof(r->generation));
 	ret = f.phase == STAGE_PHASE_OPEN ? choose(w) : adopt_fence(w, &f);
 	if (!ret && f.phase == STAGE_PHASE_OPEN)
 		ret = stage_fence_check(w->v, r->epoch, r->generation, w->err);
@@ -403,20 +407,25 @@ static struct hook_call hook_of(const struct promotion_record *r,
 	};
 
 	snprintf(c.volume, sizeof(c.volume), "%s", r->volume);
-	snprintf(c.volumes, sizeof(c.volumes), "%s", r->volume);
 	snprintf(c.device, sizeof(c.device), "/dev/mapper/%s", r->volume);
 	snprintf(c.reason, sizeof(c.reason), "a forced failover");
 	return c;
 }
 
-/* Nothing has been done yet: it may refuse. */
-static int ask_hook(struct work *w)
+int promotion_ask(const struct promotion_run *run,
+		  const struct promotion_record *r, struct error *err)
 {
-	const struct hook_call c = hook_of(w->r, HOOK_BEFORE_PROMOTE);
-	int ret = hooks_run(w->run->hooks, &c, w->err);
+	const struct work w = { .run = run };
+	const struct hook_call c = hook_of(r, HOOK_BEFORE_PROMOTE);
+	int ret = hooks_run(run->hooks, &c, err);
 
-	tell_word(w, "hook");
+	tell_word(&w, "hook");
 	return ret;
+}
+
+static bool has_to_ask(const struct promotion_run *run)
+{
+	return !run->is_asked && hooks_has(run->hooks, HOOK_BEFORE_PROMOTE);
 }
 
 /* Not when its device is only made again. */
@@ -538,9 +547,8 @@ static int run_new(struct work *w)
 	tell_word(w, "planned");
 	if (ret || w->run->is_dry)
 		return ret;
-	ret = ask_hook(w);
-	if (ret)
-		return ret;
+	if (has_to_ask(w->run))
+		return error_set(w->err, -EINPROGRESS, "not asked yet");
 	w->is_again = has_left(w);
 	ret = note(w, PROMOTION_BEGUN);				/* P1 */
 	return ret ? ret : run_steps(w);

@@ -34,13 +34,22 @@ struct promotion_run {
 	struct promotion_wish wish;
 	bool is_new;		/* r has volume, pair, dir, metadata only */
 	bool is_dry;		/* choose, and tell; nothing is changed */
+	bool is_asked;		/* promotion_ask() has been called */
 	const bool *is_stopping;	/* looked at between two steps */
 };
 
 /*
+ * P6 It has been planned, and nothing has been done yet: before-promote may
+ * refuse. Any thread; nobody needs to hold the stage back. 0 or -errno.
+ */
+int promotion_ask(const struct promotion_run *run,
+		  const struct promotion_record *r, struct error *err);
+
+/*
  * Any thread, one for a volume. 0; or -errno with a sentence: r->step tells how
  * far it has come, and calling it again goes on from there. -ECANCELED: it was
- * to stop. A new one that was refused has left nothing behind.
+ * to stop. A new one that was refused has left nothing behind. -EINPROGRESS: it
+ * is planned only, and promotion_ask() comes first (P6).
  */
 int promotion_run(const struct promotion_run *run, struct promotion_record *r,
 		  struct error *err);

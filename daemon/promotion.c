@@ -17,20 +17,14 @@
 
 #define NS	1e9
 
-static struct promotion *find_any(const struct daemon *daemon,
-				  const char *volume, bool is_dry)
+struct promotion *promotion_find(const struct daemon *daemon,
+				 const char *volume)
 {
 	struct promotion *p = daemon->promotions;
 
-	while (p && (p->run.is_dry != is_dry ||
-		     strcmp(p->record.volume, volume)))
+	while (p && (p->run.is_dry || strcmp(p->record.volume, volume)))
 		p = p->next;
 	return p;
-}
-
-static struct promotion *find(const struct daemon *daemon, const char *volume)
-{
-	return find_any(daemon, volume, false);
 }
 
 /* --- telling -------------------------------------------------------------- */
@@ -97,7 +91,7 @@ static struct promotion *add(struct daemon *daemon,
 	return p;
 }
 
-static void drop(struct promotion *p)
+void promotion_drop(struct promotion *p)
 {
 	struct promotion **link = &p->daemon->promotions;
 
@@ -138,6 +132,50 @@ static void run_blocking(struct ring_job *job)
 	promotion_run(&p->run, &p->record, &p->error);
 }
 
+/* --- stages that no pair of this site has --------------------------------- */
+
+static bool is_same_dir(const char *a, const char *b)
+{
+	char x[PATH_MAX], y[PATH_MAX];
+
+	return realpath(a, x) && realpath(b, y) && !strcmp(x, y);
+}
+
+/* T2: has another one that stage, or is it to have it before? */
+static bool has_to_wait(const struct promotion *p)
+{
+	for (const struct promotion *o = p->daemon->promotions; o; o = o->next)
+		if (o != p && o->has_dir && is_same_dir(o->record.dir,
+							p->record.dir))
+			return true;
+	return false;
+}
+
+static void start_run(struct promotion *p);
+
+/* The one that came first: the newest is at the head of the list. */
+static void start_next(struct daemon *daemon)
+{
+	struct promotion *next = NULL;
+
+	for (struct promotion *p = daemon->promotions; p; p = p->next)
+		if (p->waits_for_dir && !has_to_wait(p))
+			next = p;
+	if (!next)
+		return;
+	next->waits_for_dir = false;
+	next->has_dir = true;
+	start_run(next);
+}
+
+static void let_dir_go(struct promotion *p)
+{
+	if (!p->has_dir)
+		return;
+	p->has_dir = false;
+	start_next(p->daemon);
+}
+
 /* T2 */
 static void end_run(struct promotion *p)
 {
@@ -149,7 +187,7 @@ static void end_run(struct promotion *p)
 	answer(p);
 	p->run.is_new = false;
 	if (!p->record.is_begun)
-		drop(p);
+		promotion_drop(p);
 	daemon->nr_promotions--;
 	daemon_wrap_up(daemon);
 }
@@ -166,12 +204,47 @@ static void on_paid(struct ring_job *job)
 	end_run(container_of(job, struct promotion, job));
 }
 
-/* The pair's other volumes do not wait for what the hook does. */
+static void take_stage(struct promotion *p);
+
+static void ask_blocking(struct ring_job *job)
+{
+	struct promotion *p = container_of(job, struct promotion, job);
+
+	error_clear(&p->error);
+	promotion_ask(&p->run, &p->record, &p->error);
+}
+
+static void on_asked(struct ring_job *job)
+{
+	struct promotion *p = container_of(job, struct promotion, job);
+
+	p->run.is_asked = true;
+	if (!p->error.code && p->daemon->is_stopping)
+		error_set(&p->error, -ECANCELED, "replicad was stopped");
+	if (p->error.code)
+		end_run(p);
+	else
+		take_stage(p);
+}
+
+/* P6 */
+static bool asks_hook(struct promotion *p)
+{
+	p->job.blocking = ask_blocking;
+	p->job.done = on_asked;
+	return p->error.code == -EINPROGRESS &&
+	       !ring_job_start(p->daemon->reactors[0].ring, &p->job);
+}
+
+/* The pair's other volumes do not wait for what a hook does. */
 static void on_run(struct ring_job *job)
 {
 	struct promotion *p = container_of(job, struct promotion, job);
 
 	let_pairing_go(p);
+	let_dir_go(p);
+	if (asks_hook(p))
+		return;
 	p->job.blocking = pay_blocking;
 	p->job.done = on_paid;
 	if (p->error.code || p->run.is_dry ||
@@ -238,10 +311,8 @@ static void ask_server(struct promotion *p)
 		on_run(&p->job);
 }
 
-/* The last thing that is done with it: it may be gone. */
-static void go(struct promotion *p)
+static void take_stage(struct promotion *p)
 {
-	p->daemon->nr_promotions++;
 	p->state = PROMOTION_WAITING;
 	p->pairing = p->record.pair[0] ? pairing_find(p->daemon,
 						      p->record.pair) : NULL;
@@ -253,12 +324,24 @@ static void go(struct promotion *p)
 	p->hold.arg = p;
 	if (p->pairing && pairing_hold(p->pairing, &p->hold))
 		return;
-	start_run(p);
+	p->waits_for_dir = !p->pairing;
+	if (p->pairing)
+		start_run(p);
+	else
+		start_next(p->daemon);
+}
+
+/* The last thing that is done with it: it may be gone. */
+static void go(struct promotion *p)
+{
+	p->daemon->nr_promotions++;
+	p->run.is_asked = false;
+	take_stage(p);
 }
 
 /* --- where the volume is -------------------------------------------------- */
 
-static const char *stage_of(const struct pairing *pairing)
+const char *promotion_stage_of(const struct pairing *pairing)
 {
 	json_t *param;
 	size_t i;
@@ -288,13 +371,6 @@ static bool was_given_up(const char *dir, const char *volume)
 	       f.phase == STAGE_PHASE_GIVEN_UP;
 }
 
-static bool is_same_dir(const char *a, const char *b)
-{
-	char x[PATH_MAX], y[PATH_MAX];
-
-	return realpath(a, x) && realpath(b, y) && !strcmp(x, y);
-}
-
 /* By the stages that the pairs have, or of that one. */
 static int find_stage(const struct daemon *daemon,
 		      const struct promotion_request *q,
@@ -304,7 +380,7 @@ static int find_stage(const struct daemon *daemon,
 	bool is_old = false;
 
 	for (struct pairing *p = daemon->pairings; p; p = p->next) {
-		const char *dir = stage_of(p);
+		const char *dir = promotion_stage_of(p);
 
 		if (p->state == PAIRING_ENDING || !dir ||
 		    (q->dir && !is_same_dir(dir, q->dir)) ||
@@ -380,7 +456,11 @@ static void again(struct promotion *p, const struct promotion_request *q,
 {
 	struct error err = { 0 };
 
-	if (p->state == PROMOTION_WAITING || p->state == PROMOTION_RUNNING)
+	if (p->state == PROMOTION_ENDING)
+		error_set(&err, -EBUSY, "%s: is being given up here: "
+			  "replicactl resolve --keep peer goes on with that",
+			  q->volume);
+	else if (p->state == PROMOTION_WAITING || p->state == PROMOTION_RUNNING)
 		error_set(&err, -EBUSY, "%s: a failover is under way",
 			  q->volume);
 	else if (q->wish.at_ns || (q->wish.epoch &&
@@ -402,7 +482,7 @@ static void again(struct promotion *p, const struct promotion_request *q,
 void promotion_start(struct daemon *daemon, const struct promotion_request *q,
 		     promotion_done_fn *done, void *arg)
 {
-	struct promotion *p = find(daemon, q->volume);
+	struct promotion *p = promotion_find(daemon, q->volume);
 	struct promotion_record record;
 	struct error err = { 0 };
 
@@ -410,11 +490,7 @@ void promotion_start(struct daemon *daemon, const struct promotion_request *q,
 		again(p, q, done, arg);
 		return;
 	}
-	p = find_any(daemon, q->volume, true);
-	if (p && !p->record.pair[0])	/* T1: nothing to wait for it at */
-		error_set(&err, -EBUSY, "%s: a dry run is under way",
-			  q->volume);
-	if (err.code || make_record(daemon, q, &record, &err)) {
+	if (make_record(daemon, q, &record, &err)) {
 		refuse(done, arg, &err);
 		return;
 	}
@@ -443,8 +519,8 @@ static void load(void *arg, const char *volume)
 	if (err)
 		log_err(volume, "the record of its failover cannot be read: "
 			"%s", strerror(-err));
-	else
-		add(daemon, &record);
+	else if (!add(daemon, &record))
+		log_err(volume, "failover: no memory");
 }
 
 void promotions_start(struct daemon *daemon)
@@ -454,6 +530,10 @@ void promotions_start(struct daemon *daemon)
 	promotion_each(daemon->config.state_dir, load, daemon);
 	for (struct promotion *p = daemon->promotions; p; p = next) {
 		next = p->next;
+		if (promotion_was_given_up(p)) {		/* T5 */
+			p->state = PROMOTION_ENDING;
+			continue;
+		}
 		if (p->record.step < PROMOTION_LEFT)
 			log_info(p->record.volume, "failover: it goes on");
 		go(p);
@@ -463,53 +543,16 @@ void promotions_start(struct daemon *daemon)
 void promotions_free(struct daemon *daemon)
 {
 	while (daemon->promotions)
-		drop(daemon->promotions);
-}
-
-static int retire(const char *dir, const char *volume)
-{
-	struct error err = { 0 };
-	int ret = stage_fence_give_up(dir, volume, &err);
-
-	if (ret)
-		log_err(volume, "%s", err.text);
-	return ret;
-}
-
-/* T4. Also where the record was lost. */
-static int retire_all(struct daemon *daemon, const char *volume,
-		      const struct promotion *p)
-{
-	int ret = p ? retire(p->record.dir, volume) : 0;
-
-	for (struct pairing *o = daemon->pairings; !ret && o; o = o->next)
-		if (stage_of(o))
-			ret = retire(stage_of(o), volume);
-	return ret;
-}
-
-int promotion_forget(struct daemon *daemon, const char *volume, bool *was)
-{
-	struct promotion *p = find(daemon, volume);
-	int err;
-
-	*was = p;
-	if (p && (p->state == PROMOTION_WAITING ||
-		  p->state == PROMOTION_RUNNING))
-		return -EBUSY;
-	err = retire_all(daemon, volume, p);
-	if (err || !p)
-		return err;
-	err = promotion_remove(daemon->config.state_dir, volume);
-	if (!err)
-		drop(p);
-	return err;
+		promotion_drop(daemon->promotions);
 }
 
 /* --- status --------------------------------------------------------------- */
 
 static const char *next_step(const struct promotion *p)
 {
+	if (p->state == PROMOTION_ENDING)
+		return p->error.code ? "put right what the reason names, then: "
+				       "replicactl resolve --keep peer" : "wait";
 	if (p->state == PROMOTION_DONE)
 		return "it is not replicated: to another site with replicactl "
 		       "enable";
@@ -531,6 +574,9 @@ static json_t *status_of(const struct promotion *p)
 	else if (p->state == PROMOTION_FAILED)
 		snprintf(reason, sizeof(reason), "failover: %s",
 			 p->error.text);
+	else if (p->state == PROMOTION_ENDING)
+		snprintf(reason, sizeof(reason), "it was given up here%s%s",
+			 p->error.code ? ": " : "", p->error.text);
 	else
 		snprintf(reason, sizeof(reason), "a failover is under way (%s)",
 			 promotion_step_name(r->step));
@@ -541,6 +587,7 @@ static json_t *status_of(const struct promotion *p)
 	json_object_set_new(o, "state", json_string(pair_state_name(
 		p->state == PROMOTION_DONE ? PAIR_PROMOTED :
 		p->state == PROMOTION_FAILED ? PAIR_ERROR :
+		p->state == PROMOTION_ENDING ? PAIR_SUPERSEDED :
 					       PAIR_FAILING_OVER)));
 	json_object_set_new(o, "reason", json_string(reason));
 	json_object_set_new(o, "next_step", json_string(next_step(p)));
@@ -593,8 +640,8 @@ json_t *promotion_dirs(const struct daemon *daemon)
 	json_array_append_new(all, json_sprintf("%s/salvage",
 						daemon->config.state_dir));
 	for (struct pairing *p = daemon->pairings; p; p = p->next)
-		if (stage_of(p))
-			add_dir(all, stage_of(p));
+		if (promotion_stage_of(p))
+			add_dir(all, promotion_stage_of(p));
 	for (struct promotion *p = daemon->promotions; p; p = p->next)
 		add_dir(all, p->record.dir);
 	return all;

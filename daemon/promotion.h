@@ -3,7 +3,8 @@
  * Volumes of this site that become, or have become, primaries by a forced
  * failover.
  *
- *	WAITING		until nobody serves the stage [pairing_hold]
+ *	WAITING		until nobody serves the stage [pairing_hold], or, where
+ *			no pair has it, no other promotion does [start_next]
  *	  -> RUNNING	promotion-run.h, on a thread of its own [start_run]
  *	       -> DONE	its device is there
  *	       -> FAILED	it was begun; goes on when it is asked for
@@ -18,7 +19,9 @@
  * T3 what was begun is resumed at the start of the daemon, before its pair is
  *    served again.
  * T4 what was given up is never promoted again: the fence in the stage says so,
- *    durably, before the record goes.
+ *    durably, before the record does.
+ * T5 one that was given up is ENDING, whatever ends meanwhile, until its device
+ *    is gone; then its record goes (promotion-end.c).
  *
  * All on the main thread.
  */
@@ -32,6 +35,7 @@
 
 enum promotion_state {
 	PROMOTION_WAITING, PROMOTION_RUNNING, PROMOTION_DONE, PROMOTION_FAILED,
+	PROMOTION_ENDING,
 };
 
 typedef void promotion_done_fn(void *arg, json_t *result,
@@ -49,6 +53,8 @@ struct promotion {
 	struct error error;		/* of the last run; the job's while it
 					 * is RUNNING */
 	promotion_done_fn *done;	/* NULL: nobody waits */
+	bool waits_for_dir, has_dir;	/* of a stage that no pair has */
+	bool is_ending;			/* of promotion-end.c */
 	void *arg;
 };
 
@@ -75,10 +81,26 @@ void promotions_start(struct daemon *daemon);
 void promotions_free(struct daemon *daemon);
 
 /*
- * T4. This site is the volume's primary no more: the record goes, durably.
- * *was: it was one, and has a device that is to go. -EBUSY: under way.
+ * T4, T5. The volume was given up here (giving-up.h): it is disabled, and the
+ * device of its promotion goes, if there was one. done() comes once, perhaps
+ * from inside the call. It may be called again: -EBUSY, while it is under way.
  */
-int promotion_forget(struct daemon *daemon, const char *volume, bool *was);
+void promotion_end(struct daemon *daemon, const char *volume,
+		   void (*done)(void *arg, const struct error *err), void *arg);
+
+/* Is there a promotion, which is over, or is to be? */
+bool promotion_is_ending(const struct daemon *daemon, const char *volume);
+bool promotion_was_given_up(const struct promotion *p);
+
+/* T5, after the volumes were started. */
+void promotions_end(struct daemon *daemon);
+
+/* The one of that name that is no dry run; NULL. */
+struct promotion *promotion_find(const struct daemon *daemon,
+				 const char *volume);
+void promotion_drop(struct promotion *p);
+/* The folder of its stage; NULL. */
+const char *promotion_stage_of(const struct pairing *pairing);
 
 /* As volumes in a status; added to the array @all. @only: NULL, or a name. */
 void promotions_status(const struct daemon *daemon, json_t *all,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config-match.h"
 #include "daemon.h"
 #include "log.h"
 #include "ops.h"
@@ -57,7 +58,8 @@ static int set_word(struct volume_config *config, char *word, char *error)
 	return volume_config_set(config, word, value, error);
 }
 
-static int set_words(struct volume_config *config, char **rest,
+static int set_words(const struct daemon *daemon,
+		     struct volume_config *config, char **rest,
 		     char error[CONFIG_ERROR_SIZE])
 {
 	char *word = strtok_r(NULL, " ", rest);
@@ -65,6 +67,10 @@ static int set_words(struct volume_config *config, char **rest,
 
 	while (!err && (word = strtok_r(NULL, " ", rest)))
 		err = set_word(config, word, error);
+	if (!err)
+		err = config_resolve(&daemon->config, config, error);
+	if (!err)
+		err = match_volume(&daemon->config, config, error);
 	return err ? err : volume_config_check(config, error);
 }
 
@@ -78,7 +84,7 @@ static struct op *start_enable(struct daemon *daemon, struct told *told,
 		return NULL;
 	}
 	config->is_runtime = true;
-	if (set_words(config, rest, error)) {
+	if (set_words(daemon, config, rest, error)) {
 		volume_config_destroy(config);
 		return NULL;
 	}

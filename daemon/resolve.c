@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "resolve.h"
+#include "resolve-impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,43 +11,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon.h"
-#include "extents.h"
-#include "group.h"
+#include "giving-up.h"
 #include "hooks.h"
 #include "log.h"
-#include "ops.h"
 #include "promotion.h"
-#include "salvage-file.h"
-#include "volume.h"
 
 #define PIECE_BYTES	(1U << 20)
 #define AGAIN_MS	100
-#define DUMPS		10	/* until one is of one piece */
-
-struct resolution {
-	struct resolution *next;	/* daemon->resolutions */
-	struct daemon *daemon;
-	struct reactor *reactor;
-	struct ring_work work;
-	struct ring_job job;
-	char dir[PATH_MAX], path[PATH_MAX], live[PATH_MAX];
-	char device[DMR_NAME_LEN];
-	bool is_made;			/* its device goes with its target */
-	bool was_promoted;		/* there is a device to be removed */
-	bool is_owed;			/* after-demote, if it is given up */
-	struct salvage_info info;
-	uint64_t chunk_bytes;
-	struct dmr_extents *dirty;
-	int fd;				/* R1 */
-	bool is_dry, is_planned;
-	uint64_t wait_ns;		/* of a planned one: for the end */
-	uint64_t until_ns;		/* monotonic; of that */
-	struct ring_timer again;
-	struct error error;
-	void (*done)(void *arg, json_t *result, const struct error *err);
-	void *arg;
-};
+#define OPENS_MAX	10	/* looks at which it is open, in a row */
 
 static struct ring *main_ring(const struct resolution *r)
 {
@@ -91,6 +61,29 @@ static void finish(struct resolution *r)
 	free(r);
 }
 
+static void on_undone(struct ring_work *work)
+{
+	finish(container_of(work, struct resolution, work));
+}
+
+static void undo_on_reactor(struct ring_work *work)
+{
+	struct resolution *r = container_of(work, struct resolution, work);
+	struct volume *v = reactor_find(r->reactor, name_of(r));
+
+	if (v)
+		giving_up_undo(v);
+	r->work.run = on_undone;
+	ring_post(main_ring(r), &r->work);
+}
+
+/* It goes on as it was. */
+static void undo(struct resolution *r)
+{
+	r->work.run = undo_on_reactor;
+	ring_post(r->reactor->ring, &r->work);
+}
+
 static void run_job(struct resolution *r, void (*blocking)(struct ring_job *),
 		    void (*done)(struct ring_job *))
 {
@@ -99,7 +92,7 @@ static void run_job(struct resolution *r, void (*blocking)(struct ring_job *),
 	if (!ring_job_start(main_ring(r), &r->job))
 		return;
 	error_set(&r->error, -ENOMEM, "no thread");
-	finish(r);
+	undo(r);
 }
 
 /* --- hooks ---------------------------------------------------------------- */
@@ -112,7 +105,6 @@ static struct hook_call hook_of(const struct resolution *r, enum hook hook)
 	};
 
 	snprintf(c.volume, sizeof(c.volume), "%s", name_of(r));
-	snprintf(c.volumes, sizeof(c.volumes), "%s", name_of(r));
 	snprintf(c.device, sizeof(c.device), "/dev/mapper/%s", r->device);
 	snprintf(c.reason, sizeof(c.reason), "%s", r->is_planned ?
 		 "a planned failover" : "the other site's data are kept");
@@ -137,76 +129,43 @@ static void finish_with_hook(struct resolution *r)
 	run_job(r, pay_blocking, on_paid);
 }
 
-/* --- disable -------------------------------------------------------------- */
+/* --- the end of one that is given up -------------------------------------- */
 
-static void remove_blocking(struct ring_job *job)
+static void on_ended(void *arg, const struct error *err)
 {
-	struct resolution *r = container_of(job, struct resolution, job);
-	char error[KERNEL_ERROR_SIZE] = "";
-	int ret = r->daemon->kernel_ops->deactivate(r->device, error);
+	struct resolution *r = arg;
 
-	if (ret)
-		error_set(&r->error, ret, "%s: it is given up, but its device "
-			  "could not be removed: %.120s", name_of(r), error);
-}
-
-static void on_removed(struct ring_job *job)
-{
-	finish_with_hook(container_of(job, struct resolution, job));
-}
-
-static void on_disabled(struct op *op)
-{
-	struct resolution *r = op->arg;
-	bool is_left = !op->err && r->was_promoted;
-
-	if (op->err)
-		error_set(&r->error, op->err, "%.200s", op->error[0] ?
-			  op->error : strerror(-op->err));
-	else
-		log_info(name_of(r), "given up here: the other site's data "
-			 "are kept");
-	op_free(op);
-	if (r->error.code) {
-		finish(r);
-		return;
-	}
-	r->is_owed = false;		/* it will be paid */
-	if (!is_left) {
+	if (!err) {
 		finish_with_hook(r);
 		return;
 	}
+	error_set(&r->error, err->code, "%s", err->text);
+	finish(r);
+}
+
+/* The claim is over: it is we who would use the device. */
+static void end_given_up(struct resolution *r)
+{
+	r->is_owed = false;		/* it will be paid */
 	if (r->fd >= 0)
 		close(r->fd);
 	r->fd = -1;
-	run_job(r, remove_blocking, on_removed);
+	promotion_end(r->daemon, name_of(r), on_ended, r);
 }
 
-static void disable(struct resolution *r)
+static void go_to_reactor(struct resolution *r);
+
+/* Q3 */
+static void give_up(struct resolution *r)
 {
 	const struct hook_call after = hook_of(r, HOOK_AFTER_DEMOTE);
-	int ret;
 
 	if (hooks_owe(&r->daemon->hooks, &after, &r->error)) {
-		finish(r);
+		undo(r);
 		return;
 	}
 	r->is_owed = true;
-	ret = promotion_forget(r->daemon, name_of(r), &r->was_promoted);
-	if (ret) {
-		error_set(&r->error, ret, "%s: the record of its failover: %s",
-			  name_of(r), strerror(-ret));
-		finish(r);
-		return;
-	}
-	if (r->is_made) {			/* else it is we who use it */
-		close(r->fd);
-		r->fd = -1;
-	}
-	if (op_disable(r->daemon, name_of(r), on_disabled, r))
-		return;
-	error_set(&r->error, -ENOMEM, "no memory");
-	finish(r);
+	go_to_reactor(r);
 }
 
 /* --- salvage -------------------------------------------------------------- */
@@ -273,15 +232,15 @@ static void on_salvaged(struct ring_job *job)
 	struct resolution *r = container_of(job, struct resolution, job);
 
 	if (r->error.code)
-		finish(r);
+		undo(r);
 	else
-		disable(r);
+		give_up(r);
 }
 
 static void salvage(struct resolution *r)
 {
 	if (!dmr_extents_chunks(r->dirty)) {
-		disable(r);
+		give_up(r);
 		return;
 	}
 	if (snprintf(r->path, sizeof(r->path), "%s/%s-%" PRIu64 "-%08" PRIx32
@@ -291,80 +250,27 @@ static void salvage(struct resolution *r)
 		return;
 	}
 	error_set(&r->error, -ENAMETOOLONG, "%.200s", r->dir);
-	finish(r);
+	undo(r);
 }
 
-/* --- collect, on the volume's thread -------------------------------------- */
+/* --- looking -------------------------------------------------------------- */
 
-/* R2 */
-static int check_state(struct resolution *r, const struct volume *v)
+/* What else has it open: ours is one. It may only look at it, as udev does. */
+static void count_blocking(struct ring_job *job)
 {
-	enum pair_state state = v->group->pair.state;
+	struct resolution *r = container_of(job, struct resolution, job);
+	char error[KERNEL_ERROR_SIZE] = "";
+	int ret = r->daemon->kernel_ops->nr_opens(r->device, error);
 
-	if (r->is_planned)
-		return 0;
-	if (state == PAIR_SUPERSEDED || state == PAIR_SPLIT_BRAIN)
-		return 0;
-	return error_set(&r->error, -EINVAL, "%s is %s: there is nothing to "
-			 "resolve", name_of(r), pair_state_name(state));
+	r->is_counted = ret >= 0 && ret <= 1;
+	r->nr_open_seen = ret > 1 ? r->nr_open_seen + 1 : 0;
+	if (ret < 0)
+		error_set(&r->error, ret, "%s: %.200s", name_of(r), error);
+	else if (ret > 1)
+		error_set(&r->error, r->nr_open_seen < OPENS_MAX ? -EAGAIN :
+			  -EBUSY, "%s: %.100s: is in use: stop what uses it",
+			  name_of(r), r->live);
 }
-
-/* R2, planned: has the target all of it? */
-static int check_settled(struct resolution *r, struct volume *v)
-{
-	const struct pair *pair = &v->group->pair;
-
-	if (volume_refresh(v))
-		return error_set(&r->error, -EIO, "%s: %.200s", name_of(r),
-				 kernel_error(v->reactor->kernel));
-	if (pair->state != PAIR_REPLICATING)
-		return error_set(&r->error, -EAGAIN, "%s is %s: %.180s",
-				 name_of(r), pair_state_name(pair->state),
-				 pair_reason(pair));
-	if (v->info.epoch || v->info.nr_dirty || v->info.nr_frozen)
-		return error_set(&r->error, -EAGAIN, "%s: not all of it is at "
-				 "the other site yet", name_of(r));
-	return 0;
-}
-
-/* R3. A dry run tells what there is. */
-static int check_given_up(struct resolution *r, struct volume *v)
-{
-	int ret = check_state(r, v);
-
-	if (ret || r->is_dry || volume_refresh(v))
-		return ret;
-	return v->info.epoch || v->info.nr_frozen ?
-	       error_set(&r->error, -EAGAIN, "%s: its last epoch is still open",
-			 name_of(r)) : 0;
-}
-
-static void look(struct resolution *r, struct volume *v)
-{
-	int ret = r->is_planned ? check_settled(r, v) : check_given_up(r, v);
-
-	if (ret)
-		return;
-	ret = volume_refresh(v);
-	for (int tries = 0; !ret && tries < DUMPS; tries++) {
-		dmr_extents_clear(r->dirty);
-		ret = kernel_get_dirty(v->reactor->kernel, v->device.dev,
-				       dmr_extents_add_array, r->dirty);
-		if (ret != -EINTR)
-			break;
-		ret = tries + 1 < DUMPS ? 0 : ret;
-	}
-	if (ret)
-		error_set(&r->error, ret, "%s: %.200s", name_of(r),
-			  kernel_error(v->reactor->kernel));
-	r->chunk_bytes = volume_chunk_bytes(v);
-	r->info.volume_bytes = volume_bytes(v);
-	r->info.generation = v->identity.generation;
-	r->info.epoch = v->info.last_committed;
-	r->info.last_clean = v->info.last_committed;
-}
-
-static void go_to_reactor(struct resolution *r);
 
 static void on_again(struct ring_timer *timer)
 {
@@ -374,7 +280,7 @@ static void on_again(struct ring_timer *timer)
 	go_to_reactor(r);
 }
 
-/* With the claim nothing new comes: it is a matter of time, or of the link. */
+/* It is a matter of time, or of the link. */
 static bool look_again(struct resolution *r)
 {
 	if (r->error.code != -EAGAIN)
@@ -389,41 +295,67 @@ static bool look_again(struct resolution *r)
 	return true;
 }
 
-static void on_collected(struct ring_work *work)
+static void on_counted(struct ring_job *job)
+{
+	struct resolution *r = container_of(job, struct resolution, job);
+
+	if (look_again(r))
+		return;
+	if (r->error.code)
+		undo(r);
+	else
+		go_to_reactor(r);
+}
+
+/* R1: counted while writers wait, or when they cannot write any more. */
+static void go_on(struct resolution *r)
+{
+	if (r->phase == RESOLVE_DONE)
+		end_given_up(r);
+	else if (r->phase == RESOLVE_SALVAGED)
+		salvage(r);
+	else if (r->is_counted)
+		go_to_reactor(r);
+	else
+		run_job(r, count_blocking, on_counted);
+}
+
+static void on_looked(struct ring_work *work)
 {
 	struct resolution *r = container_of(work, struct resolution, work);
 
 	if (look_again(r))
 		return;
-	if (r->error.code || r->is_dry)
+	if (r->is_dry)
 		finish(r);
+	else if (r->error.code)
+		undo(r);
 	else
-		salvage(r);
+		go_on(r);
 }
 
-static void collect(struct ring_work *work)
+static void look(struct ring_work *work)
 {
 	struct resolution *r = container_of(work, struct resolution, work);
 	struct volume *v = reactor_find(r->reactor, name_of(r));
 
 	if (v)
-		look(r, v);
+		resolve_look(r, v);
 	else
 		error_set(&r->error, -ENOENT, "there is no volume %s",
 			  name_of(r));
-	r->work.run = on_collected;
+	r->work.run = on_looked;
 	ring_post(main_ring(r), &r->work);
 }
 
 static void go_to_reactor(struct resolution *r)
 {
-	r->work.run = collect;
+	r->work.run = look;
 	ring_post(r->reactor->ring, &r->work);
 }
 
 /* --- claim ---------------------------------------------------------------- */
 
-/* What has it open without a claim is counted: ours is one. */
 static void claim_blocking(struct ring_job *job)
 {
 	struct resolution *r = container_of(job, struct resolution, job);
@@ -461,19 +393,14 @@ static void on_device(struct ring_work *work)
 {
 	struct resolution *r = container_of(work, struct resolution, work);
 
-	if (r->error.code)
+	if (r->error.code || (r->is_over && r->is_dry))
 		finish(r);
+	else if (r->is_over)
+		end_given_up(r);
 	else if (r->is_dry)
 		go_to_reactor(r);
 	else
 		run_job(r, claim_blocking, on_claimed);
-}
-
-static void take_device(struct resolution *r, const struct volume *v)
-{
-	snprintf(r->live, sizeof(r->live), "%s", v->device.live);
-	snprintf(r->device, sizeof(r->device), "%s", v->device.name);
-	r->is_made = v->config->origin;
 }
 
 /* On the volume's thread. */
@@ -482,9 +409,9 @@ static void find_device(struct ring_work *work)
 	struct resolution *r = container_of(work, struct resolution, work);
 	struct volume *v = reactor_find(r->reactor, name_of(r));
 
-	if (v && !check_state(r, v))
-		take_device(r, v);
-	else if (!v)
+	if (v)
+		resolve_find(r, v);
+	else
 		error_set(&r->error, -ENOENT, "there is no volume %s",
 			  name_of(r));
 	r->work.run = on_device;
@@ -507,6 +434,10 @@ static int check(const struct daemon *daemon, const struct resolve_request *q,
 {
 	const struct entry *entry = daemon_find(daemon, q->volume);
 
+	if (promotion_is_ending(daemon, q->volume))
+		return is_under_way(daemon, q->volume) ?
+		       error_set(err, -EBUSY, "%.60s: is being resolved",
+				 q->volume) : 0;
 	if (!entry)
 		return error_set(err, -ENOENT, "there is no volume %.60s",
 				 q->volume);
@@ -539,7 +470,9 @@ static struct resolution *create(struct daemon *daemon,
 	r->is_dry = q->is_dry;
 	r->is_planned = q->is_planned;
 	r->wait_ns = q->wait_ms * 1000000ULL;
-	r->reactor = daemon_find(daemon, q->volume)->reactor;
+	r->is_over = promotion_is_ending(daemon, q->volume);
+	if (!r->is_over)
+		r->reactor = daemon_find(daemon, q->volume)->reactor;
 	snprintf(r->info.volume, sizeof(r->info.volume), "%s", q->volume);
 	if (q->dir)
 		snprintf(r->dir, sizeof(r->dir), "%s", q->dir);
@@ -569,6 +502,13 @@ void resolve_keep_peer(struct daemon *daemon, const struct resolve_request *q,
 	}
 	r->done = done;
 	r->arg = arg;
+	if (r->is_over) {
+		if (r->is_dry)
+			finish(r);
+		else
+			end_given_up(r);
+		return;
+	}
 	r->work.run = find_device;
 	ring_post(r->reactor->ring, &r->work);
 }

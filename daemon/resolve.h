@@ -1,32 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The end of an old primary: what is only here is kept aside (L4), and the
- * device is given back, so that it can become the base of a replica.
+ * The end of an old primary: what is only here is kept aside (L4), and nobody
+ * writes here any more, so that its device can become the base of a replica.
  *
  *	claim [job]	nobody may have the device open; from now on nobody can
  *			mount it, or claim it otherwise
- *	collect		what is dirty: of the volume's thread
- *	salvage [job]	that is read and is durable in a file
- *	forget		if it was promoted here once, that is over: before the
- *			rest, for else its device would come back
- *	disable		as op_disable(); then the claim ends
- *	remove [job]	the device of a promotion
+ *	WAITS		planned: until the target follows
+ *	HELD		planned: writers wait; until the target has all of it.
+ *			Then it is counted again who has the device open [job]
+ *	CLOSED		a write gets an error (giving-up.h); counted here, where
+ *			it was not planned
+ *	SALVAGED	the last look, and what is dirty is in a file [job]
+ *	DONE		noted: the point of no return
+ *	remove [job]	if it was promoted here once: that is over, it is
+ *			disabled, and its device goes
  *
- * R1 the claim holds from before the dirty map is read until the device has
- *    lost its target: nobody who mounts the device, or claims it otherwise, can
- *    write past the salvage. (One that we have made above an origin= is free
- *    for a moment before it is removed.) Who opens it without O_EXCL can.
- * R2 only for a volume that is superseded, or in a split brain: it sends
- *    nothing, so the map only grows. Or (a planned handover) for one that
- *    replicates and owes its target nothing, after the claim: then the peer
- *    has all that there is.
- * R3 the map is read when no epoch is open: one that was in doubt is aborted,
+ * R1 The last look is after writers were stopped (V1 in giving-up.c). Nobody
+ *    else has the device open by then, so that nothing is under way to the disk
+ *    while it is read.
+ * R2 Only for a volume that is superseded, or in a split brain: it sends
+ *    nothing. Or (a planned handover) for one that replicates and owes its
+ *    target nothing: then the peer has all that there is.
+ * R3 The map is read when no epoch is open: one that was in doubt is aborted,
  *    and dirty again, after the state has changed (L3: dirty or frozen).
- *
- * It may be repeated after a crash until "forget": nothing is dropped before the
- * last step, and the salvage gets its name when it is whole. Of a volume that
- * was promoted here, a crash after "forget" leaves the device to be removed by
- * hand.
+ * R4 Whatever comes before DONE is undone when it is refused, is too late, or
+ *    this process has ended (V3): the volume goes on as before. After it, the
+ *    same may be asked for again, and does the rest.
+ * R5 The volume stays, and is superseded, until it is disabled; only the device
+ *    of a promotion goes.
  */
 #ifndef REPLICAD_RESOLVE_H
 #define REPLICAD_RESOLVE_H

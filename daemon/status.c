@@ -9,9 +9,12 @@
 #include "continuity.h"
 #include "daemon.h"
 #include "extents.h"
+#include "giving-up.h"
 #include "group.h"
+#include "look.h"
 #include "pair.h"
 #include "promotion.h"
+#include "reactor.h"
 #include "verify.h"
 #include "version.h"
 #include "volume.h"
@@ -49,6 +52,9 @@ static void put_bool(json_t *o, const char *key, bool value)
 
 static const char *next_step(const struct group *g)
 {
+	for (const struct volume *v = g->volumes; v; v = v->next)
+		if (v->identity.given_up == GIVEN_UP_DONE)
+			return giving_up_advice;
 	if (g->pair.state == PAIR_ERROR)
 		for (const struct volume *v = g->volumes; v; v = v->next)
 			if (v->advice)
@@ -251,12 +257,11 @@ static void put_names(json_t *o, const struct volume_config *config)
 	put_bool(o, "clear_text", volume_config_is_clear(config));
 }
 
-json_t *status_volume(struct volume *v)
+static json_t *render(const struct volume *v)
 {
 	const struct group *g = v->group;
 	json_t *o = json_object();
 
-	volume_refresh(v); /* else what was seen last */
 	put_names(o, v->config);
 	put_text(o, "origin", v->config->origin);
 	put_text(o, "form", v->device.form);
@@ -273,6 +278,48 @@ json_t *status_volume(struct volume *v)
 	put_int(o, "epochs_partial", g->epochs_partial);
 	put_int(o, "epochs_aborted", g->epochs_aborted);
 	return o;
+}
+
+json_t *status_volume(struct volume *v)
+{
+	volume_refresh(v); /* else what was seen last */
+	return render(v);
+}
+
+/*
+ * What the volume's own thread has learnt since the look was taken is newer:
+ * the look is for the eye only.
+ */
+static json_t *render_as_seen(struct volume *v, const struct look *look)
+{
+	const struct dmr_info *seen = look_find(look, v->device.dev);
+	struct dmr_info known = v->info;
+	json_t *o;
+
+	if (seen)
+		v->info = *seen; /* else what was seen last */
+	o = render(v);
+	v->info = known;
+	return o;
+}
+
+void status_reactor(json_t *all, struct reactor *reactor, struct look **look)
+{
+	if (!*look && reactor->groups)
+		*look = look_take(reactor->kernel);
+	for (struct group *g = reactor->groups; g; g = g->next)
+		for (struct volume *v = g->volumes; v; v = v->next)
+			json_array_append_new(all, *look ?
+					      render_as_seen(v, *look) :
+					      status_volume(v));
+}
+
+void status_one(json_t *all, struct reactor *reactor, const char *name)
+{
+	struct volume *v = reactor_find(reactor, name);
+
+	if (v)
+		json_array_append_new(all, status_volume(v));
 }
 
 static json_t *status_stopped(const struct entry *entry)

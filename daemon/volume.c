@@ -13,6 +13,7 @@
 #include "continuity.h"
 #include "events.h"
 #include "extents.h"
+#include "giving-up.h"
 #include "group.h"
 #include "log.h"
 #include "pairing-file.h"
@@ -69,8 +70,10 @@ int volume_refresh(struct volume *volume)
 	int err = kernel_get(volume->reactor->kernel, volume->device.dev,
 			     &volume->info);
 
-	if (!err)
+	if (!err) {
 		continuity_look(volume);
+		giving_up_look(volume);
+	}
 	return err;
 }
 
@@ -320,6 +323,7 @@ void volume_forget_pause(struct volume *v)
 		log_warn(v->config->name, "the state folder %s: %s: a restart "
 			 "will find it paused", v->reactor->state_dir,
 			 strerror(-err));
+	giving_up_forget(v);
 }
 
 /*
@@ -349,11 +353,16 @@ void volume_open_target(struct volume *v)
 		.unsafe = v->config->is_unsafe,
 		.no_clear_tcp = !v->config->tls ||
 				strcmp(v->config->tls, "off"),
+		.congestion = v->config->congestion,
 		.apply = v->config->apply,
 		.chunk_bytes = volume_chunk_bytes(v),
 		.group = v->config->group,
 	};
 
+	if (v->identity.given_up == GIVEN_UP_DONE) {
+		giving_up_tell(v);
+		return;
+	}
 	target_open(&v->target, find_target(v), &opts,
 		    v->config->may_overwrite);
 }

@@ -72,8 +72,9 @@ struct volume {
 	uint64_t bytes_compared, bytes_equal;
 	bool waits_durable;		/* U2 in continuity.c */
 	bool has_meta_failed;		/* as was told last */
-	enum fence_policy fence;	/* in force; these two are of fence.c */
-	bool is_held;
+	enum fence_policy fence;	/* in force; these are of fence.c */
+	bool is_held, is_fence_found;
+	bool is_reopening, wants_reopen;	/* of giving-up.c */
 	const char *advice;		/* the next step after a refusal */
 	bool is_rolled_back;		/* the target was refused for that */
 	int refusal;			/* of judge_target(), until told */
@@ -99,7 +100,7 @@ void volume_destroy(struct volume *volume);
 /* Reads GET into ->info. 0 or -errno. */
 int volume_refresh(struct volume *volume);
 
-/* Who enables a volume wants it to run, unless its group is paused. */
+/* Who enables it wants it to run here, unless its group is paused. */
 void volume_forget_pause(struct volume *volume);
 
 /* What the kernel says of a device without its target, and what to do. */

@@ -27,6 +27,7 @@ SWITCH(fault_no_spare);
 SWITCH(fault_no_range);
 SWITCH(fault_early_cool);
 SWITCH(fault_no_incarnation);
+SWITCH(fault_race);
 NUMBER(fault_heat_us);
 NUMBER(fault_rewrite_us);
 NUMBER(fault_cool_us);
@@ -59,6 +60,13 @@ void dmr_fault_spin(unsigned int us)
 		mdelay(1);
 	if (us)
 		udelay(us);
+}
+
+void dmr_fault_race(void)
+{
+	static unsigned int calls;
+
+	calls++;
 }
 
 bool dmr_fault_nth(atomic_t *calls, unsigned int n)

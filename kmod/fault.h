@@ -18,6 +18,7 @@
  *   fault_no_spare	bits of a range that comes meanwhile are cleared (C4)
  *   fault_no_range	a range is issued without its chunk bits
  *   fault_no_incarnation	activation does not write the superblock (D6)
+ *   fault_race		the marker counts in a plain variable
  * Delays, in microseconds, make windows wide enough to be hit:
  *   fault_mark_us	marker: between reading the state and setting bits
  *   fault_park_us	a parked write: before it is classified again
@@ -51,6 +52,7 @@ extern bool fault_no_preserve, fault_no_drain, fault_no_gate;
 extern bool fault_split_group, fault_no_own, fault_no_recheck, fault_no_once;
 extern bool fault_no_intent, fault_no_flush, fault_no_name, fault_no_spare;
 extern bool fault_no_range, fault_early_cool, fault_no_incarnation;
+extern bool fault_race;
 extern unsigned int fault_heat_us, fault_rewrite_us, fault_cool_us;
 extern unsigned int fault_super_us;
 extern unsigned int fault_mark_us, fault_park_us, fault_preserve_us;
@@ -67,6 +69,8 @@ void dmr_fault_sleep(unsigned int us);
 void dmr_fault_spin(unsigned int us);
 /* Any context: adds to *calls; true for every n-th call. */
 bool dmr_fault_nth(atomic_t *calls, unsigned int n);
+/* Any context: a data race, on purpose, among all who call it. */
+void dmr_fault_race(void);
 
 #define dmr_fault_delay(name)	dmr_fault_sleep(READ_ONCE(fault_##name##_us))
 #define dmr_fault_busy(name)	dmr_fault_spin(READ_ONCE(fault_##name##_us))
@@ -84,6 +88,7 @@ bool dmr_fault_any(void);
 #define dmr_fault(name)		false
 #define dmr_fault_delay(name)	do { } while (0)
 #define dmr_fault_busy(name)	do { } while (0)
+#define dmr_fault_race()	do { } while (0)
 #define dmr_fault_every(name)	false
 #define dmr_fault_any()		false
 

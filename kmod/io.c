@@ -75,6 +75,8 @@ static inline enum verdict mark(struct dmr_device *dev, struct bio *bio,
 	struct dmr_io *io = dmr_io_of(bio);
 
 	dmr_fault_busy(mark);
+	if (dmr_fault(race))
+		dmr_fault_race();
 	io->counted = 1 + idx;
 	this_cpu_inc(dev->pcpu->inflight[idx]);
 	this_cpu_add(dev->pcpu->written, bio_sectors(bio));

@@ -69,6 +69,17 @@ static void keep_alive(int fd)
 			   &options[i].value, sizeof(options[i].value));
 }
 
+static int set_congestion(struct nbd_conn *conn)
+{
+	const char *name = conn->opts.congestion;
+
+	if (!name || !setsockopt(conn->fd, IPPROTO_TCP, TCP_CONGESTION, name,
+				 strlen(name)))
+		return 0;
+	return nbd_fail(conn, -errno, "this kernel has no congestion control "
+			"'%.16s': %s", name, strerrordesc_np(errno));
+}
+
 static int open_socket(struct nbd_conn *conn, int family)
 {
 	int size = SEND_BUFFER, one = 1;
@@ -80,15 +91,14 @@ static int open_socket(struct nbd_conn *conn, int family)
 		return nbd_fail(conn, -errno, "socket: %s",
 				strerrordesc_np(errno));
 	/* Only for speed. */
-	if (family == AF_UNIX)
+	if (family == AF_UNIX) {
 		setsockopt(conn->fd, SOL_SOCKET, SO_SNDBUF, &size,
 			   sizeof(size));
-	else
-		setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one,
-			   sizeof(one));
-	if (family != AF_UNIX)
-		keep_alive(conn->fd);
-	return 0;
+		return 0;
+	}
+	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	keep_alive(conn->fd);
+	return set_congestion(conn);
 }
 
 static void start_connect(struct nbd_conn *conn, socklen_t len)

@@ -69,6 +69,7 @@ static void conn_free(struct nbd_conn *conn)
 	tls_destroy(conn->tls);
 	nbd_requests_free(conn);
 	free((char *)conn->opts.ask_suffix);
+	free((char *)conn->opts.congestion);
 	free(conn->export);
 	free(conn->canonical);
 	free(conn->hello);
@@ -311,7 +312,9 @@ static int set_opts(struct nbd_conn *conn, const struct nbd_opts *opts)
 	if (!conn->opts.depth)
 		conn->opts.depth = DEFAULT_DEPTH;
 	conn->opts.export = NULL;	/* it becomes conn->export */
-	if (copy_text(&conn->opts.ask_suffix, conn->opts.ask_suffix))
+	conn->opts.ask_suffix = conn->opts.congestion = NULL;
+	if (copy_text(&conn->opts.ask_suffix, opts ? opts->ask_suffix : NULL) ||
+	    copy_text(&conn->opts.congestion, opts ? opts->congestion : NULL))
 		return -ENOMEM;
 	return copy_text((const char **)&conn->export,
 			 opts ? opts->export : NULL);

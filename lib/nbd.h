@@ -71,6 +71,11 @@ struct nbd_opts {
 	 * the question has no such export.
 	 */
 	const char *ask_suffix;
+	/*
+	 * TCP's congestion control, as in tcp(7); NULL: what the kernel uses.
+	 * One that it does not have is an error, -ENOENT.
+	 */
+	const char *congestion;
 };
 
 struct nbd_callbacks {

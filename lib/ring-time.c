@@ -31,8 +31,8 @@ static void timer_remove(struct ring_timer *timer)
 	timer->next = timer->prev = NULL;
 }
 
-void ring_timer_add(struct ring *ring, struct ring_timer *timer,
-		    unsigned int ms)
+void ring_timer_set(struct ring *ring, struct ring_timer *timer,
+		    uint64_t when_ns)
 {
 	struct ring_timer *after = ring->timers.prev;
 
@@ -40,12 +40,18 @@ void ring_timer_add(struct ring *ring, struct ring_timer *timer,
 		timer_remove(timer);
 		after = ring->timers.prev;
 	}
-	timer->when = ring_clock() + ms * 1000000ULL;
+	timer->when = when_ns;
 	while (after != &ring->timers && after->when > timer->when)
 		after = after->prev;
 	timer->prev = after;
 	timer->next = after->next;
 	timer->prev->next = timer->next->prev = timer;
+}
+
+void ring_timer_add(struct ring *ring, struct ring_timer *timer,
+		    unsigned int ms)
+{
+	ring_timer_set(ring, timer, ring_clock() + ms * 1000000ULL);
 }
 
 void ring_timer_cancel(struct ring *ring, struct ring_timer *timer)

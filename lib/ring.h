@@ -165,6 +165,9 @@ struct ring_timer {
 /* In @ms from now (monotonic).  If it is running it is moved. */
 void ring_timer_add(struct ring *ring, struct ring_timer *timer,
 		    unsigned int ms);
+/* The same at an instant of ring_now(): those of the same one are in order. */
+void ring_timer_set(struct ring *ring, struct ring_timer *timer,
+		    uint64_t when_ns);
 /* At once: ->fire will not be called any more.  Harmless if not running. */
 void ring_timer_cancel(struct ring *ring, struct ring_timer *timer);
 bool ring_timer_running(const struct ring_timer *timer);

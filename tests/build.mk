@@ -4,7 +4,7 @@
 # tools-y: one tests/X.c each, plain, linked with libreplica.a.
 # fault-y: likewise, with a stage of which STAGE_FAULT switches rules off.
 # filters-y: for nbdkit, one tests/X-filter.c each.
-unit-y += unit-pair unit-config unit-judge
+unit-y += unit-match unit-pair unit-config unit-judge
 unit-y += unit-extents unit-header
 tools-y += bench/nbd-bench
 unit-y += unit-oracle unit-oracle-target
@@ -76,9 +76,9 @@ build/tests/replicad-sim: LDFLAGS += -Wl,--wrap=statvfs
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
 	backend-nbd-call.o backend-local.o backend-stage.o local-stage.o \
-	plugin-options.o config.o config-check.o state-file.o xfer.o limit.o batch.o pump.o \
+	plugin-options.o $(config-y) state-file.o xfer.o limit.o batch.o pump.o \
 	pump-read.o pump-compare.o pump-park.o spool.o window.o)
-tools-y += insert-tool
+tools-y += insert-tool successor
 build/tests/insert-tool: LDFLAGS += -Wl,--wrap=dm_task_create \
 	-Wl,--wrap=dm_task_run
 unit-y += unit-dirty

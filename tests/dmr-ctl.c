@@ -116,7 +116,7 @@ static int do_cut(char **word)
 	int err;
 
 	if (word[0] && !strcmp(word[0], "next")) {
-		if (dmr_highest(&genl, &next))
+		if (dmr_highest(&genl, dev, &next))
 			return -ENODEV;
 		next++;
 	}

@@ -74,20 +74,36 @@ int dmr_get(struct genl *genl, uint64_t dev, struct dmr_get *get)
 	return get_by(genl, DMR_CMD_GET, dev, get);
 }
 
+struct highest {
+	uint64_t group, epoch;
+};
+
 static void take_highest(const struct nlattr *first, int len, void *arg)
 {
 	uint64_t epoch = genl_number(first, len, DMR_A_HIGHEST_SEEN);
-	uint64_t *highest = arg;
+	struct highest *highest = arg;
 
-	if (epoch > *highest)
-		*highest = epoch;
+	if (genl_number(first, len, DMR_A_GROUP) == highest->group &&
+	    epoch > highest->epoch)
+		highest->epoch = epoch;
 }
 
-int dmr_highest(struct genl *genl, uint64_t *epoch)
+int dmr_highest(struct genl *genl, uint64_t dev, uint64_t *epoch)
 {
-	*epoch = 0;
+	struct dmr_get get;
+	struct highest highest = { 0 };
+	int err = dmr_get(genl, dev, &get);
+
+	if (err)
+		return err;
+	/* Alone it has no number, and others have none either. */
+	highest.epoch = get.number[DMR_A_HIGHEST_SEEN];
+	highest.group = get.number[DMR_A_GROUP];
 	genl_begin(genl, &req, DMR_CMD_GET, NLM_F_DUMP);
-	return genl_talk(genl, &req, take_highest, epoch);
+	err = highest.group ?
+		genl_talk(genl, &req, take_highest, &highest) : 0;
+	*epoch = highest.epoch;
+	return err;
 }
 
 int dmr_attach(struct genl *genl, uint64_t dev, struct dmr_get *get)

@@ -48,8 +48,8 @@ struct dmr_note {
 int dmr_dev_of_path(const char *path, uint64_t *dev);
 
 int dmr_get(struct genl *genl, uint64_t dev, struct dmr_get *get);
-/* The highest epoch that any device has seen. */
-int dmr_highest(struct genl *genl, uint64_t *epoch);
+/* The highest epoch that any device of its group has seen. */
+int dmr_highest(struct genl *genl, uint64_t dev, uint64_t *epoch);
 int dmr_attach(struct genl *genl, uint64_t dev, struct dmr_get *get);
 int dmr_join(struct genl *genl, uint64_t dev, uint64_t group);
 int dmr_cut(struct genl *genl, uint64_t dev, uint64_t epoch, bool fuzzy);

@@ -201,6 +201,7 @@ int genl_talk(struct genl *genl, struct genl_request *req,
 	struct talk talk = { .genl = genl, .seq = req->header.nlmsg_seq,
 			     .answer = answer, .arg = arg };
 	int64_t end = now_ms() + GENL_TIMEOUT_MS;
+	bool is_overrun = false;
 	int err;
 
 	genl->extack[0] = '\0';
@@ -209,11 +210,13 @@ int genl_talk(struct genl *genl, struct genl_request *req,
 	while (!talk.done) {
 		int64_t left = end - now_ms();
 
-		if (left <= 0)
-			return -ETIMEDOUT;
-		err = receive(&talk, left);
+		err = left > 0 ? receive(&talk, left) : -ETIMEDOUT;
+		/* Behind too many events there was no room for the answer. */
+		if (err == -ETIMEDOUT && is_overrun)
+			return -ENOBUFS;
 		if (err && err != -ENOBUFS)
 			return err;
+		is_overrun |= err == -ENOBUFS;
 	}
 	return talk.error;
 }

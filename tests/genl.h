@@ -55,7 +55,8 @@ void genl_put_u64(struct genl_request *req, int type, uint64_t value);
 
 /*
  * Sends and waits for the end of the answer: the ack, or the end of a dump.
- * Returns 0 or -errno as the kernel said; -ETIMEDOUT after GENL_TIMEOUT_MS.
+ * Returns 0 or -errno as the kernel said; -ETIMEDOUT after GENL_TIMEOUT_MS,
+ * -ENOBUFS if the socket had overrun by then, so that the answer may be lost.
  */
 int genl_talk(struct genl *genl, struct genl_request *req,
 	      genl_answer_fn answer, void *arg);

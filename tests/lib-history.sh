@@ -43,6 +43,6 @@ committed() {
 
 # test_is NAME JQ-CONDITION: holds for that test device
 test_is() {
-	replicactl test --list --json | jq -e --arg name "$1" \
+	replicactl test --list --json | json_holds --arg name "$1" \
 		".tests[] | select(.name == \$name) | $2"
 }

@@ -88,13 +88,11 @@ stop_daemon() {
 	return $status
 }
 
-# Nothing is dirty, no epoch is open, the images are there. No answer is none: jq
-# 1.6 is content with an empty input.
+# Nothing is dirty, no epoch is open, the images are there.
 settled() {
-	local status
-	status=$(rpc-call status) && jq -e '.volumes | length > 0 and all(
+	rpc-call status | json_holds '.volumes | length > 0 and all(
 		.state == "replicating" and .dirty_bytes == 0 and
-		.epoch == 0 and .replica_consistent)' <<<"$status"
+		.epoch == 0 and .replica_consistent)'
 }
 
 # images_are_volumes NAME...: byte for byte, and closed up to the last record.

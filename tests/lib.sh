@@ -26,6 +26,9 @@ PATH=$test_dir:$top_dir/build/tests:$top_dir/daemon:$top_dir/utils:$PATH
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 set -u
 
+# shellcheck source=tests/lib-json.sh
+. "$test_dir/lib-json.sh"
+
 test_nr=0
 test_failed=0
 test_finished=

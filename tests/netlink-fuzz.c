@@ -153,7 +153,7 @@ static uint64_t number_for(int cmd, int type)
 	case DMR_A_END:
 		return small(DMR_END_COMMIT, 3);
 	case DMR_A_ROLE:
-		return one_in(20) ? small(0, 4) : 1u + one_in(8);
+		return one_in(20) ? small(0, 5) : 1u + one_in(8);
 	case DMR_A_TIMEOUT_MS:
 		return small(0, 5);
 	case DMR_A_GENERATION:
@@ -342,14 +342,14 @@ static bool fits_together(const struct dmr_get *get)
 	       n[DMR_A_STATE] >= DMR_STATE_IDLE &&
 	       n[DMR_A_STATE] <= DMR_STATE_ABORTED &&
 	       n[DMR_A_ROLE] >= DMR_ROLE_PRIMARY &&
-	       n[DMR_A_ROLE] <= DMR_ROLE_SECONDARY;
+	       n[DMR_A_ROLE] <= DMR_ROLE_READONLY;
 }
 
 /* A socket of its own: what the others have queued does not matter. */
 static void look(void)
 {
 	struct genl genl;
-	int err = genl_open(&genl, DMR_GENL_NAME);
+	int err = genl_open(&genl, DMR_GENL_NAME), i;
 
 	if (one_in(4))
 		in_use = devs[rand() % nr_devs];
@@ -363,6 +363,10 @@ static void look(void)
 	printf("# GET of %llx after %u requests: %s\n",
 	       (unsigned long long)in_use, nr_sent,
 	       err ? strerrorname_np(-err) : "does not fit together");
+	for (i = 1; !err && i <= DMR_A_MAX; i++)
+		if (state.number[i])
+			printf("#   attribute %d: %llu\n", i,
+			       (unsigned long long)state.number[i]);
 }
 
 static struct genl *a_socket(void)

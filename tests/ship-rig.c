@@ -158,10 +158,11 @@ static struct volume_config *make_config(unsigned int i, const char *options)
 static void add_volume(unsigned int i, const char *options)
 {
 	char error[CONFIG_ERROR_SIZE] = "";
+	struct insertion_past past = { 0 };
 	struct kernel_device device;
 	struct volume_config *config = make_config(i, options);
-	int err = insertion_run(&sim_kernel_ops, folder, config, &device,
-				error);
+	int err = insertion_run(&sim_kernel_ops, folder, config, &past,
+				&device, error);
 
 	if (err)
 		volume_config_destroy(config);

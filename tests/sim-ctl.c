@@ -9,6 +9,8 @@
  *	sim-ctl get V FIELD		one number
  *	sim-ctl meta V WHAT		see sim_meta()
  *	sim-ctl pair V W WRITES [DELAY_US]	write n to V, then n to W, …
+ *	sim-ctl count V [DELAY_US]	write 1, 2, … until one fails, and
+ *					print each that was acknowledged
  */
 #include "sim-kernel.h"
 
@@ -88,11 +90,33 @@ static int do_pair(char **argv, int argc)
 	return err;
 }
 
+/* An application that has the device open, and believes what it is told. */
+static int do_count(char **argv, int argc)
+{
+	useconds_t delay = argc > 1 ? atoi(argv[1]) : 0;
+	char buf[CHUNK] = "";
+	int err = 0;
+
+	for (uint64_t n = 1; !err; n++) {
+		memcpy(buf, &n, sizeof(n));
+		err = sim_write(argv[0], buf, CHUNK, n % 16 * CHUNK);
+		if (!err)
+			err = sim_write(argv[0], buf, CHUNK, 0);
+		if (!err)
+			printf("%" PRIu64 "\n", n);
+		fflush(stdout);
+		usleep(delay);
+	}
+	return err;
+}
+
 static int do_get(char **argv, int argc)
 {
 	struct dmr_info i;
 	bool is_plain;
-	int err = sim_info(argv[0], &i, &is_plain);
+	uint64_t gets = 0, dumps = 0;
+	int err = sim_info(argv[0], &i, &is_plain) ?:
+		  sim_asked(argv[0], &gets, &dumps);
 	const struct { const char *name; uint64_t value; } fields[] = {
 		{ "dirty", i.nr_dirty }, { "frozen", i.nr_frozen },
 		{ "epoch", i.epoch }, { "committed", i.last_committed },
@@ -102,6 +126,7 @@ static int do_get(char **argv, int argc)
 		{ "plain", is_plain }, { "degraded", i.nr_degraded },
 		{ "flags", i.dev_flags }, { "loads", i.loads },
 		{ "ancestors", i.nr_ancestors }, { "role", i.role },
+		{ "gets", gets }, { "dumps", dumps },
 	};
 
 	for (size_t f = 0; !err && f < sizeof(fields) / sizeof(*fields); f++)
@@ -153,7 +178,7 @@ static const struct {
 	{ "storm", 3, do_storm }, { "pair", 3, do_pair },
 	{ "get", 2, do_get }, { "reload", 1, do_reload },
 	{ "degrade", 2, do_degrade }, { "request", 2, do_request },
-	{ "meta", 2, do_meta },
+	{ "meta", 2, do_meta }, { "count", 1, do_count },
 };
 
 int main(int argc, char **argv)

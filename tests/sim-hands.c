@@ -178,6 +178,18 @@ int sim_degrade_after(const char *name, uint64_t chunks)
 	return v ? 0 : -ENXIO;
 }
 
+int sim_asked(const char *name, uint64_t *gets, uint64_t *dumps)
+{
+	LOCKED;
+	struct sim_volume *v = sim_find(name);
+
+	if (!v)
+		return -ENXIO;
+	*gets = v->nr_gets;
+	*dumps = v->nr_dumps;
+	return 0;
+}
+
 int sim_info(const char *name, struct dmr_info *info, bool *is_plain)
 {
 	LOCKED;

@@ -5,6 +5,7 @@
  *
  *	V.img	the origin		V.view	what replica-view returns
  *	V.map	struct sim_volume: the maps and counters
+ *	V.late	if it exists, the next insertion finds no metadata device
  *
  * The state lives in files and outlives the daemon, as the kernel's does. Each
  * operation holds a lock on the folder; a daemon that died is noticed by the
@@ -37,6 +38,7 @@ struct sim_meta {
 	uint64_t committed, highest;	/* as the superblock has them … */
 	uint64_t generation;
 	uint64_t suspect_epoch;
+	uint32_t role;			/* DMR_ROLE_*; 0 = not written yet */
 };
 
 struct sim_volume {
@@ -46,6 +48,7 @@ struct sim_volume {
 	uint64_t degrade_after;		/* preserved chunks; 0 = never */
 	uint64_t ended;			/* number of the last END */
 	uint64_t held_until;		/* ns since 1970: writes wait */
+	uint64_t nr_gets, nr_dumps;	/* GETs of it; of all, it among them */
 	bool is_plain;			/* no replica target in its table */
 	bool was_written;		/* while it was plain */
 	bool is_busy;			/* an application has it open */
@@ -68,6 +71,8 @@ int sim_reload(const char *name);	/* a crash; the module is loaded anew */
 int sim_request(const char *name, const char *text);
 int sim_degrade_after(const char *name, uint64_t chunks);
 int sim_info(const char *name, struct dmr_info *info, bool *is_plain);
+/* How often the daemon asked: GETs of the volume, dumps of all. */
+int sim_asked(const char *name, uint64_t *gets, uint64_t *dumps);
 
 /*
  * What happens to the metadata: "lazy" and "prompt" (is the superblock

@@ -32,6 +32,8 @@ static void settle(struct sim_volume *v)
 {
 	v->info.dev_flags &= ~DMR_DEV_F_META_PENDING;
 	v->meta.generation = v->info.generation;
+	v->meta.role = v->info.role == DMR_ROLE_SECONDARY ? DMR_ROLE_SECONDARY :
+							    DMR_ROLE_PRIMARY;
 	for (uint64_t i = 0; i < v->nr_chunks; i++)
 		v->chunks[i] &= ~SIM_MARKED;
 }
@@ -84,6 +86,7 @@ void sim_meta_load(struct sim_volume *v)
 	v->info.last_committed = v->info.last_named = m->committed;
 	v->info.highest_seen = m->highest;
 	v->info.generation = m->generation;
+	v->info.role = m->role ?: DMR_ROLE_PRIMARY;
 	v->info.dev_flags &= ~(DMR_DEV_F_META_PENDING | DMR_DEV_F_META_FAILED);
 	add_incarnation(&v->info);
 	if (m->is_taken_out) {
@@ -184,6 +187,8 @@ int sim_meta(const char *name, const char *what)
 		open_epoch(v);
 	else if (!strcmp(what, "abort"))
 		sim_end_one(v, DMR_END_ABORT);
+	else if (!strcmp(what, "descend"))
+		v->info.ancestors[v->info.nr_ancestors++].generation = 0x77;
 	else if (!strcmp(what, "unplug"))
 		unplug(v);
 	else

@@ -153,11 +153,14 @@ int sim_activate(const struct kernel_promoted *p,
 	return err ? refuse(error, err, p->metadata) : 0;
 }
 
+/* A test that has made the file "stays" says: somebody has it open. */
 int sim_deactivate(const char *name, char error[KERNEL_ERROR_SIZE])
 {
 	LOCKED;
 	struct sim_volume *v = sim_find(name);
 
+	if (v && !access(sim_path("stays", ""), F_OK))
+		return refuse(error, -EBUSY, name);
 	if (v)
 		v->is_plain = true;
 	return 0;
@@ -169,15 +172,18 @@ bool sim_is_private_base(const char *base)
 	return access(sim_path("shared", ""), F_OK);
 }
 
-/* Ours, and that of a test that has made the file "open". */
+/* Ours, that of a test that has made the file "open", and "meta NAME use". */
 int sim_nr_opens(const char *name, char error[KERNEL_ERROR_SIZE])
 {
-	return 1 + !access(sim_path("open", ""), F_OK);
+	LOCKED;
+	const struct sim_volume *v = sim_find(name);
+
+	return 1 + !access(sim_path("open", ""), F_OK) + (v && v->is_busy);
 }
 
 /*
  * SIM_DIE_AT=STEP: as kill -9 there. SIM_HOLD_AT=STEP: it takes as long as the
- * file "hold" is there.
+ * file "hold" is there; the file "reached" tells that it has come there.
  */
 void sim_note_step(const char *step)
 {
@@ -187,6 +193,7 @@ void sim_note_step(const char *step)
 		raise(SIGKILL);
 	if (!hold || strcmp(hold, step))
 		return;
+	close(open(sim_path("reached", ""), O_CREAT | O_WRONLY, 0600));
 	while (!access(sim_path("hold", ""), F_OK))
 		usleep(10000);
 }

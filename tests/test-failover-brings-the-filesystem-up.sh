@@ -130,6 +130,9 @@ refuses "it is not given up while it is in use" "unmount it" \
 	a replicactl resolve first --keep peer
 umount "$mnt"
 check "but then" a replicactl resolve first --keep peer
+check "nobody writes to it then" eval \
+	'! dd if=/dev/zero of=/dev/mapper/first bs=4k count=1 oflag=direct 2>/dev/null'
+check "it is disabled" a replicactl disable first
 is "its device is as it was" "$(dmsetup table first | awk '{ print $3 }')" linear
 check "what was only here is kept" eval \
 	'[ "$(a replicactl salvage --json | jq ".salvages[0].bytes")" -gt 0 ]'

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
 
-for name in a b d p; do
+for name in a b d p q r; do
 	make_volume $name
 	start_target $name
 done
@@ -14,25 +14,41 @@ configure a metadata=/dev/meta-a trust_boot=yes
 configure b metadata=/dev/meta-b trust_boot=yes
 configure d metadata=/dev/meta-d
 configure p metadata=/dev/meta-p origin=/dev/vg/p
+configure q metadata=/dev/meta-q origin=/dev/vg/q
+configure r metadata=/dev/meta-r origin=/dev/vg/r
 start_daemon
 all_equal() {
 	replica_equals a && replica_equals b && replica_equals d &&
-		replica_equals p
+		replica_equals p && replica_equals q && replica_equals r
 }
-check "four volumes are replicated" all_equal
+check "six volumes are replicated" all_equal
 refuses "--insert beside replicad" "another replicad runs here" \
 	replicad-sim --config "$scratch_dir/conf" --insert
 stop_daemon
 
 # A boot: devices come up without targets; one is written before they are put in.
-for name in a b d p; do
+for name in a b d p q r; do
 	sim-ctl meta $name unplug
 done
 sim-ctl write b 0 4096 5
 insert() {
 	replicad-sim --config "$scratch_dir/conf" --insert "$@"
 }
-check "replicad --insert" eval 'insert 2>"$scratch_dir/said"'
+late() {
+	touch "$SIM_DIR/$1.late" || bail "no $1.late"
+}
+late r
+check "replicad --insert, where one has to be waited for" eval \
+	'! insert 2>"$scratch_dir/said" && grep -q "r comes late" "$scratch_dir/said"'
+for name in a b d p q; do
+	sim-ctl meta $name unplug
+done
+late q
+check "replicad --insert" eval 'insert --insert=30 2>"$scratch_dir/said"'
+check "q, which came late, has its target" \
+	grep -q "q: its target is in place" "$scratch_dir/said"
+check "r, which was tried in vain, may have been written since" \
+	grep -q "r: warning: it may have been written" "$scratch_dir/said"
 check "a has its target" grep -q "a: its target is in place" "$scratch_dir/said"
 check "b too, with a warning" grep -q "b: warning: it may have been written" \
 	"$scratch_dir/said"
@@ -40,8 +56,8 @@ check "d too, for others may have written it before" \
 	grep -q "d: warning: it may have been written" "$scratch_dir/said"
 check "p, private, has its target" \
 	grep -q "p: its target is in place" "$scratch_dir/said"
-is "  all have it" "$(for name in a b d p; do
-	sim-ctl get $name plain; done | tr -d '\n')" 0000
+is "  all have it" "$(for name in a b d p q r; do
+	sim-ctl get $name plain; done | tr -d '\n')" 000000
 sim-ctl write a 0 8192 6
 start_daemon
 check "then they are replicated" all_equal
@@ -54,6 +70,8 @@ shipped() {
 }
 is "  a: what was written is sent" "$(shipped a)" 8192
 is "  p: what was written since" "$(shipped p)" 4096
+is "  q: nothing" "$(shipped q)" 0
+is "  r: all of it" "$(shipped r)" $((native_mib * 1048576))
 is "  d: all of it" "$(shipped d)" $((native_mib * 1048576))
 is "  b: all of it" "$(shipped b)" $((native_mib * 1048576))
 stop_daemon

@@ -34,10 +34,9 @@ check "not before its last epoch is over" grep -q "still open" \
 	"$scratch_dir/says"
 sim-ctl meta a abort
 check "it is given up" replicactl resolve a --keep peer
-refuses "then it is not replicated any more" "there is no volume a" \
-	replicactl status a
-is "its device is as it was before" "$(sim-ctl get a plain)" 1
-check "and its data" cmp "$scratch_dir/alone.img" "$scratch_dir/a.img"
+is "nobody writes to it then" "$(field a writes)" refused
+refuses "nor tries to" "Input/output error" sim-ctl write a 0 4096
+check "its data are as they were" cmp "$scratch_dir/alone.img" "$scratch_dir/a.img"
 name=$(replicactl salvage --json | jq -r '.salvages[0].name')
 check "what was only there is salvaged" replicactl salvage "$name" \
 	--export "$scratch_dir/kept"
@@ -47,6 +46,8 @@ check "as it was" cmp -n 131072 -i 1048576 "$scratch_dir/kept" \
 # The way back: A receives, on the disk that it has.
 choose_port
 mkdir "$scratch_dir/stage"
+check "it is disabled" replicactl disable a
+is "then its device is a plain one" "$(sim-ctl get a plain)" 1
 stop_daemon
 printf '[replicad]\nstate_dir=%s\nreactors=1\nplugin=%s\n' "$state_dir" \
 	"$plugin_so" >"$scratch_dir/conf"

@@ -35,7 +35,7 @@ plugin_so=$served
 unset SIM_HOLD_AT SIM_DIE_AT
 b replicactl failover a --dry-run >"$scratch_dir/dry" &
 dry=$!
-wait_until 30 eval 'b rpc-call pair_list | jq -e \
+wait_until 30 eval 'b rpc-call pair_list | json_holds \
 	".pairs[0].state == \"restarting\"" >/dev/null'
 b replicactl failover a --force --epoch "$back" >/dev/null \
 	2>"$scratch_dir/says" &

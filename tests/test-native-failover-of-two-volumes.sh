@@ -23,6 +23,7 @@ wait_until 30 serves p || bail "B does not serve"
 paired_equals a 60 && paired_equals c 60 || bail "B does not get them"
 lose_a
 kill_pid $b_pid
+cp -a "$stage_dir" "$scratch_dir/stage-before"
 
 both() {
 	[ "$(b rpc-call status | jq '[.volumes[] |
@@ -68,5 +69,32 @@ sed -i 's/"step": "active"/"step": "begun"/' "$site_b"/state/promotions/*.json
 start_b
 check "both go on, one after the other" wait_until 60 both
 check "and the pair is served at the end" wait_until 30 serves p
+
+# As before, by the folder of a stage that no pair has.
+kill_pid $b_pid
+rm -rf "$site_b/state/promotions" "$stage_dir"/*.fence
+cp -a "$scratch_dir/stage-before/." "$stage_dir"
+rm -f "$site_b"/[ac].{img,map,view} "$stage_dir"/*.meta
+touch "$site_b/hold"
+rm -f "$site_b/reached"
+SIM_HOLD_AT=noted-salvaged start_b
+b replicactl pair revoke p --yes >/dev/null || bail "the pair stays"
+b replicactl failover a --force --dir "$stage_dir" >/dev/null &
+first=$!
+wait_until 30 test -e "$site_b/reached" || bail "the first does not begin"
+b replicactl failover c --force --dir "$stage_dir" >/dev/null &
+second=$!
+b replicactl failover c --dry-run --dir "$stage_dir" >"$scratch_dir/dry" &
+third=$!
+check "by folder, too, the second waits" wait_until 30 eval \
+	'[ "$(b rpc-call get c state)" = failing-over ]'
+check "and has not begun" eval '[ ! -e "$site_b/state/promotions/c.json" ]'
+rm "$site_b/hold"
+wait $first
+is "the first ends well" $? 0
+wait $second
+is "the second too" $? 0
+wait $third
+check "both are primaries" both
 kill_pid $b_pid
 finish

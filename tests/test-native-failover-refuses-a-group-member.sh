@@ -20,6 +20,9 @@ invite p --history 1h --create "g/a:${native_mib}MiB:$site_b/a.base" \
 join_pair p || bail "no pair"
 wait_until 30 serves p || bail "B does not serve"
 paired_equals a 60 && paired_equals c 60 || bail "B does not get them"
+refuses "nor is one handed over" "not handed over in parts" \
+	replicactl failover a --planned
+check "they are replicated still" field_is c state replicating
 lose_a
 
 nothing_begun() {
@@ -44,7 +47,7 @@ printf '{ "schema_version": 1, "volume": "a", "pair": "p", "dir": "%s",
 	$((native_mib << 20)) >"$site_b/state/promotions/a.json"
 start_b
 check "a record of it goes at the next start" wait_until 30 nothing_begun
-check "with a word" grep -q "failover: .*not promoted in parts" "$b_log"
+check "with a word" wait_until 30 grep -q "failover: .*not promoted in parts" "$b_log"
 check "and the pair is served" wait_until 30 serves p
 kill_pid $b_pid
 finish

@@ -24,7 +24,7 @@ both_settled() {
 
 # of_both JQ-CONDITION: holds for both, at one time
 of_both() {
-	rpc-call status | jq -e "[.volumes[] | $1] | length == 2 and all"
+	rpc-call status | json_holds "[.volumes[] | $1] | length == 2 and all"
 }
 
 make_volume a

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib-history.sh"
 
 state_is() {
-	replicactl history a --json | jq -e ".state == \"$1\" and $2"
+	replicactl history a --json | json_holds ".state == \"$1\" and $2"
 }
 
 says() {
@@ -41,7 +41,7 @@ check "the image is there" image "$scratch_dir/image"
 check "and as it was" cmp "$scratch_dir/before" "$scratch_dir/image"
 check "it is said to be" field_is a replica_consistent true
 check "its state is not that all is well" eval "rpc-call status |
-	jq -e '.verdict == \"degraded\"'"
+	json_holds '.verdict == \"degraded\"'"
 stop_plugin
 start_stage log=64MiB history=1h history_min=30m
 check "with a larger log it goes on by itself" wait_settled a 60

@@ -16,8 +16,9 @@ refuses "not while it is in use" "is in use" replicactl failover a --planned
 sim-ctl meta a leave
 check "which changes nothing" field_is a state replicating
 check "it is handed over" replicactl failover a --planned
-refuses "it is not replicated from here any more" "there is no volume a" \
-	replicactl status a
+check "it is not replicated from here any more" field_is a state superseded
+check "it can be disabled" replicactl disable a
+is "then it has no device here" "$(sim-ctl get a plain)" 1
 check "the other site takes it over" b replicactl failover a --force
 check "with all of it" cmp "$scratch_dir/a.img" "$site_b/a.base"
 stop_daemon

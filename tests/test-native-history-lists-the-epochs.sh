@@ -9,7 +9,7 @@
 history_is() {
 	local condition=$1
 	shift
-	replicactl history --json "$@" | jq -e "$condition"
+	replicactl history --json "$@" | json_holds "$condition"
 }
 
 start_pair history=1h
@@ -65,7 +65,7 @@ is "or of the newest" "$(replicactl history --last 1 --json \
 	--target "$(stage_uri a)" | jq -c '[.epochs[].epoch]')" "[$two]"
 
 check "the replica as a whole" eval "replicactl status --json --check \
-	--target '$(stage_uri a)' | jq -e '.state == \"ok\" and .lag_s >= 0 and
+	--target '$(stage_uri a)' | json_holds '.state == \"ok\" and .lag_s >= 0 and
 	.staged_bytes == 0 and .last_committed == $two and .epochs == null'"
 check "for people" eval "replicactl status --target '$(stage_uri a)' |
 	grep -E '^image: epoch $two, as of .* old'"

@@ -57,6 +57,17 @@ check "  also those that ignore SIGTERM" wait_until 10 eval \
 hook "$h" 'kill -SEGV $$'
 again
 refuses_sync "one that is killed refuses" "killed by signal 11"
+hook "$h" 'exec >&- 2>&-' 'sleep 1000'
+again
+refuses_sync "one that has closed its output is ended all the same" \
+	"not ended within 1000 ms"
+hook "$h" 'for ((i = 0; i < 5000; i++)); do echo "line $i"; done' 'exit 7'
+again
+refuses_sync "one that says a lot is not stopped by that" \
+	"exit status 7: line 4999"
+is "  and not all of it is logged" \
+	"$(grep -c "hook before-syncing: line" "$daemon_log")" 200
+check "  which is said" grep -q "hook before-syncing: it says more" "$daemon_log"
 before=$(runs "$h")
 hook "$h"
 chmod 644 "$h"
@@ -71,6 +82,16 @@ again
 refuses_sync "one in a folder that all may write" \
 	"hooks-a: others than its owner can write it"
 chmod 755 "$hooks_a"
+chmod 777 "$scratch_dir"
+again
+refuses_sync "one in a folder of which all may replace a parent" \
+	"$scratch_dir: others than its owner can write it"
+chmod 700 "$scratch_dir"
+mv "$hooks_a" "$hooks_a.away"
+again
+refuses_sync "none, where the folder that was named is missing" \
+	"hooks-a: the folder of hooks is missing"
+mv "$hooks_a.away" "$hooks_a"
 mv "$h" "$h.real"
 ln -s "$h.real" "$h"
 again
@@ -88,6 +109,20 @@ chmod 755 "$h.new"
 mv "$h.new" "$h"
 again
 refuses_sync "one that is no program" "exit status 127: it could not be run"
+for hooks in "$scratch_dir/link/hooks-a" ./hooks-a; do
+	ln -sfn "$scratch_dir" "$scratch_dir/link"
+	sed -i "s|^hooks=.*|hooks=$hooks|" "$scratch_dir/conf"
+	kill_daemon
+	start_daemon
+	refuses_sync "one in the folder ${hooks#"$scratch_dir/"}" \
+		"link: is no folder\\|want an absolute path"
+done
+check "  which was said at the start" grep -q \
+	"want an absolute path: what a hook may refuse is refused" "$daemon_log"
+sed -i "s|^hooks=.*|hooks=$hooks_a|" "$scratch_dir/conf"
+kill_daemon
+start_daemon
+refuses_sync "  in the right one, again" "exit status 127"
 is "none of these was run" "$(runs "$h")" "$before"
 
 hook "$h" "while [ -e '$scratch_dir/block' ]; do sleep 0.05; done"
@@ -131,4 +166,24 @@ is "replicad's end ends the hook" $? 0
 rm "$h"
 start_daemon
 check "without a hook nobody is asked" replica_equals a
+kill_daemon
+
+# As by a program that has no files of its own.
+hook "$h" 'echo out; echo err >&2; readlink /proc/self/fd/* >"$0.files"' 'exit 3'
+rm -f "$scratch_dir/a.target"
+truncate -s $((native_mib * 1048576 + 1048576)) "$scratch_dir/a.target"
+kill_pid $target_pid
+start_target a
+replicad-sim --config "$scratch_dir/conf" <&- >&- 2>&- &
+daemon_pid=$!
+cleanup_fn kill_pid $daemon_pid
+refuses_sync "one of a replicad without files 0 to 2: what it says is heard" \
+	"exit status 3: err"
+is "  and what that logs goes nowhere" "$(readlink /proc/$daemon_pid/fd/[012] |
+	sort | uniq -c | xargs)" "3 /dev/null"
+printf '%s\n' '[replicad]' "state_dir=$state_dir" hooks=none >"$scratch_dir/conf"
+configure a
+kill_daemon
+start_daemon
+check "with hooks=none none is run" replica_equals a
 finish

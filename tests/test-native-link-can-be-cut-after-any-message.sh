@@ -39,7 +39,7 @@ all_taken() {
 cut_at_each() {
 	start_proxy ${4+"$4"}
 	begin_watch "$1" 4 history=2s "timeout=600ms $3" \
-		"--chains 2 --max 8192 --pause 60000" "--images 10"
+		"--chains 2 --max 8192 --pause 60000" "--images 3"
 	check "each of $(($2 * messages)) steps was taken" \
 		wait_until 600 all_taken
 	is "  at its message" "$(grep -c '^step' "$scratch_dir/steps")" \

@@ -52,11 +52,11 @@ write_epoch 0 65536 1
 one=$(committed)
 now_image "$scratch_dir/one"
 write_epoch 65536 65536 2
-check "the history is told" eval "replicactl history a --json | jq -e \
+check "the history is told" eval "replicactl history a --json | json_holds \
 	'.state == \"ok\" and ([.epochs[].epoch] | index($one)) and
 	.last_committed == $(committed)'"
 rpc-call verify '{"volume": "a"}' >/dev/null
-check "verify needs none" wait_until 20 eval 'rpc-call status | jq -e \
+check "verify needs none" wait_until 20 eval 'rpc-call status | json_holds \
 	".volumes[0].verify | .running == false and .compared_bytes > 0 and
 	.differing_bytes == 0 and .error == null"'
 refuses "nobody else can open it" "another process has it" \
@@ -67,7 +67,7 @@ is "a clean stop" $? 0
 # view CONDITION: of the folder, without anybody who has it open.
 view() {
 	env -u REPLICA_SOCKET replicactl history --json \
-		--target "stage:$stage_dir/a" | jq -e "$1"
+		--target "stage:$stage_dir/a" | json_holds "$1"
 }
 sums() {
 	find "$stage_dir" -type f | sort | xargs sha256sum

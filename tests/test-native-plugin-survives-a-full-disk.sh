@@ -23,7 +23,7 @@ image() {
 # state_is JQ-CONDITION
 state_is() {
 	replicactl status --json --target "$(uri vol)" >"$scratch_dir/state"
-	jq -e "$1" "$scratch_dir/state"
+	json_holds "$1" <"$scratch_dir/state"
 }
 
 # fill_up: epochs of half a MiB, until one is refused

@@ -60,7 +60,8 @@ is "  and is tracked" "$(sim-ctl get a dirty)" 2
 replicactl resume a >/dev/null || bail "no resume"
 check "it is held again" wait_until 30 field_is a writes held
 check "what is only here can be salvaged" replicactl resolve a --keep peer
-check "  and the device is free" sim-ctl write a 0 4096 7
+refuses "  and nobody writes to it then" "Input/output error" \
+	sim-ctl write a 0 4096 7
 refuses "a policy that is none" \
 	"is not one of continue, readonly, suspend" \
 	replicactl enable a --target "$(uri_of a)" --on-superseded stop

@@ -146,7 +146,7 @@ check "and the device is as it was" test_equals only "$scratch_dir/only"
 check "dropped" replicactl test --drop only
 gone() {
 	replicactl history a --json |
-		jq -e "[.epochs[].epoch] | length == 1 and .[0] > $held"
+		json_holds "[.epochs[].epoch] | length == 1 and .[0] > $held"
 }
 check "then it goes" wait_until 30 gone
 check "one more" make_test a --name end

@@ -68,7 +68,7 @@ test_equals() {
 
 is_listed() {
 	replicactl history "$1" --json |
-		jq -e --argjson e "$2" '[.epochs[].epoch] | index($e)'
+		json_holds --argjson e "$2" '[.epochs[].epoch] | index($e)'
 }
 
 # try VOLUME: what can be done to it is the same over TLS and to a pair
@@ -94,7 +94,7 @@ try() {
 	check "a third has the third" eval "make_test $v --name $v-3 &&
 		test_equals $v-3 three"
 	check "all are ready" eval "replicactl test --list --json |
-		jq -e '[.tests[] | select(.state != \"ready\")] == []'"
+		json_holds '[.tests[] | select(.state != \"ready\")] == []'"
 	is "they pin what they are of" "$(replicactl history "$v" --json |
 		jq '[.epochs[] | select(.pinned)] | length')" 3
 }
@@ -134,10 +134,10 @@ is "none of these is left" "$(replicactl test --names | grep -c wrong)" 0
 
 kill_pid "$plugin_pid"
 check "the server is gone: its devices say so" wait_until 20 eval \
-	"replicactl test --list --json | jq -e '.tests[] |
+	"replicactl test --list --json | json_holds '.tests[] |
 		select(.name == \"a-now\") | .state != \"ready\"'"
 check "the others are ready" eval "replicactl test --list --json |
-	jq -e '.tests[] | select(.name == \"b-now\") | .state == \"ready\"'"
+	json_holds '.tests[] | select(.name == \"b-now\") | .state == \"ready\"'"
 make-certificates "$scratch_dir/pki" || bail "no certificates"
 start_tls_stage --tls-certificates="$scratch_dir/pki" --tls-verify-peer
 certs="nbds://127.0.0.1:$tls_port/a?tls-certificates=$scratch_dir/pki"

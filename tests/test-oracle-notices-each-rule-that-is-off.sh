@@ -7,6 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module --fault
+slow=${DMR_SLOW:-1}
 
 # try SECONDS WRITE_DELAY "SHIP OPTIONS" FAULT=VALUE...: the oracle's status, at
 # the first violation
@@ -26,7 +27,8 @@ try() {
 	start_writer --seed $seed --chains 4 --max 8192 -- $a $b
 	start=$SECONDS
 	# shellcheck disable=SC2086
-	timeout 80 oracle-ship --seed $seed --seconds $seconds --group $nr \
+	timeout $((80 * slow)) oracle-ship --seed $seed \
+		--seconds $((seconds * slow)) --group $nr \
 		$ship "$oracle_state" "${specs[@]}" >"$scratch_dir/ship" 2>&1 ||
 		status=$?
 	start=$((SECONDS - start))

@@ -124,7 +124,7 @@ wait_until 60 settled
 check "a power cut and a boot" boot
 check "  LVM leaves the origin alone" test ! -e /dev/dmrpg/db-dmr-origin
 check "  replicad --insert makes the device" replicad --config /dev/null \
-	--state-dir "$scratch_dir/state" --insert=5
+	--state-dir "$scratch_dir/state" --insert=60
 check "  it is there" test -e /dev/mapper/db
 dd if=/dev/urandom of=/dev/mapper/db bs=4k count=2 seek=700 oflag=direct \
 	status=none
@@ -167,5 +167,5 @@ is "  LVM activates it again by itself" "$(lvs --noheadings --binary -o \
 	lv_skip_activation dmrpg/db-dmr-origin | tr -d ' ')" 0
 stop
 check_dmesg
-note "$(tail -n 5 "$scratch_dir/log")"
+note "$(cat "$scratch_dir/log")"
 finish

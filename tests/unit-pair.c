@@ -14,23 +14,23 @@
 /*
  * Rows: states; columns: events, in the order of enum pair_event:
  * enable disable pause resume connected-new connected lost refused retry clean
- * partial stalled superseded split full.
+ * partial stalled superseded split full given-up.
  * A letter is the next state, '.' = nothing happens.
  */
 static const char *const expected[PAIR_NR_STATES] = {
-	[PAIR_DISABLED]		= "c..............",
-	[PAIR_CONNECTING]	= ".dp.sucec...xb.",
-	[PAIR_SYNCING]		= ".dp.sucesrsfxbs",
-	[PAIR_REPLICATING]	= ".dp...ce.rufxbu",
-	[PAIR_CATCHING_UP]	= ".dp.suceurufxbu",
-	[PAIR_FALLING_BEHIND]	= ".dp...ce.rffxbu",
-	[PAIR_PAUSED]		= ".d.c...........",
-	[PAIR_FAILING_OVER]	= "...............",
-	[PAIR_PROMOTED]		= "...............",
-	[PAIR_DIVERGED]		= "...............",
-	[PAIR_SUPERSEDED]	= ".dpc...........",
-	[PAIR_SPLIT_BRAIN]	= ".dpc...........",
-	[PAIR_ERROR]		= ".dpcsucee...xb.",
+	[PAIR_DISABLED]		= "c...............",
+	[PAIR_CONNECTING]	= ".dp.sucec...xb.x",
+	[PAIR_SYNCING]		= ".dp.sucesrsfxbsx",
+	[PAIR_REPLICATING]	= ".dp...ce.rufxbux",
+	[PAIR_CATCHING_UP]	= ".dp.suceurufxbux",
+	[PAIR_FALLING_BEHIND]	= ".dp...ce.rffxbux",
+	[PAIR_PAUSED]		= ".d.c............",
+	[PAIR_FAILING_OVER]	= "................",
+	[PAIR_PROMOTED]		= "................",
+	[PAIR_DIVERGED]		= "................",
+	[PAIR_SUPERSEDED]	= ".dpc...........x",
+	[PAIR_SPLIT_BRAIN]	= ".dpc...........x",
+	[PAIR_ERROR]		= ".dpcsucee...xb.x",
 };
 
 static const char letters[] = "dcsrufp...xbe";

@@ -361,7 +361,7 @@ static void test_timers(void)
 	ring_timer_add(ring, &t[4].timer, 60);
 	ring_timer_add(ring, &t[2].timer, 30);
 	ring_timer_add(ring, &t[0].timer, 10);
-	ring_timer_add(ring, &t[1].timer, 10);
+	ring_timer_set(ring, &t[1].timer, t[0].timer.when);
 	ring_timer_add(ring, &t[3].timer, 5);
 	ring_timer_add(ring, &t[3].timer, 40);
 	ring_timer_cancel(ring, &t[2].timer);

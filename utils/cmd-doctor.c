@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,37 @@ static const char *const words[] = { "ok", "warn", "bad" };
 
 /* --- what the checks use -------------------------------------------------- */
 
+/* The bytes of the letter that begins here; 0: it is none. */
+static int letter_len(const unsigned char *s)
+{
+	int len = *s < 0x80 ? 1 : *s >= 0xf0 ? 4 : *s >= 0xe0 ? 3 : 2;
+	unsigned int c = len == 1 ? *s : *s & (0xff >> (len + 1));
+	static const unsigned int least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+
+	if (*s >= 0xf8 || (*s >= 0x80 && *s < 0xc0))
+		return 0;
+	for (int i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	if (c < least[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		return 0;
+	return len;
+}
+
+/* Paths may have any bytes, cutting may halve a letter; JSON takes UTF-8. */
+static void make_utf8(char *text)
+{
+	while (*text) {
+		int len = letter_len((unsigned char *)text);
+
+		if (!len)
+			*text = '?';
+		text += len ? len : 1;
+	}
+}
+
 void doctor_find(struct doctor *d, const char *check, enum level level,
 		 const char *remedy, const char *fmt, ...)
 {
@@ -23,6 +55,7 @@ void doctor_find(struct doctor *d, const char *check, enum level level,
 	va_start(list, fmt);
 	vsnprintf(text, sizeof(text), fmt, list);
 	va_end(list);
+	make_utf8(text);
 	json_array_append_new(d->findings, json_pack(
 		"{ss ss ss ss?}", "check", check, "level", words[level],
 		"text", text, "remedy", remedy));
@@ -42,6 +75,22 @@ bool doctor_has(const struct doctor *d, const char *path)
 
 	free(full);
 	return has;
+}
+
+bool doctor_is_hidden(const struct doctor *d, const char *path, int mode)
+{
+	char *full = doctor_path(d, path);
+	bool is_hidden = full && access(full, mode) &&
+			 (errno == EACCES || errno == EPERM);
+
+	free(full);
+	return is_hidden;
+}
+
+void doctor_cannot(struct doctor *d, const char *check, const char *what)
+{
+	doctor_find(d, check, LEVEL_WARN, "run it as root",
+		    "%.300s cannot be looked at: permission denied", what);
 }
 
 char *doctor_read(const struct doctor *d, const char *path, char *buf,
@@ -106,8 +155,8 @@ static void examine(struct doctor *d)
 	static void (*const checks[])(struct doctor *d) = {
 		doctor_kernel, doctor_module, doctor_secure_boot,
 		doctor_io_uring, doctor_programs, doctor_boot, doctor_clock,
-		doctor_config, doctor_tls, doctor_ports, doctor_space,
-		doctor_daemon,
+		doctor_config, doctor_targets, doctor_tls, doctor_ports,
+		doctor_space, doctor_daemon,
 	};
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
@@ -165,7 +214,7 @@ const struct command cmd_doctor = {
 		    " select(.level != \"ok\")'\n",
 	.text =
 	"Looks at the kernel, the module, Secure Boot, io_uring, programs, units,\n"
-	"the clock, the configuration, keys and certificates, the targets' ports,\n"
+	"the clock, the configuration, targets, their keys, certificates and ports,\n"
 	"free space and replicad. Changes nothing. Each finding that is not well\n"
 	"has a remedy. Exit status 4 if anything is bad.\n",
 	.options = options,

@@ -2,24 +2,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "cmd.h"
 #include "events2.h"
 #include "print.h"
+#include "when.h"
 
 #define ANSWER_S	60
-
-static void print_time(double seconds)
-{
-	time_t t = seconds;
-	struct tm tm;
-	char text[32];
-
-	localtime_r(&t, &tm);
-	strftime(text, sizeof(text), "%F %T", &tm);
-	printf("%s.%03d", text, (int)((seconds - (double)t) * 1000) % 1000);
-}
 
 static bool is_heading(const char *key)
 {
@@ -46,10 +35,11 @@ void event_print(const json_t *params)
 							       "volume"));
 	const char *kind = json_string_value(json_object_get(params, "kind"));
 	const char *text = json_string_value(json_object_get(params, "text"));
+	char time[WHEN_LEN];
 
-	print_time(json_number_value(json_object_get(params, "time")));
-	printf("  %-12s %-12s %s", volume ? volume : "-", kind ? kind : "?",
-	       text ? text : "");
+	printf("%s  %-12s %-12s %s", when_print(time, json_number_value(
+		json_object_get(params, "time"))), volume ? volume : "-",
+		kind ? kind : "?", text ? text : "");
 	print_rest(params);
 	putchar('\n');
 }

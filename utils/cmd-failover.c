@@ -75,8 +75,8 @@ static void print_handover(const struct args *args, const json_t *r)
 		       text_of(r, "volume"));
 	else
 		printf("%s: all of it is at the other site, up to epoch %.0f, "
-		       "and nothing is sent any more.\nThere: replicactl "
-		       "failover %s --force\n", text_of(r, "volume"),
+		       "and nobody writes to it here any more.\nThere: "
+		       "replicactl failover %s --force\n", text_of(r, "volume"),
 		       number_of(r, "last_committed"), args->words[0]);
 }
 
@@ -174,8 +174,9 @@ const struct command cmd_failover = {
 	"Where it was interrupted, it goes on by itself when replicad is started,\n"
 	"or when it is asked for again.\n"
 	"\n"
-	"With --planned, for the primary: nobody may have the volume open. When the\n"
-	"other site has all of it, it is disabled here; then take it over there.\n",
+	"With --planned, for the primary: nobody may have the volume open. Who opens it\n"
+	"meanwhile waits to write. When the other site has all of it, nobody can write\n"
+	"here any more; then take it over there.\n",
 	.options = options,
 	.run = run,
 };

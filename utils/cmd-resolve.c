@@ -21,7 +21,7 @@ static void print_result(const json_t *r)
 		       print_bytes(size, bytes));
 		return;
 	}
-	printf("%s is replicated no more: its device is as it was, and the "
+	printf("%s is given up here: nobody writes to it any more, and the "
 	       "other site's data count\n", text_of(r, "volume"));
 	if (*text_of(r, "salvage"))
 		printf("salvaged: %s of it, %s\n", print_bytes(size, bytes),
@@ -77,13 +77,13 @@ const struct command cmd_resolve = {
 	.summary = "give up an old primary, after a failover",
 	.examples =
 	"    replicactl resolve vol --keep peer --dry-run\n"
-	"    replicactl resolve vol --keep peer\n",
+	"    replicactl resolve vol --keep peer && replicactl disable vol\n",
 	.text =
 	"For a volume that is superseded, or in a split brain, at the site whose\n"
 	"data are not kept. What was written here and never got to the other site\n"
-	"is kept aside (replicactl salvage); then the volume is disabled, and its\n"
-	"device can be the base of a replica: replicactl pair invite --create.\n"
-	"Nobody may have the device open.\n",
+	"is kept aside (replicactl salvage); from then on nobody can write to it. When\n"
+	"it is disabled, its device can be the base of a replica: replicactl pair\n"
+	"invite --create. Nobody may have the device open.\n",
 	.options = options,
 	.run = run,
 };

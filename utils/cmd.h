@@ -27,7 +27,8 @@ extern const struct command *const commands[];
 extern const struct command cmd_status, cmd_enable, cmd_disable, cmd_pause,
 	cmd_resume, cmd_resync, cmd_verify, cmd_history, cmd_test,
 	cmd_failover, cmd_resolve, cmd_salvage, cmd_delete, cmd_pair,
-	cmd_events, cmd_top, cmd_metrics, cmd_doctor,
+	cmd_events, cmd_top, cmd_metrics, cmd_config, cmd_doctor, cmd_match,
+	cmd_capabilities,
 	cmd_kernel, cmd_version, cmd_help;
 
 /* Options that every verb has: --socket, --timeout, --json, --help. */
@@ -62,6 +63,10 @@ json_t *ctl_call(const struct args *args, const char *method, json_t *params,
 
 /* The same, but a failure is not told: NULL. For what may be left out. */
 json_t *ctl_peek(const struct args *args, const char *method, json_t *params);
+/* The same; NULL: *err tells why. */
+struct rpc_error;
+json_t *ctl_try(const struct args *args, const char *method, json_t *params,
+		struct rpc_error *err);
 json_t *ctl_peek_for(const struct args *args, double standard,
 		     const char *method, json_t *params);
 

@@ -8,9 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/timex.h>
+#include <unistd.h>
 
 #define KERNEL_MAJOR	6
 #define KERNEL_MINOR	1
+#define LOCKDOWN	"/sys/kernel/security/lockdown"
+#define SECURE_BOOT	"/sys/firmware/efi/efivars/SecureBoot-" \
+			"8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 /* --- kernel, module ------------------------------------------------------- */
 
@@ -92,8 +96,7 @@ void doctor_module(struct doctor *d)
 
 static bool is_secure_boot(const struct doctor *d)
 {
-	char *path = doctor_path(d, "/sys/firmware/efi/efivars/SecureBoot-"
-				 "8be4df61-93ca-11d2-aa0d-00e098032b8c");
+	char *path = doctor_path(d, SECURE_BOOT);
 	FILE *file = path ? fopen(path, "re") : NULL;
 	unsigned char value[5] = { 0 };	/* attributes, then the byte */
 	size_t n = file ? fread(value, 1, sizeof(value), file) : 0;
@@ -109,8 +112,12 @@ void doctor_secure_boot(struct doctor *d)
 	char lockdown[100] = "";
 	bool is_locked;
 
-	doctor_read(d, "/sys/kernel/security/lockdown", lockdown,
-		    sizeof(lockdown));
+	if (doctor_is_hidden(d, LOCKDOWN, R_OK) ||
+	    doctor_is_hidden(d, SECURE_BOOT, R_OK)) {
+		doctor_cannot(d, "secure-boot", "its state");
+		return;
+	}
+	doctor_read(d, LOCKDOWN, lockdown, sizeof(lockdown));
 	is_locked = strstr(lockdown, "[integrity]") ||
 		    strstr(lockdown, "[confidentiality]");
 	if (!is_secure_boot(d) && !is_locked)
@@ -137,7 +144,9 @@ static void try_io_uring(struct doctor *d)
 
 	if (!ret)
 		io_uring_queue_exit(&ring);
-	if (ret)
+	if (ret == -EPERM && geteuid())
+		doctor_cannot(d, "io_uring", "what root may do with it");
+	else if (ret)
 		doctor_find(d, "io_uring", LEVEL_BAD, "sysctl -w "
 			    "kernel.io_uring_disabled=0, or take it out of the "
 			    "container's seccomp filter", "cannot be used: %s",

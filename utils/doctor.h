@@ -37,6 +37,11 @@ char *doctor_read(const struct doctor *d, const char *path, char *buf,
 char *doctor_path(const struct doctor *d, const char *path);
 bool doctor_has(const struct doctor *d, const char *path);
 
+/* Exists, and may not be looked at by this user: access() mode of it. */
+bool doctor_is_hidden(const struct doctor *d, const char *path, int mode);
+/* Adds the finding that says so. */
+void doctor_cannot(struct doctor *d, const char *check, const char *what);
+
 /* doctor-system.c */
 void doctor_kernel(struct doctor *d);
 void doctor_module(struct doctor *d);
@@ -48,9 +53,12 @@ void doctor_clock(struct doctor *d);
 
 /* doctor-config.c; the first one fills d->config. */
 void doctor_config(struct doctor *d);
-void doctor_tls(struct doctor *d);
-void doctor_ports(struct doctor *d);
 void doctor_space(struct doctor *d);
 void doctor_daemon(struct doctor *d);
+
+/* doctor-target.c */
+void doctor_targets(struct doctor *d);
+void doctor_tls(struct doctor *d);
+void doctor_ports(struct doctor *d);
 
 #endif

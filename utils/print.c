@@ -182,15 +182,23 @@ void print_names(const json_t *array, const char *key)
 	}
 }
 
+/* In one piece: stdout is written line by line. */
+static void print_dump(const json_t *json, size_t how)
+{
+	char *text = json_dumps(json, how | JSON_REAL_PRECISION(16));
+
+	if (text)
+		printf("%s\n", text);
+	free(text);
+}
+
 void print_json(const json_t *json)
 {
-	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(16));
-	putchar('\n');
+	print_dump(json, JSON_INDENT(2));
 }
 
 void print_json_line(const json_t *json)
 {
-	json_dumpf(json, stdout, JSON_COMPACT | JSON_REAL_PRECISION(16));
-	putchar('\n');
+	print_dump(json, JSON_COMPACT);
 	fflush(stdout);
 }

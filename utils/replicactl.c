@@ -18,7 +18,8 @@ const struct command *const commands[] = {
 	&cmd_status, &cmd_top, &cmd_enable, &cmd_disable, &cmd_pause,
 	&cmd_resume, &cmd_resync, &cmd_verify, &cmd_history, &cmd_test,
 	&cmd_failover, &cmd_resolve, &cmd_salvage, &cmd_delete, &cmd_pair,
-	&cmd_events, &cmd_metrics, &cmd_doctor, &cmd_kernel, &cmd_version,
+	&cmd_events, &cmd_metrics, &cmd_capabilities, &cmd_match, &cmd_config,
+	&cmd_doctor, &cmd_kernel, &cmd_version,
 	&cmd_help, NULL
 };
 
@@ -119,19 +120,33 @@ json_t *ctl_call(const struct args *args, const char *method, json_t *params,
 	return result;
 }
 
+static json_t *try_for(const struct args *args, double standard,
+		       const char *method, json_t *params,
+		       struct rpc_error *err)
+{
+	struct rpc *rpc;
+	json_t *result = NULL;
+
+	if (ctl_open(args, &rpc, standard, err))
+		json_decref(params);
+	else
+		result = rpc_call(rpc, method, params, err);
+	rpc_close(rpc);
+	return result;
+}
+
 json_t *ctl_peek_for(const struct args *args, double standard,
 		     const char *method, json_t *params)
 {
 	struct rpc_error err;
-	struct rpc *rpc;
-	json_t *result = NULL;
 
-	if (ctl_open(args, &rpc, standard, &err))
-		json_decref(params);
-	else
-		result = rpc_call(rpc, method, params, &err);
-	rpc_close(rpc);
-	return result;
+	return try_for(args, standard, method, params, &err);
+}
+
+json_t *ctl_try(const struct args *args, const char *method, json_t *params,
+		struct rpc_error *err)
+{
+	return try_for(args, DEFAULT_TIMEOUT_S, method, params, err);
 }
 
 json_t *ctl_peek(const struct args *args, const char *method, json_t *params)

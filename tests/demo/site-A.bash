@@ -92,7 +92,7 @@ start_replicad() {
 }
 
 is_up() {
-	replicactl status --json | jq -e .daemon.pid
+	replicactl status --json | json_holds .daemon.pid
 }
 
 kill_replicad() {

@@ -49,7 +49,7 @@ look() {
 
 # It has a part of what it lacks, but not all.
 is_halfway() {
-	look | jq -e '.last_partial > .last_committed and .staged_bytes > 0'
+	look | json_holds '.last_partial > .last_committed and .staged_bytes > 0'
 }
 
 # link_until_halfway: the link is back for so long; then look.
@@ -78,7 +78,7 @@ settle() {
 }
 
 is_settled() {
-	look | jq -e '. as $h | .epochs[0] |
+	look | json_holds '. as $h | .epochs[0] |
 		.applied and .epoch == $h.last_committed'
 }
 

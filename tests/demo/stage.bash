@@ -129,7 +129,8 @@ primary=A
 # look: $status is the volume's part of "status --json".
 look() {
 	at "$primary" replicactl status bank --json || return
-	status=$(jq -ec '.volumes[0]' <<<"$reply")
+	json_holds '.volumes[0]' <<<"$reply" >/dev/null || return
+	status=$(jq -c '.volumes[0]' <<<"$reply")
 }
 
 field() {
@@ -152,7 +153,7 @@ progress() {
 # for each look that it does not.
 await() {
 	local end=$((SECONDS + $1))
-	until look && jq -e "$2" <<<"$status" >/dev/null; do
+	until look && json_holds "$2" <<<"$status" >/dev/null; do
 		if [ $SECONDS -ge $end ]; then
 			echo "never in $1 s: $2; last: ${status-}" \
 				>>"$scratch/checks.log"

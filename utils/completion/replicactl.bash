@@ -56,6 +56,7 @@ _replicactl_words() {
 	kernel-0-*) printf '%s\n' list status dirty mark hold events meta-size ;;
 	kernel-1-status | kernel-1-dirty | kernel-1-mark | kernel-1-hold)
 		_replicactl_volumes kernel ;;
+	config-0-*) printf '%s\n' check show reload ;;
 	salvage-0-*) _replicactl_ask salvage --names ;;
 	*-0-*) _replicactl_volumes "$1" ;;
 	esac
@@ -106,7 +107,7 @@ _replicactl_candidates() {
 	local candidates=
 	case $skip in
 	--export | --metadata | --origin | --socket | --device | --spool | --dir | \
-		--token-file)
+		--token-file | --config | --state-dir)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		compopt -o filenames 2>/dev/null
 		return ;;

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* For the files ops-*.c: what an op is made of. */
+#ifndef REPLICAD_OPS_IMPL_H
+#define REPLICAD_OPS_IMPL_H
+
+#include "ops.h"
+
+/* Not in the line yet. NULL: no memory. */
+struct op *op_create(struct daemon *daemon, const char *name,
+		     void (*start)(struct op *op),
+		     void (*done)(struct op *op), void *arg);
+struct op *op_put_in_line(struct op *op);
+
+/* Each is the last thing that a step does (O1). */
+void op_finish(struct op *op);
+/* @step on the reactor of the volume ->name; or an error. */
+void op_go_to_volume(struct op *op, void (*step)(struct op *op));
+/*
+ * On the main thread, of an ->entry that runs: it leaves its group, and its
+ * target stays in the device. Then @left, on the main thread.
+ */
+void op_leave(struct op *op, void (*left)(struct op *op));
+/* On the main thread: starts ->entry, and ends the op. */
+void op_start_entry(struct op *op);
+
+#endif

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A volume gets another configuration, or none any more, while its device is in
+ * use:
+ *	main: found ─> reactor: group stops, volume leaves, group
+ *	starts ─> main: the entry is changed ─> as a start
+ * The entry is changed between two steps of one op, so that no other op ever
+ * holds one that goes (O2).
+ */
+#include "ops-impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static void change_entry(struct op *op)
+{
+	struct entry *entry = op->entry;
+
+	entry->reactor = NULL;
+	if (!op->next_config) {
+		daemon_remove(op->daemon, entry);
+		op_finish(op);
+		return;
+	}
+	volume_config_destroy(entry->config);
+	entry->config = op->next_config;
+	op->next_config = NULL;
+	snprintf(entry->error, sizeof(entry->error), "its configuration was "
+		 "changed");
+	op_start_entry(op);
+}
+
+/* It may have come or gone while the op was in the line. */
+static void start_replace(struct op *op)
+{
+	op->entry = daemon_find(op->daemon, op->name);
+	if (!op->entry && op->next_config) {
+		op->entry = daemon_add(op->daemon, op->next_config);
+		op->next_config = NULL;
+		op->err = op->entry ? 0 : -ENOMEM;
+		if (op->entry)
+			op_start_entry(op);
+		else
+			op_finish(op);
+		return;
+	}
+	if (!op->entry)
+		op_finish(op);
+	else if (op->entry->reactor)
+		op_leave(op, change_entry);
+	else
+		change_entry(op);
+}
+
+struct op *op_replace(struct daemon *daemon, const char *name,
+		      struct volume_config *config, op_done_fn *done, void *arg)
+{
+	struct op *op = op_create(daemon, name, start_replace, done, arg);
+
+	if (!op) {
+		volume_config_destroy(config);
+		return NULL;
+	}
+	op->next_config = config;
+	return op_put_in_line(op);
+}

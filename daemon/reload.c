@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "reload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config-impl.h"
+#include "daemon.h"
+#include "log.h"
+#include "ops.h"
+
+struct reload {
+	struct daemon *daemon;
+	struct config config;		/* the new one; later, the old one */
+	struct reload_change *changes;	/* that are to be made */
+	json_t *result;
+	reload_done_fn *done;
+	void *arg;
+};
+
+struct reload_change {
+	struct reload_change *next;
+	char *name;
+	struct volume_config *config;	/* NULL: it is removed */
+};
+
+static void list(struct reload *r, const char *key, json_t *text)
+{
+	json_array_append_new(json_object_get(r->result, key), text);
+}
+
+/* --- what is to be changed --------------------------------------------- */
+
+static int add_change(struct reload *r, const char *name,
+		      const struct volume_config *config, const char *kind)
+{
+	struct reload_change **link = &r->changes;
+	struct reload_change *change = calloc(1, sizeof(*change));
+
+	if (!change)
+		return -ENOMEM;
+	while (*link)
+		link = &(*link)->next;
+	*link = change;
+	change->name = strdup(name);
+	change->config = config ? volume_config_clone(config) : NULL;
+	list(r, kind, json_string(name));
+	return change->name && (!config || change->config) ? 0 : -ENOMEM;
+}
+
+/* R4: what is being enabled or disabled right now is not our business. */
+static int compare_volume(struct reload *r, const struct volume_config *v)
+{
+	const struct entry *entry = daemon_find(r->daemon, v->name);
+
+	if (!entry)
+		return v->is_runtime ? 0 : add_change(r, v->name, v, "added");
+	if (entry->is_disabled || volume_config_equals(entry->config, v))
+		return 0;
+	return add_change(r, v->name, v, "changed");
+}
+
+static int compare_volumes(struct reload *r)
+{
+	int err = 0;
+
+	for (struct entry *e = r->daemon->entries; !err && e; e = e->next)
+		if (!e->config->is_runtime && !e->is_disabled &&
+		    !config_find(&r->config, e->config->name))
+			err = add_change(r, e->config->name, NULL, "removed");
+	for (struct volume_config *v = r->config.volumes; !err && v;
+	     v = v->next)
+		err = compare_volume(r, v);
+	return err;
+}
+
+/* Options and the environment go before what these two say. */
+static bool is_overridden(const struct daemon *daemon, const char *key)
+{
+	const struct options *o = daemon->options;
+
+	if (!strcmp(key, "socket"))
+		return o->socket || getenv("REPLICA_SOCKET");
+	return !strcmp(key, "log_level") && o->log_level;
+}
+
+static bool is_same(const struct key *key, const void *a, const void *b)
+{
+	const char *x, *y;
+
+	if (!key_is_text(key))
+		return key_get(key, a) == key_get(key, b);
+	x = *key_text(key, a);
+	y = *key_text(key, b);
+	return !strcmp(x ? x : "", y ? y : "");
+}
+
+static void compare_keys(struct reload *r)
+{
+	struct config *now = &r->daemon->config;
+
+	for (const struct key *key = daemon_keys; key->name; key++) {
+		if (is_overridden(r->daemon, key->name) ||
+		    is_same(key, now, &r->config))
+			continue;
+		if (strcmp(key->name, "log_level")) {
+			list(r, "restart", json_string(key->name));
+			continue;
+		}
+		now->log_level = r->config.log_level;
+		log_set_level(now->log_level);
+	}
+}
+
+/* What volumes refer to is the new one from now on. */
+static void swap_sections(struct reload *r)
+{
+	struct config *now = &r->daemon->config, old = *now;
+
+	now->sections = r->config.sections;
+	now->defaults = r->config.defaults;
+	now->warnings = r->config.warnings;
+	r->config.sections = old.sections;
+	r->config.defaults = old.defaults;
+	r->config.warnings = old.warnings;
+	for (const struct config_record *w = now->warnings; w; w = w->next) {
+		log_warn(NULL, "%s:%d: %s", w->file, w->line, w->value);
+		list(r, "warnings", json_sprintf("%s:%d: %s", w->file, w->line,
+						 w->value));
+	}
+}
+
+/* --- the changes, one after the other ---------------------------------- */
+
+static void change_next(struct reload *r);
+
+static struct reload_change *take_change(struct reload *r)
+{
+	struct reload_change *change = r->changes;
+
+	if (change)
+		r->changes = change->next;
+	return change;
+}
+
+static void free_change(struct reload_change *change)
+{
+	volume_config_destroy(change->config);
+	free(change->name);
+	free(change);
+}
+
+static void free_reload(struct reload *r)
+{
+	while (r->changes)
+		free_change(take_change(r));
+	config_clear(&r->config);
+	json_decref(r->result);
+	free(r);
+}
+
+static void on_changed(struct op *op)
+{
+	struct reload *r = op->arg;
+
+	if (op->err)
+		list(r, "failed", json_sprintf("%s: %s", op->name,
+			op->error[0] ? op->error : strerror(-op->err)));
+	op_free(op);
+	change_next(r);
+}
+
+static void finish(struct reload *r)
+{
+	struct daemon *daemon = r->daemon;
+
+	log_info(NULL, "the configuration was read again");
+	daemon->is_reloading = false;
+	r->done(r->arg, json_incref(r->result));
+	free_reload(r);
+	daemon_wrap_up(daemon);
+}
+
+static void change_next(struct reload *r)
+{
+	struct reload_change *change = take_change(r);
+	struct volume_config *config;
+
+	if (!change || r->daemon->is_stopping) {
+		if (change)
+			free_change(change);
+		finish(r);
+		return;
+	}
+	config = change->config;
+	change->config = NULL;
+	if (op_replace(r->daemon, change->name, config, on_changed, r)) {
+		free_change(change);
+		return;
+	}
+	list(r, "failed", json_sprintf("%s: no memory", change->name));
+	free_change(change);
+	change_next(r);
+}
+
+static int read_again(struct reload *r, char error[CONFIG_ERROR_SIZE])
+{
+	const struct daemon *daemon = r->daemon;
+	int err = config_init(&r->config);
+
+	if (!err)
+		err = config_load_all(&r->config, daemon->options->config,
+				      daemon->config.state_dir, error);
+	if (!err)
+		err = compare_volumes(r);
+	if (err == -ENOMEM)
+		config_refuse(error, err, "no memory");
+	return err;
+}
+
+int reload_start(struct daemon *daemon, reload_done_fn *done, void *arg,
+		 char error[CONFIG_ERROR_SIZE])
+{
+	struct reload *r;
+	int err;
+
+	if (daemon->is_reloading)
+		return config_refuse(error, -EBUSY, "the configuration is "
+				     "being read again already");
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return config_refuse(error, -ENOMEM, "no memory");
+	r->daemon = daemon;
+	r->done = done;
+	r->arg = arg;
+	r->result = json_pack("{s[] s[] s[] s[] s[] s[]}", "added", "changed",
+			      "removed", "failed", "restart", "warnings");
+	err = r->result ? read_again(r, error) : -ENOMEM;
+	if (err) {
+		free_reload(r);
+		return err;
+	}
+	daemon->is_reloading = true;
+	compare_keys(r);
+	swap_sections(r);
+	change_next(r);
+	return 0;
+}

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# lab: timeout=600
+#
+#   status-1000      seconds of "replicactl status --json" with NR idle volumes
+#                    on the simulated kernel; the median of ROUNDS. The aim is
+#                    below 0.1 s
+#   status-1000-cpu  seconds of a processor that it takes, of both processes
+#   idle-1000        the share of a processor that they take when nothing happens,
+#                    in SPAN seconds. The aim is below 0.01
+NR=${NR:-1000} ROUNDS=${ROUNDS:-9} SPAN=${SPAN:-20}
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../lib-native.sh"
+
+begin_config
+for ((i = 1; i <= NR; i++)); do
+	sim-ctl create v$i 1048576
+	truncate -s 3M "$scratch_dir/v$i.target"
+	printf '[volume v%d]\ntarget=local:%s\nmetadata=none\n' $i \
+		"$scratch_dir/v$i.target"
+done >>"$scratch_dir/conf"
+start_daemon
+
+all_replicate() {
+	rpc-call status | json_holds "[.volumes[] |
+		.state == \"replicating\"] | length == $NR and all"
+}
+wait_until 300 all_replicate || bail "no first sync"
+
+# cpu: nanoseconds that replicad's threads have used
+cpu() {
+	cat /proc/$daemon_pid/task/*/schedstat | awk '{ n += $1 }
+		END { printf "%.0f\n", n }'
+}
+
+row() {
+	jq -cn --arg name "$1" --argjson value "$2" --arg unit "$3" '{name: $name,
+		value: $value, unit: $unit, peer: null, peer_value: null,
+		ratio: null}'
+}
+
+sleep 5
+before=$(cpu)
+sleep "$SPAN"
+idle=$(awk "BEGIN { print ($(cpu) - $before) / 1e9 / $SPAN }")
+for _ in $(seq "$ROUNDS"); do
+	before=$(cpu)
+	TIMEFORMAT='%R %U %S'
+	{ time replicactl status --json >/dev/null; } 2>"$scratch_dir/time"
+	echo "$(<"$scratch_dir/time") $(($(cpu) - before))"
+done >"$scratch_dir/times"
+row "status-$NR" "$(awk '{ print $1 }' "$scratch_dir/times" | sort -g |
+	sed -n "$(((ROUNDS + 1) / 2))p")" s
+row "status-$NR-cpu" "$(awk '{ print $2 + $3 + $4 / 1e9 }' \
+	"$scratch_dir/times" | sort -g | sed -n "$(((ROUNDS + 1) / 2))p")" s
+row "idle-$NR" "$idle" share
+stop_daemon
+test_finished=0
+exit 0

@@ -1,0 +1,96 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What would be wrong if this failed: a volume would be put where its type cannot
+# be had, or replicated in another way than its type says, without a word.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-native.sh"
+requires_cmd jq replicactl
+
+make_volume a
+start_target a
+begin_config
+cat >>"$scratch_dir/conf" <<END
+[west]
+volume_backend_name=gold-west
+replication_device=backend_id:t1,host:h1
+replication_device=backend_id:t2,host:h2
+[east]
+volume_driver=x
+valid_replication_devices='backend=gold-west'
+[backend alone]
+volume_driver=x
+[target site-b]
+uri=nbd+unix:///?socket=$scratch_dir/{volume}.nbd
+[type any]
+replication_enabled=<is> True
+[type seed]
+replication_capable=True
+[type liberty]
+replication=enabled
+[type two]
+replication_enabled=<is> True
+replication_count=>= 2
+replication:interval=20ms
+hpe3par:group=x
+[type named]
+capabilities:volume_backend_name=<or> gold-west <or> silver
+[type sync]
+replication_type=<in> sync2
+[type none]
+replication_enabled=<is> False
+[type frob]
+frobs=<is> True
+END
+# match TYPE: the backends that fit
+match() {
+	replicactl match "$1" --config "$scratch_dir/conf" --json |
+		jq -r '[.backends[] | select(.match) | .backend] | join(" ")'
+}
+# why TYPE BACKEND
+why() {
+	replicactl match "$1" --config "$scratch_dir/conf" --json | jq -r --arg b \
+		"$2" '.backends[] | select(.backend == $b) | .reason'
+}
+is "a backend that is reached by no pairing is no target" "$(match any)" west
+is "why not" "$(why any east)" \
+	'east: replication_enabled is "False", and the type wants <is> True'
+is "the seed's spelling" "$(match seed)" west
+is "Liberty's" "$(match liberty)" west
+is "a number; other scopes are no question" "$(match two)" west
+is "why not" "$(why two alone)" \
+	'alone: replication_enabled is "False", and the type wants <is> True'
+is "the scope capabilities" "$(match named)" west
+is "what cannot be had" "$(match sync)" ""
+is "why not" "$(why sync west)" \
+	'west: replication_type is "async", and the type wants <in> sync2'
+is "not replicated" "$(match none)" "east alone"
+is "a capability that there is not" "$(why frob west)" \
+	"west: frobs is nothing that it has, and the type wants <is> True"
+status=0
+replicactl match sync --config "$scratch_dir/conf" >"$scratch_dir/out" || status=$?
+is "none fits: exit status" $status 3
+check "for people" grep -qx 'no   west: replication_type is .*' "$scratch_dir/out"
+refuses "a type that is not there" 'no \[type tow\], the nearest is "two"' \
+	replicactl match tow --config "$scratch_dir/conf"
+is "capabilities" "$(replicactl capabilities gold-west --json \
+	--config "$scratch_dir/conf" | jq -c '.backends.west |
+	[.replication_enabled, .replication_type, .replication_count,
+	.replication_targets, .group_replication_enabled]')" \
+	'[true,["async"],2,["t1","t2"],true]'
+start_daemon
+enable() {
+	rpc-call enable "{\"volume\":\"a\",\"options\":{\"targets\":\"site-b\",\"type\":\"$1\"}}"
+}
+refuses "enable as a type that cannot be had" \
+	'not for the type sync: this site: replication_type is "async"' \
+	enable sync
+refuses "enable as one that is not replicated" \
+	'volumes of the type none are not replicated' enable none
+refuses "enable as one that wants two targets" 'replication_count is "1"' enable two
+is "nothing was enabled" "$(rpc-call status | jq '.volumes | length')" 0
+check "enable as one that can be had" enable any
+check "it is replicated" replica_equals a
+printf '[volume b]\ntype=sync\ntargets=site-b\n' >>"$scratch_dir/conf"
+refuses "also in the file" 'conf:.*volume b is not for the type sync' \
+	replicactl config check --config "$scratch_dir/conf"
+finish

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "config-match.h"
+#include "options.h"
+#include "print.h"
+
+static const struct option_spec options[] = {
+	{ "config", "FILE", "this one (" OPTIONS_DEFAULT_CONFIG ")" },
+	{ "state-dir", "DIR", "where replicad keeps what was changed at run "
+	  "time" },
+	{ NULL }
+};
+
+static int load(const struct args *args, struct config *config)
+{
+	char error[CONFIG_ERROR_SIZE] = "no memory";
+
+	if (!config_init(config) &&
+	    !config_load_all(config, args_value(args, "config"),
+			     args_value(args, "state-dir"), error))
+		return STATUS_OK;
+	config_clear(config);
+	return ctl_fail(args, STATUS_FAILED, "%s", error);
+}
+
+static int refuse_name(const struct args *args, const struct config *config,
+		       enum section_kind kind)
+{
+	char near[80];
+
+	return ctl_fail(args, STATUS_NOT_FOUND, "there is no [%s %.60s]%s",
+			section_word(kind), args->words[0],
+			config_nearest(config, kind, args->words[0], near));
+}
+
+/* --- match ---------------------------------------------------------------- */
+
+static json_t *match_all(const struct config *config,
+			 const struct section *type, bool *is_any)
+{
+	json_t *list = json_array();
+
+	for (const struct section *s = config->sections; s; s = s->next) {
+		char why[MATCH_WHY] = "";
+		bool fits;
+
+		if (s->kind != SECTION_BACKEND)
+			continue;
+		fits = match_type(config, type, s, why);
+		*is_any |= fits;
+		json_array_append_new(list, json_pack("{ss sb ss*}", "backend",
+			s->name, "match", fits, "reason", fits ? NULL : why));
+	}
+	return list;
+}
+
+static void print_matches(const json_t *list)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one) {
+		const char *why = json_string_value(json_object_get(one,
+								    "reason"));
+		if (why)
+			printf("no   %s\n", why);
+		else
+			printf("yes  %s\n", json_string_value(
+				       json_object_get(one, "backend")));
+	}
+	if (!json_array_size(list))
+		puts("There is no [backend].");
+}
+
+/* None fits: as a search without a result. */
+static int run_match(const struct args *args)
+{
+	const struct section *type;
+	bool is_any = false;
+	struct config config;
+	json_t *list, *o;
+	int status = load(args, &config);
+
+	if (status)
+		return status;
+	type = config_section(&config, SECTION_TYPE, args->words[0]);
+	if (!type) {
+		status = refuse_name(args, &config, SECTION_TYPE);
+		config_clear(&config);
+		return status;
+	}
+	list = match_all(&config, type, &is_any);
+	config_clear(&config);
+	if (args_has(args, "json")) {
+		o = json_pack("{si sO}", "schema_version", SCHEMA_VERSION,
+			      "backends", list);
+		print_json(o);
+		json_decref(o);
+	} else {
+		print_matches(list);
+	}
+	json_decref(list);
+	return is_any ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
+const struct command cmd_match = {
+	.name = "match",
+	.words = "TYPE",
+	.min_words = 1,
+	.max_words = 1,
+	.summary = "the backends that a type can be on",
+	.examples =
+	"    replicactl match gold\n"
+	"    replicactl match gold --json\n",
+	.text =
+	"Compares the extra specs of the type with what each backend can do, and\n"
+	"says of those that do not fit why. Reads the configuration, and needs no\n"
+	"replicad. Exit status 3 if none fits.\n",
+	.options = options,
+	.run = run_match,
+};
+
+/* --- capabilities --------------------------------------------------------- */
+
+static json_t *collect(const struct config *config, const char *only)
+{
+	json_t *all = json_object();
+
+	for (const struct section *s = config->sections; s; s = s->next)
+		if (s->kind == SECTION_BACKEND &&
+		    (!only || config_section(config, SECTION_BACKEND, only) ==
+		     s))
+			json_object_set_new(all, s->name,
+					    capabilities_json(config, s));
+	return all;
+}
+
+static void print_capabilities(json_t *all)
+{
+	const char *name, *key;
+	json_t *caps, *value;
+
+	json_object_foreach(all, name, caps) {
+		printf("%s\n", name);
+		json_object_foreach(caps, key, value) {
+			char *text = json_dumps(value, JSON_ENCODE_ANY);
+
+			printf("    %-40s %s\n", key, text ? text : "");
+			free(text);
+		}
+	}
+}
+
+static int run_capabilities(const struct args *args)
+{
+	struct config config;
+	json_t *all, *o;
+	int status = load(args, &config);
+
+	if (status)
+		return status;
+	all = collect(&config, args->nr_words ? args->words[0] : NULL);
+	if (args->nr_words && !json_object_size(all))
+		status = refuse_name(args, &config, SECTION_BACKEND);
+	config_clear(&config);
+	if (!status && args_has(args, "json")) {
+		o = json_pack("{si sO}", "schema_version", SCHEMA_VERSION,
+			      "backends", all);
+		print_json(o);
+		json_decref(o);
+	} else if (!status) {
+		print_capabilities(all);
+	}
+	json_decref(all);
+	return status;
+}
+
+const struct command cmd_capabilities = {
+	.name = "capabilities",
+	.words = "[BACKEND]",
+	.min_words = 0,
+	.max_words = 1,
+	.summary = "what backends can do, in Cinder's words",
+	.examples =
+	"    replicactl capabilities\n"
+	"    replicactl capabilities west --json\n",
+	.text =
+	"By the configuration, without replicad: what is said of a backend, and how\n"
+	"many of its targets can be used. Whether they answer, doctor tells.\n",
+	.options = options,
+	.run = run_capabilities,
+};
