@@ -40,7 +40,8 @@ is "that is status 3" "$(delete --yes >/dev/null 2>&1; echo $?)" 3
 stop_daemon
 is "a clean stop" $? 0
 
-# nbdkit serves one of that name, which is a new one.
+# nbdkit serves one of that name, which is a new one; no volume is sent here.
+begin_config
 start_stage
 start_daemon
 refuses "another process has it" "another process has it" delete --yes
