@@ -8,6 +8,8 @@
 #                  random data, next to what the link carries at most; median of
 #                  ROUNDS; congestion=bbr
 #   wan-link-cubic   the same, with cubic, as most kernels have it
+#   wan-nbdcopy    what nbdcopy reaches there, with as many connections; the
+#                  kernel's default
 #   wan-latency    mean time of a write at RATE, more than the link carries,
 #                  while it is replicated, next to no daemon at all
 #   wan-latency-drbd-a   the same of DRBD 8.4, protocol A, over the same link,
@@ -85,6 +87,15 @@ connect_drbd() {
 		wait_until 60 grep -q 'cs:Connected' /proc/drbd
 }
 
+# copy FILE: the rate of nbdcopy
+copy() {
+	local start=$EPOCHREALTIME
+	nbdcopy --connections=4 --request-size=262144 "$scratch_dir/data" \
+		"$target_uri" || bail "nbdcopy"
+	echo "$start $EPOCHREALTIME" | awk -v b=$((CATCH_UP_MIB << 20)) \
+		'{ print b / ($2 - $1) / 1e6 }' >>"$1"
+}
+
 load_module
 modprobe -a sch_netem tcp_bbr || bail "no netem, or no BBR"
 ip link set lo mtu 1500
@@ -97,6 +108,11 @@ for ((i = 0; i < ROUNDS; i++)); do
 	write_us /dev/mapper/vol >>"$scratch_dir/alone-us"
 done
 
+head -c $((CATCH_UP_MIB << 20)) /dev/urandom >"$scratch_dir/data"
+slow on || bail "no netem"
+for ((i = 0; i < ROUNDS; i++)); do
+	copy "$scratch_dir/nbdcopy"
+done
 start_daemon
 for algorithm in cubic bbr; do
 	[ $algorithm = cubic ] || replicactl disable vol >/dev/null ||
@@ -135,11 +151,13 @@ of() {
 row wan-link "$(of bbr)" MB/s "the link" "$LINK" "$(quotient "$(of bbr)" "$LINK")"
 row wan-link-cubic "$(of cubic)" MB/s "the link" "$LINK" \
 	"$(quotient "$(of cubic)" "$LINK")"
+row wan-nbdcopy "$(of nbdcopy)" MB/s "the link" "$LINK" \
+	"$(quotient "$(of nbdcopy)" "$LINK")"
 row wan-latency "$(of our-us)" us "no daemon" "$(of alone-us)" \
 	"$(quotient "$(of our-us)" "$(of alone-us)")"
 row wan-latency-drbd-a "$(of drbd-us)" us "DRBD 8.4 alone" \
 	"$(of drbd-alone-us)" "$(quotient "$(of drbd-us)" "$(of drbd-alone-us)")"
-for f in bbr cubic our-us alone-us drbd-us drbd-alone-us; do
+for f in bbr cubic nbdcopy our-us alone-us drbd-us drbd-alone-us; do
 	echo "$f: $(tr '\n' ' ' <"$scratch_dir/$f")"
 done
 bench_done
