@@ -1,5 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# lab: vm mem=3072 timeout=1500
+#
 # A wide-area link: 100 ms there and back, one packet in 1,000 lost, 100 Mbit/s,
 # made by netem on the loopback device of the virtual machine, in frames of 1,500
 # bytes.
@@ -14,10 +16,10 @@
 #                  while it is replicated, next to no daemon at all
 #   wan-latency-drbd-a   the same of DRBD 8.4, protocol A, over the same link,
 #                  next to its own without a peer
-# lab: vm mem=3072 timeout=1500
 . "$(dirname "$0")/common"
 . "$(dirname "$0")/replicated-setup"
-requires_cmd drbdsetup drbdmeta tc nbdkit
+. "$(dirname "$0")/drbd-pair"
+requires_cmd tc nbdkit nbdcopy
 
 MIB=256 CATCH_UP_MIB=96 RATE=20m SECONDS_EACH=8 ROUNDS=3
 # 1,448 of 1,514 bytes of a frame are data.
@@ -66,25 +68,7 @@ start_tcp_target() {
 }
 
 start_drbd() {
-	local m
-	modprobe drbd usermode_helper=/bin/true || bail "no drbd"
-	for m in 0 1; do
-		drbdmeta --force $m v08 /dev/ram$m internal create-md &&
-			drbdsetup new-resource r$m &&
-			drbdsetup new-minor r$m $m 0 &&
-			drbdsetup attach $m /dev/ram$m /dev/ram$m internal ||
-			return
-	done
-	drbdsetup new-current-uuid --clear-bitmap 0 &&
-		drbdsetup primary 0 --force
-}
-
-connect_drbd() {
-	set -- --protocol=A --sndbuf-size=8M --max-buffers=8000
-	drbdsetup connect r0 ipv4:127.0.0.1:7788 ipv4:127.0.0.1:7789 "$@" &&
-		drbdsetup connect r1 ipv4:127.0.0.1:7789 ipv4:127.0.0.1:7788 \
-			"$@" &&
-		wait_until 60 grep -q 'cs:Connected' /proc/drbd
+	attach_drbd && promote_drbd
 }
 
 # copy FILE: the rate of nbdcopy
@@ -140,7 +124,7 @@ connect_drbd >"$scratch_dir/drbd" 2>&1 ||
 slow on
 for ((i = 0; i < ROUNDS; i++)); do
 	write_us /dev/drbd0 >>"$scratch_dir/drbd-us"
-	wait_until 120 eval "! grep -E ' (lo|pe|ua|ap):[1-9]' /proc/drbd" ||
+	wait_until 120 drbd_is_idle ||
 		bail "DRBD does not come to rest"
 done
 slow off
