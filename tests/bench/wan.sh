@@ -60,10 +60,11 @@ catch_up() {
 		'{ print b / ($2 - $1) / 1e6 }' >>"$1"
 }
 
+# start_tcp_target PORT: $target_uri is it
 start_tcp_target() {
-	nbdkit -f -i 127.0.0.1 -p 10809 memory "$((MIB + 1))M" &
+	nbdkit -f -i 127.0.0.1 -p "$1" memory "$((MIB + 1))M" &
 	cleanup_fn kill $!
-	target_uri="nbd://127.0.0.1:10809"
+	target_uri="nbd://127.0.0.1:$1"
 	wait_until 20 nbdinfo --size "$target_uri" || bail "no nbdkit"
 }
 
@@ -85,7 +86,7 @@ modprobe -a sch_netem tcp_bbr || bail "no netem, or no BBR"
 ip link set lo mtu 1500
 make_brd 3 $MIB
 make_dm vol "0 $(sectors_of /dev/ram2) replica /dev/ram2 - 0"
-start_tcp_target
+start_tcp_target 10808
 
 write_us /dev/mapper/vol >/dev/null
 for ((i = 0; i < ROUNDS; i++)); do
@@ -97,6 +98,7 @@ slow on || bail "no netem"
 for ((i = 0; i < ROUNDS; i++)); do
 	copy "$scratch_dir/nbdcopy"
 done
+start_tcp_target 10809
 start_daemon
 for algorithm in cubic bbr; do
 	[ $algorithm = cubic ] || replicactl disable vol >/dev/null ||
