@@ -138,7 +138,7 @@ struct stage_volume {
 	struct stage_volume *next_gone;	/* stage->gone_volumes */
 	struct stage_group *g;		/* set once */
 	struct stage_volume_block meta;	/* set once; ->bytes grows, while
-					 * nobody has it open (lock) */
+					 * nobody writes (lock) */
 	unsigned int nr_conns;		/* lock */
 	int base_fd;			/* set once; -1: not usable */
 	struct stage_tree tree;		/* index */

@@ -539,13 +539,14 @@ static int check_growth(const struct stage_volume *v, uint64_t bytes,
 				 "bytes to %llu", v->meta.name,
 				 (unsigned long long)v->meta.bytes,
 				 (unsigned long long)bytes);
-	for (struct stage_image *i = g->images; i; i = i->next)
-		is_open |= i->v == v;
 	return is_open ? error_set(err, -EBUSY, "%s: it is open, and cannot "
 				   "grow now", v->meta.name) : 0;
 }
 
-/* Whatever a device has there, the image has zeros. */
+/*
+ * Whatever a device has there, the image has zeros. No image that is open, and
+ * no record of the log, has a place there: readers and the applier go on.
+ */
 static int grow_base(struct stage_volume *v, uint64_t bytes, struct error *err)
 {
 	const struct stage_io *io = v->stage->io;

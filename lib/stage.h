@@ -92,7 +92,7 @@ struct stage_volume_config {
 int stage_create_volume(struct stage *s, const struct stage_volume_config *c,
 			struct stage_volume **v, struct error *err);
 
-/* It gets more zeros. Durable, all or nothing. -EBUSY: it is open. */
+/* It gets more zeros. Durable, all or nothing. -EBUSY: a connection is open. */
 int stage_grow_volume(struct stage_volume *v, uint64_t bytes, struct error *e);
 
 /* NULL if there is none. @name needs no check before. */
