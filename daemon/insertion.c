@@ -107,6 +107,15 @@ int insertion_run(const struct kernel_ops *ops, const char *state_dir,
 	return ops->insert(&form, out, error);
 }
 
+int insertion_extend(const struct kernel_ops *ops,
+		     const struct volume_config *config,
+		     char error[CONFIG_ERROR_SIZE])
+{
+	const struct kernel_form form = form_of(config);
+
+	return ops->extend(&form, error);
+}
+
 int insertion_check_undo(const struct kernel_ops *ops,
 			 const struct volume_config *config,
 			 char error[CONFIG_ERROR_SIZE])

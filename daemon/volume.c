@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,11 @@ const char volume_lost_advice[] =
 "disable it and enable it again: all of it is looked at then";
 
 uint64_t volume_bytes(const struct volume *volume)
+{
+	return volume->target.volume_bytes;
+}
+
+uint64_t volume_kernel_bytes(const struct volume *volume)
 {
 	return volume->info.sectors * 512;
 }
@@ -110,8 +116,10 @@ static void fill_hello(const struct volume *v, struct replica_header *h)
 {
 	if (v->judgement == JUDGE_NEW || !h->volume_bytes)
 		fill_new(v, h);
-	if (v->judgement == JUDGE_RESYNC && !v->target.is_staged)
+	if ((v->judgement == JUDGE_RESYNC ||
+	     h->volume_bytes != volume_bytes(v)) && !v->target.is_staged)
 		h->state = REPLICA_STATE_APPLYING;
+	h->volume_bytes = volume_bytes(v);
 	group_fill_header(v->group, h);
 	h->session = v->identity.session;
 	h->kind = REPLICA_KIND_HELLO;
@@ -428,6 +436,29 @@ static int open_kernel(struct volume *v, char error[CONFIG_ERROR_SIZE])
 	return err;
 }
 
+void volume_close_view(struct volume *v)
+{
+	if (v->view_fd >= 0)
+		close(v->view_fd);
+	v->view_fd = -1;
+}
+
+int volume_resize(struct volume *v, char error[CONFIG_ERROR_SIZE])
+{
+	int err = open_kernel(v, error);
+
+	if (!err && v->view_fd < 0)
+		err = open_view(v, error);
+	if (err || volume_kernel_bytes(v) == volume_bytes(v))
+		return err;
+	log_info(v->config->name, "it has grown from %" PRIu64 " to %" PRIu64
+		 " bytes", volume_bytes(v), volume_kernel_bytes(v));
+	events_tell(v->reactor->events, v->config->name, "grown", "%" PRIu64
+		    " bytes", volume_kernel_bytes(v));
+	v->target.volume_bytes = volume_kernel_bytes(v);
+	return 0;
+}
+
 int volume_create(struct volume **volume, struct reactor *reactor,
 		  struct volume_config *config,
 		  const struct kernel_device *device,
@@ -455,7 +486,7 @@ int volume_create(struct volume **volume, struct reactor *reactor,
 		err = -ENOMEM;
 	if (!err)
 		err = target_init(&v->target, reactor->ring, config->name,
-				  volume_bytes(v), &target_events);
+				  volume_kernel_bytes(v), &target_events);
 	if (err) {
 		volume_destroy(v);
 		return err;
@@ -472,8 +503,7 @@ void volume_destroy(struct volume *v)
 		target_clear(&v->target);
 	verify_free(v);
 	pump_destroy(v->pump);
-	if (v->view_fd >= 0)
-		close(v->view_fd);
+	volume_close_view(v);
 	dmr_extents_destroy(v->shipment.frozen);
 	dmr_extents_destroy(v->shipment.window);
 	volume_config_destroy(v->config);

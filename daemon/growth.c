@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ *	a larger table -> run_clock(): growth_is_due() -> main: op_extend ->
+ *	reactor: group stops, view is closed -> job: table, view -> reactor:
+ *	volume_resize(), group starts -> target: hello of the new size
+ *
+ * G1 what a target is told, and what is read, is volume_bytes(): it changes
+ *    only while the group is stopped. The kernel's size is looked at before
+ *    each cut, and it ends an open epoch when it grows: so no epoch has chunks
+ *    that the target has no place for.
+ * G2 the kernel has marked what is new, durably: whoever dies here, it is
+ *    shipped with the next clean epoch.
+ * G3 it is asked for once; where it fails the group says why, and the next try
+ *    comes with its next connection.
+ */
+#include "growth.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon.h"
+#include "group.h"
+#include "log.h"
+#include "ops.h"
+#include "reactor.h"
+#include "volume.h"
+
+static bool has_grown(const struct volume *v)
+{
+	return volume_kernel_bytes(v) > volume_bytes(v);
+}
+
+/* G3 */
+static void see_to(struct volume *v)
+{
+	char error[sizeof(v->growth_error)];
+	struct reactor *r = v->reactor;
+
+	if (v->growth_error[0]) {
+		memcpy(error, v->growth_error, sizeof(error));
+		v->growth_error[0] = 0;
+		group_target_failed(v->group, v, true, error);
+	} else if (!v->is_growing && r->grown) {
+		v->is_growing = true;
+		r->grown(r->grown_arg, v->config->name);
+	}
+}
+
+bool growth_is_due(struct group *g)
+{
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (has_grown(v)) {
+			see_to(v);
+			return true;
+		}
+	return false;
+}
+
+bool growth_was_it(struct volume *volumes)
+{
+	for (struct volume *v = volumes; v; v = v->next)
+		if (!volume_refresh(v) && has_grown(v))
+			return true;
+	return false;
+}
+
+void growth_ended(struct volume *v, const char *error)
+{
+	v->is_growing = false;
+	snprintf(v->growth_error, sizeof(v->growth_error), "%s",
+		 has_grown(v) ? error : "");
+}
+
+/* --- the way to the main thread ---------------------------------------- */
+
+struct notice {
+	struct ring_work work;
+	struct daemon *daemon;
+	char volume[64];
+};
+
+static void on_extended(struct op *op)
+{
+	if (op->err)
+		log_warn(op->name, "it has grown, but that cannot be taken "
+			 "up: %s", op->error);
+	op_free(op);
+}
+
+static void take_notice(struct ring_work *work)
+{
+	struct notice *n = container_of(work, struct notice, work);
+
+	if (!n->daemon->is_stopping)
+		op_extend(n->daemon, n->volume, true, on_extended, NULL);
+	free(n);
+}
+
+void growth_tell(void *arg, const char *volume)
+{
+	struct daemon *daemon = arg;
+	struct notice *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return;
+	n->daemon = daemon;
+	snprintf(n->volume, sizeof(n->volume), "%s", volume);
+	n->work.run = take_notice;
+	ring_post(daemon->reactors[0].ring, &n->work);
+}
