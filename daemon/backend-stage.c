@@ -278,8 +278,8 @@ static int check_volume(struct staged *s, const char *group)
 		return refuse(s, -EINVAL, "on", info.base);
 	if (strcmp(info.group, group))
 		return refuse(s, -EINVAL, "in the group", info.group);
-	return info.bytes < o->volume_bytes ?
-	       stage_grow_volume(s->v, o->volume_bytes, &s->err) : 0;
+	s->base.info.is_smaller = info.bytes < o->volume_bytes;
+	return 0;
 }
 
 static int create_volume(struct staged *s)

@@ -266,10 +266,25 @@ static const char in_place[] =
 "the target's log was full, and it applies in place (on_full=apply): there is no "
 "consistent image until a clean epoch has ended";
 
+/* T6 in target.c. Not noted, a volume that grows finds it no more. */
+static void note_size(struct volume *v)
+{
+	int err = v->identity.target_bytes == volume_bytes(v) ? 0 :
+		  identity_note_target_bytes(&v->identity,
+					     v->reactor->state_dir,
+					     v->config->name, volume_bytes(v));
+
+	if (err)
+		log_warn(v->config->name, "the state folder %s: %s: the "
+			 "target's size is not noted", v->reactor->state_dir,
+			 strerror(-err));
+}
+
 static void on_ready(struct target *t)
 {
 	struct volume *v = volume_of(t);
 
+	note_size(v);
 	v->reconnects += v->was_open;
 	v->was_open = true;
 	v->config->may_overwrite = false;
@@ -371,6 +386,7 @@ void volume_open_target(struct volume *v)
 		giving_up_tell(v);
 		return;
 	}
+	v->target.old_bytes = v->identity.target_bytes;
 	target_open(&v->target, find_target(v), &opts,
 		    v->config->may_overwrite);
 }

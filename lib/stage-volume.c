@@ -528,7 +528,6 @@ static int check_growth(const struct stage_volume *v, uint64_t bytes,
 			struct error *err)
 {
 	const struct stage_group *g = v->g;
-	bool is_open = v->nr_conns || g->open.state != EPOCH_NONE;
 
 	if (v->base_fd < 0 || g->error.code)
 		return error_set(err, -EIO, "%s: %s", v->meta.name,
@@ -539,8 +538,7 @@ static int check_growth(const struct stage_volume *v, uint64_t bytes,
 				 "bytes to %llu", v->meta.name,
 				 (unsigned long long)v->meta.bytes,
 				 (unsigned long long)bytes);
-	return is_open ? error_set(err, -EBUSY, "%s: it is open, and cannot "
-				   "grow now", v->meta.name) : 0;
+	return 0;
 }
 
 /*
@@ -565,7 +563,7 @@ static int grow_base(struct stage_volume *v, uint64_t bytes, struct error *err)
 }
 
 /* The base is larger before the description says so. */
-static int grow(struct stage_volume *v, uint64_t bytes, struct error *err)
+int stage_volume_grow(struct stage_volume *v, uint64_t bytes, struct error *err)
 {
 	uint64_t old = v->meta.bytes;
 	int ret = check_growth(v, bytes, err);
@@ -589,7 +587,11 @@ int stage_grow_volume(struct stage_volume *v, uint64_t bytes,
 
 	pthread_mutex_lock(&v->stage->lock);
 	pthread_mutex_lock(&v->g->lock);
-	ret = grow(v, bytes, err);
+	if (v->nr_conns || v->g->open.state != EPOCH_NONE)
+		ret = error_set(err, -EBUSY, "%s: it is open, and cannot grow "
+				"now", v->meta.name);
+	else
+		ret = stage_volume_grow(v, bytes, err);
 	pthread_mutex_unlock(&v->g->lock);
 	pthread_mutex_unlock(&v->stage->lock);
 	return ret;

@@ -57,8 +57,9 @@ static bool is_whole(struct stage_volume *v, const char *image)
 	return is_good;
 }
 
-/* A hello, of a primary whose volume has so many bytes. */
-static int hello_of(struct stage_conn *conn, uint64_t bytes)
+/* In the place where the tail is of a volume of @there. */
+static int hello_at(struct stage_conn *conn, uint64_t bytes, uint64_t there,
+		    uint64_t loads)
 {
 	char slot[REPLICA_SLOT_BYTES];
 	struct replica_header h = c.h;
@@ -66,11 +67,43 @@ static int hello_of(struct stage_conn *conn, uint64_t bytes)
 	h.kind = REPLICA_KIND_HELLO;
 	h.epoch = 0;
 	h.volume_bytes = bytes;
-	h.session = (struct replica_session) { 2, 1, 2001 };
+	h.session = (struct replica_session) { loads, 1, loads };
 	h.seq += 3;
 	replica_header_encode(&h, slot, NULL);
 	return stage_conn_write(conn, slot, sizeof(slot),
-				replica_slot_offset(bytes, h.seq), NULL);
+				replica_slot_offset(there, h.seq), NULL);
+}
+
+/* A hello, of a primary whose volume has so many bytes. */
+static int hello_of(struct stage_conn *conn, uint64_t bytes)
+{
+	return hello_at(conn, bytes, bytes, 2);
+}
+
+/* Y7: the client of before is still connected, and has an epoch open. */
+static void test_hello(void)
+{
+	char block[STAGE_BLOCK_BYTES] = "late";
+	struct stage_conn *conn;
+
+	begin();
+	client_open(&c, 3);
+	stage_conn_create(&conn, c.v, NULL);
+	is_int(hello_at(conn, LARGER, RIG_BYTES, 0), -ESHUTDOWN,
+	       "an older session");
+	is_int(hello_at(conn, LARGER, RIG_BYTES, 1), -ESHUTDOWN,
+	       "one of the same age");
+	is_int(hello_at(conn, LARGER + 1, RIG_BYTES, 2), -EINVAL, "odd bytes");
+	is_int(size_of(c.v), RIG_BYTES, "they change nothing");
+	is_int(hello_at(conn, LARGER, RIG_BYTES, 2), 0, "a hello of more");
+	is_int(size_of(c.v), LARGER, "it grows");
+	ok(is_whole(c.v, m.image[2]), "what was open is dropped");
+	ok(stage_conn_write(c.conn, block, sizeof(block), 0, NULL) < 0,
+	   "who was connected is out");
+	stage_conn_destroy(conn);
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
 }
 
 static void test_growing(void)
@@ -137,11 +170,15 @@ static void test_cuts(void)
 	unsigned int bad = 0, grown = 0, nr = 0;
 	uint64_t from, to;
 
+	struct stage_conn *conn;
+
 	begin();
 	client_close(&c);
+	stage_conn_create(&conn, c.v, NULL);
 	from = disk_moment(d);
-	stage_grow_volume(c.v, LARGER, NULL);
+	hello_at(conn, LARGER, RIG_BYTES, 2);
 	to = disk_moment(d);
+	stage_conn_destroy(conn);
 	for (uint64_t at = from; at <= to; at++)
 		for (uint64_t seed = 0; seed < 8; seed++, nr++) {
 			struct disk *cut = disk_cut(d, at, seed);
@@ -162,6 +199,7 @@ static void test_cuts(void)
 int main(void)
 {
 	test_growing();
+	test_hello();
 	test_failing();
 	test_cuts();
 	return tap_done();
