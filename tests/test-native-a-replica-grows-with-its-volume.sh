@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# lab: timeout=300
 # What would be wrong if this failed: a replica behind NBD would stay too small for
 # its volume; or one that is a plain file would have its header overwritten, or
 # not be found any more.

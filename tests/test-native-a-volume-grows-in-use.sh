@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# lab: timeout=300
 # What would be wrong if this failed: a volume that is made larger would be
 # shipped over the end of its replica, would lose the history that it has, or
 # would not be replicated any more.
