@@ -58,6 +58,15 @@ static int refuse(char error[KERNEL_ERROR_SIZE], int err, const char *name,
 	return err;
 }
 
+void sim_load_larger(struct sim_volume *v)
+{
+	uint64_t bytes = size_of(sim_path(v->name, ".img"));
+
+	if (bytes > v->info.sectors * 512 && !grow_table(v, bytes))
+		sim_note_step(truncate(sim_path(v->name, ".view"), bytes) ?
+			      "no larger view" : "loaded larger");
+}
+
 int sim_extend(const struct kernel_form *form, char error[KERNEL_ERROR_SIZE])
 {
 	LOCKED;

@@ -28,6 +28,7 @@ bool sim_is_held(const struct sim_volume *v);		/* K6 */
 void sim_load(struct sim_volume *v);
 
 /* sim-grow.c */
+void sim_load_larger(struct sim_volume *v);	/* if its device is larger */
 int sim_extend(const struct kernel_form *form, char error[KERNEL_ERROR_SIZE]);
 
 /* sim-promote.c */

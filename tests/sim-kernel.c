@@ -601,8 +601,10 @@ static int sim_insert(const struct kernel_form *form,
 		return -ENOENT;
 	}
 	out->was_written = v->is_plain && v->was_written;
-	if (v->is_plain)
+	if (v->is_plain) {
 		sim_load(v);
+		sim_load_larger(v);
+	}
 	v->is_plain = v->was_written = false;
 	if (form->metadata && strcmp(form->metadata, "none"))
 		sim_meta_keep(v);
