@@ -61,8 +61,9 @@ int stage_epoch_add(struct stage_group *g, const struct epoch_entry *e);
 
 int stage_session_write_header(struct stage_conn *c, const void *slot,
 			       uint64_t off, struct error *err);
+/* @from: bytes from the beginning of the tail. */
 void stage_session_read_tail(struct stage_volume *v, void *buf, size_t len,
-			     uint64_t off);
+			     uint64_t from);
 /* The header as it is served now. */
 void stage_session_header(struct stage_volume *v, struct replica_header *h);
 /* Locked, not dropped. May c write data now? (S8) */

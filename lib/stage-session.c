@@ -20,7 +20,6 @@
  *    nobody who could not write, and when the others are out. The tail may be
  *    elsewhere then: who said it opens the export again.
  */
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -44,14 +43,11 @@ void stage_session_header(struct stage_volume *v, struct replica_header *h)
 /* --- reading -------------------------------------------------------------- */
 
 void stage_session_read_tail(struct stage_volume *v, void *buf, size_t len,
-			     uint64_t off)
+			     uint64_t from)
 {
-	uint64_t tail = replica_tail_offset(v->meta.bytes);
 	char slots[REPLICA_HEADERS_BYTES] = { 0 };
 	struct replica_header h;
-	uint64_t from = off - tail;
 
-	assert(off >= tail);
 	stage_session_header(v, &h);
 	if (h.seq)
 		replica_header_encode(&h, slots + h.seq % REPLICA_SLOTS *
@@ -526,7 +522,7 @@ int stage_session_write_header(struct stage_conn *c, const void *slot,
 	if (ret)
 		return error_set(err, -EINVAL, "%s: header: %s", v->meta.name,
 				 why.text);
-	if (off != replica_slot_offset(v->meta.bytes, h.seq))
+	if (off != replica_slot_offset(c->bytes, h.seq))	/* V3 */
 		return error_set(err, -EINVAL, "%s: header %" PRIu64
 				 " is not in its slot", v->meta.name, h.seq);
 	pthread_mutex_lock(&v->g->lock);

@@ -404,12 +404,13 @@ int stage_block_write(const struct stage *s, const char *name,
 	return ret ? error_set(err, ret, "%s: %s", path, strerror(-ret)) : 0;
 }
 
-static int write_meta(struct stage_volume *v, struct error *err)
+static int write_meta(struct stage *s, const struct stage_volume_block *b,
+		      struct error *err)
 {
 	char block[STAGE_BLOCK_BYTES];
 
-	stage_volume_encode(&v->meta, block);
-	return stage_block_write(v->stage, v->meta.name, SUFFIX, block, err);
+	stage_volume_encode(b, block);
+	return stage_block_write(s, b->name, SUFFIX, block, err);
 }
 
 static void fill_meta(const struct stage_volume_config *c,
@@ -467,7 +468,7 @@ static struct stage_volume *make_volume(struct stage_group *g,
 	if (!ret && !g->nr_members)
 		ret = make_log(g, err);
 	if (!ret)
-		ret = write_meta(v, err);
+		ret = write_meta(g->stage, &b, err);
 	if (!ret)
 		return v;
 	stage_volume_destroy(v);
@@ -565,18 +566,17 @@ static int grow_base(struct stage_volume *v, uint64_t bytes, struct error *err)
 /* The base is larger before the description says so. */
 int stage_volume_grow(struct stage_volume *v, uint64_t bytes, struct error *err)
 {
-	uint64_t old = v->meta.bytes;
+	struct stage_volume_block larger = v->meta;
 	int ret = check_growth(v, bytes, err);
 
-	if (ret || bytes == old)
+	if (ret || bytes == v->meta.bytes)
 		return ret;
+	larger.bytes = bytes;
 	ret = grow_base(v, bytes, err);
-	if (ret)
-		return ret;
-	v->meta.bytes = bytes;
-	ret = write_meta(v, err);
-	if (ret)
-		v->meta.bytes = old;
+	if (!ret)
+		ret = write_meta(v->stage, &larger, err);
+	if (!ret)
+		stage_store(&v->meta.bytes, bytes);
 	return ret;
 }
 

@@ -4,6 +4,7 @@
  * the image, an older size is written to, or what is new is not zero.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "tap.h"
 
 #define LARGER	(RIG_BYTES + 32 * 1024)
+#define FAR	(RIG_BYTES + 4096 * 1024)	/* its tail is elsewhere */
 
 static const struct stage_options keep = { .history_ms = 3600000 };
 
@@ -101,6 +103,82 @@ static void test_hello(void)
 	ok(stage_conn_write(c.conn, block, sizeof(block), 0, NULL) < 0,
 	   "who was connected is out");
 	stage_conn_destroy(conn);
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
+}
+
+static bool has_tail(struct stage_conn *conn, uint64_t bytes)
+{
+	char slots[REPLICA_HEADERS_BYTES];
+	struct replica_header h;
+
+	return !stage_conn_read(conn, slots, sizeof(slots),
+				replica_tail_offset(bytes), NULL) &&
+	       !replica_header_pick(&h, slots, sizeof(slots), NULL);
+}
+
+/* conn V3: for a client that said hello, and heard no answer, too. */
+static void test_connection(void)
+{
+	struct stage_conn *old, *conn;
+
+	begin();
+	stage_conn_create(&old, c.v, NULL);
+	stage_conn_create(&conn, c.v, NULL);
+	is_int(hello_at(conn, FAR, RIG_BYTES, 2), 0, "it grows");
+	stage_conn_destroy(conn);
+	is_int(stage_conn_bytes(old), RIG_BYTES, "an open one is as it was");
+	ok(has_tail(old, RIG_BYTES) && !has_tail(old, FAR),
+	   "it has its tail where it was");
+	is_int(hello_at(old, FAR, RIG_BYTES, 2), 0, "and says hello there");
+	is_int(stage_conn_zero(old, 4096, RIG_BYTES, NULL), -EINVAL,
+	       "what is new is not in it");
+	stage_conn_create(&conn, c.v, NULL);
+	is_int(stage_conn_bytes(conn), FAR, "a new one is larger");
+	ok(has_tail(conn, FAR), "and has its tail at its end");
+	stage_conn_destroy(conn);
+	stage_conn_destroy(old);
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
+}
+
+static bool is_over;
+
+/* The end of the gap, and the tail. */
+static void *read_always(void *arg)
+{
+	static char buf[REPLICA_TAIL_BYTES + 4096];
+	uint64_t off = replica_tail_offset(RIG_BYTES) - 4096;
+	uintptr_t bad = 0;
+
+	while (!__atomic_load_n(&is_over, __ATOMIC_ACQUIRE))
+		bad += !!stage_conn_read(c.conn, buf, sizeof(buf), off, NULL);
+	return (void *)bad;
+}
+
+static void test_readers(void)
+{
+	uint64_t bytes = RIG_BYTES, more;
+	struct stage_conn *conn;
+	pthread_t reader;
+	int bad = 0;
+	void *ret;
+
+	begin();
+	pthread_create(&reader, NULL, read_always, NULL);
+	for (int i = 0; i < 8; i++, bytes = more) {
+		more = bytes + (1 << 20);
+		stage_conn_create(&conn, c.v, NULL);
+		c.h.seq += 3;
+		bad += !!hello_at(conn, more, bytes, 2 + i);
+		stage_conn_destroy(conn);
+	}
+	__atomic_store_n(&is_over, true, __ATOMIC_RELEASE);
+	pthread_join(reader, &ret);
+	is_int(bad, 0, "it grows while somebody reads");
+	is_int((uintptr_t)ret, 0, "who reads what there is");
 	client_close(&c);
 	stage_close(s);
 	disk_destroy(d);
@@ -200,6 +278,8 @@ int main(void)
 {
 	test_growing();
 	test_hello();
+	test_connection();
+	test_readers();
 	test_failing();
 	test_cuts();
 	return tap_done();
