@@ -88,9 +88,11 @@ unit-ship-y := tests/ship-rig.o $(sim-objs) tests/fake-target.o
 unit-ship-refusals-y := $(unit-ship-y)
 unit-y += unit-ship-lost
 unit-ship-lost-y := $(unit-ship-y)
+unit-y += unit-ship-grow
+unit-ship-grow-y := $(unit-ship-y)
 unit-y += unit-verify
 unit-verify-y := $(unit-ship-y)
-$(addprefix build/san/tests/unit-,ship ship-refusals ship-lost verify \
+$(addprefix build/san/tests/unit-,ship ship-refusals ship-lost ship-grow verify \
 	continuity): \
 	LDFLAGS += -Wl,--wrap=backend_open
 tools-y += rpc-call
