@@ -393,13 +393,26 @@ void volume_open_target(struct volume *v)
 
 /* --- life -------------------------------------------------------------- */
 
+/* One of before the device became larger has no more than that had. */
+static int check_view(const struct volume *v, char error[CONFIG_ERROR_SIZE])
+{
+	off_t bytes = lseek(v->view_fd, 0, SEEK_END);
+
+	if (bytes >= 0 && (uint64_t)bytes >= volume_kernel_bytes(v))
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "the view %.200s has %lld bytes, "
+		 "the volume %" PRIu64, v->device.view, (long long)bytes,
+		 volume_kernel_bytes(v));
+	return -EBUSY;
+}
+
 static int open_view(struct volume *v, char error[CONFIG_ERROR_SIZE])
 {
 	v->view_fd = open(v->device.view, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (v->view_fd < 0 && errno == EINVAL) /* a filesystem without it */
 		v->view_fd = open(v->device.view, O_RDONLY | O_CLOEXEC);
 	if (v->view_fd >= 0)
-		return 0;
+		return check_view(v, error);
 	snprintf(error, CONFIG_ERROR_SIZE, "the view %.200s: %s",
 		 v->device.view, strerror(errno));
 	return -errno;
@@ -459,12 +472,13 @@ void volume_close_view(struct volume *v)
 	v->view_fd = -1;
 }
 
+/* A view that is too short does for what it has: it is opened in any case. */
 int volume_resize(struct volume *v, char error[CONFIG_ERROR_SIZE])
 {
 	int err = open_kernel(v, error);
 
-	if (!err && v->view_fd < 0)
-		err = open_view(v, error);
+	if (v->view_fd < 0)
+		err = open_view(v, error) ?: err;
 	if (err || volume_kernel_bytes(v) == volume_bytes(v))
 		return err;
 	log_info(v->config->name, "it has grown from %" PRIu64 " to %" PRIu64

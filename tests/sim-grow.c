@@ -63,8 +63,17 @@ void sim_load_larger(struct sim_volume *v)
 	uint64_t bytes = size_of(sim_path(v->name, ".img"));
 
 	if (bytes > v->info.sectors * 512 && !grow_table(v, bytes))
-		sim_note_step(truncate(sim_path(v->name, ".view"), bytes) ?
-			      "no larger view" : "loaded larger");
+		sim_note_step("loaded larger");
+}
+
+/* As a view that is made anew. */
+void sim_fit_view(struct sim_volume *v)
+{
+	const char *path = sim_path(v->name, ".view");
+	uint64_t bytes = v->info.sectors * 512;
+
+	if (size_of(path) < bytes && truncate(path, bytes))
+		sim_note_step("no larger view");
 }
 
 int sim_extend(const struct kernel_form *form, char error[KERNEL_ERROR_SIZE])
@@ -84,6 +93,9 @@ int sim_extend(const struct kernel_form *form, char error[KERNEL_ERROR_SIZE])
 		err = grow_table(v, bytes);
 	}
 	sim_note_step("extended");
+	if (!err && !access(sim_path(v->name, ".shown"), F_OK))
+		return refuse(error, -EBUSY, v->name, "has a view that is in "
+			      "use");
 	if (!err && truncate(sim_path(v->name, ".view"), bytes))
 		err = -errno;
 	return err;

@@ -29,6 +29,7 @@ void sim_load(struct sim_volume *v);
 
 /* sim-grow.c */
 void sim_load_larger(struct sim_volume *v);	/* if its device is larger */
+void sim_fit_view(struct sim_volume *v);
 int sim_extend(const struct kernel_form *form, char error[KERNEL_ERROR_SIZE]);
 
 /* sim-promote.c */

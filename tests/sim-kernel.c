@@ -606,6 +606,7 @@ static int sim_insert(const struct kernel_form *form,
 		sim_load_larger(v);
 	}
 	v->is_plain = v->was_written = false;
+	sim_fit_view(v);
 	if (form->metadata && strcmp(form->metadata, "none"))
 		sim_meta_keep(v);
 	out->form = !form->origin ? "inserted" :

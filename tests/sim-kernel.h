@@ -7,6 +7,7 @@
  *	V.map	struct sim_volume: the maps and counters
  *	V.late	if it exists, the next insertion finds no metadata device
  *	V.small	if it exists, the metadata device is too small for more
+ *	V.shown	if it exists, somebody has the view open: it stays as it is
  *
  * The state lives in files and outlives the daemon, as the kernel's does. Each
  * operation holds a lock on the folder; a daemon that died is noticed by the
