@@ -23,7 +23,7 @@
  * E5 END(keep) where the header says partial: what was not released is dirty
  *    again.
  * E6 an epoch is of the size that the targets know: who has grown before the
- *    cut is seen when its chunks are; whoever grows later ends it in the kernel.
+ *    cut is seen when its chunks are; whoever grows later ends it (kernel).
  */
 #include "ship.h"
 
