@@ -10,7 +10,8 @@
  *    that the target has no place for.
  * G2 the kernel has marked what is new, durably: whoever dies here, it is
  *    shipped with the next clean epoch.
- * G3 it is asked for once; where it fails the group says why, and the next try
+ * G3 it is asked for, and after a while again: the one who was asked may have
+ *    been without memory, or may have met no volume. Where it fails the group says why, and the next try
  *    comes with its next connection. So the size stays the old one until all is
  *    there that the new one needs: volume_resize() looks at the view, too.
  */
@@ -27,9 +28,19 @@
 #include "reactor.h"
 #include "volume.h"
 
+#define LOOK_MS		1000
+#define ASK_AGAIN_NS	5000000000ULL
+
 static bool has_grown(const struct volume *v)
 {
 	return volume_kernel_bytes(v) > volume_bytes(v);
+}
+
+/* Whoever waits in the line may be asked twice: that does no harm. */
+static bool is_asked(const struct volume *v)
+{
+	return v->is_growing && ring_now(v->reactor->ring) <
+	       v->growth_asked_ns + ASK_AGAIN_NS;
 }
 
 /* G3 */
@@ -42,8 +53,12 @@ static void see_to(struct volume *v)
 		memcpy(error, v->growth_error, sizeof(error));
 		v->growth_error[0] = 0;
 		group_target_failed(v->group, v, true, error);
-	} else if (!v->is_growing && r->grown) {
+	} else if (r->grown) {
+		ring_timer_add(r->ring, &v->group->clock, LOOK_MS);
+		if (is_asked(v))
+			return;
 		v->is_growing = true;
+		v->growth_asked_ns = ring_now(r->ring);
 		r->grown(r->grown_arg, v->config->name);
 	}
 }

@@ -79,13 +79,21 @@ static void on_stopped(struct group *g)
 	op_run_on_main(op, start_job);
 }
 
+static void refuse_absent(struct op *op)
+{
+	op->err = -EBUSY;
+	snprintf(op->error, sizeof(op->error), "%s does not run now: "
+		 "replicactl status has the reason", op->name);
+	op_finish(op);
+}
+
 static void stop_on_reactor(struct op *op)
 {
 	op->volume = reactor_find(op->reactor, op->name);
 	if (op->volume)
 		op_stop_group(op, op->volume->group, on_stopped);
 	else
-		op_finish(op);
+		refuse_absent(op);
 }
 
 static void start_extend(struct op *op)

@@ -62,7 +62,8 @@ struct volume {
 	enum judgement judgement;	/* of the last opening */
 	bool is_spool_told;		/* that it can't be used */
 	bool was_open;			/* a target was opened before */
-	bool is_growing;		/* these two are of growth.c */
+	bool is_growing;		/* these three are of growth.c */
+	uint64_t growth_asked_ns;
 	char growth_error[200];		/* why it cannot, or "" */
 	bool is_synced;			/* has a clean epoch: of this load, or
 					 * of any where it is staged */

@@ -56,10 +56,35 @@ static void test_member(void)
 	stop();
 }
 
+static unsigned int nr_asked;
+
+static void ask(void *arg, const char *volume)
+{
+	nr_asked++;
+}
+
+static bool is_asked(void)
+{
+	return nr_asked;
+}
+
+/* G3: who was asked was without memory. */
+static void test_asking(void)
+{
+	begin_odd("nobody takes the growth up", 1);
+	reactor.grown = ask;
+	sim_grow(rigs[0].name, ODD + 2048, true);
+	ok(run_until(is_asked, 10000), "somebody is asked");
+	nr_asked = 0;
+	ok(run_until(is_asked, 30000), "and again after a while");
+	stop();
+}
+
 int main(void)
 {
 	rig_setup();
 	test_one();
 	test_member();
+	test_asking();
 	return rig_clear() | tap_done();
 }
