@@ -119,11 +119,25 @@ static bool is_stage(const struct backend *b, const struct nbd_sibling *sum)
 	       sum->size == backend_nr_chunks(b) * REPLICA_SUM_BYTES;
 }
 
+/* The same, but for a volume that has grown since: its tail ends the export. */
+static bool is_smaller_stage(const struct backend *b,
+			     const struct nbd_info *info)
+{
+	const struct nbd_sibling *sum = &info->sibling;
+	uint64_t nr = sum->size / REPLICA_SUM_BYTES;
+
+	return sum->exists && sum->is_read_only && nr &&
+	       sum->size % REPLICA_SUM_BYTES == 0 &&
+	       nr < backend_nr_chunks(b) &&
+	       info->size == replica_export_bytes(nr * backend_chunk_bytes(b));
+}
+
 static int check_stage(struct nbd_backend *nb, const struct nbd_info *info)
 {
 	struct backend *b = &nb->base;
 
-	b->info.is_staged = is_stage(b, &info->sibling);
+	b->info.is_smaller = is_smaller_stage(b, info);
+	b->info.is_staged = b->info.is_smaller || is_stage(b, &info->sibling);
 	if (b->info.is_staged)
 		b->info.can |= BACKEND_CAN_SUM;
 	snprintf(nb->export, sizeof(nb->export), "%s", info->export);
@@ -157,7 +171,7 @@ static int check_server(struct nbd_backend *nb, const struct nbd_info *info)
 		return backend_set_error(b, -EOPNOTSUPP,
 			"the server has no FLUSH, so nothing is ever durable "
 			"there; unsafe=yes takes it all the same");
-	return backend_check(b);
+	return b->info.is_smaller ? 0 : backend_check(b);
 }
 
 static int link_connect(struct link *link);
@@ -173,7 +187,8 @@ static void first_ready(struct nbd_backend *nb, const struct nbd_info *info)
 	}
 	nb->state = JOINING;
 	nb->nr_settling = 1;
-	while (info->can_multi_conn && nb->nr_links < wanted) {
+	while (info->can_multi_conn && nb->nr_links < wanted &&
+	       !nb->base.info.is_smaller) {
 		struct link *link = &nb->links[nb->nr_links++];
 
 		nb->nr_settling += link_connect(link) == 0;

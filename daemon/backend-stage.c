@@ -278,8 +278,7 @@ static int check_volume(struct staged *s, const char *group)
 		return refuse(s, -EINVAL, "on", info.base);
 	if (strcmp(info.group, group))
 		return refuse(s, -EINVAL, "in the group", info.group);
-	return info.bytes < o->volume_bytes ?
-	       stage_grow_volume(s->v, o->volume_bytes, &s->err) : 0;
+	return 0;
 }
 
 static int create_volume(struct staged *s)
@@ -326,8 +325,10 @@ static void open_blocking(struct ring_job *job)
 static void fill_info(struct staged *s)
 {
 	struct backend_info *info = &s->base.info;
+	uint64_t bytes = stage_conn_bytes(s->conn);
 
-	info->size = stage_size(s->v);
+	info->size = replica_export_bytes(bytes);
+	info->is_smaller = bytes < s->base.opts.volume_bytes;
 	info->max_io = MAX_IO;
 	info->min_block = STAGE_BLOCK;
 	info->can = BACKEND_CAN_ZERO | BACKEND_CAN_FUA | BACKEND_CAN_FLUSH |

@@ -51,6 +51,9 @@ struct backend_info {
 	unsigned int can;	/* BACKEND_CAN_* */
 	unsigned int connections;	/* in use; 1 for a local target */
 	bool is_staged;		/* writes are a protocol: see protocol.rst */
+	bool is_smaller;	/* … and the replica of a smaller volume: the
+				 * tail ends @size, and a hello there makes it
+				 * larger */
 };
 
 /* What becomes of writes at the target. */

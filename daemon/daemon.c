@@ -26,6 +26,7 @@
 #include "ask.h"
 #include "boot.h"
 #include "control.h"
+#include "growth.h"
 #include "hooks-late.h"
 #include "kernel.h"
 #include "log.h"
@@ -261,6 +262,8 @@ static void *run_reactor(void *arg)
 			       &start->daemon->events, start->error);
 
 	reactor->hooks = &start->daemon->hooks;
+	reactor->grown = growth_tell;
+	reactor->grown_arg = start->daemon;
 	start->err = err;
 	pthread_barrier_wait(&start->ready); /* *start is gone after this */
 	if (!err) {
@@ -330,6 +333,8 @@ static int start_first_reactor(struct daemon *daemon,
 			   daemon->config.state_dir, &daemon->events, error);
 	daemon->nr_reactors = !err;
 	daemon->reactors[0].hooks = &daemon->hooks;
+	daemon->reactors[0].grown = growth_tell;
+	daemon->reactors[0].grown_arg = daemon;
 	daemon->reactors[0].request = on_request;
 	daemon->reactors[0].request_arg = daemon;
 	return err;

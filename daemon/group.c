@@ -32,6 +32,7 @@
 #include "continuity.h"
 #include "events.h"
 #include "fence.h"
+#include "growth.h"
 #include "log.h"
 #include "reactor.h"
 #include "verify.h"
@@ -193,8 +194,10 @@ static bool is_blamed_too(const struct volume *v, const struct ship *ship)
 
 static enum pair_event event_of(const struct ship *ship, bool is_full)
 {
-	return ship->blame == SHIP_BLAME_KERNEL ? PAIR_EV_REFUSED :
-	       is_full ? PAIR_EV_FULL : PAIR_EV_LOST;
+	if (ship->blame == SHIP_BLAME_KERNEL)
+		return growth_was_it(ship->volumes) ? PAIR_EV_LOST :
+						      PAIR_EV_REFUSED;
+	return is_full ? PAIR_EV_FULL : PAIR_EV_LOST;
 }
 
 /* A target that answered with an error is not trusted to be in order. */
@@ -317,7 +320,7 @@ static void run_clock(struct group *g)
 		ring_timer_add(g->reactor->ring, &g->clock, ms);
 		return;
 	}
-	if (!refresh_all(g))
+	if (!refresh_all(g) || growth_is_due(g))
 		return;
 	for (struct volume *v = g->volumes; v; v = v->next) {
 		dirty += v->info.nr_dirty;

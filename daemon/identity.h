@@ -30,6 +30,8 @@ struct identity {
 	bool is_paused;		/* by an operator */
 	bool is_suspect;	/* may have been written without us (L1) */
 	enum given_up given_up;
+	uint64_t target_bytes;	/* the volume's, when a target had its header
+				 * at the end of it last; 0 = not known */
 	uint8_t kernel_volume[16];	/* the id on the metadata device that
 					 * epochs were committed with; or 0 */
 };
@@ -61,6 +63,8 @@ int identity_note_suspect(struct identity *id, const char *state_dir,
 			  const char *name, bool is_suspect);
 int identity_note_given_up(struct identity *id, const char *state_dir,
 			   const char *name, enum given_up given_up);
+int identity_note_target_bytes(struct identity *id, const char *state_dir,
+			       const char *name, uint64_t bytes);
 /* Which metadata device is this volume's: by the id on it. */
 int identity_note_metadata(struct identity *id, const char *state_dir,
 			   const char *name, const uint8_t kernel_volume[16]);

@@ -108,6 +108,27 @@ int insertion_run(const struct kernel_ops *ops, const char *state_dir,
 	return ops->insert(&form, out, error);
 }
 
+/* LVM makes a volume in use larger so: what was written since is unknown. */
+static const char has_no_target[] =
+"has no replica target any more: another tool has replaced its table (lvextend "
+"does), or removed it, and nothing notes what is written. Disable it and enable "
+"it again: that takes its new size, and looks at all of it";
+
+int insertion_extend(const struct kernel_ops *ops,
+		     const struct volume_config *config,
+		     char error[CONFIG_ERROR_SIZE])
+{
+	const struct kernel_form form = form_of(config);
+	int ret = ops->is_plain(&form, error);
+
+	if (ret > 0) {
+		snprintf(error, CONFIG_ERROR_SIZE, "%.60s %s", form.device,
+			 has_no_target);
+		return -ENODEV;
+	}
+	return ret ? ret : ops->extend(&form, error);
+}
+
 int insertion_check_undo(const struct kernel_ops *ops,
 			 const struct volume_config *config,
 			 char error[CONFIG_ERROR_SIZE])

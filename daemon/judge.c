@@ -229,7 +229,7 @@ int judge_target(const struct replica_header *h, const struct identity *id,
 		err = judge_lineage(h, id, info, why);
 	if (err)
 		return err;
-	if (h->volume_bytes != bytes)
+	if (h->volume_bytes > bytes)
 		return say(why, -EINVAL, "the target is the image of a volume "
 			   "of %" PRIu64 " bytes, this one has %" PRIu64,
 			   h->volume_bytes, bytes);

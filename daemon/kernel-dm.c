@@ -356,6 +356,28 @@ int kernel_dm_insert(const struct kernel_form *form, struct kernel_device *out,
 	return err ? err : with_device_mapper(&c, do_insert);
 }
 
+/* What is most likely wrong is that the metadata has no room for more. */
+static int do_extend(struct dm_call *c)
+{
+	char view[DMR_DM_PATH_LEN];
+	int err = c->is_missing ? -ENXIO : dmr_dm_extend(c->dm, c->name);
+
+	if (err && c->info.meta)
+		return refuse(c, err, "%.60s cannot grow: %.120s (or is its "
+			      "metadata device too small? replicactl kernel "
+			      "meta-size)", c->name, c->is_missing ?
+			      strerror(ENXIO) : dmr_dm_error(c->dm));
+	return err ? err : dmr_dm_create_view(c->dm, c->name, view);
+}
+
+int kernel_dm_extend(const struct kernel_form *form,
+		     char error[KERNEL_ERROR_SIZE])
+{
+	struct dm_call c = { .form = form, .error = error };
+
+	return with_device_mapper(&c, do_extend);
+}
+
 int kernel_dm_check_out(const struct kernel_form *form,
 			char error[KERNEL_ERROR_SIZE])
 {

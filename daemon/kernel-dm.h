@@ -9,6 +9,8 @@ int kernel_dm_is_plain(const struct kernel_form *form,
 		       char error[KERNEL_ERROR_SIZE]);
 int kernel_dm_insert(const struct kernel_form *form, struct kernel_device *out,
 		     char error[KERNEL_ERROR_SIZE]);
+int kernel_dm_extend(const struct kernel_form *form,
+		     char error[KERNEL_ERROR_SIZE]);
 int kernel_dm_check_out(const struct kernel_form *form,
 			char error[KERNEL_ERROR_SIZE]);
 int kernel_dm_take_out(const struct kernel_form *form,

@@ -153,6 +153,7 @@ const struct kernel_ops kernel_netlink_ops = {
 	.hold = real_hold,
 	.is_plain = kernel_dm_is_plain,
 	.insert = kernel_dm_insert,
+	.extend = kernel_dm_extend,
 	.check_out = kernel_dm_check_out,
 	.take_out = kernel_dm_take_out,
 	.activate = kernel_dm_activate,

@@ -108,6 +108,13 @@ struct kernel_ops {
 	 */
 	int (*insert)(const struct kernel_form *form, struct kernel_device *out,
 		      char error[KERNEL_ERROR_SIZE]);
+	/*
+	 * The device becomes as large as its origin is, and its view as large
+	 * as it; nobody has the view open. Nothing to do if they are. Blocks,
+	 * any thread, takes no struct kernel.
+	 */
+	int (*extend)(const struct kernel_form *form,
+		      char error[KERNEL_ERROR_SIZE]);
 	/* 0: take_out() can be tried. -EBUSY: its users must end first. */
 	int (*check_out)(const struct kernel_form *form,
 			 char error[KERNEL_ERROR_SIZE]);

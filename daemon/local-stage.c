@@ -51,6 +51,14 @@ static struct local_stage *table;
 
 /* --- names ---------------------------------------------------------------- */
 
+bool local_stage_is_same_dir(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
 bool stage_name_is(const char *target)
 {
 	return !strncmp(target, LOCAL_STAGE_PREFIX,

@@ -34,6 +34,9 @@ int stage_name_parse(struct stage_name *name, const char *target,
 		     struct error *err);
 void stage_name_clear(struct stage_name *name);
 
+/* Do both name the same folder? */
+bool local_stage_is_same_dir(const char *a, const char *b);
+
 /* Something for a thread of the stage. Initialise with zeroes and ->run. */
 struct stage_work {
 	void (*run)(struct stage_work *work);

@@ -6,6 +6,10 @@
  *    that this process has open is used as it is; one that is open elsewhere is
  *    refused (S9).
  * X2 nothing is applied for that, so a dry run, or a refusal, costs no history.
+ * X3 what may go is forgotten by the pair first, durably: its nbdkit, which
+ *    comes back, would make it again, empty.
+ *
+ *	check (job) -> pairing_forget() -> delete (job) -> answer
  */
 #include <errno.h>
 #include <limits.h>
@@ -20,6 +24,7 @@
 #include "methods.h"
 #include "pairing.h"
 #include "stage-delete.h"
+#include "testdev.h"
 
 struct deletion {
 	struct request *request;
@@ -28,7 +33,7 @@ struct deletion {
 	struct ring_job job;
 	struct stage_name name;
 	unsigned int flags;
-	bool is_dry;
+	bool is_dry, is_checked;
 	json_t *volumes;		/* that go, or have gone */
 	uint64_t log_bytes;
 	struct error err;
@@ -73,12 +78,13 @@ static void delete_from(struct deletion *x, struct stage *s)
 			  x->name.options.dir, x->name.volume);
 		return;
 	}
+	if (x->is_checked) {
+		stage_delete(v, x->flags, &x->err);
+		return;
+	}
 	stage_get_info(v, &info);
 	describe(x, s, info.group);
-	if (x->is_dry)
-		stage_delete_check(v, x->flags, &x->err);
-	else
-		stage_delete(v, x->flags, &x->err);
+	stage_delete_check(v, x->flags, &x->err);
 }
 
 /* X1, X2 */
@@ -102,10 +108,34 @@ static void work_blocking(struct ring_job *job)
 
 /* --- on the main thread --------------------------------------------------- */
 
+/* What an operator can do about an image that is open. */
+static const char *find_testdev(const struct deletion *x)
+{
+	const char *name;
+	json_t *volume;
+	size_t i;
+
+	json_array_foreach(x->volumes, i, volume) {
+		name = testdev_of_stage(x->request->daemon,
+					x->name.options.dir, json_string_value(
+					json_object_get(volume, "volume")));
+		if (name)
+			return name;
+	}
+	return NULL;
+}
+
 static void answer(struct deletion *x)
 {
 	struct request *request = x->request;
+	const char *test = x->err.code == -EBUSY ? find_testdev(x) : NULL;
 
+	if (test) {
+		request_refuse(request, method_exit_status(-EBUSY), "%s; the "
+			       "test device %s has an image of it (replicactl "
+			       "test --drop %s)", x->err.text, test, test);
+		return;
+	}
 	if (x->err.code) {
 		request_refuse(request, method_exit_status(x->err.code), "%s",
 			       x->err.text);
@@ -134,9 +164,39 @@ static void end(struct deletion *x)
 	daemon_wrap_up(daemon);
 }
 
+static void begin(void *arg);
+
+/* X3 */
+static void forget(struct deletion *x)
+{
+	const char *name;
+	json_t *volume;
+	int ret = 0;
+	size_t i;
+
+	if (!x->pairing)
+		return;
+	json_array_foreach(x->volumes, i, volume) {
+		name = json_string_value(json_object_get(volume, "volume"));
+		ret = pairing_forget(x->pairing, name) ?: ret;
+	}
+	if (ret)
+		error_set(&x->err, ret, "the record of pair %s: %s",
+			  x->pairing->record.name, strerror(-ret));
+}
+
 static void on_worked(struct ring_job *job)
 {
-	end(container_of(job, struct deletion, job));
+	struct deletion *x = container_of(job, struct deletion, job);
+	bool is_done = x->is_checked || x->is_dry || x->err.code;
+
+	x->is_checked = true;
+	if (!is_done)
+		forget(x);
+	if (is_done || x->err.code)
+		end(x);
+	else
+		begin(x);
 }
 
 static void begin(void *arg)
@@ -151,13 +211,6 @@ static void begin(void *arg)
 		return;
 	error_set(&x->err, ret, "no thread: %s", strerror(-ret));
 	end(x);
-}
-
-static bool is_same_dir(const char *a, const char *b)
-{
-	char x[PATH_MAX], y[PATH_MAX];
-
-	return realpath(a, x) && realpath(b, y) && !strcmp(x, y);
 }
 
 /* The folder that a pair's nbdkit serves; NULL: none. */
@@ -180,7 +233,7 @@ static struct pairing *find_pairing(struct daemon *daemon, const char *dir)
 	struct pairing *p = daemon->pairings;
 
 	while (p && (p->state == PAIRING_ENDING || !stage_of(p) ||
-		     !is_same_dir(stage_of(p), dir)))
+		     !local_stage_is_same_dir(stage_of(p), dir)))
 		p = p->next;
 	return p;
 }

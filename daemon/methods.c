@@ -221,6 +221,15 @@ static void do_verify(struct request *request)
 					    on_done, request));
 }
 
+static void do_extend(struct request *request)
+{
+	const char *name = get_volume(request);
+
+	if (name)
+		check_op(request, op_extend(request->daemon, name, false,
+					    on_done, request));
+}
+
 static void do_shutdown(struct request *request)
 {
 	struct daemon *daemon = request->daemon;
@@ -246,6 +255,7 @@ static const struct method {
 	{ "test_list", do_test_list, true },
 	{ "test_drop", do_test_drop, true },
 	{ "verify", do_verify, true },
+	{ "extend", do_extend, true },
 	{ "failover", do_failover, true },
 	{ "resolve", do_resolve, true },
 	{ "salvage_list", do_salvage_list, true },

@@ -130,7 +130,10 @@ static int replica_get_ready(void)
 	return -1;
 }
 
-/* It is there already, and must be what was asked for, or become larger. */
+/*
+ * It is there already, and must be what was asked for, or become larger. It may
+ * have grown since, with its volume.
+ */
 static int check_volume(struct stage_volume *v, const struct create_option *c,
 			struct error *err)
 {
@@ -138,9 +141,6 @@ static int check_volume(struct stage_volume *v, const struct create_option *c,
 	struct stage_info info;
 
 	stage_get_info(v, &info);
-	if (info.bytes > c->bytes)
-		return error_set(err, -EINVAL, "create=%s: it is there, but "
-				 "with %" PRIu64 " bytes", c->name, info.bytes);
 	if (strcmp(info.base, c->base))
 		return error_set(err, -EINVAL, "create=%s: it is there, but on "
 				 "%.150s", c->name, info.base);

@@ -22,5 +22,15 @@ void op_go_to_volume(struct op *op, void (*step)(struct op *op));
 void op_leave(struct op *op, void (*left)(struct op *op));
 /* On the main thread: starts ->entry, and ends the op. */
 void op_start_entry(struct op *op);
+void op_run_on(struct op *op, struct reactor *reactor,
+	       void (*step)(struct op *op));
+void op_run_on_main(struct op *op, void (*step)(struct op *op));
+/* On the main thread: @blocking on a thread of its own, then @step here. */
+void op_run_job(struct op *op, void (*blocking)(struct ring_job *job),
+		void (*step)(struct op *op));
+/* On the group's reactor. In @stopped, op_of_group() is @op. */
+void op_stop_group(struct op *op, struct group *group,
+		   void (*stopped)(struct group *group));
+struct op *op_of_group(struct group *group);
 
 #endif

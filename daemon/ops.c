@@ -6,7 +6,8 @@
  *			starts ─> job: take out ─> main: save
  *
  * O1 an op belongs to the thread on which its step runs; handing it on
- *    (run_on_main(), run_on(), run_job()) is the last thing that a step does.
+ *    (op_run_on_main(), op_run_on(), op_run_job()) is the last thing that a
+ *    step does.
  * O2 ops that change something run one at a time, so no step meets a group
  *    that another op is stopping.
  */
@@ -40,8 +41,8 @@ static void run_step(struct ring_work *work)
 	op->step(op);
 }
 
-static void run_on(struct op *op, struct reactor *reactor,
-		   void (*step)(struct op *op))
+void op_run_on(struct op *op, struct reactor *reactor,
+	       void (*step)(struct op *op))
 {
 	op->reactor = reactor;
 	op->step = step;
@@ -49,7 +50,7 @@ static void run_on(struct op *op, struct reactor *reactor,
 	ring_post(reactor->ring, &op->work);
 }
 
-static void run_on_main(struct op *op, void (*step)(struct op *op))
+void op_run_on_main(struct op *op, void (*step)(struct op *op))
 {
 	op->step = step;
 	op->work.run = run_step;
@@ -91,7 +92,7 @@ static void finish_on_main(struct op *op)
 
 static void finish(struct op *op)
 {
-	run_on_main(op, finish_on_main);
+	op_run_on_main(op, finish_on_main);
 }
 
 static struct op *create(struct daemon *daemon, void (*start)(struct op *op),
@@ -138,8 +139,8 @@ static void job_done(struct ring_job *job)
 }
 
 /* @blocking on a thread of its own, then @step on the main thread. */
-static void run_job(struct op *op, void (*blocking)(struct ring_job *job),
-		    void (*step)(struct op *op))
+void op_run_job(struct op *op, void (*blocking)(struct ring_job *job),
+		void (*step)(struct op *op))
 {
 	int err;
 
@@ -149,7 +150,7 @@ static void run_job(struct op *op, void (*blocking)(struct ring_job *job),
 	err = ring_job_start(op->daemon->reactors[0].ring, &op->job);
 	if (err) {
 		set_error(op, err, "no thread: %s", strerror(-err));
-		finish(op);
+		step(op);
 	}
 }
 
@@ -205,10 +206,8 @@ static void join_stopped_group(struct op *op)
 		group_destroy(g);
 	else if (!op->daemon->is_starting)
 		group_start(g);
-	run_on_main(op, save_enabled);
+	op_run_on_main(op, save_enabled);
 }
-
-static struct op *op_of_group(struct group *group);
 
 static void on_stopped_to_join(struct group *group)
 {
@@ -218,7 +217,7 @@ static void on_stopped_to_join(struct group *group)
 /* The op that changes a group on this reactor: there is one at a time (O2). */
 static __thread struct op *changing;
 
-static struct op *op_of_group(struct group *group)
+struct op *op_of_group(struct group *group)
 {
 	return changing;
 }
@@ -243,7 +242,7 @@ static void add_on_reactor(struct op *op)
 		volume_destroy(op->volume);
 	}
 	if (op->err) {
-		run_on_main(op, save_enabled);
+		op_run_on_main(op, save_enabled);
 		return;
 	}
 	op->group = g;
@@ -270,7 +269,7 @@ static void inserted(struct op *op)
 	if (op->err)
 		save_enabled(op);
 	else
-		run_on(op, choose_reactor(op->daemon, op->entry->config),
+		op_run_on(op, choose_reactor(op->daemon, op->entry->config),
 		       add_on_reactor);
 }
 
@@ -293,7 +292,7 @@ static void insert_blocking(struct ring_job *job)
 
 static void start_entry(struct op *op)
 {
-	run_job(op, insert_blocking, inserted);
+	op_run_job(op, insert_blocking, inserted);
 }
 
 struct op *op_start(struct daemon *daemon, struct entry *entry,
@@ -384,7 +383,7 @@ static void take_out_blocking(struct ring_job *job)
 static void take_out(struct op *op)
 {
 	op->entry->reactor = NULL;
-	run_job(op, take_out_blocking, save_disabled);
+	op_run_job(op, take_out_blocking, save_disabled);
 }
 
 static void leave_stopped_group(struct group *g)
@@ -399,14 +398,14 @@ static void leave_stopped_group(struct group *g)
 		group_start(g);
 	else
 		group_destroy(g);
-	run_on_main(op, op->left ? op->left : take_out);
+	op_run_on_main(op, op->left ? op->left : take_out);
 }
 
 static void remove_on_reactor(struct op *op)
 {
 	op->volume = reactor_find(op->reactor, op->name);
 	if (!op->volume) {
-		run_on_main(op, op->left ? op->left : take_out);
+		op_run_on_main(op, op->left ? op->left : take_out);
 		return;
 	}
 	changing = op;
@@ -428,7 +427,7 @@ static void stop_and_take_out(struct op *op)
 	if (op->err)
 		finish(op);
 	else if (op->entry->reactor)
-		run_on(op, op->entry->reactor, remove_on_reactor);
+		op_run_on(op, op->entry->reactor, remove_on_reactor);
 	else
 		take_out(op);
 }
@@ -444,7 +443,7 @@ static void check_out_blocking(struct ring_job *job)
 static void start_disable(struct op *op)
 {
 	if (find_entry(op))
-		run_job(op, check_out_blocking, stop_and_take_out);
+		op_run_job(op, check_out_blocking, stop_and_take_out);
 }
 
 static struct op *create_named(struct daemon *daemon, const char *name,
@@ -495,7 +494,7 @@ static void go_to_volume(struct op *op, void (*step)(struct op *op))
 	if (!find_entry(op))
 		return;
 	if (op->entry->reactor) {
-		run_on(op, op->entry->reactor, step);
+		op_run_on(op, op->entry->reactor, step);
 		return;
 	}
 	set_error(op, -EBUSY, "volume %s does not run: %.300s", op->name,
@@ -555,12 +554,19 @@ void op_go_to_volume(struct op *op, void (*step)(struct op *op))
 void op_leave(struct op *op, void (*left)(struct op *op))
 {
 	op->left = left;
-	run_on(op, op->entry->reactor, remove_on_reactor);
+	op_run_on(op, op->entry->reactor, remove_on_reactor);
 }
 
 void op_start_entry(struct op *op)
 {
 	start_entry(op);
+}
+
+void op_stop_group(struct op *op, struct group *group,
+		   void (*stopped)(struct group *group))
+{
+	changing = op;
+	group_stop(group, CHANGE_GRACE_MS, stopped);
 }
 
 /* --- all reactors, one after the other --------------------------------- */
@@ -571,7 +577,7 @@ static void go_to_next(struct op *op, void (*step)(struct op *op))
 		finish(op);
 		return;
 	}
-	run_on(op, &op->daemon->reactors[op->reactor_index++], step);
+	op_run_on(op, &op->daemon->reactors[op->reactor_index++], step);
 }
 
 static void start_on_reactor(struct op *op)

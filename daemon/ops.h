@@ -49,6 +49,7 @@ struct op {
 	bool is_in_line;
 	bool is_full;			/* resync all; verify and repair */
 	bool is_stop;			/* the verify */
+	bool is_noticed;		/* extend: nobody has asked for it */
 };
 
 /*
@@ -69,6 +70,13 @@ struct op *op_resync(struct daemon *daemon, const char *name, bool is_full,
 /* Starts to verify, or stops it; how it goes is in the status. */
 struct op *op_verify(struct daemon *daemon, const char *name, bool is_repair,
 		     bool is_stop, op_done_fn *done, void *arg);
+/*
+ * The volume takes up what its origin has more. @is_noticed: the kernel has
+ * done so already; without that it is an error if there is no more. ->result:
+ * "size_bytes" and "before_bytes".
+ */
+struct op *op_extend(struct daemon *daemon, const char *name, bool is_noticed,
+		     op_done_fn *done, void *arg);
 /*
  * The volume has @config (taken over) from now on, or is not replicated any
  * more (NULL); in either case its target stays in the device. One that is not

@@ -47,7 +47,7 @@ int pairing_save(const char *state_dir, const struct pairing_record *record,
 	pairing_path(path, state_dir, "", "");
 	if (!err && mkdir(path, 0700) && errno != EEXIST)
 		err = -errno;
-	if (!err)
+	if (!err && key)
 		err = save_key(state_dir, record, key);
 	pairing_path(path, state_dir, record->name, ".json");
 	if (!err)

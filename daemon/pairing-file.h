@@ -29,7 +29,7 @@ struct pairing_record {
 void pairing_path(char path[PAIRING_PATH_LEN], const char *state_dir,
 		  const char *name, const char *suffix);
 
-/* Durable when it returns 0. -errno. */
+/* Durable when it returns 0. -errno. @key: NULL, the one that it has stays. */
 int pairing_save(const char *state_dir, const struct pairing_record *record,
 		 const uint8_t key[PAIRING_KEY_BYTES]);
 /* 0; -ENOENT; -EBADMSG. @record->params is the caller's to decref. */

@@ -218,6 +218,34 @@ void pairing_release(struct pairing *p)
 	pairing_step(p);
 }
 
+/* create=[GROUP/]NAME:SIZE:BASE */
+static bool creates(const char *param, const char *volume)
+{
+	size_t len = strlen(volume);
+	const char *name, *slash;
+
+	if (!param || strncmp(param, "create=", 7))
+		return false;
+	name = param + 7;
+	slash = memchr(name, '/', strcspn(name, ":"));
+	if (slash)
+		name = slash + 1;
+	return !strncmp(name, volume, len) && name[len] == ':';
+}
+
+int pairing_forget(struct pairing *p, const char *volume)
+{
+	size_t n = json_array_size(p->record.params), i = n;
+
+	while (i-- > 0)
+		if (creates(json_string_value(json_array_get(p->record.params,
+							     i)), volume))
+			json_array_remove(p->record.params, i);
+	if (json_array_size(p->record.params) == n)
+		return 0;
+	return pairing_save(p->daemon->config.state_dir, &p->record, NULL);
+}
+
 static void end(struct pairing *p)
 {
 	if (p->state == PAIRING_ENDING)

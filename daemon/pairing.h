@@ -103,6 +103,9 @@ int pairing_revoke(struct daemon *daemon, const char *name,
 int pairing_hold(struct pairing *p, struct pairing_hold *h);
 /* By the first one. The next one's held() comes from inside. */
 void pairing_release(struct pairing *p);
+/* By a holder: its nbdkit does not make @volume again (create=). 0 or -errno,
+ * durable. */
+int pairing_forget(struct pairing *p, const char *volume);
 
 /* An array. */
 json_t *pairings_json(const struct daemon *daemon);

@@ -20,7 +20,7 @@ static uint64_t min64(uint64_t a, uint64_t b)
 
 static int volume_open(struct export *e, const char *arg, struct error *err)
 {
-	e->bytes = stage_size(e->v);
+	e->bytes = replica_export_bytes(e->volume_bytes);
 	return 0;
 }
 
@@ -348,10 +348,12 @@ static int open_as(struct export *e, const char *arg, struct error *err)
 	int ret;
 
 	stage_get_info(e->v, &info);
-	e->volume_bytes = info.bytes;
 	e->chunk_bytes = info.chunk_bytes;
 	ret = stage_conn_create(&e->conn, e->v, err);	/* it was recovered */
-	return ret ? ret : e->ops->open(e, arg, err);
+	if (ret)
+		return ret;
+	e->volume_bytes = stage_conn_bytes(e->conn);
+	return e->ops->open(e, arg, err);
 }
 
 int export_open(struct export **out, struct stage *s, struct quota *q,

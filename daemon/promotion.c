@@ -11,6 +11,7 @@
 #include "ask.h"
 #include "daemon.h"
 #include "events.h"
+#include "local-stage.h"
 #include "log.h"
 #include "pair.h"
 #include "stage-promote.h"
@@ -134,19 +135,12 @@ static void run_blocking(struct ring_job *job)
 
 /* --- stages that no pair of this site has --------------------------------- */
 
-static bool is_same_dir(const char *a, const char *b)
-{
-	char x[PATH_MAX], y[PATH_MAX];
-
-	return realpath(a, x) && realpath(b, y) && !strcmp(x, y);
-}
-
 /* T2: has another one that stage, or is it to have it before? */
 static bool has_to_wait(const struct promotion *p)
 {
 	for (const struct promotion *o = p->daemon->promotions; o; o = o->next)
-		if (o != p && o->has_dir && is_same_dir(o->record.dir,
-							p->record.dir))
+		if (o != p && o->has_dir && local_stage_is_same_dir(
+					o->record.dir, p->record.dir))
 			return true;
 	return false;
 }
@@ -383,7 +377,7 @@ static int find_stage(const struct daemon *daemon,
 		const char *dir = promotion_stage_of(p);
 
 		if (p->state == PAIRING_ENDING || !dir ||
-		    (q->dir && !is_same_dir(dir, q->dir)) ||
+		    (q->dir && !local_stage_is_same_dir(dir, q->dir)) ||
 		    (!q->dir && !has_volume(dir, q->volume)))
 			continue;
 		if (!q->dir && was_given_up(dir, q->volume)) {
@@ -628,7 +622,7 @@ static void add_dir(json_t *all, const char *dir)
 	size_t i;
 
 	json_array_foreach(all, i, one)
-		if (is_same_dir(json_string_value(one), dir))
+		if (local_stage_is_same_dir(json_string_value(one), dir))
 			return;
 	json_array_append_new(all, json_string(dir));
 }

@@ -35,6 +35,9 @@ struct reactor {
 	 */
 	void (*request)(void *arg, const char *device, const char *text);
 	void *request_arg;
+	/* A volume of this reactor has grown; called on its thread. */
+	void (*grown)(void *arg, const char *volume);
+	void *grown_arg;
 	struct ring_op poll;		/* on the kernel's fd */
 	struct ring_work drain;		/* read the kernel's events */
 	pthread_t thread;

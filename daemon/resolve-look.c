@@ -85,7 +85,7 @@ static int check_given_up(struct resolution *r, struct volume *v)
 static void note_info(struct resolution *r, const struct volume *v)
 {
 	r->chunk_bytes = volume_chunk_bytes(v);
-	r->info.volume_bytes = volume_bytes(v);
+	r->info.volume_bytes = volume_kernel_bytes(v);	/* as the bits are */
 	r->info.generation = v->identity.generation;
 	r->info.epoch = v->info.last_committed;
 	r->info.last_clean = v->info.last_committed;

@@ -183,6 +183,9 @@ static int copy_run(struct resolution *r, struct salvage_writer *w, char *buf,
 	uint64_t end = off + e->count * r->chunk_bytes;
 	int ret = 0;
 
+	if (end >= r->info.volume_bytes + r->chunk_bytes)
+		return error_set(&r->error, -EAGAIN, "%s: it has grown "
+				 "meanwhile", r->info.volume);
 	if (end > r->info.volume_bytes)
 		end = r->info.volume_bytes;
 	while (!ret && off < end) {

@@ -22,6 +22,8 @@
  *    END(abort) only where no header can still be on its way; else DOUBT (W3).
  * E5 END(keep) where the header says partial: what was not released is dirty
  *    again.
+ * E6 an epoch is of the size that the targets know: who has grown before the
+ *    cut is seen when its chunks are; whoever grows later ends it (kernel).
  */
 #include "ship.h"
 
@@ -316,6 +318,16 @@ static int read_frozen(struct volume *v)
 	return err;
 }
 
+/* E6. Of those, too, of which nothing is frozen. */
+static int check_size(struct volume *v)
+{
+	if (!volume_refresh(v) && volume_kernel_bytes(v) == volume_bytes(v))
+		return 0;
+	fail(v->shipment.ship, SHIP_BLAME_KERNEL, v, "it is not as large as "
+	     "it was before the cut");
+	return -ESTALE;
+}
+
 static void on_frozen(struct volume *v, uint32_t epoch_flags)
 {
 	struct shipment *s = &v->shipment;
@@ -332,6 +344,8 @@ static void on_frozen(struct volume *v, uint32_t epoch_flags)
 		     err ? kernel_error(ship->kernel) : "no memory");
 		return;
 	}
+	if (check_size(v))
+		return;
 	verify_note_frozen(v, s->frozen);
 	s->is_frozen = true;
 	s->is_fuzzy |= epoch_flags & DMR_EPOCH_F_FUZZY;

@@ -17,6 +17,11 @@
  * T4 a callback of the backend that comes after target_close() is dropped.
  * T5 no data leaves on a connection that has not said hello: a stage would
  *    refuse it.
+ * T6 where the volume has grown, the header is looked for in its new place
+ *    first. A stage that is smaller still has it at its end: a hello there
+ *    makes it larger, and it is opened again. On any other target it is where
+ *    the volume ended before; the hello, which is durable, goes to the new
+ *    place, and what is data now is written after that.
  */
 #include "target.h"
 
@@ -105,10 +110,24 @@ static void on_written(void *arg, int err)
 	finish_write(arg, err);
 }
 
+static bool is_growing(const struct target *t)
+{
+	return backend_info(t->backend)->is_smaller;
+}
+
+/* T6 */
+static uint64_t tail_offset(const struct target *t)
+{
+	if (is_growing(t))
+		return backend_info(t->backend)->size - REPLICA_TAIL_BYTES;
+	return replica_tail_offset(t->volume_bytes);
+}
+
 /* T5: a hello on each connection. */
 static int write_slot(struct target *t, bool is_durable)
 {
-	uint64_t off = replica_slot_offset(t->volume_bytes, t->next.seq);
+	uint64_t off = tail_offset(t) + t->next.seq % REPLICA_SLOTS *
+		       REPLICA_SLOT_BYTES;
 
 	if (t->next.kind == REPLICA_KIND_HELLO)
 		return backend_write_each(t->backend, t->slots,
@@ -188,10 +207,10 @@ void target_distrust(struct target *t)
 
 /* --- opening ----------------------------------------------------------- */
 
-static void read_slots(struct target *t, backend_done_fn *done)
+static void read_slots(struct target *t, uint64_t off, backend_done_fn *done)
 {
 	int err = backend_read(t->backend, t->slots, REPLICA_HEADERS_BYTES,
-			       replica_tail_offset(t->volume_bytes), done, t);
+			       off, done, t);
 
 	if (err)
 		fail_request(t, "the header cannot be read: ");
@@ -249,10 +268,16 @@ static void on_hello_written(struct target *t, int err, bool maybe)
 {
 	if (t->state != TARGET_OPENING)
 		return;
-	if (err)
+	if (err && is_growing(t))
+		fail(t, is_hopeless(err), "the replica cannot be made larger, "
+		     "its site says why: ", backend_error(t->backend));
+	else if (err)
 		fail_request(t, "hello: ");
+	else if (is_growing(t))
+		fail(t, false, "the replica has grown with the volume, and is "
+		     "opened again", "");
 	else
-		read_slots(t, on_reread);
+		read_slots(t, tail_offset(t), on_reread);
 }
 
 static void say_hello(struct target *t)
@@ -309,24 +334,65 @@ static void on_probed(struct probe *probe, int err, const char *what)
 	}
 }
 
-static void on_first_read(void *arg, int err)
+static void judge_found(struct target *t)
 {
-	struct target *t = arg;
 	struct replica_header found;
 	bool is_new;
+
+	if (!pick_header(t, &found, &is_new))
+		return;
+	if (!is_new)
+		judge(t, &found, false);
+	else if (is_growing(t))
+		fail(t, true, "too small: the stage was made for a smaller "
+		     "volume", "");
+	else if (t->may_overwrite || t->is_staged)
+		judge_new(t);
+	else if (probe_start(&t->probe, t->backend, on_probed))
+		fail_request(t, "it cannot be read: ");
+}
+
+static void on_read_again(void *arg, int err)
+{
+	struct target *t = arg;
 
 	if (t->state != TARGET_OPENING)
 		return;
 	if (err)
 		fail_request(t, "the header cannot be read: ");
-	else if (!pick_header(t, &found, &is_new))
+	else
+		judge_found(t);
+}
+
+/* T6: that header counts only if there is none in the new place. */
+static void on_old_read(void *arg, int err)
+{
+	struct target *t = arg;
+	struct replica_header found;
+
+	if (t->state != TARGET_OPENING)
 		return;
-	else if (!is_new)
+	if (!err && !replica_header_pick(&found, t->slots,
+					 REPLICA_HEADERS_BYTES, NULL))
 		judge(t, &found, false);
-	else if (t->may_overwrite || t->is_staged)
-		judge_new(t);
-	else if (probe_start(&t->probe, t->backend, on_probed))
-		fail_request(t, "it cannot be read: ");
+	else
+		read_slots(t, tail_offset(t), on_read_again);
+}
+
+static void on_first_read(void *arg, int err)
+{
+	struct target *t = arg;
+	struct replica_header found;
+	bool has_moved = t->old_bytes && t->old_bytes < t->volume_bytes &&
+			 !t->is_staged;
+
+	if (t->state != TARGET_OPENING)
+		return;
+	if (!err && has_moved &&
+	    replica_header_pick(&found, t->slots, REPLICA_HEADERS_BYTES, NULL))
+		read_slots(t, replica_tail_offset(t->old_bytes), on_old_read);
+	else
+		on_read_again(t, err);
 }
 
 static void on_ready(void *arg, int err, const char *text)
@@ -338,7 +404,7 @@ static void on_ready(void *arg, int err, const char *text)
 		return;
 	}
 	t->is_staged = backend_info(t->backend)->is_staged;
-	read_slots(t, on_first_read);
+	read_slots(t, tail_offset(t), on_first_read);
 }
 
 static void on_lost(void *arg, int err, const char *text)

@@ -58,6 +58,8 @@ struct target {
 	const struct target_events *events;
 	struct backend *backend;
 	uint64_t volume_bytes;
+	uint64_t old_bytes;		/* that it had when it was written here
+					 * last; 0 = not known */
 	struct replica_header header;	/* READY: what stands on the target;
 					 * else what was ours there, last */
 	struct replica_header next;	/* being written */

@@ -235,3 +235,14 @@ void testdev_pin_serve(struct testdev_pin *pin)
 	let_go(pin);
 	on_served(&pin->job);
 }
+
+/* The name of a pin never changes, so it can be read while a job has it. */
+const char *testdev_of_stage(const struct daemon *daemon, const char *dir,
+			     const char *volume)
+{
+	for (const struct testdev *t = daemon->testdevs; t; t = t->next)
+		if (t->pin && !strcmp(t->pin->name.volume, volume) &&
+		    local_stage_is_same_dir(t->pin->name.options.dir, dir))
+			return t->name;
+	return NULL;
+}

@@ -79,6 +79,13 @@ int testdev_drop(struct daemon *daemon, const char *name,
 json_t *testdev_list(const struct daemon *daemon);
 
 /*
+ * One that reads an image of @volume of the stage in @dir, which this process
+ * has open: its name, or NULL. Valid until the caller returns to the ring.
+ */
+const char *testdev_of_stage(const struct daemon *daemon, const char *dir,
+			     const char *volume);
+
+/*
  * Before there is any: what an earlier daemon has left behind is ended and
  * removed (V2). May block for a moment.
  */

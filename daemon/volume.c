@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,11 @@ const char volume_lost_advice[] =
 "disable it and enable it again: all of it is looked at then";
 
 uint64_t volume_bytes(const struct volume *volume)
+{
+	return volume->target.volume_bytes;
+}
+
+uint64_t volume_kernel_bytes(const struct volume *volume)
 {
 	return volume->info.sectors * 512;
 }
@@ -110,8 +116,10 @@ static void fill_hello(const struct volume *v, struct replica_header *h)
 {
 	if (v->judgement == JUDGE_NEW || !h->volume_bytes)
 		fill_new(v, h);
-	if (v->judgement == JUDGE_RESYNC && !v->target.is_staged)
+	if ((v->judgement == JUDGE_RESYNC ||
+	     h->volume_bytes != volume_bytes(v)) && !v->target.is_staged)
 		h->state = REPLICA_STATE_APPLYING;
+	h->volume_bytes = volume_bytes(v);
 	group_fill_header(v->group, h);
 	h->session = v->identity.session;
 	h->kind = REPLICA_KIND_HELLO;
@@ -258,10 +266,25 @@ static const char in_place[] =
 "the target's log was full, and it applies in place (on_full=apply): there is no "
 "consistent image until a clean epoch has ended";
 
+/* T6 in target.c. Not noted, a volume that grows finds it no more. */
+static void note_size(struct volume *v)
+{
+	int err = v->identity.target_bytes == volume_bytes(v) ? 0 :
+		  identity_note_target_bytes(&v->identity,
+					     v->reactor->state_dir,
+					     v->config->name, volume_bytes(v));
+
+	if (err)
+		log_warn(v->config->name, "the state folder %s: %s: the "
+			 "target's size is not noted", v->reactor->state_dir,
+			 strerror(-err));
+}
+
 static void on_ready(struct target *t)
 {
 	struct volume *v = volume_of(t);
 
+	note_size(v);
 	v->reconnects += v->was_open;
 	v->was_open = true;
 	v->config->may_overwrite = false;
@@ -363,11 +386,25 @@ void volume_open_target(struct volume *v)
 		giving_up_tell(v);
 		return;
 	}
+	v->target.old_bytes = v->identity.target_bytes;
 	target_open(&v->target, find_target(v), &opts,
 		    v->config->may_overwrite);
 }
 
 /* --- life -------------------------------------------------------------- */
+
+/* One of before the device became larger has no more than that had. */
+static int check_view(const struct volume *v, char error[CONFIG_ERROR_SIZE])
+{
+	off_t bytes = lseek(v->view_fd, 0, SEEK_END);
+
+	if (bytes >= 0 && (uint64_t)bytes >= volume_kernel_bytes(v))
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "the view %.200s has %lld bytes, "
+		 "the volume %" PRIu64, v->device.view, (long long)bytes,
+		 volume_kernel_bytes(v));
+	return -EBUSY;
+}
 
 static int open_view(struct volume *v, char error[CONFIG_ERROR_SIZE])
 {
@@ -375,7 +412,7 @@ static int open_view(struct volume *v, char error[CONFIG_ERROR_SIZE])
 	if (v->view_fd < 0 && errno == EINVAL) /* a filesystem without it */
 		v->view_fd = open(v->device.view, O_RDONLY | O_CLOEXEC);
 	if (v->view_fd >= 0)
-		return 0;
+		return check_view(v, error);
 	snprintf(error, CONFIG_ERROR_SIZE, "the view %.200s: %s",
 		 v->device.view, strerror(errno));
 	return -errno;
@@ -428,6 +465,30 @@ static int open_kernel(struct volume *v, char error[CONFIG_ERROR_SIZE])
 	return err;
 }
 
+void volume_close_view(struct volume *v)
+{
+	if (v->view_fd >= 0)
+		close(v->view_fd);
+	v->view_fd = -1;
+}
+
+/* A view that is too short does for what it has: it is opened in any case. */
+int volume_resize(struct volume *v, char error[CONFIG_ERROR_SIZE])
+{
+	int err = open_kernel(v, error);
+
+	if (v->view_fd < 0)
+		err = open_view(v, error) ?: err;
+	if (err || volume_kernel_bytes(v) == volume_bytes(v))
+		return err;
+	log_info(v->config->name, "it has grown from %" PRIu64 " to %" PRIu64
+		 " bytes", volume_bytes(v), volume_kernel_bytes(v));
+	events_tell(v->reactor->events, v->config->name, "grown", "%" PRIu64
+		    " bytes", volume_kernel_bytes(v));
+	v->target.volume_bytes = volume_kernel_bytes(v);
+	return 0;
+}
+
 int volume_create(struct volume **volume, struct reactor *reactor,
 		  struct volume_config *config,
 		  const struct kernel_device *device,
@@ -455,7 +516,7 @@ int volume_create(struct volume **volume, struct reactor *reactor,
 		err = -ENOMEM;
 	if (!err)
 		err = target_init(&v->target, reactor->ring, config->name,
-				  volume_bytes(v), &target_events);
+				  volume_kernel_bytes(v), &target_events);
 	if (err) {
 		volume_destroy(v);
 		return err;
@@ -472,8 +533,7 @@ void volume_destroy(struct volume *v)
 		target_clear(&v->target);
 	verify_free(v);
 	pump_destroy(v->pump);
-	if (v->view_fd >= 0)
-		close(v->view_fd);
+	volume_close_view(v);
 	dmr_extents_destroy(v->shipment.frozen);
 	dmr_extents_destroy(v->shipment.window);
 	volume_config_destroy(v->config);

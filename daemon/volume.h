@@ -62,6 +62,9 @@ struct volume {
 	enum judgement judgement;	/* of the last opening */
 	bool is_spool_told;		/* that it can't be used */
 	bool was_open;			/* a target was opened before */
+	bool is_growing;		/* these three are of growth.c */
+	uint64_t growth_asked_ns;
+	char growth_error[200];		/* why it cannot, or "" */
 	bool is_synced;			/* has a clean epoch: of this load, or
 					 * of any where it is staged */
 	struct verify *verify;		/* the last one, or NULL */
@@ -101,6 +104,13 @@ void volume_destroy(struct volume *volume);
 /* Reads GET into ->info. 0 or -errno. */
 int volume_refresh(struct volume *volume);
 
+/*
+ * It has become larger, or may have. Between the two its group is stopped, and
+ * nobody has its view open. 0 or -errno with a sentence; then it is as it was.
+ */
+void volume_close_view(struct volume *volume);
+int volume_resize(struct volume *volume, char error[CONFIG_ERROR_SIZE]);
+
 /* Who enables it wants it to run here, unless its group is paused. */
 void volume_forget_pause(struct volume *volume);
 
@@ -117,7 +127,9 @@ void volume_accept(struct volume *volume);
 /* Opens the target; the group gets group_target_ready() or _failed(). */
 void volume_open_target(struct volume *volume);
 
+/* As large as its target knows it: what the kernel has may be more. */
 uint64_t volume_bytes(const struct volume *volume);
+uint64_t volume_kernel_bytes(const struct volume *volume);
 uint64_t volume_chunk_bytes(const struct volume *volume);
 uint64_t volume_dirty_bytes(const struct volume *volume);
 bool volume_is_local(const struct volume *volume);

@@ -9,6 +9,9 @@
  *	  v	resume VOL				(the swap, one ioctl)
  *	inserted	VOL: replica -> VOL-dmr-origin: T
  *
+ * A replica that grows has its own table swapped for a longer one, above the
+ * same origin.
+ *
  * Taking out is the same path back. For a moment, both devices have T, as two
  * instances; only one of them gets I/O.
  *
@@ -326,4 +329,64 @@ int dmr_dm_take_out(struct dmr_dm *dm, const char *name)
 	if (!ret)
 		ret = swap_out(&c);
 	return ret ? ret : drop_hidden(&c);
+}
+
+/* --- longer --------------------------------------------------------------- */
+
+static int origin_sectors(const struct change *c, uint64_t *sectors)
+{
+	unsigned long long size;
+	char path[64];
+	FILE *f;
+	int n;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/size",
+		 (unsigned int)(c->info.origin >> 32),
+		 (unsigned int)c->info.origin);
+	f = fopen(path, "re");
+	if (!f)
+		return dmr_dm_fail(c->dm, -ENXIO, "%s: its origin is gone",
+				   c->name);
+	n = fscanf(f, "%llu", &size);
+	fclose(f);
+	*sectors = size;
+	return n == 1 ? 0 : dmr_dm_fail(c->dm, -EIO, "%s: what is in it?",
+					path);
+}
+
+/* L2 */
+static int lengthen(const struct change *c, uint64_t sectors)
+{
+	DM_ROWS_AUTO old = { 0 };
+	struct dm_row row;
+	struct dm_rows rows = { &row, 1 };
+	int ret = dmr_dm_read_rows(c->dm, c->name, &old);
+
+	if (ret)
+		return ret;
+	if (old.nr != 1)
+		return dmr_dm_fail(c->dm, -EINVAL,
+				   "%s has a replica target among others",
+				   c->name);
+	row = old.v[0];
+	row.sectors = sectors;
+	return swap(c, &rows, &old, NULL);
+}
+
+int dmr_dm_extend(struct dmr_dm *dm, const char *name)
+{
+	struct change c;
+	uint64_t sectors = 0;
+	int ret = change_begin(&c, dm, name);
+
+	if (!ret && c.info.form != DMR_DM_REPLICA &&
+	    c.info.form != DMR_DM_INSERTED)
+		ret = dmr_dm_fail(dm, -EINVAL, "%s is not a replica device",
+				  name);
+	if (!ret)
+		ret = origin_sectors(&c, &sectors);
+	if (ret || sectors <= c.info.sectors)
+		return ret;
+	ret = check_quiet(&c);
+	return ret ? ret : lengthen(&c, sectors);
 }

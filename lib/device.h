@@ -113,6 +113,13 @@ bool dmr_block_written(uint64_t dev);
 int dmr_dm_create(struct dmr_dm *dm, const char *name, const char *origin,
 		  const char *meta, uint64_t sectors, const char *options);
 
+/*
+ * A replica, made as such or inserted, gets a table as long as its origin is
+ * now; its users see one short pause. Nothing to do if that is its length. On
+ * failure everything is as before, as with dmr_dm_insert().
+ */
+int dmr_dm_extend(struct dmr_dm *dm, const char *name);
+
 /* Nothing to do if there is none. -EBUSY: open. */
 int dmr_dm_remove(struct dmr_dm *dm, const char *name);
 

@@ -7,6 +7,8 @@
  *    failed: who has waited for the count to be zero has seen all of them.
  * V2 the checksum of a request is made once: it is the record's, and its part
  *    of the digest (W2). Only a request that needs several records has more.
+ * V3 a connection keeps the size with which it was opened, as the export behind
+ *    it does: its tail stays where it is when the volume grows.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -37,18 +39,21 @@ static void let_go(struct stage_volume *v)
 int stage_conn_create(struct stage_conn **c, struct stage_volume *v,
 		      struct error *err)
 {
+	uint64_t bytes;
 	int ret;
 
 	pthread_mutex_lock(&v->g->lock);
 	ret = check_usable(v, err);
 	if (!ret)
 		v->nr_conns++;
+	bytes = v->meta.bytes;
 	pthread_mutex_unlock(&v->g->lock);
 	if (ret)
 		return ret;
 	*c = calloc(1, sizeof(**c));
 	if (*c) {
 		(*c)->v = v;
+		(*c)->bytes = bytes;
 		return 0;
 	}
 	let_go(v);
@@ -63,9 +68,9 @@ void stage_conn_destroy(struct stage_conn *c)
 	free(c);
 }
 
-uint64_t stage_size(const struct stage_volume *v)
+uint64_t stage_conn_bytes(const struct stage_conn *c)
 {
-	return replica_export_bytes(v->meta.bytes);
+	return c->bytes;
 }
 
 /* --- reading -------------------------------------------------------------- */
@@ -96,19 +101,20 @@ int stage_conn_read(struct stage_conn *c, void *buf, size_t len, uint64_t off,
 		    struct error *err)
 {
 	struct stage_volume *v = c->v;
-	uint64_t tail = replica_tail_offset(v->meta.bytes);
+	uint64_t size = replica_export_bytes(c->bytes);
+	uint64_t tail = replica_tail_offset(c->bytes);
 	char *at = buf;
 	size_t part;
 	int ret;
 
-	if (off > stage_size(v) || len > stage_size(v) - off)
+	if (off > size || len > size - off)
 		return error_set(err, -EINVAL, "%s: read beyond the end",
 				 v->meta.name);
-	if (len && off < v->meta.bytes) {
+	if (len && off < c->bytes) {
 		ret = stage_fence_check_read(v, err);
 		if (ret)
 			return ret;
-		part = min_size(len, v->meta.bytes - off);
+		part = min_size(len, c->bytes - off);
 		ret = read_data(v, at, part, off, err);
 		if (ret)
 			return ret;
@@ -124,20 +130,22 @@ int stage_conn_read(struct stage_conn *c, void *buf, size_t len, uint64_t off,
 		len -= part;
 	}
 	if (len)
-		stage_session_read_tail(v, at, len, off);
+		stage_session_read_tail(v, at, len, off - tail);
 	return 0;
 }
 
 /* --- writing -------------------------------------------------------------- */
 
-static int check_range(const struct stage_volume *v, uint64_t len,
-		       uint64_t off, struct error *err)
+static int check_range(const struct stage_conn *c, uint64_t len, uint64_t off,
+		       struct error *err)
 {
+	const struct stage_volume *v = c->v;
+
 	if (off % STAGE_BLOCK || len % STAGE_BLOCK || !len)
 		return error_set(err, -EINVAL, "%s: %" PRIu64 " bytes at %"
 				 PRIu64 " are not whole blocks of %u",
 				 v->meta.name, len, off, STAGE_BLOCK);
-	if (off >= v->meta.bytes || len > v->meta.bytes - off)
+	if (off >= c->bytes || len > c->bytes - off)
 		return error_set(err, -EINVAL, "%s: %" PRIu64 " bytes at %"
 				 PRIu64 " go beyond the volume's end",
 				 v->meta.name, len, off);
@@ -305,7 +313,7 @@ int stage_conn_write(struct stage_conn *c, const void *buf, size_t len,
 		     uint64_t off, struct error *err)
 {
 	struct stage_volume *v = c->v;
-	uint64_t tail = replica_tail_offset(v->meta.bytes);
+	uint64_t tail = replica_tail_offset(c->bytes);
 	int ret;
 
 	if (off >= tail && off < tail + REPLICA_HEADERS_BYTES &&
@@ -314,14 +322,14 @@ int stage_conn_write(struct stage_conn *c, const void *buf, size_t len,
 	if (len > STAGE_IO_MAX)
 		return error_set(err, -EINVAL, "%s: a write of %zu bytes",
 				 v->meta.name, len);
-	ret = check_range(v, len, off, err);
+	ret = check_range(c, len, off, err);
 	return ret ? ret : write_data(c, buf, len, off, err);
 }
 
 int stage_conn_zero(struct stage_conn *c, uint64_t len, uint64_t off,
 		    struct error *err)
 {
-	int ret = check_range(c->v, len, off, err);
+	int ret = check_range(c, len, off, err);
 
 	return ret ? ret : write_data(c, NULL, len, off, err);
 }

@@ -277,8 +277,7 @@ static int check_idle(const struct stage_group *g, struct error *err)
 					 g->members[i]->meta.name);
 	for (const struct stage_image *i = g->images; i; i = i->next)
 		return error_set(err, -EBUSY, "%s: an image of it is open, of "
-				 "epoch %llu: by a test device?",
-				 i->v->meta.name,
+				 "epoch %llu", i->v->meta.name,
 				 (unsigned long long)i->epoch);
 	return 0;
 }

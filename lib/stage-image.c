@@ -310,7 +310,7 @@ static int check_pin(const struct stage_image *i, struct error *err)
 static int check_image_range(const struct stage_image *i, uint64_t len,
 			     uint64_t off, struct error *err)
 {
-	uint64_t bytes = i->v->meta.bytes;
+	uint64_t bytes = stage_volume_bytes(i->v);
 
 	return off <= bytes && len <= bytes - off ? 0 :
 	       error_set(err, -EINVAL, "%s: read beyond the end",
@@ -424,14 +424,15 @@ static int read_sums(struct stage_image *i, uint64_t seed, uint64_t first,
 	size_t chunk = v->meta.chunk_bytes, len;
 	size_t most = chunk > SUMS_READ ? chunk : SUMS_READ / chunk * chunk;
 	uint64_t off = first * chunk, end = off + nr * chunk;
+	uint64_t bytes = stage_volume_bytes(v);
 	char *buf;
 	int ret = 0;
 
-	if (!nr || end - chunk >= v->meta.bytes)
+	if (!nr || end - chunk >= bytes)
 		return error_set(err, -EINVAL, "%s: no such chunk",
 				 v->meta.name);
-	if (end > v->meta.bytes)
-		end = v->meta.bytes;
+	if (end > bytes)
+		end = bytes;
 	buf = malloc(most);
 	if (!buf)
 		return error_set(err, -ENOMEM, "no memory");
@@ -505,7 +506,8 @@ int stage_above(struct stage_volume *v, uint64_t epoch,
 		int (*fn)(void *arg, uint64_t off, uint64_t len), void *arg,
 		struct error *err)
 {
-	uint64_t end = v->meta.bytes / STAGE_BLOCK, at = 0, lsn;
+	uint64_t bytes = stage_volume_bytes(v);
+	uint64_t end = bytes / STAGE_BLOCK, at = 0, lsn;
 	struct stage_piece p;
 	bool is_all = false;
 	int ret = 0;
@@ -521,7 +523,7 @@ int stage_above(struct stage_volume *v, uint64_t epoch,
 				" is below the history", v->meta.name, epoch);
 	pthread_mutex_unlock(&v->g->lock);
 	if (is_all)
-		return fn(arg, 0, v->meta.bytes);
+		return fn(arg, 0, bytes);
 	while (!ret && at < end) {
 		find_piece(v, UINT64_MAX, at, end - at, &p);
 		if (p.lsn > lsn)

@@ -137,8 +137,8 @@ struct stage_volume {
 	struct stage_volume *next;	/* by name */
 	struct stage_volume *next_gone;	/* stage->gone_volumes */
 	struct stage_group *g;		/* set once */
-	struct stage_volume_block meta;	/* set once; ->bytes grows, while
-					 * nobody has it open (lock) */
+	struct stage_volume_block meta;	/* set once; ->bytes grows, written
+					 * atomically with lock */
 	unsigned int nr_conns;		/* lock */
 	int base_fd;			/* set once; -1: not usable */
 	struct stage_tree tree;		/* index */
@@ -152,8 +152,15 @@ struct stage_volume {
 	struct replica_header commit;	/* if prepared */
 };
 
+/* Without the lock, too: a moment later it may be larger. */
+static inline uint64_t stage_volume_bytes(const struct stage_volume *v)
+{
+	return stage_load(&v->meta.bytes);
+}
+
 struct stage_conn {
-	struct stage_volume *v;
+	struct stage_volume *v;		/* these two are set once */
+	uint64_t bytes;			/* of the volume, then (conn V3) */
 	uint64_t token;			/* 0 = no hello yet */
 };
 

@@ -61,8 +61,9 @@ int stage_epoch_add(struct stage_group *g, const struct epoch_entry *e);
 
 int stage_session_write_header(struct stage_conn *c, const void *slot,
 			       uint64_t off, struct error *err);
+/* @from: bytes from the beginning of the tail. */
 void stage_session_read_tail(struct stage_volume *v, void *buf, size_t len,
-			     uint64_t off);
+			     uint64_t from);
 /* The header as it is served now. */
 void stage_session_header(struct stage_volume *v, struct replica_header *h);
 /* Locked, not dropped. May c write data now? (S8) */
@@ -162,6 +163,9 @@ struct stage_group *stage_group_create(struct stage *s, const char *name,
 				       struct error *err);
 int stage_group_add_member(struct stage_group *g, struct stage_volume *v);
 int stage_volume_open_base(struct stage_volume *v, struct error *err);
+/* Locked. No epoch is open, and nobody writes but who asks for it. */
+int stage_volume_grow(struct stage_volume *v, uint64_t bytes,
+		      struct error *err);
 void stage_volume_destroy(struct stage_volume *v);
 void stage_group_destroy(struct stage_group *g);
 /* ->dir and a name; false if that is too long. */

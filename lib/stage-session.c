@@ -16,8 +16,10 @@
  * Y6 a handover that the log cannot hold is refused, and is none: the site that
  *    takes over must find it after a power cut. A hello is taken even then: the
  *    refusal of what follows is how the primary learns of it.
+ * Y7 a hello of a larger volume makes the replica larger before it is taken, by
+ *    nobody who could not write, and when the others are out. The tail may be
+ *    elsewhere then: who said it opens the export again.
  */
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -41,14 +43,11 @@ void stage_session_header(struct stage_volume *v, struct replica_header *h)
 /* --- reading -------------------------------------------------------------- */
 
 void stage_session_read_tail(struct stage_volume *v, void *buf, size_t len,
-			     uint64_t off)
+			     uint64_t from)
 {
-	uint64_t tail = replica_tail_offset(v->meta.bytes);
 	char slots[REPLICA_HEADERS_BYTES] = { 0 };
 	struct replica_header h;
-	uint64_t from = off - tail;
 
-	assert(off >= tail);
 	stage_session_header(v, &h);
 	if (h.seq)
 		replica_header_encode(&h, slots + h.seq % REPLICA_SLOTS *
@@ -171,7 +170,7 @@ static int check_generation(const struct stage_volume *v,
 static int check_shape(const struct stage_volume *v,
 		       const struct replica_header *h, struct error *err)
 {
-	if (h->volume_bytes != v->meta.bytes)
+	if (h->volume_bytes < v->meta.bytes)			/* Y7 */
 		return error_set(err, -EINVAL, "%s: %" PRIu64 " bytes here, %"
 				 PRIu64 " there", v->meta.name, v->meta.bytes,
 				 h->volume_bytes);
@@ -222,10 +221,14 @@ static bool is_same_session(const struct replica_session *a,
 }
 
 /* One more connection of the newest session. */
-static int join_session(struct stage_conn *c, const struct replica_header *h)
+static int join_session(struct stage_conn *c, const struct replica_header *h,
+			struct error *err)
 {
 	struct stage_volume *v = c->v;
 
+	if (h->volume_bytes > v->meta.bytes)
+		return error_set(err, -EINVAL, "%s: it grows with a new "
+				 "session only", v->meta.name);
 	if (!v->token) {		/* it is from before we were opened */
 		v->token = ++v->g->tokens;
 		v->writer = *h;
@@ -251,6 +254,11 @@ static int begin_session(struct stage_conn *c, const struct replica_header *h,
 	c->token = v->token;
 	stage_epoch_drop(v->g);
 	v->g->idle_epoch = 0;
+	ret = stage_volume_grow(v, h->volume_bytes, err);	/* Y7 */
+	if (ret) {
+		c->token = 0;
+		return ret;
+	}
 	serve(v, h);
 	ret = log_header(v, &full);
 	if (!ret || ret == -ENOSPC)
@@ -292,7 +300,7 @@ static int take_hello(struct stage_conn *c, const struct replica_header *h,
 		return ret;
 	if (!is_newer_session(v, h)) {
 		if (is_same_session(&h->session, newest))
-			return join_session(c, h);
+			return join_session(c, h, err);
 		return error_set(err, -ESHUTDOWN, "%s: superseded by session %"
 				 PRIu64 ".%" PRIu64, v->meta.name,
 				 newest->loads, newest->attaches);
@@ -514,7 +522,7 @@ int stage_session_write_header(struct stage_conn *c, const void *slot,
 	if (ret)
 		return error_set(err, -EINVAL, "%s: header: %s", v->meta.name,
 				 why.text);
-	if (off != replica_slot_offset(v->meta.bytes, h.seq))
+	if (off != replica_slot_offset(c->bytes, h.seq))	/* V3 */
 		return error_set(err, -EINVAL, "%s: header %" PRIu64
 				 " is not in its slot", v->meta.name, h.seq);
 	pthread_mutex_lock(&v->g->lock);

@@ -404,12 +404,13 @@ int stage_block_write(const struct stage *s, const char *name,
 	return ret ? error_set(err, ret, "%s: %s", path, strerror(-ret)) : 0;
 }
 
-static int write_meta(struct stage_volume *v, struct error *err)
+static int write_meta(struct stage *s, const struct stage_volume_block *b,
+		      struct error *err)
 {
 	char block[STAGE_BLOCK_BYTES];
 
-	stage_volume_encode(&v->meta, block);
-	return stage_block_write(v->stage, v->meta.name, SUFFIX, block, err);
+	stage_volume_encode(b, block);
+	return stage_block_write(s, b->name, SUFFIX, block, err);
 }
 
 static void fill_meta(const struct stage_volume_config *c,
@@ -467,7 +468,7 @@ static struct stage_volume *make_volume(struct stage_group *g,
 	if (!ret && !g->nr_members)
 		ret = make_log(g, err);
 	if (!ret)
-		ret = write_meta(v, err);
+		ret = write_meta(g->stage, &b, err);
 	if (!ret)
 		return v;
 	stage_volume_destroy(v);
@@ -528,7 +529,6 @@ static int check_growth(const struct stage_volume *v, uint64_t bytes,
 			struct error *err)
 {
 	const struct stage_group *g = v->g;
-	bool is_open = v->nr_conns || g->open.state != EPOCH_NONE;
 
 	if (v->base_fd < 0 || g->error.code)
 		return error_set(err, -EIO, "%s: %s", v->meta.name,
@@ -539,13 +539,13 @@ static int check_growth(const struct stage_volume *v, uint64_t bytes,
 				 "bytes to %llu", v->meta.name,
 				 (unsigned long long)v->meta.bytes,
 				 (unsigned long long)bytes);
-	for (struct stage_image *i = g->images; i; i = i->next)
-		is_open |= i->v == v;
-	return is_open ? error_set(err, -EBUSY, "%s: it is open, and cannot "
-				   "grow now", v->meta.name) : 0;
+	return 0;
 }
 
-/* Whatever a device has there, the image has zeros. */
+/*
+ * Whatever a device has there, the image has zeros. No image that is open, and
+ * no record of the log, has a place there: readers and the applier go on.
+ */
 static int grow_base(struct stage_volume *v, uint64_t bytes, struct error *err)
 {
 	const struct stage_io *io = v->stage->io;
@@ -564,20 +564,19 @@ static int grow_base(struct stage_volume *v, uint64_t bytes, struct error *err)
 }
 
 /* The base is larger before the description says so. */
-static int grow(struct stage_volume *v, uint64_t bytes, struct error *err)
+int stage_volume_grow(struct stage_volume *v, uint64_t bytes, struct error *err)
 {
-	uint64_t old = v->meta.bytes;
+	struct stage_volume_block larger = v->meta;
 	int ret = check_growth(v, bytes, err);
 
-	if (ret || bytes == old)
+	if (ret || bytes == v->meta.bytes)
 		return ret;
+	larger.bytes = bytes;
 	ret = grow_base(v, bytes, err);
-	if (ret)
-		return ret;
-	v->meta.bytes = bytes;
-	ret = write_meta(v, err);
-	if (ret)
-		v->meta.bytes = old;
+	if (!ret)
+		ret = write_meta(v->stage, &larger, err);
+	if (!ret)
+		stage_store(&v->meta.bytes, bytes);
 	return ret;
 }
 
@@ -588,7 +587,11 @@ int stage_grow_volume(struct stage_volume *v, uint64_t bytes,
 
 	pthread_mutex_lock(&v->stage->lock);
 	pthread_mutex_lock(&v->g->lock);
-	ret = grow(v, bytes, err);
+	if (v->nr_conns || v->g->open.state != EPOCH_NONE)
+		ret = error_set(err, -EBUSY, "%s: it is open, and cannot grow "
+				"now", v->meta.name);
+	else
+		ret = stage_volume_grow(v, bytes, err);
 	pthread_mutex_unlock(&v->g->lock);
 	pthread_mutex_unlock(&v->stage->lock);
 	return ret;

@@ -210,7 +210,7 @@ void stage_get_info(struct stage_volume *v, struct stage_info *info)
 	memcpy(info->name, v->meta.name, sizeof(info->name));
 	memcpy(info->group, v->g->name, sizeof(info->group));
 	memcpy(info->base, v->meta.base, sizeof(info->base));
-	info->bytes = v->meta.bytes;
+	info->bytes = stage_volume_bytes(v);
 	info->chunk_bytes = v->meta.chunk_bytes;
 	stage_session_header(v, &info->header);
 	pthread_mutex_lock(&v->g->lock);

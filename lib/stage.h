@@ -92,7 +92,7 @@ struct stage_volume_config {
 int stage_create_volume(struct stage *s, const struct stage_volume_config *c,
 			struct stage_volume **v, struct error *err);
 
-/* It gets more zeros. Durable, all or nothing. -EBUSY: it is open. */
+/* It gets more zeros. Durable, all or nothing. -EBUSY: a connection is open. */
 int stage_grow_volume(struct stage_volume *v, uint64_t bytes, struct error *e);
 
 /* NULL if there is none. @name needs no check before. */
@@ -150,8 +150,8 @@ int stage_conn_create(struct stage_conn **c, struct stage_volume *v,
 /* No call may be under way on it. NULL is a no-op. */
 void stage_conn_destroy(struct stage_conn *c);
 
-/* Data and tail: replica_export_bytes(). */
-uint64_t stage_size(const struct stage_volume *v);
+/* Of the volume when it was made: it stays so, and its tail where it is. */
+uint64_t stage_conn_bytes(const struct stage_conn *c);
 
 /*
  * Data: the newest committed image (in state IN_PLACE, what is there). Between

@@ -32,7 +32,7 @@ tools-y += cut-proxy
 oracle-watch-y := $(oracle-objs) tests/nbd-read.o
 oracle-sim-writer-y := $(oracle-objs) tests/oracle-writer.o \
 	tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o \
-	tests/sim-promote.o kmod/format.o
+	tests/sim-promote.o tests/sim-grow.o kmod/format.o
 build/tests/oracle-sim-writer: LDFLAGS += -Wl,--wrap=open -Wl,--wrap=lseek \
 	-Wl,--wrap=pwritev2 -Wl,--wrap=fdatasync -Wl,--wrap=ioctl
 unit-y += unit-pump unit-pump-faults unit-pump-spool unit-limit
@@ -67,7 +67,7 @@ unit-y += unit-device
 unit-device-y := tests/fake-dm.o
 tools-y += replicad-sim sim-ctl
 sim-objs := tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o \
-	    tests/sim-promote.o
+	    tests/sim-promote.o tests/sim-grow.o
 build/obj/tests/sim-promote.o build/san/tests/sim-promote.o: \
 	cppflags += -Ikmod
 replicad-sim-y := $(sim-objs) kmod/format.o \
@@ -89,9 +89,11 @@ unit-ship-y := tests/ship-rig.o $(sim-objs) tests/fake-target.o
 unit-ship-refusals-y := $(unit-ship-y)
 unit-y += unit-ship-lost
 unit-ship-lost-y := $(unit-ship-y)
+unit-y += unit-ship-grow
+unit-ship-grow-y := $(unit-ship-y)
 unit-y += unit-verify
 unit-verify-y := $(unit-ship-y)
-$(addprefix build/san/tests/unit-,ship ship-refusals ship-lost verify \
+$(addprefix build/san/tests/unit-,ship ship-refusals ship-lost ship-grow verify \
 	continuity): \
 	LDFLAGS += -Wl,--wrap=backend_open
 tools-y += rpc-call

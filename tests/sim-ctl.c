@@ -8,6 +8,8 @@
  *	sim-ctl request V TEXT		dmsetup message V 0 request TEXT
  *	sim-ctl get V FIELD		one number
  *	sim-ctl meta V WHAT		see sim_meta()
+ *	sim-ctl origin V BYTES		its origin becomes larger …
+ *	sim-ctl grow V BYTES		… and its table, too
  *	sim-ctl pair V W WRITES [DELAY_US]	write n to V, then n to W, …
  *	sim-ctl count V [DELAY_US]	write 1, 2, … until one fails, and
  *					print each that was acknowledged
@@ -154,6 +156,16 @@ static int do_reload(char **argv, int argc)
 	return sim_reload(argv[0]);
 }
 
+static int do_origin(char **argv, int argc)
+{
+	return sim_grow(argv[0], strtoull(argv[1], NULL, 0), false);
+}
+
+static int do_grow(char **argv, int argc)
+{
+	return sim_grow(argv[0], strtoull(argv[1], NULL, 0), true);
+}
+
 static int do_request(char **argv, int argc)
 {
 	return sim_request(argv[0], argv[1]);
@@ -179,6 +191,7 @@ static const struct {
 	{ "get", 2, do_get }, { "reload", 1, do_reload },
 	{ "degrade", 2, do_degrade }, { "request", 2, do_request },
 	{ "meta", 2, do_meta }, { "count", 1, do_count },
+	{ "origin", 2, do_origin }, { "grow", 2, do_grow },
 };
 
 int main(int argc, char **argv)

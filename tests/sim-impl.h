@@ -27,6 +27,11 @@ bool sim_is_held(const struct sim_volume *v);		/* K6 */
 /* sim-hands.c: a new load, after a crash. */
 void sim_load(struct sim_volume *v);
 
+/* sim-grow.c */
+void sim_load_larger(struct sim_volume *v);	/* if its device is larger */
+void sim_fit_view(struct sim_volume *v);
+int sim_extend(const struct kernel_form *form, char error[KERNEL_ERROR_SIZE]);
+
 /* sim-promote.c */
 int sim_activate(const struct kernel_promoted *p,
 		 char error[KERNEL_ERROR_SIZE]);

@@ -17,6 +17,7 @@
 #include "ring.h"
 
 #define MAX_VOLUMES	2048
+#define ROOM		65536	/* bytes: chunks that a volume can grow by */
 
 struct sim_kernel {
 	struct kernel kernel;
@@ -69,7 +70,7 @@ struct sim_volume *sim_map_file(const char *name)
 	void *map = MAP_FAILED;
 
 	if (fd >= 0 && !fstat(fd, &st))
-		map = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE,
+		map = mmap(NULL, st.st_size + ROOM, PROT_READ | PROT_WRITE,
 			   MAP_SHARED, fd, 0);
 	if (fd >= 0)
 		close(fd);
@@ -600,9 +601,12 @@ static int sim_insert(const struct kernel_form *form,
 		return -ENOENT;
 	}
 	out->was_written = v->is_plain && v->was_written;
-	if (v->is_plain)
+	if (v->is_plain) {
 		sim_load(v);
+		sim_load_larger(v);
+	}
 	v->is_plain = v->was_written = false;
+	sim_fit_view(v);
 	if (form->metadata && strcmp(form->metadata, "none"))
 		sim_meta_keep(v);
 	out->form = !form->origin ? "inserted" :
@@ -683,4 +687,5 @@ const struct kernel_ops sim_kernel_ops = {
 	.is_private_base = sim_is_private_base,
 	.nr_opens = sim_nr_opens,
 	.note_step = sim_note_step,
+	.extend = sim_extend,
 };

@@ -6,6 +6,8 @@
  *	V.img	the origin		V.view	what replica-view returns
  *	V.map	struct sim_volume: the maps and counters
  *	V.late	if it exists, the next insertion finds no metadata device
+ *	V.small	if it exists, the metadata device is too small for more
+ *	V.shown	if it exists, somebody has the view open: it stays as it is
  *
  * The state lives in files and outlives the daemon, as the kernel's does. Each
  * operation holds a lock on the folder; a daemon that died is noticed by the
@@ -68,6 +70,8 @@ struct sim_volume {
 int sim_create(const char *name, uint64_t bytes, uint32_t chunk_bytes);
 int sim_write(const char *name, const void *buf, size_t len, uint64_t off);
 int sim_reload(const char *name);	/* a crash; the module is loaded anew */
+/* Its origin has so many bytes; with @is_table the table says so, too. */
+int sim_grow(const char *name, uint64_t bytes, bool is_table);
 int sim_request(const char *name, const char *text);
 int sim_degrade_after(const char *name, uint64_t chunks);
 int sim_info(const char *name, struct dmr_info *info, bool *is_plain);

@@ -51,7 +51,7 @@ sent() {
 		$(rpc-call get data bytes_zero)))
 }
 same() {
-	cmp -n $((32 << 20)) $dev "$scratch_dir/target"
+	cmp -n $(($1 << 20)) $dev "$scratch_dir/target"
 }
 
 dd if=/dev/urandom of=$dev bs=1M count=4 oflag=direct status=none
@@ -72,14 +72,20 @@ check "enable again" enable
 check "  it is replicated" wait_until 100 settled
 is "  all data were compared" "$(rpc-call get data bytes_compared)" $((4 << 20))
 is "  what nobody saw was sent" "$(rpc-call get data bytes_shipped)" $((5 * 4096))
-check "  the replica is the volume" same
+check "  the replica is the volume" same 32
 
 check "lvextend" lv lvextend -L +4m dmrvg/data
 check "  is noticed" wait_until 60 state_is error
+refuses "extend says what to do" "Disable it and enable it again" \
+	replicactl extend data
 check "disable" replicactl disable data
 check "enable again" enable
 check "  the target is too small now, and that is said" wait_until 60 eval \
 	'rpc-call get data reason | grep -q "too small"'
+truncate -s 37M "$scratch_dir/target"
+check "  with more room it is replicated, in use" wait_until 100 settled
+is "  all of it" "$(rpc-call get data size_bytes)" $((36 << 20))
+check "  the replica is the volume" same 36
 check "disable" replicactl disable data
 exec 9<&-
 kill $daemon

@@ -63,6 +63,8 @@ check "the same again is fine" b replicactl failover a --force --epoch "$back"
 refuses "another epoch is not" "was promoted already" \
 	b replicactl failover a --force --epoch "$last"
 
+refuses "what was its replica can't be deleted" "was promoted" \
+	b replicactl delete a --replica --dir "$stage_dir" --yes
 check "B serves its pair again" wait_until 30 serves p
 start_daemon
 check "the old primary sees that it is superseded" wait_until 30 eval \

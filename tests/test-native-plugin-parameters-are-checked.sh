@@ -46,8 +46,6 @@ check "a volume is made" run "$stage_dir" "$vol" history=1h,2GiB
 check "the same line works again" run "$stage_dir" "$vol"
 cd "$scratch_dir" || exit 1
 check "a path from here" run stage create=vol:8MiB:vol.base
-no "a smaller size" "create=vol: it is there, but with 8388608 bytes" \
-	"$stage_dir" "create=vol:7MiB:$scratch_dir/vol.base"
 no "another base" "create=vol: it is there, but on .*/vol.base" "$stage_dir" \
 	"create=vol:8MiB:$scratch_dir/v"
 no "another group" "create=vol: it is there, but in group vol" "$stage_dir" \

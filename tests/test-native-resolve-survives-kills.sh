@@ -59,6 +59,9 @@ sed -i '/^on_superseded/d' "$scratch_dir/conf"
 # When it is noted as done, the role on its metadata device says so, too.
 SIM_DIE_AT=giving-up-done start_daemon
 wait_until 30 field_is a state superseded || bail "it is not superseded"
+end=$(stat -c %s "$scratch_dir/a.img")
+sim-ctl grow a $((end + 131072))		# nobody has noticed
+sim-ctl write a $((end + 65536)) 65536 9
 cp "$scratch_dir/a.img" "$scratch_dir/alone.img"
 replicactl resolve a --keep peer >/dev/null 2>&1
 wait $daemon_pid
@@ -71,6 +74,10 @@ start_daemon
 check "  it stays given up" wait_until 30 field_is a state superseded
 is "  what was only there is salvaged" "$(replicactl salvage --json |
 	jq '.salvages | length >= 1')" true
+name=$(replicactl salvage --json | jq -r '.salvages[0].name')
+replicactl salvage "$name" --export "$scratch_dir/salvaged"
+check "  also what is beyond its old end" cmp -n 131072 -i "$end" \
+	"$scratch_dir/salvaged" "$scratch_dir/alone.img"
 check "  its data are as they were" cmp "$scratch_dir/alone.img" \
 	"$scratch_dir/a.img"
 kill_daemon

@@ -293,6 +293,18 @@ static void test_names(void)
 	       dmr_dm_error(dm));
 }
 
+static void test_extend(void)
+{
+	start();
+	is_int(dmr_dm_extend(dm, "vol"), -EINVAL, "plain: %s",
+	       dmr_dm_error(dm));
+	is_int(dmr_dm_extend(dm, "none"), -ENXIO, "none: %s",
+	       dmr_dm_error(dm));
+	dmr_dm_insert(dm, "vol", NULL);
+	is_int(dmr_dm_extend(dm, "vol"), -ENXIO, "%s", dmr_dm_error(dm));
+	is_inserted("its origin is gone");
+}
+
 static void test_create(void)
 {
 	start();
@@ -331,6 +343,7 @@ int main(void)
 	test_view();
 	test_names();
 	test_create();
+	test_extend();
 	dmr_dm_close(dm);
 	return tap_done();
 }

@@ -4,6 +4,7 @@
  * the image, an older size is written to, or what is new is not zero.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "tap.h"
 
 #define LARGER	(RIG_BYTES + 32 * 1024)
+#define FAR	(RIG_BYTES + 4096 * 1024)	/* its tail is elsewhere */
 
 static const struct stage_options keep = { .history_ms = 3600000 };
 
@@ -57,8 +59,9 @@ static bool is_whole(struct stage_volume *v, const char *image)
 	return is_good;
 }
 
-/* A hello, of a primary whose volume has so many bytes. */
-static int hello_of(struct stage_conn *conn, uint64_t bytes)
+/* In the place where the tail is of a volume of @there. */
+static int hello_at(struct stage_conn *conn, uint64_t bytes, uint64_t there,
+		    uint64_t loads)
 {
 	char slot[REPLICA_SLOT_BYTES];
 	struct replica_header h = c.h;
@@ -66,11 +69,119 @@ static int hello_of(struct stage_conn *conn, uint64_t bytes)
 	h.kind = REPLICA_KIND_HELLO;
 	h.epoch = 0;
 	h.volume_bytes = bytes;
-	h.session = (struct replica_session) { 2, 1, 2001 };
+	h.session = (struct replica_session) { loads, 1, loads };
 	h.seq += 3;
 	replica_header_encode(&h, slot, NULL);
 	return stage_conn_write(conn, slot, sizeof(slot),
-				replica_slot_offset(bytes, h.seq), NULL);
+				replica_slot_offset(there, h.seq), NULL);
+}
+
+/* A hello, of a primary whose volume has so many bytes. */
+static int hello_of(struct stage_conn *conn, uint64_t bytes)
+{
+	return hello_at(conn, bytes, bytes, 2);
+}
+
+/* Y7: the client of before is still connected, and has an epoch open. */
+static void test_hello(void)
+{
+	char block[STAGE_BLOCK_BYTES] = "late";
+	struct stage_conn *conn;
+
+	begin();
+	client_open(&c, 3);
+	stage_conn_create(&conn, c.v, NULL);
+	is_int(hello_at(conn, LARGER, RIG_BYTES, 0), -ESHUTDOWN,
+	       "an older session");
+	is_int(hello_at(conn, LARGER, RIG_BYTES, 1), -ESHUTDOWN,
+	       "one of the same age");
+	is_int(hello_at(conn, LARGER + 1, RIG_BYTES, 2), -EINVAL, "odd bytes");
+	is_int(size_of(c.v), RIG_BYTES, "they change nothing");
+	is_int(hello_at(conn, LARGER, RIG_BYTES, 2), 0, "a hello of more");
+	is_int(size_of(c.v), LARGER, "it grows");
+	ok(is_whole(c.v, m.image[2]), "what was open is dropped");
+	ok(stage_conn_write(c.conn, block, sizeof(block), 0, NULL) < 0,
+	   "who was connected is out");
+	stage_conn_destroy(conn);
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
+}
+
+static bool has_tail(struct stage_conn *conn, uint64_t bytes)
+{
+	char slots[REPLICA_HEADERS_BYTES];
+	struct replica_header h;
+
+	return !stage_conn_read(conn, slots, sizeof(slots),
+				replica_tail_offset(bytes), NULL) &&
+	       !replica_header_pick(&h, slots, sizeof(slots), NULL);
+}
+
+/* conn V3: for a client that said hello, and heard no answer, too. */
+static void test_connection(void)
+{
+	struct stage_conn *old, *conn;
+
+	begin();
+	stage_conn_create(&old, c.v, NULL);
+	stage_conn_create(&conn, c.v, NULL);
+	is_int(hello_at(conn, FAR, RIG_BYTES, 2), 0, "it grows");
+	stage_conn_destroy(conn);
+	is_int(stage_conn_bytes(old), RIG_BYTES, "an open one is as it was");
+	ok(has_tail(old, RIG_BYTES) && !has_tail(old, FAR),
+	   "it has its tail where it was");
+	is_int(hello_at(old, FAR, RIG_BYTES, 2), 0, "and says hello there");
+	is_int(stage_conn_zero(old, 4096, RIG_BYTES, NULL), -EINVAL,
+	       "what is new is not in it");
+	stage_conn_create(&conn, c.v, NULL);
+	is_int(stage_conn_bytes(conn), FAR, "a new one is larger");
+	ok(has_tail(conn, FAR), "and has its tail at its end");
+	stage_conn_destroy(conn);
+	stage_conn_destroy(old);
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
+}
+
+static bool is_over;
+
+/* The end of the gap, and the tail. */
+static void *read_always(void *arg)
+{
+	static char buf[REPLICA_TAIL_BYTES + 4096];
+	uint64_t off = replica_tail_offset(RIG_BYTES) - 4096;
+	uintptr_t bad = 0;
+
+	while (!__atomic_load_n(&is_over, __ATOMIC_ACQUIRE))
+		bad += !!stage_conn_read(c.conn, buf, sizeof(buf), off, NULL);
+	return (void *)bad;
+}
+
+static void test_readers(void)
+{
+	uint64_t bytes = RIG_BYTES, more;
+	struct stage_conn *conn;
+	pthread_t reader;
+	int bad = 0;
+	void *ret;
+
+	begin();
+	pthread_create(&reader, NULL, read_always, NULL);
+	for (int i = 0; i < 8; i++, bytes = more) {
+		more = bytes + (1 << 20);
+		stage_conn_create(&conn, c.v, NULL);
+		c.h.seq += 3;
+		bad += !!hello_at(conn, more, bytes, 2 + i);
+		stage_conn_destroy(conn);
+	}
+	__atomic_store_n(&is_over, true, __ATOMIC_RELEASE);
+	pthread_join(reader, &ret);
+	is_int(bad, 0, "it grows while somebody reads");
+	is_int((uintptr_t)ret, 0, "who reads what there is");
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
 }
 
 static void test_growing(void)
@@ -79,7 +190,7 @@ static void test_growing(void)
 	struct stage_conn *conn;
 	struct stage_image *i;
 	struct error err = { 0 };
-	char *base;
+	char *base, old[RIG_BYTES];
 	uint64_t size;
 
 	begin();
@@ -87,8 +198,6 @@ static void test_growing(void)
 	is_int(stage_grow_volume(v, LARGER, &err), -EBUSY, "%s", err.text);
 	client_close(&c);
 	stage_image_open(&i, v, 1, NULL);
-	is_int(stage_grow_volume(v, LARGER, NULL), -EBUSY, "an open image");
-	stage_image_close(i);
 	error_clear(&err);
 	is_int(stage_grow_volume(v, 4096, &err), -EINVAL, "%s", err.text);
 	is_int(stage_grow_volume(v, RIG_BYTES + 1, NULL), -EINVAL, "odd bytes");
@@ -99,6 +208,9 @@ static void test_growing(void)
 	is_int(stage_grow_volume(v, LARGER, NULL), 0, "it grows");
 	is_int(size_of(v), LARGER, "it is larger, the header says so");
 	ok(is_whole(v, m.image[2]), "what is new is zero");
+	ok(!stage_image_read(i, old, RIG_BYTES, 0, NULL) &&
+	   !memcmp(old, m.image[1], RIG_BYTES), "an open image stays");
+	stage_image_close(i);
 	stage_conn_create(&conn, v, NULL);
 	is_int(hello_of(conn, RIG_BYTES), -EINVAL, "the old size is refused");
 	is_int(hello_of(conn, LARGER), 0, "the new one is taken");
@@ -136,11 +248,15 @@ static void test_cuts(void)
 	unsigned int bad = 0, grown = 0, nr = 0;
 	uint64_t from, to;
 
+	struct stage_conn *conn;
+
 	begin();
 	client_close(&c);
+	stage_conn_create(&conn, c.v, NULL);
 	from = disk_moment(d);
-	stage_grow_volume(c.v, LARGER, NULL);
+	hello_at(conn, LARGER, RIG_BYTES, 2);
 	to = disk_moment(d);
+	stage_conn_destroy(conn);
 	for (uint64_t at = from; at <= to; at++)
 		for (uint64_t seed = 0; seed < 8; seed++, nr++) {
 			struct disk *cut = disk_cut(d, at, seed);
@@ -161,6 +277,9 @@ static void test_cuts(void)
 int main(void)
 {
 	test_growing();
+	test_hello();
+	test_connection();
+	test_readers();
 	test_failing();
 	test_cuts();
 	return tap_done();

@@ -20,7 +20,7 @@ _replicactl_volumes() {
 		replicactl kernel list 2>/dev/null |
 			awk 'NR > 1 && NF > 3 { print $1 }' ;;
 	status | disable | pause | resume | resync | verify | events | history | \
-		test | failover | resolve)
+		test | failover | resolve | extend)
 		_replicactl_ask status --names ;;
 	esac
 }
