@@ -263,8 +263,8 @@ static bool has_image(const struct volume *v)
 }
 
 static const char in_place[] =
-"the target's log was full, and it applies in place (on_full=apply): there is no "
-"consistent image until a clean epoch has ended";
+"the target's log was full, and it applies in place: there is no consistent image "
+"until a clean epoch has ended";
 
 /* T6 in target.c. Not noted, a volume that grows finds it no more. */
 static void note_size(struct volume *v)

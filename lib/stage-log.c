@@ -92,8 +92,8 @@ static int refuse_full(struct stage_group *g, struct error *err)
 	return error_set(err, -ENOSPC, "the log is full: %llu bytes are in "
 			 "use, and no more history can go%s",
 			 (unsigned long long)g->log_bytes,
-			 g->stage->opts.on_full_apply ? "; what comes next may "
-			 "be applied in place (on_full=apply)" : "");
+			 g->stage->opts.on_full_apply || !g->clean_epoch ?
+			 "; what comes next may be applied in place" : "");
 }
 
 /* Locked, dropped. Is there room that history may leave, and time? S6 */
