@@ -123,6 +123,7 @@ static void fill_hello(const struct volume *v, struct replica_header *h)
 	group_fill_header(v->group, h);
 	h->session = v->identity.session;
 	h->kind = REPLICA_KIND_HELLO;
+	h->hints = 0;
 }
 
 static int look_at_volume(struct volume *v, struct replica_why *why)
@@ -290,6 +291,7 @@ static void on_ready(struct target *t)
 	v->config->may_overwrite = false;
 	v->is_synced = has_image(v);
 	if (volume_is_in_place(v)) {
+		v->group->pace.has_no_room = false;
 		log_warn(v->config->name, "%s", in_place);
 		events_tell(v->reactor->events, v->config->name, "in-place",
 			    "%s", in_place);

@@ -467,54 +467,6 @@ static void test_group(void)
 	end();
 }
 
-static const struct stage_options refuse = { .log_bytes = 256 << 10 };
-
-/* I7 */
-static void test_first(void)
-{
-	begin(&refuse, 1);
-	is_int(flood(1), -ENOSPC, "a first copy that the log cannot hold: %s",
-	       c.err.text);
-	is_int(come_back(2), 0, "it comes back");
-	is_int(info_now().state, STAGE_IN_PLACE, "there is no image to lose");
-	is_int(flood(2), 0, "in place, whatever on_full says: %s", c.err.text);
-	is_int(image_error(2), -ENOENT, "no image yet");
-	is_int(client_commit(&c, &m, 2, true), 0, "clean: %s", c.err.text);
-	ok(shows(&c, m.image[2]), "it is the image");
-	is_int(flood(3), -ENOSPC, "what comes later is refused: %s",
-	       c.err.text);
-	is_int(come_back(3), 0, "it comes back");
-	is_int(info_now().state, STAGE_LOG_FULL, "the log is full");
-	is_int(flood(4), -ENOSPC, "and stays so");
-	ok(has_image(2), "the image is there");
-	end();
-}
-
-/* The same by a writer that never rests: all is partial for long. */
-static void test_first_partial(void)
-{
-	uint64_t e = 0;
-	int ret = 0;
-
-	begin(&refuse, 1);
-	while (!ret && ++e < 99) {
-		ret = client_open(&c, e);
-		if (!ret)
-			ret = client_write(&c, &m, 0, CHUNKS, e);
-		if (!ret)
-			ret = client_commit(&c, &m, e, false);
-	}
-	is_int(ret, -ENOSPC, "epoch %d, all of them partial", (int)e);
-	is_int(come_back(2), 0, "it comes back");
-	for (ret = 0; !ret && ++e < 199;)
-		ret = client_open(&c, e) ?:
-		      client_write(&c, &m, e % 8, CHUNKS - 8, e) ?:
-		      client_commit(&c, e < 198 ? &m : NULL, e, e == 198);
-	is_int(ret, 0, "they go on: %s", c.err.text);
-	ok(shows(&c, m.next), "the first clean one shows all of them");
-	end();
-}
-
 /* Many small partial epochs: their records find room. */
 static void test_room(void)
 {
@@ -718,8 +670,6 @@ int main(void)
 	test_announce_fails();
 	test_nobody_comes_back();
 	test_group();
-	test_first();
-	test_first_partial();
 	test_room();
 	test_smaller(&(struct stage_options) { .log_bytes = 256 << 10 });
 	test_smaller(&in_place);
