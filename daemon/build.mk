@@ -13,6 +13,7 @@ replicad-y += methods-delete.o growth.o ops-extend.o
 replicad-y += testdev.o testdev-record.o testdev-attach.o testdev-source.o
 replicad-y += testdev-pin.o testdev-epoch.o serve-image.o
 replicad-y += events.o reactor.o group.o group-members.o group-beat.o
+replicad-y += group-failure.o
 replicad-y += fence.o hooks.o hook-process.o hooks-late.o pace.o lag.o ship.o volume.o
 replicad-y += target.o probe.o judge.o identity.o
 replicad-y += kernel.o kernel-dm.o lvm.o kernel-netlink.o

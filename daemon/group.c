@@ -181,46 +181,24 @@ static void on_partial(struct group *g, bool is_stalled)
 	handle(g, is_stalled ? PAIR_EV_STALLED : PAIR_EV_PARTIAL, NULL);
 }
 
-/*
- * A stage is about all members that it has: if it was full for one of them, it
- * may go in place for all. That is known when their headers are read again,
- * after a hello.
- */
-static bool is_blamed_too(const struct volume *v, const struct ship *ship)
-{
-	return ship->blame == SHIP_BLAME_TARGET && v->target.is_staged &&
-	       ship->blamed->target.is_staged;
-}
-
-static enum pair_event event_of(const struct ship *ship, bool is_full)
-{
-	if (ship->blame == SHIP_BLAME_KERNEL)
-		return growth_was_it(ship->volumes) ? PAIR_EV_LOST :
-						      PAIR_EV_REFUSED;
-	return is_full ? PAIR_EV_FULL : PAIR_EV_LOST;
-}
-
 /* A target that answered with an error is not trusted to be in order. */
 static void on_failed_epoch(struct group *g, enum ship_result result)
 {
-	bool is_full = ship_met_full_log(&g->ship);
+	enum pair_event event;
 	char reason[500];
 
 	g->epochs_aborted++;
 	g->is_in_doubt = result == SHIP_DOUBT;
+	event = group_judge_failure(g, reason, sizeof(reason));
 	for (struct volume *v = g->volumes; v; v = v->next)
-		if (v == g->ship.blamed || v->shipment.is_in_doubt ||
-		    is_blamed_too(v, &g->ship))
+		if (group_distrusts(g, v))
 			target_close(&v->target);
 	if (g->ship.blame == SHIP_BLAME_NOBODY)
 		return;
-	snprintf(reason, sizeof(reason), "%s: %s",
-		 g->ship.blamed->config->name,
-		 is_full ? "the target's log is full" : g->ship.text);
 	events_tell(g->reactor->events, g->name, "abort", "epoch %" PRIu64
 		    ": %s", g->ship.epoch, reason);
-	g->is_log_full &= is_full;
-	handle(g, event_of(&g->ship, is_full), reason);
+	g->is_log_full &= event == PAIR_EV_FULL;
+	handle(g, event, reason);
 }
 
 static void end_epoch(struct group *g, enum ship_result result)

@@ -104,6 +104,15 @@ unsigned int group_beat_ms(const struct group *group);
 void group_note_rate(struct group *group);
 uint64_t group_realtime(void);		/* ns since 1970 */
 
+/*
+ * group-failure.c, of ->ship, which has failed: what that is for the pair, with
+ * a sentence, "" if it is nobody's fault; and is the member's target to be
+ * opened again?
+ */
+enum pair_event group_judge_failure(struct group *group, char *reason,
+				    size_t len);
+bool group_distrusts(const struct group *group, const struct volume *volume);
+
 /* From volume.c. */
 void group_target_ready(struct group *group, struct volume *volume);
 void group_target_failed(struct group *group, struct volume *volume,

@@ -58,8 +58,9 @@ static const char *reason_of(const struct history *h)
 		return "the log cannot hold the newest epoch, and no more "
 		       "history may go: it was refused";
 	if (h->state == STAGE_IN_PLACE)
-		return "the log could not hold an epoch (on_full=apply): there "
-		       "is no consistent image until a clean one has ended";
+		return "the log could not hold an epoch, it is applied in "
+		       "place: there is no consistent image until a clean one "
+		       "has ended";
 	return h->error.text;
 }
 

@@ -22,7 +22,8 @@ enum pace_cut pace_choose(struct pace *pace, uint64_t dirty, bool is_big)
 {
 	pace->is_forced = false;
 	pace->is_window = false;
-	if (!is_big) {
+	if (!is_big || pace->has_no_room) {
+		pace->is_forced = is_big;
 		pace->best = 0;
 		pace->stalled = 0;
 		return PACE_CLEAN;
@@ -56,6 +57,7 @@ bool pace_ended(struct pace *pace, bool was_clean, uint64_t cut_ns,
 		scale(pace, took_ns, commit_took_ns);
 	pace->last_cut_ns = cut_ns;
 	pace->last_commit_ns = commit_took_ns;
+	pace->has_no_room &= !was_clean;
 	pace->degraded = was_clean || pace->is_window ? 0 : pace->degraded + 1;
 	return (pace->is_forced && !was_clean) ||
 	       pace->degraded >= PACE_WINDOWS;

@@ -18,6 +18,8 @@ struct pace {
 	bool is_window;			/* the present or last cut is fuzzy */
 	unsigned int degraded;		/* clean cuts in a row that were not */
 	bool is_forced;			/* the present cut: clean, though big */
+	bool has_no_room;		/* windows are refused until a clean
+					 * epoch has ended */
 	uint64_t best;			/* smallest dirty set so far */
 	unsigned int stalled;		/* windows since then */
 };

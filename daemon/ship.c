@@ -139,6 +139,8 @@ static void fill_header(const struct ship *ship, const struct volume *v,
 	h->state = state_of(&v->target, kind);
 	h->records = v->shipment.records;
 	h->digest = v->shipment.digest;
+	h->hints = kind == REPLICA_KIND_OPEN &&
+		   ship->flags & DMR_EPOCH_F_FUZZY ? REPLICA_HINT_WINDOW : 0;
 	if (kind == REPLICA_KIND_PARTIAL)
 		h->last_partial = ship->epoch;
 	if (kind != REPLICA_KIND_CLEAN)

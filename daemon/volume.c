@@ -123,6 +123,7 @@ static void fill_hello(const struct volume *v, struct replica_header *h)
 	group_fill_header(v->group, h);
 	h->session = v->identity.session;
 	h->kind = REPLICA_KIND_HELLO;
+	h->hints = 0;
 }
 
 static int look_at_volume(struct volume *v, struct replica_why *why)
@@ -263,8 +264,8 @@ static bool has_image(const struct volume *v)
 }
 
 static const char in_place[] =
-"the target's log was full, and it applies in place (on_full=apply): there is no "
-"consistent image until a clean epoch has ended";
+"the target's log was full, and it applies in place: there is no consistent image "
+"until a clean epoch has ended";
 
 /* T6 in target.c. Not noted, a volume that grows finds it no more. */
 static void note_size(struct volume *v)
@@ -290,6 +291,7 @@ static void on_ready(struct target *t)
 	v->config->may_overwrite = false;
 	v->is_synced = has_image(v);
 	if (volume_is_in_place(v)) {
+		v->group->pace.has_no_room = false;
 		log_warn(v->config->name, "%s", in_place);
 		events_tell(v->reactor->events, v->config->name, "in-place",
 			    "%s", in_place);

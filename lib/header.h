@@ -83,7 +83,11 @@ struct replica_header {
 	uint64_t digest;
 	uint64_t seq;			/* of this write, from 1; goes to slot
 					 * seq % 2 */
+	uint64_t hints;			/* REPLICA_HINT_*; who does not know
+					 * one does without it */
 };
+
+#define REPLICA_HINT_WINDOW	1ULL	/* open: it will be partial */
 
 /* Reason for a refusal, in words, without a final full stop. */
 struct replica_why {

@@ -41,6 +41,17 @@ static void reset_members(struct stage_group *g)
 	memset(&g->open, 0, sizeof(g->open));
 }
 
+/* What is in no image yet, and cannot be applied (apply P1). */
+static uint64_t partial_bytes(const struct stage_group *g)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned int i = g->nr_epochs; i && !g->epochs[i - 1].is_clean;
+	     i--)
+		bytes += g->epochs[i - 1].bytes;
+	return bytes;
+}
+
 int stage_epoch_open(struct stage_group *g, uint64_t nr, struct error *err)
 {
 	struct stage_record r = { .type = STAGE_REC_OPEN, .epoch = nr };
@@ -65,6 +76,7 @@ int stage_epoch_open(struct stage_group *g, uint64_t nr, struct error *err)
 	}
 	g->open.nr = nr;
 	g->open.bytes = STAGE_RECORD_BYTES;
+	g->open.partial_bytes = partial_bytes(g);
 	g->open.is_in_place = stage_is_in_place(g);
 	g->open.base_failures = stage_load(&g->base_failures);
 	g->open.state = EPOCH_OPEN;

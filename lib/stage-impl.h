@@ -120,6 +120,8 @@ struct open_epoch {
 	uint32_t kind;			/* that the prepared ones want */
 	int failed;			/* -errno: will be dropped, because: */
 	struct error why;
+	bool is_window;			/* will be partial (log A7) */
+	uint64_t partial_bytes;		/* of those before it, see there */
 	bool is_in_place;		/* its data is not in the log … */
 	uint64_t base_failures;		/* … and so many were before it */
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Applying in place: what a log that is full costs where the operator chose
- * on_full=apply (S6, the third exception of P1). An epoch that the log cannot
+ * on_full=apply (S6, the third exception of P1), or where there is no image yet
+ * (the first one). An epoch that the log cannot
  * hold is refused; the next ones go to the bases directly, and there is no
  * image until a clean one has ended.
  *
@@ -34,6 +35,9 @@
  *    all that the primary owes is sent again; what no commit has confirmed, it
  *    owes. A clean commit ends that, of an epoch that was opened after the last
  *    failure (I3): nothing is owed any more that was not written again.
+ * I7 before the first clean epoch there is no image that could be lost: what
+ *    the log cannot hold goes in place whatever on_full says, or a volume that
+ *    is larger than the log could never be copied.
  */
 #include <assert.h>
 #include <errno.h>
@@ -70,8 +74,9 @@ static bool has_history(const struct stage_group *g)
 
 void stage_inplace_want(struct stage_group *g)
 {
-	if (g->stage->opts.on_full_apply && g->has_applier &&
-	    !stage_is_in_place(g))
+	bool may = g->stage->opts.on_full_apply || !g->clean_epoch; /* I7 */
+
+	if (may && g->has_applier && !stage_is_in_place(g))
 		g->wants_in_place = !has_history(g);
 }
 

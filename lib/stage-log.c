@@ -22,6 +22,10 @@
  * A6 the segment with the newest commit stays, also when all of it is applied.
  *    Of a log that was larger it may be more than all of the budget: then it
  *    counts as one of today's, until the next commit lets it go.
+ * A7 windows, which only a clean epoch after them makes an image of, and which
+ *    cannot be applied before that, get an eighth of the budget, so that it
+ *    finds room: or they would fill the log for ever, overwriting each other.
+ *    Not where there is no image yet (inplace I7).
  */
 #include <assert.h>
 #include <errno.h>
@@ -92,8 +96,8 @@ static int refuse_full(struct stage_group *g, struct error *err)
 	return error_set(err, -ENOSPC, "the log is full: %llu bytes are in "
 			 "use, and no more history can go%s",
 			 (unsigned long long)g->log_bytes,
-			 g->stage->opts.on_full_apply ? "; what comes next may "
-			 "be applied in place (on_full=apply)" : "");
+			 g->stage->opts.on_full_apply || !g->clean_epoch ?
+			 "; what comes next may be applied in place" : "");
 }
 
 /* Locked, dropped. Is there room that history may leave, and time? S6 */
@@ -314,6 +318,15 @@ static int refuse_write(struct stage_group *g, int ret, uint64_t bytes,
 			 "writing to the log: %s", strerror(-ret));
 }
 
+/* A7 */
+static bool is_too_much(const struct stage_group *g,
+			const struct stage_record *r)
+{
+	return g->open.is_window && has_data(r) && g->clean_epoch &&
+	       g->open.partial_bytes + g->open.bytes + r->payload >
+	       g->stage->opts.log_bytes / 8;
+}
+
 int stage_log_append(struct stage_group *g, struct stage_record *r,
 		     const void *payload, uint64_t *lsn, struct error *err)
 {
@@ -322,6 +335,10 @@ int stage_log_append(struct stage_group *g, struct stage_record *r,
 	int ret;
 
 	assert(!(r->payload % STAGE_ALIGN));
+	if (is_too_much(g, r))
+		return error_set(err, -ENOSPC, "an eighth of the log has "
+				 "windows that no clean epoch has followed: "
+				 "the next one has to be clean");
 	ret = log_reserve(g, r, &s, &pos, err);
 	if (ret == -ENOSPC && r->epoch)
 		stage_inplace_want(g);

@@ -79,6 +79,7 @@ void stage_session_serve(struct stage_volume *v, const struct replica_header *h,
 	served->last_clean = clean;
 	served->last_partial = partial;
 	served->highest_seen = v->g->seen;
+	served->hints = 0;
 	if (h->epoch > v->g->seen)
 		served->epoch = 0;
 	served->state = clean && (h->kind == REPLICA_KIND_CLEAN ||
@@ -326,6 +327,7 @@ static int take_open(struct stage_conn *c, const struct replica_header *h,
 	if (ret)
 		return ret;
 	v->is_open = true;
+	g->open.is_window |= h->hints & REPLICA_HINT_WINDOW;
 	serve(v, h);
 	return 0;
 }

@@ -149,6 +149,16 @@ int client_open(struct client *c, uint64_t epoch)
 	return ret;
 }
 
+int client_open_window(struct client *c, uint64_t epoch)
+{
+	int ret;
+
+	c->h.hints = REPLICA_HINT_WINDOW;
+	ret = client_open(c, epoch);
+	c->h.hints = 0;
+	return ret;
+}
+
 void fill(char *buf, size_t len, uint64_t off, uint32_t seed)
 {
 	uint64_t x = (off + 1) * 0x9e3779b97f4a7c15ULL ^ seed;

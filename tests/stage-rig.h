@@ -48,6 +48,7 @@ void client_close(struct client *c);
 
 int client_header(struct client *c, uint32_t kind, uint64_t epoch);
 int client_open(struct client *c, uint64_t epoch);
+int client_open_window(struct client *c, uint64_t epoch);
 /* Whole chunks, filled from @seed; also into the model (NULL: none). */
 int client_write(struct client *c, struct model *m, uint64_t chunk,
 		 uint64_t nr, uint32_t seed);

@@ -26,7 +26,7 @@ static struct replica_header sample(uint64_t seq)
 		.role = REPLICA_ROLE_PRIMARY, .state = REPLICA_STATE_OK,
 		.kind = REPLICA_KIND_CLEAN, .chunk_bytes = 4096,
 		.epoch = 100, .last_clean = 100, .last_partial = 98,
-		.highest_seen = 105, .named = 97, .merge_id = 5,
+		.highest_seen = 105, .named = 97, .hints = 1, .merge_id = 5,
 		.cut_time = 1234567890,
 		.volume_bytes = 10ULL << 30, .records = 17,
 		.digest = 0xfedcba9876543210, .seq = seq,
