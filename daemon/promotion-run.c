@@ -245,6 +245,14 @@ static int check_space(struct work *w)
 			 " are free", w->r->dir, need, room);
 }
 
+static int check_alone(struct work *w, const struct stage_info *info)
+{
+	return info->nr_members == 1 ? 0 :
+	       error_set(w->err, -EOPNOTSUPP, "%s: is one of %u in group %.60s, "
+			 "and a group is not promoted in parts", w->r->volume,
+			 info->nr_members, info->group);
+}
+
 static int plan(struct work *w)
 {
 	struct promotion_record *r = w->r;
@@ -260,7 +268,10 @@ static int plan(struct work *w)
 			    f.header.ancestors[0].generation;
 	if (!r->generation)			/* P6: the same as before */
 		identity_random(&r->generation, sizeof(r->generation));
-	ret = f.phase == STAGE_PHASE_OPEN ? choose(w) : adopt_fence(w, &f);
+	ret = check_alone(w, &info);
+	if (!ret)
+		ret = f.phase == STAGE_PHASE_OPEN ? choose(w) :
+						    adopt_fence(w, &f);
 	if (!ret && f.phase == STAGE_PHASE_OPEN)
 		ret = stage_fence_check(w->v, r->epoch, r->generation, w->err);
 	if (!ret && f.phase == STAGE_PHASE_OPEN)
@@ -274,7 +285,13 @@ static int plan(struct work *w)
 
 static int do_fence(struct work *w)
 {
-	return stage_fence(w->v, w->r->epoch, w->r->generation, w->err);
+	struct stage_info info;
+	int ret;
+
+	stage_get_info(w->v, &info);
+	ret = check_alone(w, &info);
+	return ret ? ret : stage_fence(w->v, w->r->epoch, w->r->generation,
+				       w->err);
 }
 
 static bool has_left(const struct work *w)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The stage's part of a promotion: a volume leaves its stage, as it was at an
- * epoch, to become a primary. For volumes that are alone in their group.
+ * epoch, to become a primary. A group has one log, and leaves as a whole: what
+ * is done to one of its members is done to all.
  *
  *	open -[stage_fence]-> fenced -[stage_fence_apply, stage_fence_finish]->
  *	left -[stage_fence_give_up]-> given up
@@ -37,7 +38,7 @@ void stage_get_fence(struct stage_volume *v, struct stage_fence *fence);
  * Closes the volume to the generation that has written it, durably: all its
  * writers, also those that come later, get -EPERM. @epoch: a clean one of the
  * history. -ENOENT: it is none. -EEXIST: it is fenced already, at another epoch
- * or for another generation. -EOPNOTSUPP: a member of a group. A refusal
+ * or for another generation. Of a group: all members, or none. A refusal
  * changes nothing.
  */
 int stage_fence(struct stage_volume *v, uint64_t epoch, uint64_t generation,
@@ -54,7 +55,7 @@ int stage_fence_check(struct stage_volume *v, uint64_t epoch,
 int stage_fence_read(struct stage_volume *v, void *buf, size_t len,
 		     uint64_t off, struct error *err);
 
-/* The base is the image of the fence's epoch, durably. */
+/* The base (all of the group) is the image of the fence's epoch, durably. */
 int stage_fence_apply(struct stage_volume *v, struct error *err);
 
 /*
