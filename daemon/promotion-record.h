@@ -31,6 +31,9 @@ enum promotion_step {
 
 struct promotion_record {
 	char volume[PROMOTION_NAME_LEN];
+	char group[STAGE_NAME_LEN];	/* that it left with others, … */
+	char leader[PROMOTION_NAME_LEN];	/* … of which this one led
+					 * (P7); "" = it was alone */
 	char pair[PAIRING_NAME_LEN];	/* whose server has the stage; "" = none */
 	char dir[PATH_MAX];		/* of the stage */
 	char base[STAGE_PATH_LEN];

@@ -67,6 +67,17 @@ int stage_fence_finish(struct stage_volume *v, struct error *err);
 
 /* --- without the stage, which another process may have open --------------- */
 
+struct stage_members {
+	char group[STAGE_NAME_LEN];
+	char (*names)[STAGE_NAME_LEN];	/* ascending */
+	unsigned int nr;
+};
+
+/* Who is in the group of @volume, with it. stage_members_clear(). */
+int stage_members_list(const char *dir, const char *volume,
+		       struct stage_members *m, struct error *err);
+void stage_members_clear(struct stage_members *m);
+
 /* What the fence of @name in @dir says; OPEN where there is none. */
 int stage_fence_peek(const char *dir, const char *name, struct stage_fence *f,
 		     struct error *err);
