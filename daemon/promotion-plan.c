@@ -167,6 +167,13 @@ int promotion_check_members(struct promotion_work *w)
 	struct stage_info info;
 
 	stage_get_info(w->v, &info);
+	if (info.header.seq && info.header.members != info.nr_members)
+		return error_set(w->err, -EIO, "%s: group %.60s has %u "
+				 "members, and the stage describes %u of them: "
+				 "a NAME.volume in %.100s is damaged or "
+				 "missing", w->r->volume, info.group,
+				 info.header.members, info.nr_members,
+				 w->r->dir);
 	if (info.nr_members == w->nr)
 		return 0;
 	if (w->nr == 1)

@@ -13,6 +13,8 @@ struct listing {
 	struct stage s;			/* its folder, and no more */
 	struct stage_volume_block of;
 	struct stage_members *m;
+	char damaged[STAGE_NAME_LEN];	/* one that may be of any group; "" */
+	int why;
 };
 
 static int load(const struct stage *s, const char *name,
@@ -44,13 +46,18 @@ static int look_at(void *arg, const char *file)
 	size_t len = strlen(file), tail = strlen(SUFFIX);
 	char name[STAGE_NAME_LEN] = "";
 	struct stage_volume_block b;
+	int ret;
 
 	if (len <= tail || len - tail >= sizeof(name) ||
 	    strcmp(file + len - tail, SUFFIX))
 		return 0;
 	memcpy(name, file, len - tail);
-	if (load(&l->s, name, &b) ||
-	    memcmp(b.log_id, l->of.log_id, sizeof(b.log_id)))
+	ret = stage_name_ok(name) ? load(&l->s, name, &b) : -ENOENT;
+	if (ret && ret != -ENOENT) {
+		memcpy(l->damaged, name, sizeof(name));
+		l->why = ret;
+	}
+	if (ret || memcmp(b.log_id, l->of.log_id, sizeof(b.log_id)))
 		return 0;
 	return add(l->m, name);
 }
@@ -58,6 +65,19 @@ static int look_at(void *arg, const char *file)
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(a, b);
+}
+
+static int tell(const char *dir, const char *name, int why, struct error *err)
+{
+	return error_set(err, why, "%.150s/%.63s" SUFFIX ": not the "
+			 "description of a volume, or damaged: %s", dir, name,
+			 strerror(-why));
+}
+
+/* A volume that was made without a group has one of its own name. */
+static bool is_alone(const struct listing *l)
+{
+	return l->m->nr == 1 && !strcmp(l->of.name, l->of.group);
 }
 
 int stage_members_list(const char *dir, const char *volume,
@@ -72,14 +92,16 @@ int stage_members_list(const char *dir, const char *volume,
 		return error_set(err, -ENAMETOOLONG, "%.150s", dir);
 	ret = load(&l.s, volume, &l.of);
 	if (ret)
-		return error_set(err, ret, "%.150s/%.63s" SUFFIX ": not the "
-				 "description of a volume, or damaged: %s", dir,
-				 volume, strerror(-ret));
+		return tell(dir, volume, ret, err);
 	memcpy(m->group, l.of.group, sizeof(m->group));
 	ret = stage_view_io.list(stage_view_io.arg, dir, look_at, &l);
+	if (ret)
+		ret = error_set(err, ret, "%.150s: %s", dir, strerror(-ret));
+	else if (l.damaged[0] && !is_alone(&l))
+		ret = tell(dir, l.damaged, l.why, err);
 	if (ret) {
 		stage_members_clear(m);
-		return error_set(err, ret, "%.150s: %s", dir, strerror(-ret));
+		return ret;
 	}
 	qsort(m->names, m->nr, sizeof(*m->names), by_name);
 	return 0;

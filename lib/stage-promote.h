@@ -73,7 +73,10 @@ struct stage_members {
 	unsigned int nr;
 };
 
-/* Who is in the group of @volume, with it. stage_members_clear(). */
+/*
+ * Who is in the group of @volume, with it. stage_members_clear(). -EBADMSG: a
+ * description is damaged; not only its own, for any may be of its group.
+ */
 int stage_members_list(const char *dir, const char *volume,
 		       struct stage_members *m, struct error *err);
 void stage_members_clear(struct stage_members *m);

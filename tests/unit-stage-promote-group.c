@@ -14,6 +14,7 @@
 
 #define GENERATION	0xb0b
 #define NR		3
+#define KEPT		1000000		/* ms: nothing is applied */
 
 static const char *const names[NR] = { "a", "b", "c" };
 
@@ -55,13 +56,13 @@ static void make_epoch(struct run *r, struct client c[NR], uint64_t e)
 }
 
 /* Epochs 1 … 5; 3 is partial, and 6 is open: one has promised it already. */
-static void make_history(struct run *r)
+static void make_history(struct run *r, uint64_t history_ms)
 {
 	struct client c[NR];
 	struct stage *s;
 
 	memset(r, 0, sizeof(*r));
-	r->opts.history_ms = 1000000;
+	r->opts.history_ms = history_ms;
 	r->d = disk_create();
 	s = rig_create(r->d, &r->opts, NR);
 	for (unsigned int i = 0; i < NR; i++) {
@@ -234,7 +235,7 @@ static unsigned int try(uint64_t epoch, unsigned int seeds, unsigned int fault)
 	struct stage *s;
 	unsigned int bad = 1;
 
-	make_history(&run);
+	make_history(&run, KEPT);
 	run.epoch = epoch;
 	stage_faults = fault;
 	run.from = disk_moment(run.d);
@@ -257,7 +258,7 @@ static void test_refusals(void)
 	struct error err = { 0 };
 	struct stage *s;
 
-	make_history(&run);
+	make_history(&run, KEPT);
 	s = rig_open(run.d, &run.opts, &err);
 	is_int(stage_fence(stage_find(s, "b"), 3, GENERATION, NULL), -ENOENT,
 	       "a partial epoch");
@@ -312,7 +313,7 @@ static void test_files(void)
 	struct stage *s;
 	uint64_t size;
 
-	make_history(&run);
+	make_history(&run, KEPT);
 	run.epoch = 4;
 	s = rig_open(run.d, &run.opts, &err);
 	is_int(stage_fence(stage_find(s, "a"), 4, GENERATION, &err), 0,
@@ -327,6 +328,47 @@ static void test_files(void)
 	for (unsigned int i = 0; i < NR; i++)
 		ok(old_writer_gets(s, names[i], -EIO), "%s: no old writer",
 		   names[i]);
+	stage_close(s);
+	disk_destroy(run.d);
+}
+
+static bool has_lost_segments(struct disk *d)
+{
+	const char *name;
+
+	for (unsigned int i = 0; (name = disk_name(d, i)); i++)
+		if (strstr(name, ".lost"))
+			return true;
+	return false;
+}
+
+/* P8: the last one's description is damaged: who else is there looks whole. */
+static void test_missing_member(uint64_t history_ms, const char *how)
+{
+	struct error err = { 0 };
+	struct stage_info info;
+	struct stage *s;
+	uint64_t size;
+	char *block;
+
+	make_history(&run, history_ms);
+	block = disk_data(run.d, RIG_DIR "/c.volume", &size);
+	block[50] ^= 1;
+	s = rig_open(run.d, &run.opts, &err);
+	stage_get_info(stage_find(s, "a"), &info);
+	is_int(info.state, STAGE_ERROR, "two of three, %s: an error", how);
+	ok(strstr(info.error.text, "is that of 3 members"), "which says: %s",
+	   info.error.text);
+	for (uint64_t e = 1; e <= 5; e++)
+		ok(stage_fence(stage_find(s, "a"), e, GENERATION, NULL) < 0,
+		   "no fence at %u", (unsigned int)e);
+	stage_close(s);
+	ok(!has_lost_segments(run.d), "nothing of the log is lost");
+	disk_data(run.d, RIG_DIR "/c.volume", &size)[50] ^= 1;
+	s = rig_open(run.d, &run.opts, &err);
+	for (unsigned int i = 0; i < NR; i++)
+		ok(shows_all(stage_find(s, names[i]), &run.m[i]),
+		   "%s is whole when that is put right", names[i]);
 	stage_close(s);
 	disk_destroy(run.d);
 }
@@ -349,6 +391,8 @@ int main(int argc, char **argv)
 	test_refusals();
 	test_member_without_image();
 	test_files();
+	test_missing_member(KEPT, "nothing applied");
+	test_missing_member(0, "all applied");
 	test_cuts();
 	return tap_done();
 }
