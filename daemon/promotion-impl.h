@@ -17,11 +17,12 @@ int promotion_make_records(const struct daemon *daemon,
 			   struct promotion_record **all, unsigned int *nr,
 			   struct error *err);
 
-/* T7: is it @leader, or does it go with it? */
+/* T7: is it @leader, or does it go with it? T5: not one that is given up. */
 static inline bool promotion_is_of(const struct promotion *p,
 				   const struct promotion *leader)
 {
-	return p == leader || p->leader == leader;
+	return p == leader ||
+	       (p->leader == leader && p->state != PROMOTION_ENDING);
 }
 
 /* With all that go with it. */

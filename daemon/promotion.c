@@ -107,33 +107,16 @@ static int gather(struct promotion *p)
 	unsigned int nr = 1;
 
 	for (struct promotion *o = p->daemon->promotions; o; o = o->next)
-		nr += o->leader == p;
+		nr += o != p && promotion_is_of(o, p);
 	p->all = calloc(nr, sizeof(*p->all));
 	if (!p->all)
 		return -ENOMEM;
 	p->all[0] = &p->record;
 	p->nr = 1;
 	for (struct promotion *o = p->daemon->promotions; o; o = o->next)
-		if (o->leader == p)
+		if (o != p && promotion_is_of(o, p))
 			p->all[p->nr++] = &o->record;
 	return 0;
-}
-
-static bool is_at_rest(const struct promotion *p)
-{
-	return p->state == PROMOTION_DONE || p->state == PROMOTION_FAILED;
-}
-
-/* Those that went with it once go with it again. */
-static void join(struct promotion *leader)
-{
-	const struct promotion_record *r = &leader->record;
-
-	for (struct promotion *p = leader->daemon->promotions; p; p = p->next)
-		if (p != leader && !p->run.is_dry && is_at_rest(p) &&
-		    !strcmp(p->record.leader, r->volume) &&
-		    p->record.generation == r->generation)
-			p->leader = leader;
 }
 
 /* It has ended: each goes its way, or is forgotten, if nothing was begun. */
@@ -425,21 +408,13 @@ static void again(struct promotion *p, const struct promotion_request *q,
 	part(p);
 }
 
-/* The one that leads, if it is asked for all of them. */
+/* T7: the one that leads it; when it has been DONE, itself. */
 static struct promotion *find_leader(const struct daemon *daemon,
-				     const struct promotion_request *q)
+				     const char *volume)
 {
-	struct promotion *p = promotion_find(daemon, q->volume), *leader;
+	struct promotion *p = promotion_find(daemon, volume);
 
-	if (!p || p->leader)
-		return p ? p->leader : NULL;
-	leader = q->is_group && is_at_rest(p) && p->record.leader[0] ?
-		 promotion_find(daemon, p->record.leader) : NULL;
-	if (!leader || !is_at_rest(leader) ||
-	    leader->record.generation != p->record.generation)
-		return p;
-	join(leader);
-	return leader;
+	return p && p->leader ? p->leader : p;
 }
 
 /* The one that leads is the first. NULL: no memory. */
@@ -471,7 +446,7 @@ static struct promotion *create(struct daemon *daemon,
 void promotion_start(struct daemon *daemon, const struct promotion_request *q,
 		     promotion_done_fn *done, void *arg)
 {
-	struct promotion *p = find_leader(daemon, q);
+	struct promotion *p = find_leader(daemon, q->volume);
 	struct promotion_record *all;
 	struct error err = { 0 };
 	unsigned int nr;

@@ -21,10 +21,10 @@
  * T4 what was given up is never promoted again: the fence in the stage says so,
  *    durably, before the record does.
  * T5 one that was given up is ENDING, whatever ends meanwhile, until its device
- *    is gone; then its record goes (promotion-end.c).
+ *    is gone; then its record goes (promotion-end.c). It is in no other's run.
  * T7 (S7) Volumes of one group have one run, that of their leader; their states
- *    are one until it is DONE. From then on each is by itself. A group is never
- *    promoted in parts.
+ *    are one until it is DONE. From then on each is by itself, also when it is
+ *    asked for again. A group is never promoted in parts.
  *
  * All on the main thread.
  */

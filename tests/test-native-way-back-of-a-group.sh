@@ -89,7 +89,21 @@ start_b
 for v in $members; do
 	check "now $v is superseded at B" wait_until 30 eval \
 		'[ "$(b rpc-call get '$v' state)" = superseded ]'
-	check "  and can be given up in its turn" b replicactl resolve $v \
+done
+
+# T5: what is being given up goes with no other, whatever was asked before.
+refuses "another epoch than it was promoted at" "promoted already" \
+	b replicactl failover c --group --force --epoch 999
+touch "$site_b/stays"
+refuses "c is given up, but its device stays" "could not be removed" \
+	b replicactl resolve c --keep peer
+check "a is asked for again" b replicactl failover a --group --force
+is "  c is given up all the same" "$(step_of c)" given-up
+refuses "  and does not come back" "being given up" \
+	b replicactl failover c --group --force
+rm "$site_b/stays"
+for v in $members; do
+	check "$v can be given up in its turn" b replicactl resolve $v \
 		--keep peer
 done
 is "then B is no primary any more" "$(ls "$site_b/state/promotions")" ""
