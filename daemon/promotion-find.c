@@ -104,6 +104,131 @@ static int set_metadata(const struct promotion_request *q,
 	return 0;
 }
 
+/* --- whose record was lost (P5) ------------------------------------------- */
+
+/* F5. As a fence is found, so is the group: -EBADMSG, or why not. */
+static int look_at_group(const char *dir, const char *volume,
+			 struct stage_members *m, struct stage_fence *f,
+			 struct error *err)
+{
+	int ret = stage_members_list(dir, volume, m, err);
+
+	if (ret)
+		return ret;
+	ret = m->first[0] ? stage_fence_peek(dir, m->first, f, err) :
+	      error_set(err, -EBADMSG, "%.60s: its group has no first member",
+			volume);
+	if (ret)
+		stage_members_clear(m);
+	return ret;
+}
+
+bool promotion_is_unfenced(const struct promotion_record *r)
+{
+	struct stage_members m;
+	struct stage_fence f;
+
+	if (look_at_group(r->dir, r->volume, &m, &f, NULL))
+		return false;
+	stage_members_clear(&m);
+	return f.phase == STAGE_PHASE_OPEN;
+}
+
+static bool is_lost(const struct daemon *daemon, const char *dir,
+		    const char *name)
+{
+	return !promotion_find(daemon, name) && !was_given_up(dir, name);
+}
+
+/* What is the same for all of a group; the run asks the stage for the rest. */
+static void fill_lost(const struct daemon *daemon,
+		      const struct promotion_record *of, const char *name,
+		      struct promotion_record *r)
+{
+	if (!promotion_load(daemon->config.state_dir, name, r) &&
+	    r->generation == of->generation)
+		return;
+	*r = *of;
+	r->is_lost = true;
+	r->salvage[0] = 0;
+	snprintf(r->volume, sizeof(r->volume), "%.40s", name);
+	if (strcmp(of->metadata, "none") &&
+	    snprintf(r->metadata, sizeof(r->metadata), "%s/%s.meta", r->dir,
+		     r->volume) >= PATH_MAX)
+		strcpy(r->metadata, "none");
+}
+
+int promotion_find_lost(const struct daemon *daemon,
+			const struct promotion_record *of,
+			struct promotion_record **all, unsigned int *nr,
+			struct error *err)
+{
+	struct stage_members m;
+	struct stage_fence f;
+	int ret = look_at_group(of->dir, of->volume, &m, &f, err);
+
+	*all = NULL;
+	*nr = 0;
+	if (ret)
+		return ret;
+	if (f.phase != STAGE_PHASE_OPEN &&
+	    f.header.generation == of->generation) {
+		*all = calloc(m.nr, sizeof(**all));
+		ret = *all ? 0 : error_set(err, -ENOMEM, "no memory");
+	}
+	for (unsigned int i = 0; *all && i < m.nr; i++)
+		if (is_lost(daemon, of->dir, m.names[i]))
+			fill_lost(daemon, of, m.names[i], &(*all)[(*nr)++]);
+	stage_members_clear(&m);
+	return ret;
+}
+
+bool promotion_lacks(const struct daemon *daemon,
+		     const struct promotion_record *r,
+		     char name[STAGE_NAME_LEN])
+{
+	struct stage_members m;
+	struct stage_fence f;
+	bool is_any = false;
+
+	if (look_at_group(r->dir, r->volume, &m, &f, NULL))
+		return false;
+	for (unsigned int i = 0; f.phase >= STAGE_PHASE_LEFT &&
+	     f.header.generation == r->generation && i < m.nr; i++) {
+		if (daemon_find(daemon, m.names[i]) ||
+		    !is_lost(daemon, r->dir, m.names[i]))
+			continue;
+		memcpy(name, m.names[i], sizeof(m.names[i]));
+		is_any = true;
+	}
+	stage_members_clear(&m);
+	return is_any;
+}
+
+/*
+ * Those that have left are by themselves (T7): of them, the one that is asked
+ * for, and with --group whoever else has no promotion here.
+ */
+static int keep_lost(const struct daemon *daemon,
+		     const struct promotion_request *q, const char *dir,
+		     struct stage_members *m, struct error *err)
+{
+	struct stage_fence f = { 0 };
+	unsigned int nr = 0;
+	int ret = m->nr > 1 ? stage_fence_peek(dir, m->first, &f, err) : 0;
+
+	if (ret || f.phase < STAGE_PHASE_LEFT)
+		return ret;
+	for (unsigned int i = 0; i < m->nr; i++)
+		if (!strcmp(m->names[i], q->volume) ||
+		    (q->is_group && !daemon_find(daemon, m->names[i]) &&
+		     is_lost(daemon, dir, m->names[i])))
+			memmove(m->names[nr++], m->names[i],
+				sizeof(m->names[i]));
+	m->nr = nr;
+	return 0;
+}
+
 /* --- who goes with it ----------------------------------------------------- */
 
 static int check_name(const struct daemon *daemon, const char *name,
@@ -173,13 +298,14 @@ int promotion_make_records(const struct daemon *daemon,
 		ret = stage_members_list(first.dir, q->volume, &m, err);
 	if (ret)
 		return ret;
+	ret = keep_lost(daemon, q, first.dir, &m, err);
 	*nr = m.nr;
 	*all = calloc(m.nr, sizeof(**all));
-	if (*all) {
+	if (!*all)
+		ret = error_set(err, -ENOMEM, "no memory");
+	if (!ret) {
 		**all = first;
 		ret = fill(daemon, q, &m, *all, err);
-	} else {
-		ret = error_set(err, -ENOMEM, "no memory");
 	}
 	if (ret)
 		free(*all);

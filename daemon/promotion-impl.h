@@ -17,6 +17,26 @@ int promotion_make_records(const struct daemon *daemon,
 			   struct promotion_record **all, unsigned int *nr,
 			   struct error *err);
 
+/*
+ * P5: those of the group of @of that have no record here, though the stage is
+ * fenced as @of says. @all: NULL if there are none; to be freed.
+ */
+int promotion_find_lost(const struct daemon *daemon,
+			const struct promotion_record *of,
+			struct promotion_record **all, unsigned int *nr,
+			struct error *err);
+
+/* Its stage says, for certain, that its group was not fenced. */
+bool promotion_is_unfenced(const struct promotion_record *r);
+
+/*
+ * One of its group that has left with it, and has no promotion here. False:
+ * none, as far as the stage tells.
+ */
+bool promotion_lacks(const struct daemon *daemon,
+		     const struct promotion_record *r,
+		     char name[STAGE_NAME_LEN]);
+
 /* T7: is it @leader, or does it go with it? T5: not one that is given up. */
 static inline bool promotion_is_of(const struct promotion *p,
 				   const struct promotion *leader)

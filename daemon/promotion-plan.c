@@ -128,6 +128,33 @@ static int adopt_fence(struct promotion_work *w, const struct stage_fence *f)
 	return 0;
 }
 
+static int adopt_lost(struct promotion_work *w)
+{
+	struct promotion_record *r = w->r;
+	const struct promotion_record known = *r;
+	struct stage_fence f;
+	int ret;
+
+	if (!r->is_lost)
+		return 0;
+	stage_get_fence(w->v, &f);
+	if (f.header.generation != r->generation)
+		return error_set(w->err, -EIO, "%s: the record of its failover "
+				 "was lost, and its stage has another",
+				 r->volume);
+	ret = adopt_fence(w, &f);
+	r->old_generation = f.header.ancestors[0].generation;
+	r->last_clean = known.last_clean;
+	r->last_partial = known.last_partial;
+	r->begun_at = known.begun_at;
+	return ret;
+}
+
+int promotion_adopt_lost(struct promotion_work *w)
+{
+	return promotion_for_each(w, adopt_lost);
+}
+
 static int add_length(void *arg, uint64_t off, uint64_t len)
 {
 	*(uint64_t *)arg += len;
@@ -165,7 +192,11 @@ static int check_space(struct promotion_work *w)
 int promotion_check_members(struct promotion_work *w)
 {
 	struct stage_info info;
+	struct stage_fence f;
 
+	stage_get_fence(w->v, &f);
+	if (f.phase >= STAGE_PHASE_LEFT)
+		return 0;
 	stage_get_info(w->v, &info);
 	if (info.header.seq && info.header.members != info.nr_members)
 		return error_set(w->err, -EIO, "%s: group %.60s has %u "

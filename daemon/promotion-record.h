@@ -48,7 +48,8 @@ struct promotion_record {
 	uint64_t begun_at;		/* ns since 1970 */
 	uint64_t dropped_bytes;		/* that were here, above the epoch */
 	enum promotion_step step;
-	bool is_begun;			/* not in the file: there is one */
+	bool is_begun;			/* not in the file: there is one, … */
+	bool is_lost;			/* … or was: the stage tells it */
 };
 
 const char *promotion_step_name(enum promotion_step step);

@@ -27,7 +27,10 @@ void promotion_select(struct promotion_work *w, unsigned int i);
 int promotion_for_each(struct promotion_work *w,
 		       int (*each)(struct promotion_work *w));
 
-/* P8: are those all that its stage has in the group? */
+/* P5: fills the records that were lost. */
+int promotion_adopt_lost(struct promotion_work *w);
+
+/* P8: are those all that its stage has in the group, if it has it still? */
 int promotion_check_members(struct promotion_work *w);
 
 /* Fills the records: what is to be done. Nothing is changed. */

@@ -14,7 +14,8 @@
  * P4 The device is made last: nobody can write before tracking is on, and a
  *    base that the stage still has open is never written by another.
  * P5 What the stage says of a fence that is there counts more than the record,
- *    which may have been lost.
+ *    which may have been lost: if only some of a group's were, they are made
+ *    again by it, at the step of the others; one that has left goes by itself.
  * P6 before-promote is run while the stage is served: it may take long. So
  *    there is a plan before it, of what could refuse without it, and another
  *    after it: the epoch may be a newer one then.
@@ -390,6 +391,7 @@ static int save(struct promotion_work *w, struct promotion_record *r,
 		return error_set(w->err, ret, "%.200s/promotions/%s.json: %s",
 				 state_dir, r->volume, strerror(-ret));
 	r->is_begun = true;
+	r->is_lost = false;
 	return 0;
 }
 
@@ -478,6 +480,15 @@ static int run_new(struct promotion_work *w)
 	return ret ? ret : run_steps(w);
 }
 
+static bool needs_stage(const struct promotion_work *w)
+{
+	bool needs = w->run->is_new || w->r->step < PROMOTION_LEFT;
+
+	for (unsigned int i = 0; i < w->nr; i++)
+		needs |= w->all[i]->is_lost;
+	return needs;
+}
+
 int promotion_run(const struct promotion_run *run,
 		  struct promotion_record *const *all, unsigned int nr,
 		  struct error *err)
@@ -488,8 +499,10 @@ int promotion_run(const struct promotion_run *run,
 
 	promotion_select(&w, 0);
 	w.is_again = !run->is_new && w.r->step >= PROMOTION_LEFT;
-	if (run->is_new || w.r->step < PROMOTION_LEFT)
+	if (needs_stage(&w))
 		ret = open_stage(&w);
+	if (!ret)
+		ret = promotion_adopt_lost(&w);
 	if (!ret)
 		ret = run->is_new ? run_new(&w) : run_steps(&w);
 	stage_close(w.stage);

@@ -370,6 +370,140 @@ static void go(struct promotion *p)
 		take_stage(p);
 }
 
+/* --- whose run it is (T7) ------------------------------------------------- */
+
+static struct promotion *named_leader(const struct promotion *p)
+{
+	struct promotion *leader = p->record.leader[0] ?
+		promotion_find(p->daemon, p->record.leader) : NULL;
+
+	return leader && leader->record.generation == p->record.generation ?
+	       leader : NULL;
+}
+
+/* It cannot run without the one that leads it. */
+static bool has_no_leader(const struct promotion *p)
+{
+	return p->record.leader[0] && p->record.step < PROMOTION_ACTIVE &&
+	       !named_leader(p);
+}
+
+/* It goes on when it is asked for. */
+static bool is_at_rest(const struct promotion *p)
+{
+	return !p->run.is_dry && p->state == PROMOTION_FAILED;
+}
+
+/*
+ * P7: it was killed before the leader's was written, or after it had gone. One
+ * that is there, and cannot be read now, is no reason.
+ */
+static bool is_orphan(const struct promotion *p)
+{
+	struct promotion_record r;
+	int err;
+
+	if (!has_no_leader(p) || p->record.step != PROMOTION_BEGUN)
+		return false;
+	err = promotion_load(p->run.state_dir, p->record.leader, &r);
+	return (err == -ENOENT ||
+		(!err && r.generation != p->record.generation)) &&
+	       promotion_is_unfenced(&p->record);
+}
+
+static void drop_orphan(struct promotion *p)
+{
+	const char *volume = p->record.volume;
+	int err = promotion_remove(p->run.state_dir, volume);
+
+	if (err)
+		log_err(volume, "the record of a failover that was not begun "
+			"cannot be removed: %s", strerror(-err));
+	promotion_drop(p);
+}
+
+/* P5 */
+static void find_lost(struct promotion *p)
+{
+	const struct promotion_record *r = &p->record;
+	struct promotion_record *all;
+	struct error err = { 0 };
+	unsigned int nr;
+
+	if (!r->leader[0] || r->step >= PROMOTION_ACTIVE ||
+	    (p != named_leader(p) && named_leader(p)))
+		return;
+	if (promotion_find_lost(p->daemon, r, &all, &nr, &err))
+		log_err(r->volume, "failover: %s", err.text);
+	for (unsigned int i = 0; i < nr; i++) {
+		struct promotion *o = add(p->daemon, &all[i]);
+
+		if (!o) {
+			log_err(all[i].volume, "failover: no memory");
+			continue;
+		}
+		o->state = PROMOTION_FAILED;
+		if (all[i].is_lost)
+			log_warn(o->record.volume, "the record of its failover "
+				 "was lost: it is made again by the stage");
+	}
+	free(all);
+}
+
+static void tell_no_leader(struct promotion *p)
+{
+	error_clear(&p->error);
+	error_set(&p->error, -EIO, "%s: goes with %s, and the record of that "
+		  "one's failover cannot be read: put right what the log "
+		  "names, or %.150s/promotions/%s.json; then start replicad "
+		  "again", p->record.volume, p->record.leader,
+		  p->run.state_dir, p->record.leader);
+}
+
+/* T5, T7 */
+static void find_place(struct promotion *p)
+{
+	struct promotion *leader = named_leader(p);
+
+	if (promotion_was_given_up(p))
+		p->state = PROMOTION_ENDING;
+	else if (has_no_leader(p))
+		tell_no_leader(p);
+	else if (leader && leader != p &&
+		 leader->record.step < PROMOTION_ACTIVE)
+		p->leader = leader;
+}
+
+/* Of those that rest: at first, all that there are. */
+static void find_places(struct daemon *daemon)
+{
+	struct promotion *next;
+
+	for (struct promotion *p = daemon->promotions; p; p = p->next)
+		if (is_at_rest(p))
+			find_lost(p);
+	for (struct promotion *p = daemon->promotions; p; p = next) {
+		next = p->next;
+		if (is_at_rest(p) && is_orphan(p))
+			drop_orphan(p);
+	}
+	for (struct promotion *p = daemon->promotions; p; p = p->next)
+		if (is_at_rest(p))
+			find_place(p);
+}
+
+/* Asked for: the one that leads it, or itself. */
+static struct promotion *find_leader(struct daemon *daemon, const char *volume)
+{
+	struct promotion *p = promotion_find(daemon, volume);
+
+	if (p && is_at_rest(p) && p->record.step < PROMOTION_ACTIVE) {
+		find_places(daemon);
+		p = promotion_find(daemon, volume);
+	}
+	return p && p->leader ? p->leader : p;
+}
+
 /* --- asked for ------------------------------------------------------------ */
 
 static void refuse(promotion_done_fn *done, void *arg, const struct error *err)
@@ -390,6 +524,8 @@ static void again(struct promotion *p, const struct promotion_request *q,
 	else if (p->state == PROMOTION_WAITING || p->state == PROMOTION_RUNNING)
 		error_set(&err, -EBUSY, "%s: a failover is under way",
 			  q->volume);
+	else if (has_no_leader(p))
+		error_set(&err, p->error.code, "%s", p->error.text);
 	else if (q->wish.at_ns || (q->wish.epoch &&
 				   q->wish.epoch != p->record.epoch))
 		error_set(&err, -EEXIST, "%s: was promoted already, as of "
@@ -406,15 +542,6 @@ static void again(struct promotion *p, const struct promotion_request *q,
 	}
 	answer(p);
 	part(p);
-}
-
-/* T7: the one that leads it; when it has been DONE, itself. */
-static struct promotion *find_leader(const struct daemon *daemon,
-				     const char *volume)
-{
-	struct promotion *p = promotion_find(daemon, volume);
-
-	return p && p->leader ? p->leader : p;
 }
 
 /* The one that leads is the first. NULL: no memory. */
@@ -447,19 +574,25 @@ void promotion_start(struct daemon *daemon, const struct promotion_request *q,
 		     promotion_done_fn *done, void *arg)
 {
 	struct promotion *p = find_leader(daemon, q->volume);
+	struct promotion_request rest = *q;
 	struct promotion_record *all;
+	char lost[STAGE_NAME_LEN];
 	struct error err = { 0 };
 	unsigned int nr;
 
-	if (p) {
+	if (p && q->is_group && p->state == PROMOTION_DONE &&
+	    promotion_lacks(daemon, &p->record, lost)) {
+		rest.volume = lost;
+		rest.dir = p->record.dir;
+	} else if (p) {
 		again(p, q, done, arg);
 		return;
 	}
-	if (promotion_make_records(daemon, q, &all, &nr, &err)) {
+	if (promotion_make_records(daemon, &rest, &all, &nr, &err)) {
 		refuse(done, arg, &err);
 		return;
 	}
-	p = create(daemon, q, all, nr);
+	p = create(daemon, &rest, all, nr);
 	free(all);
 	if (!p) {
 		error_set(&err, -ENOMEM, "no memory");
@@ -477,48 +610,19 @@ static void load(void *arg, const char *volume)
 {
 	struct daemon *daemon = arg;
 	struct promotion_record record;
+	struct promotion *p;
 	int err = promotion_load(daemon->config.state_dir, volume, &record);
 
-	if (err)
+	if (err) {
 		log_err(volume, "the record of its failover cannot be read: "
 			"%s", strerror(-err));
-	else if (!add(daemon, &record))
+		return;
+	}
+	p = add(daemon, &record);
+	if (p)
+		p->state = PROMOTION_FAILED;	/* until it goes on */
+	else
 		log_err(volume, "failover: no memory");
-}
-
-/* P7: it was killed before the leader's was written, or after it had gone. */
-static bool is_orphan(const struct promotion *p, const struct promotion *leader)
-{
-	return !leader && p->record.leader[0] &&
-	       p->record.step == PROMOTION_BEGUN;
-}
-
-static void drop_orphan(struct promotion *p)
-{
-	const char *volume = p->record.volume;
-	int err = promotion_remove(p->run.state_dir, volume);
-
-	if (err)
-		log_err(volume, "the record of a failover that was not begun "
-			"cannot be removed: %s", strerror(-err));
-	promotion_drop(p);
-}
-
-/* T5, T7 */
-static void find_place(struct promotion *p)
-{
-	struct promotion *leader = p->record.leader[0] ?
-		promotion_find(p->daemon, p->record.leader) : NULL;
-
-	if (leader && leader->record.generation != p->record.generation)
-		leader = NULL;
-	if (is_orphan(p, leader))
-		drop_orphan(p);
-	else if (promotion_was_given_up(p))
-		p->state = PROMOTION_ENDING;
-	else if (leader && leader != p &&
-		 leader->record.step < PROMOTION_ACTIVE)
-		p->leader = leader;
 }
 
 void promotions_start(struct daemon *daemon)
@@ -526,13 +630,11 @@ void promotions_start(struct daemon *daemon)
 	struct promotion *next;
 
 	promotion_each(daemon->config.state_dir, load, daemon);
+	find_places(daemon);
 	for (struct promotion *p = daemon->promotions; p; p = next) {
 		next = p->next;
-		find_place(p);
-	}
-	for (struct promotion *p = daemon->promotions; p; p = next) {
-		next = p->next;
-		if (p->state == PROMOTION_ENDING || p->leader)
+		if (p->state == PROMOTION_ENDING || p->leader ||
+		    has_no_leader(p))
 			continue;
 		if (p->record.step < PROMOTION_LEFT)
 			log_info(p->record.volume, "failover: it goes on");

@@ -59,6 +59,8 @@ static int look_at(void *arg, const char *file)
 	}
 	if (ret || memcmp(b.log_id, l->of.log_id, sizeof(b.log_id)))
 		return 0;
+	if (!b.member)
+		memcpy(l->m->first, name, sizeof(name));
 	return add(l->m, name);
 }
 

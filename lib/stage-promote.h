@@ -69,6 +69,7 @@ int stage_fence_finish(struct stage_volume *v, struct error *err);
 
 struct stage_members {
 	char group[STAGE_NAME_LEN];
+	char first[STAGE_NAME_LEN];	/* whose fence is that of all; "" */
 	char (*names)[STAGE_NAME_LEN];	/* ascending */
 	unsigned int nr;
 };
