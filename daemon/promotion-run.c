@@ -429,6 +429,21 @@ static void remove_records(struct promotion_work *w)
 	}
 }
 
+/*
+ * It is refused, and has left nothing behind. What is known of a write that
+ * failed is that it may be there: who cannot remove that has been begun.
+ */
+static int begin(struct promotion_work *w)
+{
+	int ret = note(w, PROMOTION_BEGUN);			/* P1 */
+
+	for (unsigned int i = 0; ret && i < w->nr; i++)
+		w->all[i]->is_begun = true;
+	if (ret)
+		remove_records(w);
+	return ret;
+}
+
 /* P1. What was refused now will be at each start. */
 static void drop_refused(struct promotion_work *w, int code)
 {
@@ -476,7 +491,7 @@ static int run_new(struct promotion_work *w)
 	if (has_to_ask(w->run))
 		return error_set(w->err, -EINPROGRESS, "not asked yet");
 	w->is_again = has_left(w);
-	ret = note(w, PROMOTION_BEGUN);				/* P1 */
+	ret = begin(w);
 	return ret ? ret : run_steps(w);
 }
 

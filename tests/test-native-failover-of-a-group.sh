@@ -36,6 +36,14 @@ refuses "an epoch that is not there" "no image of epoch" \
 check "which has left nothing" eval \
 	'[ -z "$(ls "$site_b/state/promotions" 2>/dev/null)" ]'
 wait_until 30 serves p
+
+# The record of the one that leads cannot be written, that of the other could.
+mkdir -p "$site_b/state/promotions/a.json.new"
+refuses "a record that cannot be written" "promotions/a.json: " \
+	b replicactl failover c --group --force
+rmdir "$site_b/state/promotions/a.json.new"
+is "  leaves none behind" "$(ls "$site_b/state/promotions")" ""
+wait_until 30 serves p
 kill_pid $b_pid
 cp -a "$site_b" "$scratch_dir/kept"
 
