@@ -170,6 +170,7 @@ static int note(struct promotion *p, struct error *err)
 				 r.volume, strerror(-ret));
 	p->record = r;
 	set_ending(p);
+	hooks_waive(p->run.hooks, HOOK_AFTER_PROMOTE, r.volume);
 	tell_step(p->daemon, "ending-noted");
 	return 0;
 }

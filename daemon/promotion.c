@@ -460,6 +460,27 @@ static void tell_no_leader(struct promotion *p)
 		  p->run.state_dir, p->record.leader);
 }
 
+struct debt {
+	const char *volume;
+	bool is_owed;
+};
+
+static void note_debt(void *arg, const char *volume)
+{
+	struct debt *d = arg;
+
+	d->is_owed |= !strcmp(volume, d->volume);
+}
+
+/* The hook of a group is run when the devices of all are there. */
+static bool owes_hook(const struct promotion *p)
+{
+	struct debt d = { .volume = p->record.volume };
+
+	hooks_each_owed(p->run.hooks, HOOK_AFTER_PROMOTE, note_debt, &d);
+	return d.is_owed;
+}
+
 /* T5, T7 */
 static void find_place(struct promotion *p)
 {
@@ -469,8 +490,9 @@ static void find_place(struct promotion *p)
 		p->state = PROMOTION_ENDING;
 	else if (has_no_leader(p))
 		tell_no_leader(p);
-	else if (leader && leader != p &&
-		 leader->record.step < PROMOTION_ACTIVE)
+	else if (leader && leader != p && is_at_rest(leader) &&
+		 !promotion_was_given_up(leader) &&
+		 (leader->record.step < PROMOTION_ACTIVE || owes_hook(leader)))
 		p->leader = leader;
 }
 
@@ -497,7 +519,7 @@ static struct promotion *find_leader(struct daemon *daemon, const char *volume)
 {
 	struct promotion *p = promotion_find(daemon, volume);
 
-	if (p && is_at_rest(p) && p->record.step < PROMOTION_ACTIVE) {
+	if (p && is_at_rest(p) && !p->leader) {
 		find_places(daemon);
 		p = promotion_find(daemon, volume);
 	}
