@@ -23,8 +23,9 @@
  * T5 one that was given up is ENDING, whatever ends meanwhile, until its device
  *    is gone; then its record goes (promotion-end.c). It is in no other's run.
  * T7 (S7) Volumes of one group have one run, that of their leader; their states
- *    are one until it is DONE, and has run the hook of all. From then on each is by itself, also when it is
- *    asked for again. A group is never promoted in parts.
+ *    are one until it is DONE, and has run the hook of all. From then on each
+ *    is by itself, also when it is asked for again. A group is never promoted
+ *    in parts.
  *
  * All on the main thread.
  */
