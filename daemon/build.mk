@@ -23,7 +23,8 @@ replicad-y += xfer.o limit.o
 replicad-y += batch.o pump.o pump-read.o pump-compare.o pump-park.o spool.o
 replicad-y += window.o compare.o verify.o verify-read.o
 replicad-y += metadata-file.o salvage-file.o loop.o methods-failover.o lineage.o resolve.o
-replicad-y += promotion.o promotion-run.o promotion-record.o promotion-end.o activation.o
+replicad-y += promotion-find.o promotion-status.o
+replicad-y += promotion.o promotion-run.o promotion-plan.o promotion-record.o promotion-end.o activation.o
 replicad-y += activation-ask.o giving-up.o resolve-look.o
 replicad-y += notify.o watchdog.o
 # Objects of nbdkit's plugin.

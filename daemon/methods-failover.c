@@ -96,6 +96,7 @@ void do_failover(struct request *request)
 		.dir = text_of(request, "dir"),
 		.metadata = text_of(request, "metadata"),
 		.is_dry = is_set(request, "dry_run"),
+		.is_group = is_set(request, "group"),
 	};
 	struct error err = { 0 };
 

@@ -146,6 +146,16 @@ static int retire_all(struct daemon *daemon, const char *volume,
 	return ret;
 }
 
+/* T5, T7: no run has it, nor is it one that leads. */
+static void set_ending(struct promotion *p)
+{
+	for (struct promotion *o = p->daemon->promotions; o; o = o->next)
+		if (o->leader == p)
+			o->leader = NULL;
+	p->leader = NULL;
+	p->state = PROMOTION_ENDING;
+}
+
 /* T6 */
 static int note(struct promotion *p, struct error *err)
 {
@@ -159,7 +169,8 @@ static int note(struct promotion *p, struct error *err)
 		return error_set(err, ret, "%s: the record of its failover: %s",
 				 r.volume, strerror(-ret));
 	p->record = r;
-	p->state = PROMOTION_ENDING;
+	set_ending(p);
+	hooks_waive(p->run.hooks, HOOK_AFTER_PROMOTE, r.volume);
 	tell_step(p->daemon, "ending-noted");
 	return 0;
 }

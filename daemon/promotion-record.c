@@ -64,6 +64,10 @@ static json_t *encode(const struct promotion_record *r)
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		json_object_set_new(root, numbers[i].key,
 				    json_integer(numbers[i].value));
+	if (r->leader[0]) {
+		json_object_set_new(root, "group", json_string(r->group));
+		json_object_set_new(root, "leader", json_string(r->leader));
+	}
 	json_object_set_new(root, "generation", hex(r->generation));
 	json_object_set_new(root, "old_generation", hex(r->old_generation));
 	return root;
@@ -153,9 +157,19 @@ static int get_step(const json_t *root, enum promotion_step *step)
 	return -EBADMSG;
 }
 
+static int get_group(const json_t *root, struct promotion_record *r)
+{
+	if (!json_object_get(root, "leader"))
+		return 0;
+	return get_text(root, "group", r->group, sizeof(r->group)) ||
+	       get_text(root, "leader", r->leader, sizeof(r->leader)) ||
+	       !volume_name_is_valid(r->leader) ? -EBADMSG : 0;
+}
+
 static int decode(const json_t *root, struct promotion_record *r)
 {
 	return get_texts(root, r) || get_step(root, &r->step) ||
+	       get_group(root, r) ||
 	       get_number(root, "bytes", &r->bytes) ||
 	       get_number(root, "epoch", &r->epoch) ||
 	       get_number(root, "cut_time_ns", &r->cut_time) ||

@@ -31,6 +31,9 @@ enum promotion_step {
 
 struct promotion_record {
 	char volume[PROMOTION_NAME_LEN];
+	char group[STAGE_NAME_LEN];	/* that it left with others, … */
+	char leader[PROMOTION_NAME_LEN];	/* … of which this one led
+					 * (P7); "" = it was alone */
 	char pair[PAIRING_NAME_LEN];	/* whose server has the stage; "" = none */
 	char dir[PATH_MAX];		/* of the stage */
 	char base[STAGE_PATH_LEN];
@@ -45,7 +48,8 @@ struct promotion_record {
 	uint64_t begun_at;		/* ns since 1970 */
 	uint64_t dropped_bytes;		/* that were here, above the epoch */
 	enum promotion_step step;
-	bool is_begun;			/* not in the file: there is one */
+	bool is_begun;			/* not in the file: there is one, … */
+	bool is_lost;			/* … or was: the stage tells it */
 };
 
 const char *promotion_step_name(enum promotion_step step);

@@ -14,19 +14,25 @@
  * P4 The device is made last: nobody can write before tracking is on, and a
  *    base that the stage still has open is never written by another.
  * P5 What the stage says of a fence that is there counts more than the record,
- *    which may have been lost.
+ *    which may have been lost: if only some of a group's were, they are made
+ *    again by it, at the step of the others; one that has left goes by itself.
  * P6 before-promote is run while the stage is served: it may take long. So
  *    there is a plan before it, of what could refuse without it, and another
  *    after it: the epoch may be a newer one then.
+ * P7 (S7) Volumes of a group go together: one epoch, one generation, one run.
+ *    Each has its record. The leader's is written last, and removed first:
+ *    while it is not there, nothing was begun; until it is ACTIVE, its step is
+ *    that of all. From then on each is a volume like any other.
+ * P8 All that the stage has in the group go, or none: a member without a record
+ *    has no salvage, and no marks.
  */
-#include "promotion-run.h"
+#include "promotion-run-impl.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,38 +41,19 @@
 #include "log.h"
 #include "metadata-file.h"
 #include "salvage-file.h"
-#include "stage-promote.h"
 
 #define PIECE_BYTES	(1U << 20)
-#define SALVAGE_SPARE	(1U << 20)	/* its table, and room for a log */
 #define OPEN_TRIES	50
 #define OPEN_WAIT_US	100000
 
-struct work {
-	const struct promotion_run *run;
-	struct promotion_record *r;
-	struct stage *stage;
-	struct stage_volume *v;
-	bool is_again;			/* the base was let go before */
-	struct error *err;
-};
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
-
 /* For tests that kill us between two lines. */
-static void tell_word(const struct work *w, const char *word)
+static void tell_word(const struct promotion_work *w, const char *word)
 {
 	if (w->run->kernel_ops->note_step)
 		w->run->kernel_ops->note_step(word);
 }
 
-static void tell_step(const struct work *w, const char *when,
+static void tell_step(const struct promotion_work *w, const char *when,
 		      enum promotion_step step)
 {
 	char text[40];
@@ -75,67 +62,32 @@ static void tell_step(const struct work *w, const char *when,
 	tell_word(w, text);
 }
 
-static bool is_none(const char *metadata)
+/* --- of a group ----------------------------------------------------------- */
+
+void promotion_select(struct promotion_work *w, unsigned int i)
 {
-	return !strcmp(metadata, "none");
+	w->r = w->all[i];
+	w->v = w->stage ? stage_find(w->stage, w->r->volume) : NULL;
 }
 
-/* --- choosing ------------------------------------------------------------- */
-
-static const struct stage_epoch *find(const struct history *h,
-				      const struct promotion_wish *wish)
+int promotion_for_each(struct promotion_work *w,
+		       int (*each)(struct promotion_work *w))
 {
-	if (wish->at_ns)
-		return history_find_time(h, wish->at_ns);
-	return history_find(h, wish->epoch ? wish->epoch : UINT64_MAX);
-}
+	int ret = 0;
 
-int promotion_choose(const struct history *h,
-		     const struct promotion_wish *wish,
-		     struct promotion_record *r, struct error *err)
-{
-	const struct stage_epoch *e = find(h, wish);
-
-	if (!e && (wish->epoch || wish->at_ns))
-		return error_set(err, -ENOENT, "%s: the history does not reach "
-				 "back so far", h->name);
-	if (!e)
-		return error_set(err, -ENOENT, "%s: there is no consistent "
-				 "image of it yet", h->name);
-	if (wish->epoch && e->epoch != wish->epoch)
-		return error_set(err, -ENOENT, "%s: there is no image of epoch "
-				 "%" PRIu64 "; the next below is %" PRIu64,
-				 h->name, wish->epoch, e->epoch);
-	r->epoch = e->epoch;
-	r->cut_time = e->cut_time;
-	r->last_clean = h->last_clean;
-	r->last_partial = h->last_partial;
-	r->bytes = h->bytes;
-	r->dropped_bytes = 0;
-	for (size_t i = 0; i < h->nr; i++)
-		if (h->epochs[i].epoch > e->epoch)
-			r->dropped_bytes += h->epochs[i].bytes;
-	return 0;
-}
-
-static int choose(struct work *w)
-{
-	struct history h;
-	int ret = history_read(&h, w->v);
-
-	if (ret)
-		return error_set(w->err, ret, "no memory");
-	ret = h.error.code ? error_set(w->err, h.error.code, "%s",
-				       h.error.text) :
-	      promotion_choose(&h, &w->run->wish, w->r, w->err);
-	history_clear(&h);
+	for (unsigned int i = 0; !ret && i < w->nr; i++) {
+		promotion_select(w, i);
+		ret = each(w);
+	}
+	promotion_select(w, 0);
 	return ret;
 }
 
 /* --- the stage ------------------------------------------------------------ */
 
 /* The server of a replicad that was killed may be on its way out still. */
-static int open_when_free(struct work *w, const struct stage_options *options,
+static int open_when_free(struct promotion_work *w,
+			  const struct stage_options *options,
 			  struct error *why)
 {
 	int ret;
@@ -149,11 +101,29 @@ static int open_when_free(struct work *w, const struct stage_options *options,
 	}
 }
 
-static int open_stage(struct work *w)
+static int find_member(struct promotion_work *w)
+{
+	struct promotion_record *r = w->r;
+	struct stage_info info;
+
+	if (!w->v)
+		return error_set(w->err, -ENOENT, "%.150s: has no volume %s",
+				 r->dir, r->volume);
+	stage_get_info(w->v, &info);
+	snprintf(r->base, sizeof(r->base), "%s", info.base);
+	if (r->group[0] && strcmp(r->group, info.group))
+		return error_set(w->err, -EINVAL, "%s: is in group %.60s, not "
+				 "in %.60s", r->volume, info.group, r->group);
+	if (info.state == STAGE_ERROR)
+		return error_set(w->err, -EIO, "%s: %.200s", r->volume,
+				 info.error.text);
+	return 0;
+}
+
+static int open_stage(struct promotion_work *w)
 {
 	const struct stage_options still = { .is_still = true };
 	struct error why = { 0 };
-	struct stage_info info;
 	int ret = open_when_free(w, &still, &why);
 
 	if (ret == -EBUSY)
@@ -161,123 +131,20 @@ static int open_stage(struct work *w)
 				 "stage: end that nbdkit first", w->r->dir);
 	if (ret)
 		return error_set(w->err, ret, "%s", why.text);
-	w->v = stage_find(w->stage, w->r->volume);
-	if (!w->v)
-		return error_set(w->err, -ENOENT, "%.150s: has no volume %s",
-				 w->r->dir, w->r->volume);
-	stage_get_info(w->v, &info);
-	snprintf(w->r->base, sizeof(w->r->base), "%s", info.base);
-	if (info.state == STAGE_ERROR)
-		return error_set(w->err, -EIO, "%s: %.200s", w->r->volume,
-				 info.error.text);
-	return 0;
-}
-
-static int name_salvage(const struct promotion_record *r, char path[PATH_MAX])
-{
-	return snprintf(path, PATH_MAX, "%s/%s-%" PRIu64 "-%08" PRIx32
-			SALVAGE_SUFFIX, r->dir, r->volume, r->epoch,
-			(uint32_t)r->generation) >= PATH_MAX ?
-	       -ENAMETOOLONG : 0;
-}
-
-/* What a record that was lost knew, as far as the salvage tells it. */
-static void adopt_salvage(struct promotion_record *r)
-{
-	struct salvage s;
-	char path[PATH_MAX];
-
-	r->last_clean = r->epoch;
-	if (name_salvage(r, path) || salvage_open(&s, path, NULL))
-		return;
-	memcpy(r->salvage, path, sizeof(path));
-	r->last_clean = s.info.last_clean;
-	r->last_partial = s.info.last_partial;
-	r->dropped_bytes = s.info.data_bytes;
-	r->begun_at = s.info.time;
-	salvage_close(&s);
-}
-
-/* P5 */
-static int adopt_fence(struct work *w, const struct stage_fence *f)
-{
-	const struct promotion_wish *wish = &w->run->wish;
-	struct promotion_record *r = w->r;
-
-	if (f->phase == STAGE_PHASE_GIVEN_UP)
-		return error_set(w->err, -EINVAL, "%s: was promoted from this "
-				 "stage once, and given up: what it has is old",
-				 r->volume);
-	if (wish->epoch && wish->epoch != f->epoch)
-		return error_set(w->err, -EEXIST, "%s: was promoted already, "
-				 "as of epoch %" PRIu64, r->volume, f->epoch);
-	r->epoch = f->epoch;
-	r->generation = f->header.generation;
-	r->cut_time = f->header.cut_time;
-	r->bytes = f->header.volume_bytes;
-	adopt_salvage(r);
-	return 0;
-}
-
-static int add_length(void *arg, uint64_t off, uint64_t len)
-{
-	*(uint64_t *)arg += len;
-	return 0;
-}
-
-/* L4: before anything is closed. A volume without a way on would be no help. */
-static int check_space(struct work *w)
-{
-	uint64_t need = 0, room;
-	struct statvfs fs;
-	int ret = stage_above(w->v, w->r->epoch, add_length, &need, w->err);
-
-	if (ret || !need)
-		return ret;
-	if (statvfs(w->r->dir, &fs))
-		return error_set(w->err, -errno, "%.200s: %s", w->r->dir,
-				 strerror(errno));
-	need += SALVAGE_SPARE;
-	room = (uint64_t)fs.f_bavail * fs.f_frsize;
-	return room >= need ? 0 :
-	       error_set(w->err, -ENOSPC, "%.150s: the salvage of what is "
-			 "dropped needs %" PRIu64 " bytes there, %" PRIu64
-			 " are free", w->r->dir, need, room);
-}
-
-static int plan(struct work *w)
-{
-	struct promotion_record *r = w->r;
-	struct stage_info info;
-	struct stage_fence f;
-	int ret;
-
-	stage_get_fence(w->v, &f);
-	stage_get_info(w->v, &info);
-	r->begun_at = now_ns();
-	r->old_generation = f.phase == STAGE_PHASE_OPEN ?
-			    info.header.generation :
-			    f.header.ancestors[0].generation;
-	if (!r->generation)			/* P6: the same as before */
-		identity_random(&r->generation, sizeof(r->generation));
-	ret = f.phase == STAGE_PHASE_OPEN ? choose(w) : adopt_fence(w, &f);
-	if (!ret && f.phase == STAGE_PHASE_OPEN)
-		ret = stage_fence_check(w->v, r->epoch, r->generation, w->err);
-	if (!ret && f.phase == STAGE_PHASE_OPEN)
-		ret = check_space(w);
-	if (!ret && f.phase != STAGE_PHASE_LEFT && !is_none(r->metadata))
-		ret = metadata_file_check(r->metadata, &info.header, w->err);
-	return ret;
+	return promotion_for_each(w, find_member);
 }
 
 /* --- steps ---------------------------------------------------------------- */
 
-static int do_fence(struct work *w)
+static int do_fence(struct promotion_work *w)
 {
-	return stage_fence(w->v, w->r->epoch, w->r->generation, w->err);
+	int ret = promotion_check_members(w);			/* P8 */
+
+	return ret ? ret : stage_fence(w->v, w->r->epoch, w->r->generation,
+				       w->err);
 }
 
-static bool has_left(const struct work *w)
+static bool has_left(const struct promotion_work *w)
 {
 	struct stage_fence f;
 
@@ -286,7 +153,7 @@ static bool has_left(const struct work *w)
 }
 
 struct salvaging {
-	struct work *w;
+	struct promotion_work *w;
 	struct salvage_writer *writer;
 	char *buf;
 };
@@ -294,7 +161,7 @@ struct salvaging {
 static int salvage_extent(void *arg, uint64_t off, uint64_t len)
 {
 	struct salvaging *s = arg;
-	struct work *w = s->w;
+	struct promotion_work *w = s->w;
 	int ret = 0;
 
 	while (!ret && len) {
@@ -310,13 +177,14 @@ static int salvage_extent(void *arg, uint64_t off, uint64_t len)
 	return ret;
 }
 
-static int write_salvage(struct work *w, const char *path)
+static int write_salvage(struct promotion_work *w, const char *path)
 {
 	const struct promotion_record *r = w->r;
 	struct salvage_info info = {
 		.volume_bytes = r->bytes, .generation = r->old_generation,
 		.epoch = r->epoch, .last_clean = r->last_clean,
-		.last_partial = r->last_partial, .time = now_ns(),
+		.last_partial = r->last_partial,
+		.time = promotion_now(),
 		.cut_time = r->cut_time,
 	};
 	struct salvaging s = { .w = w, .buf = malloc(PIECE_BYTES) };
@@ -342,7 +210,7 @@ static int note_any(void *arg, uint64_t off, uint64_t len)
 }
 
 /* L4 */
-static int do_salvage(struct work *w)
+static int do_salvage(struct promotion_work *w)
 {
 	struct promotion_record *r = w->r;
 	bool is_any = false;
@@ -354,19 +222,19 @@ static int do_salvage(struct work *w)
 	ret = stage_above(w->v, r->epoch, note_any, &is_any, w->err);
 	if (!is_any)
 		return ret;
-	if (name_salvage(r, r->salvage))
+	if (promotion_name_salvage(r, r->salvage))
 		return error_set(w->err, -ENAMETOOLONG, "%.200s", r->dir);
 	return write_salvage(w, r->salvage);
 }
 
 /* L2 */
-static int do_mark(struct work *w)
+static int do_mark(struct promotion_work *w)
 {
 	struct metadata_file *file = NULL;
 	struct stage_fence f;
 	int ret;
 
-	if (has_left(w) || is_none(w->r->metadata))
+	if (has_left(w) || !promotion_has_metadata(w->r))
 		return 0;
 	stage_get_fence(w->v, &f);
 	ret = metadata_file_begin(&file, w->r->metadata, &f.header, w->err);
@@ -379,46 +247,63 @@ static int do_mark(struct work *w)
 	return ret;
 }
 
-static int do_apply(struct work *w)
+static int do_apply(struct promotion_work *w)
 {
 	return stage_fence_apply(w->v, w->err);
 }
 
-/* P3 */
-static int do_leave(struct work *w)
+static int adopt_identity(struct promotion_work *w)
 {
+	const struct promotion_run *run = w->run;
 	struct stage_fence f;
 	int ret;
 
 	stage_get_fence(w->v, &f);
-	ret = identity_adopt(w->run->state_dir, w->r->volume, &f.header);
-	if (ret)
-		return error_set(w->err, ret, "%.200s/%s.id: %s",
-				 w->run->state_dir, w->r->volume,
-				 strerror(-ret));
-	return stage_fence_finish(w->v, w->err);
+	ret = identity_adopt(run->state_dir, w->r->volume, &f.header);
+	return ret ? error_set(w->err, ret, "%.200s/%s.id: %s", run->state_dir,
+			       w->r->volume, strerror(-ret)) : 0;
 }
 
-static struct hook_call hook_of(const struct promotion_record *r,
-				enum hook hook)
+/* P3, P8 */
+static int do_leave(struct promotion_work *w)
 {
-	struct hook_call c = {
-		.hook = hook, .epoch = r->epoch, .generation = r->generation,
-	};
+	int ret = promotion_check_members(w);
 
-	snprintf(c.volume, sizeof(c.volume), "%s", r->volume);
-	snprintf(c.device, sizeof(c.device), "/dev/mapper/%s", r->volume);
-	snprintf(c.reason, sizeof(c.reason), "a forced failover");
-	return c;
+	if (!ret)
+		ret = promotion_for_each(w, adopt_identity);
+	return ret ? ret : stage_fence_finish(w->v, w->err);
+}
+
+/* hook_call_clear(). -ENOMEM. */
+static int fill_hook(struct hook_call *c, enum hook hook,
+		     struct promotion_record *const *all, unsigned int nr)
+{
+	const struct promotion_record *r = all[0];
+	int ret = 0;
+
+	*c = (struct hook_call){ .hook = hook, .epoch = r->epoch,
+				 .generation = r->generation };
+	snprintf(c->volume, sizeof(c->volume), "%s", r->volume);
+	snprintf(c->device, sizeof(c->device), "/dev/mapper/%s", r->volume);
+	snprintf(c->reason, sizeof(c->reason), "a forced failover");
+	if (nr > 1)
+		snprintf(c->group, sizeof(c->group), "%s", r->group);
+	for (unsigned int i = 0; !ret && nr > 1 && i < nr; i++)
+		ret = hook_call_add(c, all[i]->volume);
+	return ret;
 }
 
 int promotion_ask(const struct promotion_run *run,
-		  const struct promotion_record *r, struct error *err)
+		  struct promotion_record *const *all, unsigned int nr,
+		  struct error *err)
 {
-	const struct work w = { .run = run };
-	const struct hook_call c = hook_of(r, HOOK_BEFORE_PROMOTE);
-	int ret = hooks_run(run->hooks, &c, err);
+	const struct promotion_work w = { .run = run };
+	struct hook_call c;
+	int ret = fill_hook(&c, HOOK_BEFORE_PROMOTE, all, nr);
 
+	ret = ret ? error_set(err, ret, "no memory") :
+		    hooks_run(run->hooks, &c, err);
+	hook_call_clear(&c);
 	tell_word(&w, "hook");
 	return ret;
 }
@@ -429,16 +314,22 @@ static bool has_to_ask(const struct promotion_run *run)
 }
 
 /* Not when its device is only made again. */
-static int owe_hook(struct work *w)
+static int owe_hook(struct promotion_work *w)
 {
-	const struct hook_call c = hook_of(w->r, HOOK_AFTER_PROMOTE);
+	struct hook_call c;
+	int ret;
 
-	return w->r->step == PROMOTION_ACTIVE ? 0 :
-	       hooks_owe(w->run->hooks, &c, w->err);
+	if (w->r->step == PROMOTION_ACTIVE)
+		return 0;
+	ret = fill_hook(&c, HOOK_AFTER_PROMOTE, w->all, w->nr);
+	ret = ret ? error_set(w->err, ret, "no memory") :
+		    hooks_owe(w->run->hooks, &c, w->err);
+	hook_call_clear(&c);
+	return ret;
 }
 
 /* P4 */
-static int activate(struct work *w)
+static int activate(struct promotion_work *w)
 {
 	const struct kernel_promoted promoted = {
 		.name = w->r->volume,
@@ -454,21 +345,31 @@ static int activate(struct work *w)
 			       why[0] ? why : strerror(-ret)) : 0;
 }
 
-static int do_activate(struct work *w)
+static int do_activate(struct promotion_work *w)
 {
 	int ret = owe_hook(w);
 
-	return ret ? ret : activate(w);
+	return ret ? ret : promotion_for_each(w, activate);
+}
+
+static int salvage_all(struct promotion_work *w)
+{
+	return promotion_for_each(w, do_salvage);
+}
+
+static int mark_all(struct promotion_work *w)
+{
+	return promotion_for_each(w, do_mark);
 }
 
 static const struct {
 	enum promotion_step step;
-	int (*run)(struct work *w);
+	int (*run)(struct promotion_work *w);
 	bool needs_stage;
 } steps[] = {
 	{ PROMOTION_FENCED, do_fence, true },
-	{ PROMOTION_SALVAGED, do_salvage, true },
-	{ PROMOTION_MARKED, do_mark, true },
+	{ PROMOTION_SALVAGED, salvage_all, true },
+	{ PROMOTION_MARKED, mark_all, true },
 	{ PROMOTION_APPLIED, do_apply, true },
 	{ PROMOTION_LEFT, do_leave, true },
 	{ PROMOTION_ACTIVE, do_activate, false },
@@ -478,32 +379,73 @@ static const struct {
 
 /* --- all of them ---------------------------------------------------------- */
 
-/* P2 */
-static int note(struct work *w, enum promotion_step step)
+static int save(struct promotion_work *w, struct promotion_record *r,
+		enum promotion_step step)
 {
+	const char *state_dir = w->run->state_dir;
 	int ret;
 
-	tell_step(w, "done", step);
-	w->r->step = step;
-	ret = promotion_save(w->run->state_dir, w->r);
+	r->step = step;
+	ret = promotion_save(state_dir, r);
 	if (ret)
 		return error_set(w->err, ret, "%.200s/promotions/%s.json: %s",
-				 w->run->state_dir, w->r->volume,
-				 strerror(-ret));
-	w->r->is_begun = true;
+				 state_dir, r->volume, strerror(-ret));
+	r->is_begun = true;
+	r->is_lost = false;
+	return 0;
+}
+
+/* P2, P7 */
+static int note(struct promotion_work *w, enum promotion_step step)
+{
+	int ret = 0;
+
+	tell_step(w, "done", step);
+	for (unsigned int i = w->nr; !ret && i--;) {
+		if (!i && w->nr > 1)
+			tell_step(w, "noting", step);
+		ret = save(w, w->all[i], step);
+	}
+	if (ret)
+		return ret;
 	log_info(w->r->volume, "failover: %s", promotion_step_name(step));
 	tell_step(w, "noted", step);
 	return 0;
 }
 
 /* Its device goes with each boot: the last step is done at each start. */
-static bool is_done(const struct work *w, unsigned int i)
+static bool is_done(const struct promotion_work *w, unsigned int i)
 {
 	return steps[i].step <= w->r->step && steps[i].step != PROMOTION_ACTIVE;
 }
 
+/* P7: the leader's first. */
+static void remove_records(struct promotion_work *w)
+{
+	for (unsigned int i = 0; i < w->nr; i++) {
+		if (promotion_remove(w->run->state_dir, w->all[i]->volume))
+			return;
+		w->all[i]->is_begun = false;
+	}
+}
+
+/*
+ * It is refused, and has left nothing behind. What is known of a write that
+ * failed is that it may be there: who cannot remove that has been begun.
+ */
+static int begin(struct promotion_work *w)
+{
+	int ret = note(w, PROMOTION_BEGUN);			/* P1 */
+
+	for (unsigned int i = 0; ret && i < w->nr; i++)
+		w->all[i]->is_begun = true;
+	if (ret)
+		remove_records(w);
+	return ret;
+}
+
 /* P1. What was refused now will be at each start. */
-static void drop_refused(struct work *w, int code)
+static void drop_refused(struct promotion_work *w, int code)
 {
 	struct stage_fence f;
 
@@ -511,12 +453,11 @@ static void drop_refused(struct work *w, int code)
 	    (code != -EOPNOTSUPP && code != -ENOENT && code != -EINVAL))
 		return;
 	stage_get_fence(w->v, &f);
-	if (f.phase == STAGE_PHASE_OPEN &&
-	    !promotion_remove(w->run->state_dir, w->r->volume))
-		w->r->is_begun = false;
+	if (f.phase == STAGE_PHASE_OPEN)
+		remove_records(w);
 }
 
-static int run_steps(struct work *w)
+static int run_steps(struct promotion_work *w)
 {
 	int ret = 0;
 
@@ -540,9 +481,9 @@ static int run_steps(struct work *w)
 	return ret;
 }
 
-static int run_new(struct work *w)
+static int run_new(struct promotion_work *w)
 {
-	int ret = plan(w);
+	int ret = promotion_plan(w);
 
 	tell_word(w, "planned");
 	if (ret || w->run->is_dry)
@@ -550,19 +491,33 @@ static int run_new(struct work *w)
 	if (has_to_ask(w->run))
 		return error_set(w->err, -EINPROGRESS, "not asked yet");
 	w->is_again = has_left(w);
-	ret = note(w, PROMOTION_BEGUN);				/* P1 */
+	ret = begin(w);
 	return ret ? ret : run_steps(w);
 }
 
-int promotion_run(const struct promotion_run *run, struct promotion_record *r,
+static bool needs_stage(const struct promotion_work *w)
+{
+	bool needs = w->run->is_new || w->r->step < PROMOTION_LEFT;
+
+	for (unsigned int i = 0; i < w->nr; i++)
+		needs |= w->all[i]->is_lost;
+	return needs;
+}
+
+int promotion_run(const struct promotion_run *run,
+		  struct promotion_record *const *all, unsigned int nr,
 		  struct error *err)
 {
-	struct work w = { .run = run, .r = r, .err = err };
+	struct promotion_work w = { .run = run, .all = all, .nr = nr,
+				    .err = err };
 	int ret = 0;
 
-	w.is_again = !run->is_new && r->step >= PROMOTION_LEFT;
-	if (run->is_new || r->step < PROMOTION_LEFT)
+	promotion_select(&w, 0);
+	w.is_again = !run->is_new && w.r->step >= PROMOTION_LEFT;
+	if (needs_stage(&w))
 		ret = open_stage(&w);
+	if (!ret)
+		ret = promotion_adopt_lost(&w);
 	if (!ret)
 		ret = run->is_new ? run_new(&w) : run_steps(&w);
 	stage_close(w.stage);

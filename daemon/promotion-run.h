@@ -43,15 +43,18 @@ struct promotion_run {
  * refuse. Any thread; nobody needs to hold the stage back. 0 or -errno.
  */
 int promotion_ask(const struct promotion_run *run,
-		  const struct promotion_record *r, struct error *err);
+		  struct promotion_record *const *all, unsigned int nr,
+		  struct error *err);
 
 /*
- * Any thread, one for a volume. 0; or -errno with a sentence: r->step tells how
+ * @all: one, or the @nr members of a group, whose leader is the first (P7). Any
+ * thread, one for a volume. 0; or -errno with a sentence: r->step tells how
  * far it has come, and calling it again goes on from there. -ECANCELED: it was
  * to stop. A new one that was refused has left nothing behind. -EINPROGRESS: it
  * is planned only, and promotion_ask() comes first (P6).
  */
-int promotion_run(const struct promotion_run *run, struct promotion_record *r,
+int promotion_run(const struct promotion_run *run,
+		  struct promotion_record *const *all, unsigned int nr,
 		  struct error *err);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "promotion.h"
+#include "promotion-impl.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,10 +13,6 @@
 #include "events.h"
 #include "local-stage.h"
 #include "log.h"
-#include "pair.h"
-#include "stage-promote.h"
-
-#define NS	1e9
 
 struct promotion *promotion_find(const struct daemon *daemon,
 				 const char *volume)
@@ -30,45 +26,13 @@ struct promotion *promotion_find(const struct daemon *daemon,
 
 /* --- telling -------------------------------------------------------------- */
 
-/* From the cut of the image to the promotion: what was written then is lost. */
-static double lost_seconds(const struct promotion_record *r)
-{
-	return r->begun_at > r->cut_time ? (r->begun_at - r->cut_time) / NS :
-					   0;
-}
-
-static json_t *describe(const struct promotion *p)
-{
-	const struct promotion_record *r = &p->record;
-	json_t *o = json_pack("{si ss sI sf sI sI sf sI ss ss ss sb}",
-			      "schema_version", 1, "volume", r->volume,
-			      "epoch", (json_int_t)r->epoch,
-			      "cut_time", r->cut_time / NS,
-			      "last_clean", (json_int_t)r->last_clean,
-			      "last_partial", (json_int_t)r->last_partial,
-			      "lost_s", lost_seconds(r),
-			      "dropped_bytes", (json_int_t)r->dropped_bytes,
-			      "salvage", r->salvage, "metadata", r->metadata,
-			      "base", r->base, "dry_run", p->run.is_dry);
-
-	if (p->run.is_dry)
-		return o;
-	json_object_set_new(o, "step", json_string(
-		promotion_step_name(r->step)));
-	json_object_set_new(o, "device", json_sprintf("/dev/mapper/%s",
-						      r->volume));
-	json_object_set_new(o, "generation", json_sprintf("%016" PRIx64,
-							  r->generation));
-	return o;
-}
-
 static void answer(struct promotion *p)
 {
 	promotion_done_fn *done = p->done;
 
 	p->done = NULL;
 	if (done)
-		done(p->arg, p->error.code ? NULL : describe(p),
+		done(p->arg, p->error.code ? NULL : promotion_describe(p),
 		     p->error.code ? &p->error : NULL);
 }
 
@@ -99,6 +63,9 @@ void promotion_drop(struct promotion *p)
 	while (*link != p)
 		link = &(*link)->next;
 	*link = p->next;
+	for (struct promotion *o = p->daemon->promotions; o; o = o->next)
+		if (o->leader == p)
+			o->leader = NULL;
 	free(p);
 }
 
@@ -111,9 +78,9 @@ static void let_pairing_go(struct promotion *p)
 		pairing_release(pairing);
 }
 
-static void tell_end(struct promotion *p)
+static void tell_end(const struct promotion *p)
 {
-	struct promotion_record *r = &p->record;
+	const struct promotion_record *r = &p->record;
 
 	if (p->error.code == -ECANCELED)
 		return;
@@ -126,11 +93,70 @@ static void tell_end(struct promotion *p)
 		    "promoted", "%s", p->error.code ? p->error.text : "");
 }
 
+/* --- of a group (T7) ------------------------------------------------------ */
+
+static void set_state(struct promotion *leader, enum promotion_state state)
+{
+	for (struct promotion *p = leader->daemon->promotions; p; p = p->next)
+		if (promotion_is_of(p, leader))
+			p->state = state;
+}
+
+/* What the run works on; the leader's first. */
+static int gather(struct promotion *p)
+{
+	unsigned int nr = 1;
+
+	for (struct promotion *o = p->daemon->promotions; o; o = o->next)
+		nr += o != p && promotion_is_of(o, p);
+	p->all = calloc(nr, sizeof(*p->all));
+	if (!p->all)
+		return -ENOMEM;
+	p->all[0] = &p->record;
+	p->nr = 1;
+	for (struct promotion *o = p->daemon->promotions; o; o = o->next)
+		if (o != p && promotion_is_of(o, p))
+			p->all[p->nr++] = &o->record;
+	return 0;
+}
+
+/* It has ended: each goes its way, or is forgotten, if nothing was begun. */
+static void part(struct promotion *leader)
+{
+	bool is_begun = leader->record.is_begun;
+	struct promotion *next;
+
+	for (struct promotion *p = leader->daemon->promotions; p; p = next) {
+		next = p->next;
+		if (p->leader != leader)
+			continue;
+		if (!is_begun)
+			promotion_drop(p);
+		else if (leader->state == PROMOTION_DONE)
+			p->leader = NULL;
+	}
+	if (!is_begun)
+		promotion_drop(leader);
+}
+
+/* Of all that go with it. */
+static void tell_all(struct promotion *leader)
+{
+	for (struct promotion *p = leader->daemon->promotions; p; p = p->next) {
+		if (!promotion_is_of(p, leader))
+			continue;
+		p->run.is_new = false;
+		p->error = leader->error;
+		if (leader->record.is_begun || !leader->done)
+			tell_end(p);
+	}
+}
+
 static void run_blocking(struct ring_job *job)
 {
 	struct promotion *p = container_of(job, struct promotion, job);
 
-	promotion_run(&p->run, &p->record, &p->error);
+	promotion_run(&p->run, p->all, p->nr, &p->error);
 }
 
 /* --- stages that no pair of this site has --------------------------------- */
@@ -170,18 +196,16 @@ static void let_dir_go(struct promotion *p)
 	start_next(p->daemon);
 }
 
-/* T2 */
 static void end_run(struct promotion *p)
 {
 	struct daemon *daemon = p->daemon;
 
-	p->state = p->error.code ? PROMOTION_FAILED : PROMOTION_DONE;
-	if (p->record.is_begun || !p->done)
-		tell_end(p);
+	set_state(p, p->error.code ? PROMOTION_FAILED : PROMOTION_DONE);
+	tell_all(p);
+	free(p->all);
+	p->all = NULL;
 	answer(p);
-	p->run.is_new = false;
-	if (!p->record.is_begun)
-		promotion_drop(p);
+	part(p);
 	daemon->nr_promotions--;
 	daemon_wrap_up(daemon);
 }
@@ -205,7 +229,7 @@ static void ask_blocking(struct ring_job *job)
 	struct promotion *p = container_of(job, struct promotion, job);
 
 	error_clear(&p->error);
-	promotion_ask(&p->run, &p->record, &p->error);
+	promotion_ask(&p->run, p->all, p->nr, &p->error);
 }
 
 static void on_asked(struct ring_job *job)
@@ -254,7 +278,7 @@ static void end_early(struct promotion *p, int code, const char *why)
 
 static void start_run(struct promotion *p)
 {
-	p->state = PROMOTION_RUNNING;
+	set_state(p, PROMOTION_RUNNING);
 	error_clear(&p->error);
 	p->job.blocking = run_blocking;
 	p->job.done = on_run;
@@ -271,6 +295,17 @@ static void on_held(void *arg)
 
 /* --- what would be, asked of the server ----------------------------------- */
 
+/* One log, one epoch: what one has is that of all. */
+static void choose_all(struct promotion *p, const struct history *h)
+{
+	promotion_choose(h, &p->run.wish, &p->record, &p->error);
+	for (unsigned int i = 1; !p->error.code && i < p->nr; i++) {
+		promotion_choose(h, &p->run.wish, p->all[i], &p->error);
+		p->all[i]->begun_at = p->record.begun_at;
+		p->all[i]->dropped_bytes = 0;
+	}
+}
+
 static void on_history(void *arg, const struct history *h,
 		       const struct error *err)
 {
@@ -284,7 +319,7 @@ static void on_history(void *arg, const struct history *h,
 			  h->error.code ? h->error.text :
 			  "was promoted already");
 	else
-		promotion_choose(h, &p->run.wish, &p->record, &p->error);
+		choose_all(p, h);
 	on_run(&p->job);
 }
 
@@ -307,7 +342,7 @@ static void ask_server(struct promotion *p)
 
 static void take_stage(struct promotion *p)
 {
-	p->state = PROMOTION_WAITING;
+	set_state(p, PROMOTION_WAITING);
 	p->pairing = p->record.pair[0] ? pairing_find(p->daemon,
 						      p->record.pair) : NULL;
 	if (p->pairing && p->run.is_dry && child_runs(&p->pairing->child)) {
@@ -330,111 +365,166 @@ static void go(struct promotion *p)
 {
 	p->daemon->nr_promotions++;
 	p->run.is_asked = false;
-	take_stage(p);
+	if (gather(p))
+		end_early(p, -ENOMEM, "no memory");
+	else
+		take_stage(p);
 }
 
-/* --- where the volume is -------------------------------------------------- */
+/* --- whose run it is (T7) ------------------------------------------------- */
 
-const char *promotion_stage_of(const struct pairing *pairing)
+static struct promotion *named_leader(const struct promotion *p)
 {
-	json_t *param;
-	size_t i;
+	struct promotion *leader = p->record.leader[0] ?
+		promotion_find(p->daemon, p->record.leader) : NULL;
 
-	json_array_foreach(pairing->record.params, i, param) {
-		const char *text = json_string_value(param);
-
-		if (text && !strncmp(text, "dir=", 4))
-			return text + 4;
-	}
-	return NULL;
+	return leader && leader->record.generation == p->record.generation ?
+	       leader : NULL;
 }
 
-static bool has_volume(const char *dir, const char *volume)
+/* It cannot run without the one that leads it. */
+static bool has_no_leader(const struct promotion *p)
 {
-	char path[PATH_MAX];
-
-	return snprintf(path, sizeof(path), "%s/%s.volume", dir, volume) <
-	       PATH_MAX && !access(path, F_OK);
+	return p->record.leader[0] && p->record.step < PROMOTION_ACTIVE &&
+	       !named_leader(p);
 }
 
-static bool was_given_up(const char *dir, const char *volume)
+/* It goes on when it is asked for. */
+static bool is_at_rest(const struct promotion *p)
 {
-	struct stage_fence f;
-
-	return !stage_fence_peek(dir, volume, &f, NULL) &&
-	       f.phase == STAGE_PHASE_GIVEN_UP;
+	return !p->run.is_dry && p->state == PROMOTION_FAILED;
 }
 
-/* By the stages that the pairs have, or of that one. */
-static int find_stage(const struct daemon *daemon,
-		      const struct promotion_request *q,
-		      struct promotion_record *r, struct error *err)
+/*
+ * P7: it was killed before the leader's was written, or after it had gone. One
+ * that is there, and cannot be read now, is no reason.
+ */
+static bool is_orphan(const struct promotion *p)
 {
-	unsigned int nr = 0;
-	bool is_old = false;
+	struct promotion_record r;
+	int err;
 
-	for (struct pairing *p = daemon->pairings; p; p = p->next) {
-		const char *dir = promotion_stage_of(p);
+	if (!has_no_leader(p) || p->record.step != PROMOTION_BEGUN)
+		return false;
+	err = promotion_load(p->run.state_dir, p->record.leader, &r);
+	return (err == -ENOENT ||
+		(!err && r.generation != p->record.generation)) &&
+	       promotion_is_unfenced(&p->record);
+}
 
-		if (p->state == PAIRING_ENDING || !dir ||
-		    (q->dir && !local_stage_is_same_dir(dir, q->dir)) ||
-		    (!q->dir && !has_volume(dir, q->volume)))
-			continue;
-		if (!q->dir && was_given_up(dir, q->volume)) {
-			is_old = true;
+static void drop_orphan(struct promotion *p)
+{
+	const char *volume = p->record.volume;
+	int err = promotion_remove(p->run.state_dir, volume);
+
+	if (err)
+		log_err(volume, "the record of a failover that was not begun "
+			"cannot be removed: %s", strerror(-err));
+	promotion_drop(p);
+}
+
+/* P5 */
+static void find_lost(struct promotion *p)
+{
+	const struct promotion_record *r = &p->record;
+	struct promotion_record *all;
+	struct error err = { 0 };
+	unsigned int nr;
+
+	if (!r->leader[0] || r->step >= PROMOTION_ACTIVE ||
+	    (p != named_leader(p) && named_leader(p)))
+		return;
+	if (promotion_find_lost(p->daemon, r, &all, &nr, &err))
+		log_err(r->volume, "failover: %s", err.text);
+	for (unsigned int i = 0; i < nr; i++) {
+		struct promotion *o = add(p->daemon, &all[i]);
+
+		if (!o) {
+			log_err(all[i].volume, "failover: no memory");
 			continue;
 		}
-		if (nr++)
-			return error_set(err, -EINVAL, "%s: more than one pair "
-					 "has it: name the stage (--dir)",
-					 q->volume);
-		snprintf(r->pair, sizeof(r->pair), "%s", p->record.name);
-		snprintf(r->dir, sizeof(r->dir), "%s", dir);
+		o->state = PROMOTION_FAILED;
+		if (all[i].is_lost)
+			log_warn(o->record.volume, "the record of its failover "
+				 "was lost: it is made again by the stage");
 	}
-	if (is_old && !nr)
-		return error_set(err, -EINVAL, "%.60s: was promoted here once, "
-				 "and given up: what the stage has is old",
-				 q->volume);
-	if (q->dir && !nr)
-		snprintf(r->dir, sizeof(r->dir), "%s", q->dir);
-	if (!r->dir[0] || !has_volume(r->dir, q->volume))
-		return error_set(err, -ENOENT, "there is no replica of %.60s "
-				 "here%s%.150s", q->volume, q->dir ? ": not in "
-				 : ", in the stage of no pair", q->dir ?: "");
-	return 0;
+	free(all);
 }
 
-static int set_metadata(const struct promotion_request *q,
-			struct promotion_record *r, struct error *err)
+static void tell_no_leader(struct promotion *p)
 {
-	int n = q->metadata ? snprintf(r->metadata, sizeof(r->metadata), "%s",
-				       q->metadata) :
-		snprintf(r->metadata, sizeof(r->metadata), "%s/%s.meta", r->dir,
-			 r->volume);
-
-	if (n >= PATH_MAX || (r->metadata[0] != '/' &&
-			      strcmp(r->metadata, "none")))
-		return error_set(err, -EINVAL, "metadata=%.150s: want an "
-				 "absolute path, or none", r->metadata);
-	return 0;
+	error_clear(&p->error);
+	error_set(&p->error, -EIO, "%s: goes with %s, and the record of that "
+		  "one's failover cannot be read: put right what the log "
+		  "names, or %.150s/promotions/%s.json; then start replicad "
+		  "again", p->record.volume, p->record.leader,
+		  p->run.state_dir, p->record.leader);
 }
 
-static int make_record(const struct daemon *daemon,
-		       const struct promotion_request *q,
-		       struct promotion_record *r, struct error *err)
-{
-	int ret;
+struct debt {
+	const char *volume;
+	bool is_owed;
+};
 
-	memset(r, 0, sizeof(*r));
-	if (!volume_name_is_valid(q->volume))
-		return error_set(err, -EDESTADDRREQ, "\"%.60s\" is not a name "
-				 "for a volume", q->volume);
-	snprintf(r->volume, sizeof(r->volume), "%s", q->volume);
-	if (daemon_find(daemon, q->volume))
-		return error_set(err, -EEXIST, "%s is a primary here already: "
-				 "it is replicated from this site", q->volume);
-	ret = find_stage(daemon, q, r, err);
-	return ret ? ret : set_metadata(q, r, err);
+static void note_debt(void *arg, const char *volume)
+{
+	struct debt *d = arg;
+
+	d->is_owed |= !strcmp(volume, d->volume);
+}
+
+/* The hook of a group is run when the devices of all are there. */
+static bool owes_hook(const struct promotion *p)
+{
+	struct debt d = { .volume = p->record.volume };
+
+	hooks_each_owed(p->run.hooks, HOOK_AFTER_PROMOTE, note_debt, &d);
+	return d.is_owed;
+}
+
+/* T5, T7 */
+static void find_place(struct promotion *p)
+{
+	struct promotion *leader = named_leader(p);
+
+	if (promotion_was_given_up(p))
+		p->state = PROMOTION_ENDING;
+	else if (has_no_leader(p))
+		tell_no_leader(p);
+	else if (leader && leader != p && is_at_rest(leader) &&
+		 !promotion_was_given_up(leader) &&
+		 (leader->record.step < PROMOTION_ACTIVE || owes_hook(leader)))
+		p->leader = leader;
+}
+
+/* Of those that rest: at first, all that there are. */
+static void find_places(struct daemon *daemon)
+{
+	struct promotion *next;
+
+	for (struct promotion *p = daemon->promotions; p; p = p->next)
+		if (is_at_rest(p))
+			find_lost(p);
+	for (struct promotion *p = daemon->promotions; p; p = next) {
+		next = p->next;
+		if (is_at_rest(p) && is_orphan(p))
+			drop_orphan(p);
+	}
+	for (struct promotion *p = daemon->promotions; p; p = p->next)
+		if (is_at_rest(p))
+			find_place(p);
+}
+
+/* Asked for: the one that leads it, or itself. */
+static struct promotion *find_leader(struct daemon *daemon, const char *volume)
+{
+	struct promotion *p = promotion_find(daemon, volume);
+
+	if (p && is_at_rest(p) && !p->leader) {
+		find_places(daemon);
+		p = promotion_find(daemon, volume);
+	}
+	return p && p->leader ? p->leader : p;
 }
 
 /* --- asked for ------------------------------------------------------------ */
@@ -457,6 +547,8 @@ static void again(struct promotion *p, const struct promotion_request *q,
 	else if (p->state == PROMOTION_WAITING || p->state == PROMOTION_RUNNING)
 		error_set(&err, -EBUSY, "%s: a failover is under way",
 			  q->volume);
+	else if (has_no_leader(p))
+		error_set(&err, p->error.code, "%s", p->error.text);
 	else if (q->wish.at_ns || (q->wish.epoch &&
 				   q->wish.epoch != p->record.epoch))
 		error_set(&err, -EEXIST, "%s: was promoted already, as of "
@@ -467,36 +559,69 @@ static void again(struct promotion *p, const struct promotion_request *q,
 	}
 	p->done = done;
 	p->arg = arg;
-	if (q->is_dry)
-		answer(p);
-	else
+	if (!q->is_dry) {
 		go(p);
+		return;
+	}
+	answer(p);
+	part(p);
+}
+
+/* The one that leads is the first. NULL: no memory. */
+static struct promotion *create(struct daemon *daemon,
+				const struct promotion_request *q,
+				const struct promotion_record *all,
+				unsigned int nr)
+{
+	struct promotion *leader = NULL;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		struct promotion *p = add(daemon, &all[i ? nr - i : 0]);
+
+		if (!p) {
+			if (leader)
+				part(leader);
+			return NULL;
+		}
+		p->leader = leader;
+		p->run.wish = q->wish;
+		p->run.is_new = true;
+		p->run.is_dry = q->is_dry;
+		if (!leader)
+			leader = p;
+	}
+	return leader;
 }
 
 void promotion_start(struct daemon *daemon, const struct promotion_request *q,
 		     promotion_done_fn *done, void *arg)
 {
-	struct promotion *p = promotion_find(daemon, q->volume);
-	struct promotion_record record;
+	struct promotion *p = find_leader(daemon, q->volume);
+	struct promotion_request rest = *q;
+	struct promotion_record *all;
+	char lost[STAGE_NAME_LEN];
 	struct error err = { 0 };
+	unsigned int nr;
 
-	if (p) {
+	if (p && q->is_group && p->state == PROMOTION_DONE &&
+	    promotion_lacks(daemon, &p->record, lost)) {
+		rest.volume = lost;
+		rest.dir = p->record.dir;
+	} else if (p) {
 		again(p, q, done, arg);
 		return;
 	}
-	if (make_record(daemon, q, &record, &err)) {
+	if (promotion_make_records(daemon, &rest, &all, &nr, &err)) {
 		refuse(done, arg, &err);
 		return;
 	}
-	p = add(daemon, &record);
+	p = create(daemon, &rest, all, nr);
+	free(all);
 	if (!p) {
 		error_set(&err, -ENOMEM, "no memory");
 		refuse(done, arg, &err);
 		return;
 	}
-	p->run.wish = q->wish;
-	p->run.is_new = true;
-	p->run.is_dry = q->is_dry;
 	p->done = done;
 	p->arg = arg;
 	go(p);
@@ -508,12 +633,18 @@ static void load(void *arg, const char *volume)
 {
 	struct daemon *daemon = arg;
 	struct promotion_record record;
+	struct promotion *p;
 	int err = promotion_load(daemon->config.state_dir, volume, &record);
 
-	if (err)
+	if (err) {
 		log_err(volume, "the record of its failover cannot be read: "
 			"%s", strerror(-err));
-	else if (!add(daemon, &record))
+		return;
+	}
+	p = add(daemon, &record);
+	if (p)
+		p->state = PROMOTION_FAILED;	/* until it goes on */
+	else
 		log_err(volume, "failover: no memory");
 }
 
@@ -522,12 +653,12 @@ void promotions_start(struct daemon *daemon)
 	struct promotion *next;
 
 	promotion_each(daemon->config.state_dir, load, daemon);
+	find_places(daemon);
 	for (struct promotion *p = daemon->promotions; p; p = next) {
 		next = p->next;
-		if (promotion_was_given_up(p)) {		/* T5 */
-			p->state = PROMOTION_ENDING;
+		if (p->state == PROMOTION_ENDING || p->leader ||
+		    has_no_leader(p))
 			continue;
-		}
 		if (p->record.step < PROMOTION_LEFT)
 			log_info(p->record.volume, "failover: it goes on");
 		go(p);
@@ -538,105 +669,4 @@ void promotions_free(struct daemon *daemon)
 {
 	while (daemon->promotions)
 		promotion_drop(daemon->promotions);
-}
-
-/* --- status --------------------------------------------------------------- */
-
-static const char *next_step(const struct promotion *p)
-{
-	if (p->state == PROMOTION_ENDING)
-		return p->error.code ? "put right what the reason names, then: "
-				       "replicactl resolve --keep peer" : "wait";
-	if (p->state == PROMOTION_DONE)
-		return "it is not replicated: to another site with replicactl "
-		       "enable";
-	if (p->state == PROMOTION_FAILED)
-		return "put right what the reason names, then again: replicactl "
-		       "failover --force";
-	return "wait";
-}
-
-static json_t *status_of(const struct promotion *p)
-{
-	const struct promotion_record *r = &p->record;
-	json_t *o = describe(p);
-	char reason[400];
-
-	if (p->state == PROMOTION_DONE)
-		snprintf(reason, sizeof(reason), "a forced failover has made "
-			 "it the primary, as of epoch %" PRIu64, r->epoch);
-	else if (p->state == PROMOTION_FAILED)
-		snprintf(reason, sizeof(reason), "failover: %s",
-			 p->error.text);
-	else if (p->state == PROMOTION_ENDING)
-		snprintf(reason, sizeof(reason), "it was given up here%s%s",
-			 p->error.code ? ": " : "", p->error.text);
-	else
-		snprintf(reason, sizeof(reason), "a failover is under way (%s)",
-			 promotion_step_name(r->step));
-	json_object_del(o, "schema_version");
-	json_object_del(o, "dry_run");
-	json_object_set_new(o, "name", json_string(r->volume));
-	json_object_set_new(o, "target", json_null());
-	json_object_set_new(o, "state", json_string(pair_state_name(
-		p->state == PROMOTION_DONE ? PAIR_PROMOTED :
-		p->state == PROMOTION_FAILED ? PAIR_ERROR :
-		p->state == PROMOTION_ENDING ? PAIR_SUPERSEDED :
-					       PAIR_FAILING_OVER)));
-	json_object_set_new(o, "reason", json_string(reason));
-	json_object_set_new(o, "next_step", json_string(next_step(p)));
-	json_object_set_new(o, "lag_s", json_null());
-	json_object_set_new(o, "synced", json_false());
-	json_object_set_new(o, "replica_consistent", json_false());
-	return o;
-}
-
-/* The record is the job's while it runs; its name does not change. */
-static json_t *status_under_way(const struct promotion *p)
-{
-	return json_pack("{ss sn ss ss ss sn sb sb}", "name", p->record.volume,
-			 "target", "state", pair_state_name(PAIR_FAILING_OVER),
-			 "reason",
-			 "a failover is under way", "next_step", "wait",
-			 "lag_s", "synced", 0, "replica_consistent", 0);
-}
-
-void promotions_status(const struct daemon *daemon, json_t *all,
-		       const char *only)
-{
-	for (struct promotion *p = daemon->promotions; p; p = p->next) {
-		bool is_under_way = p->state == PROMOTION_WAITING ||
-				    p->state == PROMOTION_RUNNING;
-
-		if (p->run.is_dry || daemon_find(daemon, p->record.volume) ||
-		    (only && strcmp(only, p->record.volume)))
-			continue;
-		json_array_append_new(all, is_under_way ? status_under_way(p) :
-							  status_of(p));
-	}
-}
-
-static void add_dir(json_t *all, const char *dir)
-{
-	json_t *one;
-	size_t i;
-
-	json_array_foreach(all, i, one)
-		if (local_stage_is_same_dir(json_string_value(one), dir))
-			return;
-	json_array_append_new(all, json_string(dir));
-}
-
-json_t *promotion_dirs(const struct daemon *daemon)
-{
-	json_t *all = json_array();
-
-	json_array_append_new(all, json_sprintf("%s/salvage",
-						daemon->config.state_dir));
-	for (struct pairing *p = daemon->pairings; p; p = p->next)
-		if (promotion_stage_of(p))
-			add_dir(all, promotion_stage_of(p));
-	for (struct promotion *p = daemon->promotions; p; p = p->next)
-		add_dir(all, p->record.dir);
-	return all;
 }

@@ -21,7 +21,11 @@
  * T4 what was given up is never promoted again: the fence in the stage says so,
  *    durably, before the record does.
  * T5 one that was given up is ENDING, whatever ends meanwhile, until its device
- *    is gone; then its record goes (promotion-end.c).
+ *    is gone; then its record goes (promotion-end.c). It is in no other's run.
+ * T7 (S7) Volumes of one group have one run, that of their leader; their states
+ *    are one until it is DONE, and has run the hook of all. From then on each
+ *    is by itself, also when it is asked for again. A group is never promoted
+ *    in parts.
  *
  * All on the main thread.
  */
@@ -49,6 +53,9 @@ struct promotion {
 	struct promotion_run run;
 	struct pairing *pairing;	/* held while WAITING, RUNNING; NULL */
 	struct pairing_hold hold;
+	struct promotion *leader;	/* T7; NULL: it leads, or is alone */
+	struct promotion_record **all;	/* of the run, with its own */
+	unsigned int nr;
 	struct ring_job job;
 	struct error error;		/* of the last run; the job's while it
 					 * is RUNNING */
@@ -64,6 +71,7 @@ struct promotion_request {
 	const char *metadata;		/* NULL: DIR/VOLUME.meta */
 	struct promotion_wish wish;
 	bool is_dry;
+	bool is_group;			/* all of its group, with it */
 };
 
 /*

@@ -23,7 +23,7 @@ static int check_usable(const struct stage_volume *v, struct error *err)
 	const struct stage_group *g = v->g;
 
 	if (g->error.code || (v->base_fd < 0 &&
-			      g->fence.phase < STAGE_PHASE_LEFT))
+			      stage_phase_of(g) < STAGE_PHASE_LEFT))
 		return error_set(err, g->error.code ? g->error.code : -EIO,
 				 "%s: %s", v->meta.name, g->error.text);
 	return 0;

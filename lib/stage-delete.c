@@ -282,6 +282,12 @@ static int check_idle(const struct stage_group *g, struct error *err)
 	return 0;
 }
 
+static bool is_primary(const struct stage_volume *v)
+{
+	return v->fence.phase == STAGE_PHASE_FENCED ||
+	       v->fence.phase == STAGE_PHASE_LEFT;
+}
+
 /* Locked. */
 static int check(const struct stage_volume *v, unsigned int flags,
 		 struct error *err)
@@ -290,10 +296,11 @@ static int check(const struct stage_volume *v, unsigned int flags,
 
 	if (!stage_name_ok(g->name))	/* its description is damaged */
 		return error_set(err, -EIO, "%s", g->error.text);
-	if (g->fence.phase == STAGE_PHASE_FENCED ||
-	    g->fence.phase == STAGE_PHASE_LEFT)
-		return error_set(err, -EPERM, "%s: was promoted, and its base "
-				 "is that of a primary here", v->meta.name);
+	for (unsigned int i = 0; i < g->nr_members; i++)
+		if (g->members[i] && is_primary(g->members[i]))
+			return error_set(err, -EPERM, "%s: was promoted, and "
+					 "its base is that of a primary here",
+					 g->members[i]->meta.name);
 	if (g->nr_members > 1 && !(flags & STAGE_DELETE_GROUP))
 		return error_set(err, -EOPNOTSUPP, "%s: is one of %u in group "
 				 "%s: they have one log, and go together",
@@ -367,7 +374,7 @@ static void fill_note(const struct stage_group *g, unsigned int flags,
 	memcpy(b->group, g->name, sizeof(b->group));
 	memcpy(b->log_id, g->log_id, sizeof(b->log_id));
 	b->keeps_bases = flags & STAGE_DELETE_KEEP_BASE ||
-			 g->fence.phase == STAGE_PHASE_GIVEN_UP;	/* E5 */
+			 stage_phase_of(g) == STAGE_PHASE_GIVEN_UP; /* E5 */
 }
 
 static int delete_locked(struct stage_volume *v, unsigned int flags,

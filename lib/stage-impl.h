@@ -152,6 +152,8 @@ struct stage_volume {
 	unsigned int in_flight;		/* its data requests */
 	uint64_t records, digest;	/* W2 */
 	struct replica_header commit;	/* if prepared */
+	struct stage_fence fence;	/* lock; of all members at once, but
+					 * for one that is given up */
 };
 
 /* Without the lock, too: a moment later it may be larger. */
@@ -182,7 +184,6 @@ struct stage_group {
 	struct stage_volume **members;	/* by number */
 	unsigned int nr_members;
 	struct error error;		/* code 0: it works */
-	struct stage_fence fence;	/* if it is one volume */
 
 	/* the log */
 	struct stage_segment **segments;	/* index; ascending */
@@ -244,5 +245,12 @@ struct stage {
 	struct stage_volume *gone_volumes;
 	bool is_delete_stuck;		/* something could not be removed */
 };
+
+/* Of all that are in it: that of its first member. Any lock. */
+static inline enum stage_phase stage_phase_of(const struct stage_group *g)
+{
+	return g->nr_members && g->members[0] ? g->members[0]->fence.phase :
+						STAGE_PHASE_OPEN;
+}
 
 #endif

@@ -18,6 +18,9 @@
  * F4 Of a volume that has left, the stage opens neither base nor log; what a
  *    power cut has left of the log is removed. Its header goes on being served:
  *    by it the old primary learns that it was superseded (L3).
+ * F5 Of a group, each member has its file, and that of the first member is the
+ *    last that is written: it alone decides for all of them. Until it is there,
+ *    others count for nothing; when it says left, all have left.
  */
 #include "stage-promote.h"
 
@@ -152,18 +155,34 @@ static int put(const struct place *at, const struct stage_fence *f,
 	return ret ? error_set(err, ret, "%s: %s", path, strerror(-ret)) : 0;
 }
 
-/* Only when it is durable does it count. */
-static int fence_write(struct stage_volume *v, const struct stage_fence *f,
+/* F5 */
+static int put_all(const struct stage_group *g, const struct stage_fence *f,
+		   struct error *err)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < g->nr_members; i++) {
+		unsigned int at = stage_fault(S7) ? i : g->nr_members - 1 - i;
+		const struct place place = { g->stage->io, g->stage->dir,
+					     g->members[at]->meta.name };
+
+		ret = put(&place, &f[at], err);
+	}
+	return ret;
+}
+
+/* One for each member. Only when it is durable does it count. */
+static int fence_write(struct stage_group *g, const struct stage_fence *f,
 		       struct error *err)
 {
-	const struct place at = { v->stage->io, v->stage->dir, v->meta.name };
-	int ret = put(&at, f, err);
+	int ret = put_all(g, f, err);
 
 	if (ret)
 		return ret;
-	pthread_mutex_lock(&v->g->lock);
-	v->g->fence = *f;
-	pthread_mutex_unlock(&v->g->lock);
+	pthread_mutex_lock(&g->lock);
+	for (unsigned int i = 0; i < g->nr_members; i++)
+		g->members[i]->fence = f[i];
+	pthread_mutex_unlock(&g->lock);
 	return 0;
 }
 
@@ -249,14 +268,48 @@ static void remove_log(struct stage_group *g)
 	pthread_rwlock_unlock(&g->files);
 }
 
+/* F5 */
+static int load_member(struct stage_volume *v, const struct stage_fence *first,
+		       struct error *err)
+{
+	const struct place at = { v->stage->io, v->stage->dir, v->meta.name };
+	struct stage_fence *f = &v->fence;
+	int ret = get(&at, f, err);
+
+	if (ret)
+		return ret;
+	if (f->phase == STAGE_PHASE_OPEN || f->epoch != first->epoch ||
+	    f->header.generation != first->header.generation)
+		return error_set(err, -EIO, "%s/%s" SUFFIX ": is not that of "
+				 "its group, which was promoted as of epoch %"
+				 PRIu64, at.dir, at.name, first->epoch);
+	if (first->phase == STAGE_PHASE_FENCED)
+		f->phase = STAGE_PHASE_FENCED;
+	else if (f->phase == STAGE_PHASE_FENCED)
+		f->phase = STAGE_PHASE_LEFT;
+	return 0;
+}
+
+static bool is_whole(const struct stage_group *g)
+{
+	for (unsigned int i = 0; i < g->nr_members; i++)
+		if (!g->members[i])
+			return false;
+	return g->nr_members;
+}
+
 int stage_fence_load(struct stage_group *g, struct error *err)
 {
-	struct stage_volume *v = g->nr_members == 1 ? g->members[0] : NULL;
+	struct stage_volume *v = is_whole(g) ? g->members[0] : NULL;
 	const struct place at = { g->stage->io, g->stage->dir,
 				  v ? v->meta.name : NULL };
-	int ret = v ? get(&at, &g->fence, err) : 0;
+	int ret = v ? get(&at, &v->fence, err) : 0;
 
-	if (!ret && g->fence.phase >= STAGE_PHASE_LEFT)
+	if (ret || stage_phase_of(g) == STAGE_PHASE_OPEN)
+		return ret;
+	for (unsigned int i = 1; !ret && i < g->nr_members; i++)
+		ret = load_member(g->members[i], &v->fence, err);
+	if (!ret && stage_phase_of(g) >= STAGE_PHASE_LEFT)
 		remove_log(g);
 	return ret;
 }
@@ -265,7 +318,7 @@ int stage_fence_load(struct stage_group *g, struct error *err)
 
 int stage_fence_check_write(const struct stage_volume *v, struct error *err)
 {
-	const struct stage_fence *f = &v->g->fence;
+	const struct stage_fence *f = &v->fence;
 
 	if (f->phase == STAGE_PHASE_OPEN)
 		return 0;
@@ -277,7 +330,7 @@ int stage_fence_check_write(const struct stage_volume *v, struct error *err)
 
 int stage_fence_check_read(const struct stage_volume *v, struct error *err)
 {
-	if (v->g->fence.phase < STAGE_PHASE_LEFT)
+	if (v->fence.phase < STAGE_PHASE_LEFT)
 		return 0;
 	return error_set(err, -EPERM, "%s: is a primary here, and no image any "
 			 "more: read its device", v->meta.name);
@@ -288,7 +341,7 @@ int stage_fence_check_read(const struct stage_volume *v, struct error *err)
 void stage_get_fence(struct stage_volume *v, struct stage_fence *fence)
 {
 	pthread_mutex_lock(&v->g->lock);
-	*fence = v->g->fence;
+	*fence = v->fence;
 	pthread_mutex_unlock(&v->g->lock);
 }
 
@@ -316,7 +369,7 @@ static uint64_t cut_time_of(const struct stage_group *g, uint64_t epoch)
 static int check_again(const struct stage_volume *v, uint64_t epoch,
 		       uint64_t generation, struct error *err)
 {
-	const struct stage_fence *f = &v->g->fence;
+	const struct stage_fence *f = &v->fence;
 
 	if (f->epoch == epoch && f->header.generation == generation)
 		return 0;
@@ -324,30 +377,35 @@ static int check_again(const struct stage_volume *v, uint64_t epoch,
 			 "%" PRIu64, v->meta.name, f->epoch);
 }
 
-static int check_fence(const struct stage_volume *v, uint64_t epoch,
-		       uint64_t generation, struct error *err)
+static int check_member(const struct stage_volume *v, uint64_t epoch,
+			uint64_t generation, struct error *err)
 {
-	const struct stage_group *g = v->g;
-
-	if (g->error.code)
-		return error_set(err, g->error.code, "%s", g->error.text);
-	if (g->nr_members != 1)
-		return error_set(err, -EOPNOTSUPP, "%s: is one of %u in group "
-				 "%s, and a group is not promoted in parts",
-				 v->meta.name, g->nr_members, g->name);
-	if (g->fence.phase != STAGE_PHASE_OPEN)
-		return check_again(v, epoch, generation, err);
-	if (stage_is_in_place(g))
-		return error_set(err, -ENOENT, "%s: has no consistent image: "
-				 "its log was full, and epochs are applied in "
-				 "place (on_full=apply)", v->meta.name);
-	if (!v->header.seq || !has_image(g, epoch))
+	if (!v->header.seq || !has_image(v->g, epoch))
 		return error_set(err, -ENOENT, "%s: there is no image of epoch "
 				 "%" PRIu64, v->meta.name, epoch);
 	if (!generation || generation == v->header.generation)
 		return error_set(err, -EINVAL, "%s: the generation must be a "
 				 "new one", v->meta.name);
 	return 0;
+}
+
+static int check_fence(const struct stage_volume *v, uint64_t epoch,
+		       uint64_t generation, struct error *err)
+{
+	const struct stage_group *g = v->g;
+	int ret = 0;
+
+	if (g->error.code)
+		return error_set(err, g->error.code, "%s", g->error.text);
+	if (stage_phase_of(g) != STAGE_PHASE_OPEN)
+		return check_again(v, epoch, generation, err);
+	if (stage_is_in_place(g))
+		return error_set(err, -ENOENT, "%s: has no consistent image: "
+				 "its log was full, and epochs are applied in "
+				 "place (on_full=apply)", v->meta.name);
+	for (unsigned int i = 0; !ret && i < g->nr_members; i++)
+		ret = check_member(g->members[i], epoch, generation, err);
+	return ret;
 }
 
 /* Locked. */
@@ -389,24 +447,33 @@ int stage_fence_check(struct stage_volume *v, uint64_t epoch,
 	return ret;
 }
 
+/* One for each member, to be freed; NULL: no memory. */
+static struct stage_fence *make_fences(struct stage_group *g, uint64_t epoch,
+				       uint64_t generation)
+{
+	struct stage_fence *all = calloc(g->nr_members, sizeof(*all));
+
+	pthread_mutex_lock(&g->lock);
+	for (unsigned int i = 0; all && i < g->nr_members; i++)
+		make_fence(g->members[i], epoch, generation, &all[i]);
+	pthread_mutex_unlock(&g->lock);
+	return all;
+}
+
 int stage_fence(struct stage_volume *v, uint64_t epoch, uint64_t generation,
 		struct error *err)
 {
 	struct stage_group *g = v->g;
-	struct stage_fence f;
-	int ret;
+	int ret = stage_fence_check(v, epoch, generation, err);
+	struct stage_fence *all;
 
 	assert(g->stage->opts.is_still);			/* F3 */
-	pthread_mutex_lock(&g->lock);
-	ret = check_fence(v, epoch, generation, err);
-	if (!ret && g->fence.phase == STAGE_PHASE_OPEN)
-		make_fence(v, epoch, generation, &f);
-	else
-		f = g->fence;
-	pthread_mutex_unlock(&g->lock);
-	if (ret || g->fence.phase != STAGE_PHASE_OPEN)
+	if (ret || stage_phase_of(g) != STAGE_PHASE_OPEN)
 		return ret;
-	ret = fence_write(v, &f, err);
+	all = make_fences(g, epoch, generation);
+	ret = all ? fence_write(g, all, err) :
+		    error_set(err, -ENOMEM, "no memory");
+	free(all);
 	pthread_mutex_lock(&g->lock);
 	if (!ret)
 		stage_epoch_drop(g);
@@ -418,7 +485,7 @@ static int check_fenced(struct stage_volume *v, struct error *err)
 {
 	if (v->g->error.code)
 		return error_set(err, v->g->error.code, "%s", v->g->error.text);
-	return v->g->fence.phase == STAGE_PHASE_OPEN ?
+	return v->fence.phase == STAGE_PHASE_OPEN ?
 	       error_set(err, -EINVAL, "%s: is not fenced", v->meta.name) :
 	       stage_fence_check_read(v, err);
 }
@@ -436,13 +503,13 @@ int stage_fence_apply(struct stage_volume *v, struct error *err)
 {
 	struct stage_group *g = v->g;
 
-	if (!g->error.code && g->fence.phase >= STAGE_PHASE_LEFT)
+	if (!g->error.code && stage_phase_of(g) >= STAGE_PHASE_LEFT)
 		return 0;
 	if (check_fenced(v, err))
 		return -EINVAL;
 	assert(!g->has_applier);				/* F3 */
 	return stage_apply_upto(g, stage_fault(F3) ? g->clean_epoch :
-				   g->fence.epoch, err);
+				   v->fence.epoch, err);
 }
 
 static void close_base(struct stage_volume *v)
@@ -454,26 +521,41 @@ static void close_base(struct stage_volume *v)
 	v->base_fd = -1;
 }
 
+/* F5 */
+static int note_left(struct stage_group *g, struct error *err)
+{
+	struct stage_fence *all = calloc(g->nr_members, sizeof(*all));
+	int ret;
+
+	for (unsigned int i = 0; all && i < g->nr_members; i++) {
+		all[i] = g->members[i]->fence;
+		all[i].phase = STAGE_PHASE_LEFT;
+	}
+	ret = all ? fence_write(g, all, err) :
+		    error_set(err, -ENOMEM, "no memory");
+	free(all);
+	return ret;
+}
+
 int stage_fence_finish(struct stage_volume *v, struct error *err)
 {
 	struct stage_group *g = v->g;
-	struct stage_fence f = g->fence;
-	int ret = g->error.code || f.phase < STAGE_PHASE_LEFT ?
+	int ret = g->error.code || v->fence.phase < STAGE_PHASE_LEFT ?
 		  check_fenced(v, err) : 0;
 
-	if (ret || f.phase >= STAGE_PHASE_LEFT)
+	if (ret || v->fence.phase >= STAGE_PHASE_LEFT)
 		return ret;
-	if (g->checkpoint.applied_epoch != f.epoch)
+	if (g->checkpoint.applied_epoch != v->fence.epoch)
 		return error_set(err, -EINVAL, "%s: the base is at epoch %"
 				 PRIu64 ", not at %" PRIu64, v->meta.name,
-				 g->checkpoint.applied_epoch, f.epoch);
-	f.phase = STAGE_PHASE_LEFT;
+				 g->checkpoint.applied_epoch, v->fence.epoch);
 	if (stage_fault(F2))
 		remove_log(g);
-	ret = fence_write(v, &f, err);
+	ret = note_left(g, err);
 	if (ret)
 		return ret;
 	remove_log(g);						/* F2 */
-	close_base(v);
+	for (unsigned int i = 0; i < g->nr_members; i++)
+		close_base(g->members[i]);
 	return 0;
 }

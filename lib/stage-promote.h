@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The stage's part of a promotion: a volume leaves its stage, as it was at an
- * epoch, to become a primary. For volumes that are alone in their group.
+ * epoch, to become a primary. A group has one log, and leaves as a whole: what
+ * is done to one of its members is done to all.
  *
  *	open -[stage_fence]-> fenced -[stage_fence_apply, stage_fence_finish]->
  *	left -[stage_fence_give_up]-> given up
@@ -37,7 +38,7 @@ void stage_get_fence(struct stage_volume *v, struct stage_fence *fence);
  * Closes the volume to the generation that has written it, durably: all its
  * writers, also those that come later, get -EPERM. @epoch: a clean one of the
  * history. -ENOENT: it is none. -EEXIST: it is fenced already, at another epoch
- * or for another generation. -EOPNOTSUPP: a member of a group. A refusal
+ * or for another generation. Of a group: all members, or none. A refusal
  * changes nothing.
  */
 int stage_fence(struct stage_volume *v, uint64_t epoch, uint64_t generation,
@@ -54,7 +55,7 @@ int stage_fence_check(struct stage_volume *v, uint64_t epoch,
 int stage_fence_read(struct stage_volume *v, void *buf, size_t len,
 		     uint64_t off, struct error *err);
 
-/* The base is the image of the fence's epoch, durably. */
+/* The base (all of the group) is the image of the fence's epoch, durably. */
 int stage_fence_apply(struct stage_volume *v, struct error *err);
 
 /*
@@ -65,6 +66,21 @@ int stage_fence_apply(struct stage_volume *v, struct error *err);
 int stage_fence_finish(struct stage_volume *v, struct error *err);
 
 /* --- without the stage, which another process may have open --------------- */
+
+struct stage_members {
+	char group[STAGE_NAME_LEN];
+	char first[STAGE_NAME_LEN];	/* whose fence is that of all; "" */
+	char (*names)[STAGE_NAME_LEN];	/* ascending */
+	unsigned int nr;
+};
+
+/*
+ * Who is in the group of @volume, with it. stage_members_clear(). -EBADMSG: a
+ * description is damaged; not only its own, for any may be of its group.
+ */
+int stage_members_list(const char *dir, const char *volume,
+		       struct stage_members *m, struct error *err);
+void stage_members_clear(struct stage_members *m);
 
 /* What the fence of @name in @dir says; OPEN where there is none. */
 int stage_fence_peek(const char *dir, const char *name, struct stage_fence *f,

@@ -15,6 +15,8 @@
  * Z2 the log ends where the first record is not good; all that counts is before
  *    that, what is behind is never looked at again: the next record goes to a
  *    new segment.
+ *    A good record of a member that nobody describes is no end: it is an error,
+ *    for what is behind it counts as well.
  * Z3 a file that is damaged, or has a commit that doesn't count, is kept, as
  *    NUMBER.seg.lost.
  */
@@ -237,6 +239,16 @@ static bool is_in_range(const struct stage_group *g,
 	       r->len <= g->members[r->member]->meta.bytes - r->off;
 }
 
+/* Z2 */
+static int check_members(const struct stage_group *g, unsigned int nr,
+			 struct error *err)
+{
+	return nr <= g->nr_members ? 0 :
+	       error_set(err, -EIO, "%s: its log is that of %u members, and "
+			 "only %u are described here: a NAME.volume is damaged "
+			 "or missing", g->name, nr, g->nr_members);
+}
+
 static void mark_good(struct scan *sc)
 {
 	sc->end_lsn = stage_lsn(sc->w.s->number, sc->w.pos);
@@ -325,7 +337,8 @@ static void note_commit(struct scan *sc, bool is_clean)
 	mark_good(sc);
 }
 
-static bool scan_commit(struct scan *sc, const char *payload, int *ret)
+static bool scan_commit(struct scan *sc, const char *payload, int *ret,
+			struct error *err)
 {
 	const struct stage_record *r = &sc->w.r;
 	struct stage_commit c;
@@ -336,8 +349,10 @@ static bool scan_commit(struct scan *sc, const char *payload, int *ret)
 	};
 
 	if (stage_commit_decode(&c, payload, r->payload) || !sc->is_open ||
-	    r->epoch != sc->epoch || !is_whole(sc, &c) ||
-	    c.nr_members > sc->g->nr_members)
+	    r->epoch != sc->epoch || !is_whole(sc, &c))
+		return false;
+	*ret = check_members(sc->g, c.nr_members, err);
+	if (*ret)
 		return false;
 	e.commit_time = c.commit_time;
 	e.cut_time = c.cut_time;
@@ -358,6 +373,9 @@ static bool scan_record(struct scan *sc, int *ret, struct error *err)
 
 	if (sc->w.lsn >= sc->limit)
 		return false;
+	*ret = check_members(sc->g, r->member + 1, err);
+	if (*ret)
+		return false;
 	switch (r->type) {
 	case STAGE_REC_DATA:
 	case STAGE_REC_ZERO:
@@ -371,7 +389,7 @@ static bool scan_record(struct scan *sc, int *ret, struct error *err)
 	if (!payload || stage_crc(payload, r->payload) != r->crc)
 		return false;
 	return r->type == STAGE_REC_HEADER ? scan_header(sc, payload) :
-					     scan_commit(sc, payload, ret);
+					     scan_commit(sc, payload, ret, err);
 }
 
 /* As if there were nothing above the base. */
@@ -387,6 +405,18 @@ static void reset(struct stage_group *g)
 	g->clean_epoch = g->checkpoint.applied_epoch;
 	g->clean_lsn = g->kept_lsn = g->checkpoint.applied_lsn;
 	g->floor_lsn = g->checkpoint.floor_lsn;
+}
+
+/* As many as it has a header of, at least. */
+static unsigned int members_of(const struct stage_record *r)
+{
+	unsigned int nr = 0;
+
+	if (r->type == STAGE_REC_HEADER)
+		return r->member + 1;
+	while (r->payload >= stage_commit_len(nr + 1))
+		nr++;
+	return nr;
 }
 
 /* The headers that stand before the first record that is scanned. */
@@ -407,10 +437,11 @@ static int scan_fronts(struct stage_group *g, uint64_t upto, struct error *err)
 		payload = stage_walk_payload(&w, err);
 		if (!payload || stage_crc(payload, w.r.payload) != w.r.crc)
 			break;
-		if (w.r.type == STAGE_REC_HEADER) {
+		ret = check_members(g, members_of(&w.r), err);
+		if (w.r.type == STAGE_REC_HEADER)
 			take_header(g, w.r.member, payload);
+		if (ret || w.r.type == STAGE_REC_HEADER)
 			continue;
-		}
 		/* The last one that was applied in place (I2). */
 		if (w.r.type == STAGE_REC_PARTIAL &&
 		    w.r.epoch > g->partial_epoch)

@@ -30,8 +30,8 @@
 void stage_session_header(struct stage_volume *v, struct replica_header *h)
 {
 	pthread_mutex_lock(&v->g->lock);
-	*h = v->g->fence.phase ? v->g->fence.header : v->header;
-	if (h->seq && !v->g->fence.phase) {
+	*h = v->fence.phase ? v->fence.header : v->header;
+	if (h->seq && !v->fence.phase) {
 		h->highest_seen = v->g->seen;
 		h->volume_bytes = v->meta.bytes;	/* may have grown */
 		if (stage_is_in_place(v->g))

@@ -305,7 +305,7 @@ static void start_group(struct stage_group *g)
 
 	if (!ret && !stage_fault(F4))
 		ret = stage_fence_load(g, &g->error);
-	if (g->fence.phase >= STAGE_PHASE_LEFT)
+	if (stage_phase_of(g) >= STAGE_PHASE_LEFT)
 		return;
 	for (unsigned int i = 0; !ret && i < g->nr_members; i++) {
 		if (g->members[i])
@@ -316,7 +316,7 @@ static void start_group(struct stage_group *g)
 	}
 	if (!ret)
 		ret = stage_group_recover(g, &g->error);
-	if (!ret && g->fence.phase == STAGE_PHASE_OPEN &&
+	if (!ret && stage_phase_of(g) == STAGE_PHASE_OPEN &&
 	    !g->stage->opts.is_still && g->stage->io != &stage_view_io)
 		stage_apply_start(g, &g->error);
 }
@@ -436,7 +436,7 @@ static int check_group(struct stage_group *g, struct error *err)
 
 	if (g->error.code)
 		return error_set(err, g->error.code, "%s", g->error.text);
-	if (g->seen || g->nr_segments || g->fence.phase)
+	if (g->seen || g->nr_segments || stage_phase_of(g))
 		return error_set(err, -EBUSY, "%s: the group has epochs: it "
 				 "takes no more members", g->name);
 	if (g->nr_members >= most || g->nr_members == REPLICA_MEMBERS_MAX)

@@ -177,7 +177,7 @@ static enum stage_state state_of(const struct stage_group *g)
 {
 	if (g->error.code || g->apply_error.code)
 		return STAGE_ERROR;
-	if (g->fence.phase != STAGE_PHASE_OPEN)
+	if (stage_phase_of(g) != STAGE_PHASE_OPEN)
 		return STAGE_PROMOTED;
 	if (stage_is_in_place(g))
 		return STAGE_IN_PLACE;
@@ -190,6 +190,7 @@ static void fill_info(const struct stage_volume *v, struct stage_info *info)
 {
 	const struct stage_group *g = v->g;
 
+	info->nr_members = g->nr_members;
 	info->state = state_of(g);
 	info->error = g->error.code ? g->error : g->apply_error;
 	info->open_epoch = g->open.state == EPOCH_NONE ? 0 : g->open.nr;
@@ -254,7 +255,8 @@ int stage_history(struct stage_volume *v,
 	int ret;
 
 	pthread_mutex_lock(&g->lock);
-	ret = g->fence.phase >= STAGE_PHASE_LEFT ? 0 : tell_base(v, fn, arg);
+	ret = stage_phase_of(g) >= STAGE_PHASE_LEFT ? 0 :
+						      tell_base(v, fn, arg);
 	for (unsigned int i = 0; !ret && i < g->nr_epochs; i++) {
 		const struct epoch_entry *e = &g->epochs[i];
 		struct stage_epoch told = {

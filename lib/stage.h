@@ -116,7 +116,7 @@ struct stage_info {
 	char group[STAGE_NAME_LEN];
 	char base[STAGE_PATH_LEN];
 	uint64_t bytes;
-	uint32_t chunk_bytes;
+	uint32_t chunk_bytes, nr_members;	/* of the group */
 	enum stage_state state;
 	struct error error;
 	struct replica_header header;	/* as served; ->seq 0: never written */

@@ -162,6 +162,8 @@ unit-y += unit-serve-image
 unit-serve-image-y := $(stage-rig-objs)
 unit-y += unit-stage-promote
 unit-stage-promote-y := $(stage-rig-objs)
+unit-y += unit-stage-promote-group
+unit-stage-promote-group-y := $(stage-rig-objs)
 unit-y += unit-failover-files
 build/san/tests/unit-failover-files.o: cppflags += -Ikmod
 build/san/tests/unit-failover-files: LDFLAGS += -Wl,--wrap=pwrite \

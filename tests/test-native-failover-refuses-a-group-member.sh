@@ -36,6 +36,28 @@ check "nothing was begun" nothing_begun
 refuses "it is not shown as one" "there is no volume a" b replicactl status a
 check "the pair is served again" wait_until 30 serves p
 
+# P8: who is in the group is not known while a description cannot be read.
+damage() {
+	printf X | dd of="$1" bs=1 seek=50 conv=notrunc status=none
+}
+
+cp "$stage_dir/c.volume" "$scratch_dir/c.volume"
+damage "$stage_dir/c.volume"
+refuses "who is left of a group is no group" "/c.volume: not the description" \
+	b replicactl failover a --group --force
+refuses "nor a volume that is alone" "/c.volume: not the description" \
+	b replicactl failover a --force
+check "nothing was begun" nothing_begun
+cp "$scratch_dir/c.volume" "$stage_dir/c.volume"
+check "the pair is served again" wait_until 30 serves p
+mkdir "$scratch_dir/other"
+nbdkit -U - "$plugin_so" dir="$scratch_dir/other" \
+	create="s:1MiB:$scratch_dir/s.base" create="t:1MiB:$scratch_dir/t.base" \
+	--run true || bail "no stage"
+damage "$scratch_dir/other/t.volume"
+refuses "one that is alone is not held back by another" "no consistent image" \
+	b replicactl failover s --force --dir "$scratch_dir/other"
+
 # One that was noted as begun goes when the fence is refused.
 kill_pid $b_pid
 mkdir -p "$site_b/state/promotions"

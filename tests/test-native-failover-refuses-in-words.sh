@@ -41,8 +41,10 @@ no "one without an image" "there is no consistent image" \
 	e --force --dir "$scratch_dir/alone"
 serve twins create="g/t1:1MiB:$scratch_dir/t1.base" \
 	create="g/t2:1MiB:$scratch_dir/t2.base"
-no "a member of a group (without an image, too)" "no consistent image" \
+no "a member of a group" "not promoted in parts: --group" \
 	t1 --force --dir "$scratch_dir/twins"
+no "a group without an image" "no consistent image" \
+	t1 --group --force --dir "$scratch_dir/twins"
 nbdkit -f -U "$scratch_dir/alone.sock" "$plugin_so" \
 	dir="$scratch_dir/alone" &
 cleanup_fn kill_pid $!

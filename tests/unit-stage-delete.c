@@ -205,7 +205,7 @@ static struct stage_volume *begin_given_up(void)
 	stage_fence(v, 2, 77, NULL);
 	stage_fence_apply(v, NULL);
 	stage_fence_finish(v, NULL);
-	v->g->fence.phase = STAGE_PHASE_GIVEN_UP;
+	v->fence.phase = STAGE_PHASE_GIVEN_UP;
 	return v;
 }
 
@@ -352,7 +352,7 @@ static void test_fence_cuts(void)
 			struct stage *after = rig_open(cut, &keep, NULL);
 
 			v = stage_find(after, "a");
-			bad += v && v->g->fence.phase != STAGE_PHASE_LEFT;
+			bad += v && v->fence.phase != STAGE_PHASE_LEFT;
 			bad += !v && (disk_remove(cut, "/base/a"),
 				      !is_gone(cut, &after));
 			stage_close(after);

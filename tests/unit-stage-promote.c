@@ -373,21 +373,6 @@ static void test_live_connection(void)
 	disk_destroy(run.d);
 }
 
-static void test_group(void)
-{
-	struct error err = { 0 };
-	struct stage_options opts = { .is_still = true };
-	struct disk *d = disk_create();
-	struct stage *s = rig_create(d, NULL, 2);
-
-	stage_close(s);
-	s = rig_open(d, &opts, &err);
-	is_int(stage_fence(stage_find(s, "a"), 1, GENERATION, NULL),
-	       -EOPNOTSUPP, "no part of a group");
-	stage_close(s);
-	disk_destroy(d);
-}
-
 static void test_damage(void)
 {
 	struct error err = { 0 };
@@ -434,7 +419,6 @@ int main(int argc, char **argv)
 {
 	test_refusals();
 	test_live_connection();
-	test_group();
 	test_damage();
 	test_cuts();
 	test_faults();

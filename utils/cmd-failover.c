@@ -17,32 +17,63 @@ static double number_of(const json_t *o, const char *key)
 	return json_number_value(json_object_get(o, key));
 }
 
+/* Of all that go together, or of the one. */
+static double dropped_bytes(const json_t *p)
+{
+	json_t *all = json_object_get(p, "volumes"), *one;
+	double sum = all ? 0 : number_of(p, "dropped_bytes");
+	size_t i;
+
+	json_array_foreach(all, i, one)
+		sum += number_of(one, "dropped_bytes");
+	return sum;
+}
+
 static void print_loss(const json_t *p)
 {
 	char cut[WHEN_LEN], lost[PRINT_LEN], size[PRINT_LEN];
+	double dropped = dropped_bytes(p);
 
 	printf("image: epoch %.0f, as of %s\n", number_of(p, "epoch"),
 	       when_print(cut, number_of(p, "cut_time")));
 	printf("lost, at most: what was written after that, %s\n",
 	       print_seconds(lost, number_of(p, "lost_s")));
-	if (number_of(p, "dropped_bytes") > 0)
+	if (dropped > 0)
 		printf("dropped here: %s that are newer\n",
-		       print_bytes(size, number_of(p, "dropped_bytes")));
+		       print_bytes(size, dropped));
+}
+
+static void print_one(const json_t *p, bool is_dry)
+{
+	if (is_dry)
+		printf("%s would become a primary here\n",
+		       text_of(p, "volume"));
+	else
+		printf("%s is a primary here: %s\n", text_of(p, "volume"),
+		       text_of(p, "device"));
+}
+
+static void print_salvage(const json_t *p)
+{
+	if (*text_of(p, "salvage"))
+		printf("salvaged: %s\n", text_of(p, "salvage"));
 }
 
 static void print_result(const json_t *p)
 {
-	if (json_is_true(json_object_get(p, "dry_run"))) {
-		printf("%s would become a primary here\n",
-		       text_of(p, "volume"));
-		print_loss(p);
-		return;
-	}
-	printf("%s is a primary here: %s\n", text_of(p, "volume"),
-	       text_of(p, "device"));
+	bool is_dry = json_is_true(json_object_get(p, "dry_run"));
+	json_t *all = json_object_get(p, "volumes"), *one;
+	size_t i;
+
+	if (!all)
+		print_one(p, is_dry);
+	json_array_foreach(all, i, one)
+		print_one(one, is_dry);
 	print_loss(p);
-	if (*text_of(p, "salvage"))
-		printf("salvaged: %s\n", text_of(p, "salvage"));
+	if (!all)
+		print_salvage(p);
+	json_array_foreach(all, i, one)
+		print_salvage(one);
 }
 
 static void put_text(const struct args *args, json_t *params, const char *key)
@@ -58,7 +89,7 @@ static int check(const struct args *args)
 
 	if (is_planned && (args_has(args, "force") || args_has(args, "epoch") ||
 			   args_has(args, "at") || args_has(args, "dir") ||
-			   args_has(args, "metadata")))
+			   args_has(args, "metadata") || args_has(args, "group")))
 		return ctl_fail(args, STATUS_USAGE, "failover: with --planned "
 				"goes no other option but --dry-run");
 	if (is_planned || args_has(args, "force") || args_has(args, "dry-run"))
@@ -83,10 +114,11 @@ static void print_handover(const struct args *args, const json_t *r)
 /* NULL: the failure has been told. */
 static json_t *call(const struct args *args, bool is_dry, int *status)
 {
-	json_t *params = json_pack("{ss sb sb sb}", "volume", args->words[0],
-				   "force", args_has(args, "force"), "planned",
+	json_t *params = json_pack("{ss sb sb sb sb}", "volume",
+				   args->words[0], "force",
+				   args_has(args, "force"), "planned",
 				   args_has(args, "planned"), "dry_run",
-				   is_dry);
+				   is_dry, "group", args_has(args, "group"));
 
 	put_text(args, params, "dir");
 	put_text(args, params, "metadata");
@@ -113,9 +145,10 @@ static int confirm_loss(const struct args *args)
 		print_loss(cost);
 		json_decref(cost);
 	}
-	return confirm(args, CONFIRM_PEOPLE, "%.60s becomes a primary here. The "
-		       "other site is shut out for good, and what it has not "
-		       "sent\nis lost, as told above.", args->words[0]);
+	return confirm(args, CONFIRM_PEOPLE, "%.60s%s becomes a primary here. "
+		       "The other site is shut out for good, and what it has "
+		       "not sent\nis lost, as told above.", args->words[0],
+		       args_has(args, "group") ? ", with its group," : "");
 }
 
 static int run(const struct args *args)
@@ -143,6 +176,7 @@ static int run(const struct args *args)
 static const struct option_spec options[] = {
 	{ "planned", NULL, "here is the primary: hand over, lose nothing" },
 	{ "force", NULL, "the other site is lost, or may be cut off" },
+	{ "group", NULL, "and all others of its group, at one epoch" },
 	{ "epoch", "E", "as of this epoch (the newest image)" },
 	{ "at", "TIME", "as of the newest image that is not younger" },
 	{ "dry-run", NULL, "only tell what would be lost" },
@@ -163,6 +197,7 @@ const struct command cmd_failover = {
 	"    replicactl failover vol --dry-run\n"
 	"    replicactl failover vol --force && mount /dev/mapper/vol /mnt\n"
 	"    replicactl failover vol --force --at '10m ago'\n"
+	"    replicactl failover db-log --group --force\n"
 	"    umount /srv && replicactl failover vol --planned   # at the primary\n",
 	.text =
 	"With --force, for the site that receives, when the other is lost. The replica is closed\n"
@@ -170,6 +205,8 @@ const struct command cmd_failover = {
 	"at the newest consistent image, or at the one that is asked for, and gets\n"
 	"/dev/mapper/VOLUME, which remembers what is written to it. What the site\n"
 	"had that is newer is kept aside (replicactl salvage).\n"
+	"\n"
+	"The volumes of a group go together (--group), as of one epoch.\n"
 	"\n"
 	"Where it was interrupted, it goes on by itself when replicad is started,\n"
 	"or when it is asked for again.\n"
