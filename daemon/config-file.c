@@ -66,15 +66,27 @@ static int refuse_twice(struct parse *parse, const char *what, const char *name,
 			     "%.120s:%d", what, name, file ? file : "", line);
 }
 
+/* N4: who forgot the "]" and the end of the line may have a secret in it. */
+static const char *shown(const char *title, char text[64])
+{
+	size_t len = strspn(title, "ABCDEFGHIJKLMNOPQRSTUVWXYZ._-/"
+				   "abcdefghijklmnopqrstuvwxyz0123456789");
+
+	snprintf(text, 64, "%.*s%s", len > 40 ? 40 : (int)len, title,
+		 title[len] || len > 40 ? "…" : "");
+	return text;
+}
+
 static int begin_volume(struct parse *parse, const char *name)
 {
 	struct volume_config **link = &parse->config->volumes;
 	struct volume_config *volume = config_find(parse->config, name);
+	char text[64];
 
 	if (!volume_name_is_valid(name))
-		return config_refuse(parse->error, -EINVAL, "\"%.64s\" is not "
+		return config_refuse(parse->error, -EINVAL, "\"%s\" is not "
 				     "a volume name: use letters, digits and "
-				     ". _ -", name);
+				     ". _ -", shown(name, text));
 	if (volume)
 		return refuse_twice(parse, "volume", name, volume->file,
 				    volume->line);
@@ -94,11 +106,13 @@ static int begin_named(struct parse *parse, enum section_kind kind,
 		       const char *name)
 {
 	struct section *section;
+	char text[64];
 
 	if (!volume_name_is_valid(name))
-		return config_refuse(parse->error, -EINVAL, "\"%.64s\" is not "
+		return config_refuse(parse->error, -EINVAL, "\"%s\" is not "
 				     "a name for a %s: use letters, digits and "
-				     ". _ -", name, section_word(kind));
+				     ". _ -", shown(name, text),
+				     section_word(kind));
 	if (kind == SECTION_TARGET && !strcmp(name, "default"))
 		return config_refuse(parse->error, -EINVAL, "no target can "
 				     "be named default: that is where a "
@@ -151,14 +165,15 @@ static const char *nearest_title(const char *title)
 static int refuse_title(struct parse *parse, const char *title)
 {
 	const char *near = nearest_title(title);
+	char text[64];
 
 	if (parse->cinder_line)
 		parse->err_line = parse->cinder_line;
 	return config_refuse(parse->error, -EINVAL, "there is no section "
-			     "[%.60s]%s%s%s: there are [replicad], [volume "
+			     "[%s]%s%s%s: there are [replicad], [volume "
 			     "NAME], [backend NAME], [backend_defaults], "
 			     "[target ID], [type NAME], [group NAME], [pool "
-			     "NAME]", title, near ? ", the nearest is \"" : "",
+			     "NAME]", shown(title, text), near ? ", the nearest is \"" : "",
 			     near ? near : "", near ? "\"" : "");
 }
 

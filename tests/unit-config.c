@@ -75,6 +75,11 @@ static void check_titles(void)
 		    ":2: there is no section [frob]: there are");
 	check_error("[frob]\n", ":1: there is no section [frob]");
 	check_error("[type a/b]\n", ":1: \"a/b\" is not a name for a type");
+	check_error("[target b san_password=s3cret]\n",
+		    ":1: \"b…\" is not a name for a target");
+	check_error("[volume v:s3cret]\n", ":1: \"v…\" is not a volume name");
+	check_error("[san_password = s3cret]\n",
+		    ":1: there is no section [san_password…]");
 	check_error("[pool p]\n[pool p]\n", ":2: pool p is there already");
 	check_error("[target default]\nuri=local:/x\n", ":1: no target can be "
 		    "named default");
