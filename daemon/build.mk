@@ -4,6 +4,7 @@ replicad-y += pairing.o pairing-invite.o pairing-wire.o pairing-file.o
 replicad-y += pairing-token.o methods-pair.o
 config-y := config.o config-key.o config-section.o config-file.o
 config-y += config-match.o config-devices.o config-resolve.o config-finish.o config-check.o
+config-y += config-save.o
 replicad-y += $(config-y) log.o pair.o state-file.o
 replicad-y += main.o options.o daemon.o ops.o ops-compare.o control.o methods.o status.o look.o
 replicad-y += ops-replace.o reload.o methods-config.o

@@ -43,6 +43,8 @@ int key_continue(const struct key *keys, void *base, const char *name,
 		 const char *text, int lines, char error[CONFIG_ERROR_SIZE]);
 const struct key *key_find(const struct key *keys, const char *name);
 bool key_is_text(const struct key *key);
+/* Does @text begin with the name of one, as a line with a key would? */
+bool key_begins(const struct key *keys, const char *text);
 char **key_text(const struct key *key, const void *base);
 uint64_t key_get(const struct key *key, const void *base);
 void key_put(const struct key *key, void *base, uint64_t value);

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The tables of keys; volumes; what is saved of them. */
+/* The tables of keys; volumes. */
 #include "config-impl.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "state-file.h"
 
 static const char *const level_words[] = { "err", "warn", "info", "debug",
 					   NULL };
@@ -222,42 +219,4 @@ void config_clear(struct config *config)
 	records_free(&config->warnings);
 	keys_free(daemon_keys, config);
 	memset(config, 0, sizeof(*config));
-}
-
-/* N2: what came from elsewhere comes from there again. */
-static void print_volume(FILE *file, const struct volume_config *volume)
-{
-	char text[64];
-
-	fprintf(file, "[volume %s]\n", volume->name);
-	for (const struct key *key = volume_keys; key->name; key++) {
-		if (!volume_config_is_own(volume, key->name) ||
-		    key->type == KEY_ONCE)
-			continue;
-		if (key_is_text(key)) {
-			fprintf(file, "%s=%s\n", key->name,
-				*key_text(key, volume));
-			continue;
-		}
-		key_print(key, key_get(key, volume), text, sizeof(text));
-		fprintf(file, "%s=%s\n", key->name, text);
-	}
-}
-
-int config_save(const struct config *config, const char *path)
-{
-	size_t len = 0;
-	char *text = NULL;
-	FILE *file = open_memstream(&text, &len);
-	int err;
-
-	if (!file)
-		return -errno;
-	fputs("# Written by replicad: volumes enabled at run time.\n", file);
-	for (struct volume_config *v = config->volumes; v; v = v->next)
-		if (v->is_runtime)
-			print_volume(file, v);
-	err = fclose(file) ? -errno : state_file_write(path, text, len);
-	free(text);
-	return err;
 }

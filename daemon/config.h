@@ -165,6 +165,8 @@ int config_load_all(struct config *config, const char *path,
  * not: it was meant for the target that was there then.
  */
 int config_save(const struct config *config, const char *path);
+/* The same of the targets that were added at run time. */
+int config_save_targets(const struct config *config, const char *path);
 
 struct volume_config *config_find(const struct config *config,
 				  const char *name);
