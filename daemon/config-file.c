@@ -33,6 +33,7 @@ struct parse {
 	const char *path;
 	FILE *file;
 	bool is_runtime;
+	struct section *skipped;	/* a target that a file has too */
 	struct place place;
 	char section[80];		/* the one that @place belongs to */
 	char cinder[80];		/* a title: of a backend, maybe */
@@ -102,6 +103,25 @@ static int begin_volume(struct parse *parse, const char *name)
 	return note_place(parse, &volume->file, &volume->line);
 }
 
+/* What was added at run time gives way to a file: both are told. */
+static int skip_target(struct parse *parse, const struct section *winner)
+{
+	struct config scratch = { 0 };
+	char text[300];
+
+	section_free(parse->skipped);
+	parse->skipped = section_add(&scratch, SECTION_TARGET, winner->name);
+	snprintf(text, sizeof(text), "the target %s is ignored: %.150s:%d has "
+		 "one", winner->name, winner->file, winner->line);
+	if (!parse->skipped || record_add(&parse->config->warnings, "", text,
+					  parse->path, parse->lineno))
+		return no_memory(parse);
+	parse->place = (struct place){ section_keys(SECTION_TARGET),
+				       parse->skipped,
+				       &parse->skipped->records, NULL };
+	return 0;
+}
+
 static int begin_named(struct parse *parse, enum section_kind kind,
 		       const char *name)
 {
@@ -118,6 +138,9 @@ static int begin_named(struct parse *parse, enum section_kind kind,
 				     "be named default: that is where a "
 				     "failback goes");
 	section = config_section(parse->config, kind, name);
+	if (section && parse->is_runtime && kind == SECTION_TARGET &&
+	    !section->is_runtime)
+		return skip_target(parse, section);
 	if (section)
 		return refuse_twice(parse, section_word(kind), name,
 				    section->file, section->line);
@@ -386,6 +409,7 @@ int config_read(struct config *config, const char *path, bool is_runtime,
 	if (!parse.file)
 		return refuse_file(path, -errno, error);
 	err = parse_file(&parse, error);
+	section_free(parse.skipped);
 	fclose(parse.file);
 	return err;
 }

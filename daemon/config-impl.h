@@ -89,4 +89,12 @@ void records_free(struct config_record **list);
 int devices_expand(struct config *config, struct section *backend,
 		   char error[CONFIG_ERROR_SIZE]);
 
+/* config-resolve.c: a uri= with the volume's name in it; NULL: no memory. */
+char *config_fill_in(const char *uri, const char *volume);
+
+/* config-finish.c: the section of a target by itself. As devices_expand(). */
+int config_check_target(const struct config *config,
+			const struct section *target,
+			char error[CONFIG_ERROR_SIZE]);
+
 #endif

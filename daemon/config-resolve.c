@@ -168,7 +168,7 @@ static int apply_type(const struct config *config, struct volume_config *volume,
 
 /* --- targets ----------------------------------------------------------- */
 
-static char *fill_in(const char *uri, const char *volume)
+char *config_fill_in(const char *uri, const char *volume)
 {
 	const char *hole = strstr(uri, "{volume}");
 	char *text;
@@ -189,7 +189,7 @@ static char *uri_of(const struct config *config, const struct section *target,
 	char *text;
 
 	if (target->uri)
-		return fill_in(target->uri, volume);
+		return config_fill_in(target->uri, volume);
 	backend = config_section(config, SECTION_BACKEND, target->to_backend);
 	if (!backend || !backend->pair)
 		return NULL;

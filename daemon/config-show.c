@@ -7,8 +7,7 @@
 
 #include "config-impl.h"
 
-/* N4: USER:PASSWORD@ of a URI. */
-static json_t *without_password(const char *text)
+json_t *config_without_password(const char *text)
 {
 	const char *host = strstr(text, "://");
 	const char *at, *colon;
@@ -42,7 +41,7 @@ static json_t *value_of(const struct key *key, const void *base)
 	if (key_is_text(key)) {
 		const char *value = *key_text(key, base);
 
-		return value ? without_password(value) : NULL;
+		return value ? config_without_password(value) : NULL;
 	}
 	key_print(key, key_get(key, base), text, sizeof(text));
 	return json_string(text);

@@ -198,6 +198,13 @@ bool volume_config_is_own(const struct volume_config *volume, const char *key);
 int config_resolve(const struct config *config, struct volume_config *volume,
 		   char error[CONFIG_ERROR_SIZE]);
 
+/*
+ * config_resolve(), and all that must hold before the volume may run by it:
+ * that it is complete, and of its type. 0 or -errno with a sentence.
+ */
+int config_settle(const struct config *config, struct volume_config *volume,
+		  char error[CONFIG_ERROR_SIZE]);
+
 /* What can be said only when all keys are known (a target is missing…). */
 int volume_config_check(const struct volume_config *volume,
 			char error[CONFIG_ERROR_SIZE]);

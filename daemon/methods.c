@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "config-match.h"
 #include "control.h"
 #include "daemon.h"
 #include "ops.h"
@@ -136,11 +135,7 @@ static int fill_config(const struct daemon *daemon,
 		err = set_options(config, json_object_get(params, "options"),
 				  error);
 	if (!err)
-		err = config_resolve(&daemon->config, config, error);
-	if (!err)
-		err = volume_config_check(config, error);
-	if (!err)
-		err = match_volume(&daemon->config, config, error);
+		err = config_settle(&daemon->config, config, error);
 	return err ? err : volume_config_check_clear(config, error);
 }
 
@@ -255,6 +250,10 @@ static const struct method {
 	{ "pair_list", do_pair_list, true },
 	{ "pair_revoke", do_pair_revoke, true },
 	{ "reload", do_reload, true },
+	{ "targets", do_targets, true },
+	{ "target_add", do_target_add, true },
+	{ "target_set", do_target_set, true },
+	{ "target_remove", do_target_remove, true },
 	{ "events", request_subscribe, true },
 	{ "shutdown", do_shutdown, true },
 };

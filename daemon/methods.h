@@ -23,6 +23,12 @@ void do_salvage_drop(struct request *request);
 /* methods-config.c */
 void do_reload(struct request *request);
 
+/* methods-target.c */
+void do_targets(struct request *request);
+void do_target_add(struct request *request);
+void do_target_set(struct request *request);
+void do_target_remove(struct request *request);
+
 /* methods-delete.c */
 void do_delete_replica(struct request *request);
 

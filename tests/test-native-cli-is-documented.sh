@@ -33,7 +33,7 @@ while read -r verb; do
 	is "$verb: --help too" "$(cat "$scratch_dir/help")" \
 		"$(cat "$scratch_dir/options")"
 	is "$verb: its words are those of the page" \
-		"$(sed -n "s/^=head2 $verb *//p" "$pod")" \
+		"$(sed -n "s/^=head2 $verb\( .*\)\?$/\1/p" "$pod" | sed 's/^ *//')" \
 		"$(replicactl help "$verb" | sed -n "s/^    replicactl $verb\(.*\) *\[OPTION\].*/\1/p" | sed 's/^ *//; s/ *$//')"
 done <"$scratch_dir/verbs"
 

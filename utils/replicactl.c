@@ -18,9 +18,9 @@ const struct command *const commands[] = {
 	&cmd_status, &cmd_top, &cmd_enable, &cmd_disable, &cmd_pause,
 	&cmd_resume, &cmd_resync, &cmd_verify, &cmd_history, &cmd_test,
 	&cmd_failover, &cmd_resolve, &cmd_salvage, &cmd_delete, &cmd_pair,
-	&cmd_events, &cmd_metrics, &cmd_capabilities, &cmd_match, &cmd_config,
-	&cmd_doctor, &cmd_kernel, &cmd_version,
-	&cmd_help, NULL
+	&cmd_events, &cmd_metrics, &cmd_targets, &cmd_target,
+	&cmd_capabilities, &cmd_match, &cmd_config, &cmd_doctor, &cmd_kernel,
+	&cmd_version, &cmd_help, NULL
 };
 
 /* The words that Cinder's client uses. */
@@ -30,6 +30,7 @@ static const struct {
 	{ "replication-enable", "enable" },
 	{ "replication-disable", "disable" },
 	{ "replication-failover", "failover" },
+	{ "replication-list-targets", "targets" },
 };
 
 const struct option_spec global_options[] = {
