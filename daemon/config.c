@@ -158,6 +158,14 @@ bool volume_config_equals(const struct volume_config *a,
 	return true;
 }
 
+void volume_config_spare(struct volume_config *now,
+			 const struct volume_config *before)
+{
+	if (now->is_runtime && before->target &&
+	    strcmp(now->target, before->target))
+		now->may_overwrite = false;
+}
+
 static uint64_t own_bit(const char *name)
 {
 	const struct key *key = key_find(volume_keys, name);

@@ -186,6 +186,10 @@ void volume_config_destroy(struct volume_config *volume);
 bool volume_config_equals(const struct volume_config *a,
 			  const struct volume_config *b);
 
+/* overwrite was meant for the target of then: at another one it is not set. */
+void volume_config_spare(struct volume_config *now,
+			 const struct volume_config *before);
+
 /* Sets one key from text. 0 or -errno with a sentence in @error. */
 int volume_config_set(struct volume_config *volume, const char *key,
 		      const char *value, char error[CONFIG_ERROR_SIZE]);

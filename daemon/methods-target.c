@@ -29,14 +29,6 @@ static void on_changed(void *arg, json_t *result)
 	request_answer(arg, result);
 }
 
-/* What was to be overwritten is the target that was there then. */
-static void spare_other_target(struct volume_config *now,
-			       const struct volume_config *before)
-{
-	if (now->is_runtime && strcmp(now->target, before->target))
-		now->may_overwrite = false;
-}
-
 static int add_if_changed(struct reload *r, const struct volume_config *before,
 			  struct volume_config *now,
 			  char error[CONFIG_ERROR_SIZE])
@@ -48,7 +40,7 @@ static int add_if_changed(struct reload *r, const struct volume_config *before,
 	err = volume_config_check_clear(now, error);
 	if (err)
 		return err;
-	spare_other_target(now, before);
+	volume_config_spare(now, before);
 	err = reload_add(r, now->name, now, "changed");
 	return err ? config_refuse(error, err, "no memory") : 0;
 }
@@ -118,7 +110,7 @@ static void change(struct request *request, enum target_verb verb)
 
 	if (r)
 		err = edit(r, verb, request, error);
-	if (!err) {
+	if (r && !err) {
 		reload_run(r);
 		return;
 	}

@@ -250,6 +250,7 @@ static const struct method {
 	{ "pair_list", do_pair_list, true },
 	{ "pair_revoke", do_pair_revoke, true },
 	{ "reload", do_reload, true },
+	{ "set_type", do_set_type, true },
 	{ "targets", do_targets, true },
 	{ "target_add", do_target_add, true },
 	{ "target_set", do_target_set, true },

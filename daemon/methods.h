@@ -22,6 +22,7 @@ void do_salvage_drop(struct request *request);
 
 /* methods-config.c */
 void do_reload(struct request *request);
+void do_set_type(struct request *request);
 
 /* methods-target.c */
 void do_targets(struct request *request);

@@ -19,8 +19,8 @@ const struct command *const commands[] = {
 	&cmd_resume, &cmd_resync, &cmd_verify, &cmd_history, &cmd_test,
 	&cmd_failover, &cmd_resolve, &cmd_salvage, &cmd_delete, &cmd_pair,
 	&cmd_events, &cmd_metrics, &cmd_targets, &cmd_target,
-	&cmd_capabilities, &cmd_match, &cmd_config, &cmd_doctor, &cmd_kernel,
-	&cmd_version, &cmd_help, NULL
+	&cmd_set_type, &cmd_capabilities, &cmd_match, &cmd_config, &cmd_doctor,
+	&cmd_kernel, &cmd_version, &cmd_help, NULL
 };
 
 /* The words that Cinder's client uses. */
