@@ -67,5 +67,10 @@ start_daemon
 is "after a restart, too" "$(value type)" west
 sim-ctl write v 0 8192 8
 check "and it goes on there" same_as west
+mkdir "$scratch_dir/away"
+mv "$scratch_dir"/v.* "$scratch_dir/away"
+refuses "without its device: it is told" 'It has the type, but does not run' \
+	replicactl set-type v east
+is "but the type is kept" "$(value type)" east
 stop_daemon
 finish
