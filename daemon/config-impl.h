@@ -91,6 +91,9 @@ int devices_expand(struct config *config, struct section *backend,
 
 /* config-resolve.c: a uri= with the volume's name in it; NULL: no memory. */
 char *config_fill_in(const char *uri, const char *volume);
+/* Where the volume is at it. NULL: a backend without pair=, or no memory. */
+char *config_uri_of(const struct config *config, const struct section *target,
+		    const char *volume);
 
 /* config-finish.c: the section of a target by itself. As devices_expand(). */
 int config_check_target(const struct config *config,

@@ -182,7 +182,7 @@ char *config_fill_in(const char *uri, const char *volume)
 }
 
 /* Of another backend: the pairing that leads to it. */
-static char *uri_of(const struct config *config, const struct section *target,
+char *config_uri_of(const struct config *config, const struct section *target,
 		    const char *volume)
 {
 	const struct section *backend;
@@ -201,7 +201,7 @@ static int use_target(const struct config *config, struct volume_config *volume,
 		      const struct section *target,
 		      char error[CONFIG_ERROR_SIZE])
 {
-	char *uri = uri_of(config, target, volume->name);
+	char *uri = config_uri_of(config, target, volume->name);
 	int err;
 
 	if (!uri)

@@ -252,6 +252,7 @@ static const struct method {
 	{ "reload", do_reload, true },
 	{ "set_type", do_set_type, true },
 	{ "targets", do_targets, true },
+	{ "target_check", do_target_check, true },
 	{ "target_add", do_target_add, true },
 	{ "target_set", do_target_set, true },
 	{ "target_remove", do_target_remove, true },

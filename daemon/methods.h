@@ -30,6 +30,9 @@ void do_target_add(struct request *request);
 void do_target_set(struct request *request);
 void do_target_remove(struct request *request);
 
+/* methods-check.c */
+void do_target_check(struct request *request);
+
 /* methods-delete.c */
 void do_delete_replica(struct request *request);
 

@@ -57,7 +57,7 @@ is "test devices" "$(tab 'replicactl test --drop b')" before
 is "salvages" "$(tab 'replicactl salvage v')" vol1-41-7
 is "salvages to drop" "$(tab 'replicactl salvage --drop ')" vol1-41-7
 is "targets that there are" "$(tab 'replicactl target set w')" west
-is "actions of target" "$(tab 'replicactl target ')" "add set remove"
+is "actions of target" "$(tab 'replicactl target ')" "add set remove check"
 is "pairs" "$(tab 'replicactl pair revoke p')" paris
 is "a new pair has no name yet" "$(tab 'replicactl pair join p')" ""
 is "targets" "$(tab 'replicactl enable v --target p')" "pair:paris pair:rome"

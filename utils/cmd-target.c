@@ -235,10 +235,51 @@ static int change(const struct args *args, int action)
 	return status;
 }
 
+static void print_check(const struct args *args, const json_t *r)
+{
+	char size[PRINT_LEN];
+
+	if (*text_of(r, "path")) {
+		printf("%.60s: %s is there\n", args->words[1],
+		       text_of(r, "path"));
+		return;
+	}
+	printf("%.60s answers: %s, %s%s\n", args->words[1],
+	       print_bytes(size, json_number_value(json_object_get(r,
+			   "size_bytes"))),
+	       json_is_true(json_object_get(r, "staged")) ? "a stage" :
+	       "a plain server", json_is_true(json_object_get(r, "can_flush")) ?
+	       "" : ", which cannot flush");
+}
+
+static int check(const struct args *args)
+{
+	int status;
+	json_t *result;
+
+	if (args->nr_words < 2 || args->nr_words > 3)
+		return ctl_fail(args, STATUS_USAGE, "target check: want an id, "
+				"and perhaps a volume");
+	result = ctl_call(args, "target_check", json_pack("{ss ss*}", "id",
+			  args->words[1], "volume", args->nr_words > 2 ?
+			  args->words[2] : NULL), &status);
+	if (!result)
+		return status;
+	if (args_has(args, "json"))
+		print_json(result);
+	else
+		print_check(args, result);
+	json_decref(result);
+	return STATUS_OK;
+}
+
 static int run_target(const struct args *args)
 {
-	static const char *const names[] = { "add", "set", "remove", NULL };
+	static const char *const names[] = { "add", "set", "remove", "check",
+					     NULL };
 
+	if (!strcmp(args->words[0], "check"))
+		return check(args);
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
 		if (strcmp(args->words[0], actions[i].name))
 			continue;
@@ -254,20 +295,22 @@ static const struct option_spec target_options[] = { { NULL } };
 
 const struct command cmd_target = {
 	.name = "target",
-	.words = "ACTION ID [KEY=VALUE]...",
+	.words = "ACTION ID [KEY=VALUE | VOLUME]...",
 	.min_words = 1,
 	.max_words = ARGS_MAX,
-	.summary = "add, change and remove targets",
+	.summary = "add, change, remove and check targets",
 	.examples =
 	"    replicactl target add west uri=nbds://me@west/{volume}?tls-psk-file=/k\n"
 	"    replicactl target add west backend=west-lvm for=east-lvm\n"
 	"    replicactl target set west enabled=no\n"
-	"    replicactl target remove west\n",
+	"    replicactl target remove west\n"
+	"    replicactl target check west vol\n",
 	.text =
 	"At once and for good: replicad keeps them, beside those of its files. The\n"
 	"keys are those of [target ID] in replica.conf(5); KEY= takes one away.\n"
 	"A volume that goes elsewhere now ships there what is not there. What a\n"
-	"volume could not live with is refused, and nothing has changed.\n",
+	"volume could not live with is refused, and nothing has changed.\n"
+	"check connects to one, for a volume, and writes nothing.\n",
 	.options = target_options,
 	.run = run_target,
 };
