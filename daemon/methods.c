@@ -165,7 +165,7 @@ static void do_enable(struct request *request)
 
 static void do_disable(struct request *request)
 {
-	const char *name = get_volume(request);
+	const char *name = disable_many(request) ? NULL : get_volume(request);
 
 	if (name)
 		check_op(request, op_disable(request->daemon, name, on_done,

@@ -3,6 +3,8 @@
 #ifndef REPLICAD_METHODS_H
 #define REPLICAD_METHODS_H
 
+#include <stdbool.h>
+
 struct request;
 
 /* What replicactl exits with (DESIGN.md 8) for this -errno. */
@@ -29,6 +31,9 @@ void do_targets(struct request *request);
 void do_target_add(struct request *request);
 void do_target_set(struct request *request);
 void do_target_remove(struct request *request);
+
+/* methods-many.c: takes the request, unless it is of one "volume" only. */
+bool disable_many(struct request *request);
 
 /* methods-check.c */
 void do_target_check(struct request *request);
