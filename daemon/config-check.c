@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What can be said of a volume's configuration when all of its keys are set. */
-#include "config.h"
+#include "config-impl.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int volume_config_check(const struct volume_config *volume,
@@ -53,11 +54,15 @@ bool volume_config_is_clear(const struct volume_config *volume)
 int volume_config_check_clear(const struct volume_config *volume,
 			      char error[CONFIG_ERROR_SIZE])
 {
+	char *target;
+
 	if (!volume_config_is_clear(volume) ||
 	    (volume->tls && !strcmp(volume->tls, "off")))
 		return 0;
+	target = config_masked(volume->target);
 	snprintf(error, CONFIG_ERROR_SIZE, "volume %s: %.200s would be sent in "
 		 "clear: use nbds://, or allow it with tls=off", volume->name,
-		 volume->target);
+		 target ? target : "its data");
+	free(target);
 	return -EPERM;
 }

@@ -139,6 +139,11 @@ static int take_pair(struct list *list, const char **p, const char *end,
 	if (err)
 		return err;
 	*p = skip_blanks(*p, end);
+	/* It may be the rest of a password with a comma in it. */
+	if (list->nr_pairs && (*p == end || (**p != '=' && **p != ':')))
+		return refuse_at(list, at, "what comes after %.60s is not "
+				 "KEY=VALUE: a value with a comma needs quotes",
+				 pair[-1].key);
 	if (*p == end || (**p != '=' && **p != ':') || !pair->key[0])
 		return refuse_at(list, at, "\"%.60s\" is not KEY=VALUE",
 				 pair->key);
@@ -296,6 +301,16 @@ static bool is_used(const char *key)
 	return false;
 }
 
+/* N4 */
+static void keep_pair(FILE *out, const struct pair_text *pair)
+{
+	char *value = config_masked(pair->value);
+
+	fprintf(out, "%s%s=%s", ftell(out) ? " " : "", pair->key,
+		!value || config_is_secret(pair->key) ? "***" : value);
+	free(value);
+}
+
 static int keep_extra(struct list *list, struct section *target)
 {
 	size_t len = 0;
@@ -307,9 +322,7 @@ static int keep_extra(struct list *list, struct section *target)
 		const struct pair_text *pair = &list->pairs[i];
 
 		if (!is_used(pair->key))
-			fprintf(out, "%s%s=%s", ftell(out) ? " " : "",
-				pair->key, config_is_secret(pair->key) ? "***" :
-				pair->value);
+			keep_pair(out, pair);
 	}
 	return fclose(out) ? -ENOMEM : 0;
 }
@@ -370,6 +383,9 @@ static int take_name(struct list *list, const char *p, const char *end)
 {
 	char name[64], word[24];
 
+	if (*p == '{')
+		return refuse_at(list, p, "want the name of a backend%s: {…} "
+				 "needs managed_replication_target=no", "");
 	if ((size_t)(end - p) >= sizeof(name))
 		return refuse_at(list, p, "\"%s…\" is too long",
 				 word_at(p, word));

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <ini.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -299,6 +300,8 @@ static int set_value(struct parse *parse, const char *name, const char *value)
 			      parse->error);
 	if (err == -ENOMEM)
 		return no_memory(parse);
+	if (!err && goes_on && place->volume)
+		volume_config_has_own(place->volume, name);
 	return err || goes_on ? err : note(parse, name, NULL);
 }
 
@@ -352,6 +355,14 @@ static int see_title(struct parse *parse)
 }
 
 /* Called by inih for each line. */
+static bool is_utf8(const char *text)
+{
+	json_t *string = json_string(text);
+
+	json_decref(string);
+	return string;
+}
+
 static char *read_line(char *line, int size, void *arg)
 {
 	struct parse *parse = arg;
@@ -363,6 +374,9 @@ static char *read_line(char *line, int size, void *arg)
 		parse->err = config_refuse(parse->error, -E2BIG, "the line is "
 			"longer than %d letters: go on in the next one, which "
 			"then begins with a blank", size - 3);
+	else if (!is_utf8(parse->line))
+		parse->err = config_refuse(parse->error, -EILSEQ, "the line is "
+					   "not UTF-8");
 	else
 		parse->err = see_title(parse);
 	if (parse->err)

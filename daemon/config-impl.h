@@ -72,6 +72,8 @@ bool section_names(const char *list, const char *name);
 
 /* What is said under such a key is shown to nobody. */
 bool config_is_secret(const char *key);
+/* N4. A copy with *** for the password of USER:PASSWORD@; NULL: no memory. */
+char *config_masked(const char *text);
 
 /* A spec of a type that is ours is one we know; @near: else the nearest. */
 bool config_spec_is_known(const char *spec, char near[60]);

@@ -187,12 +187,40 @@ const char *config_nearest(const struct config *config, enum section_kind kind,
 bool config_is_secret(const char *key)
 {
 	static const char *const words[] = { "pass", "secret", "token", "key",
-		"credential", "auth", "psk" };
+		"credential", "auth", "psk", "pwd", "login" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcasestr(key, words[i]))
 			return true;
 	return false;
+}
+
+/* Behind the user's name, or NULL. A "/" in a password is wrong, but a password. */
+static const char *find_password(const char *host, const char **at)
+{
+	const char *colon = host + strcspn(host, ":@/?");
+	size_t digits;
+
+	*at = host + strcspn(host, "@/?");
+	if (*colon != ':')
+		return NULL;
+	digits = strspn(colon + 1, "0123456789");
+	if (**at != '@' && !strchr("/?", colon[1 + digits]))
+		*at = strrchr(host, '@');
+	return *at && **at == '@' && *at > colon ? colon + 1 : NULL;
+}
+
+char *config_masked(const char *text)
+{
+	const char *scheme = strstr(text, "://"), *at, *password = NULL;
+	char *masked;
+
+	if (scheme)
+		password = find_password(scheme + 3, &at);
+	if (!password)
+		return strdup(text);
+	return asprintf(&masked, "%.*s***%s", (int)(password - text), text,
+			at) < 0 ? NULL : masked;
 }
 
 /* --- records ----------------------------------------------------------- */

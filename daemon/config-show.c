@@ -9,17 +9,11 @@
 
 json_t *config_without_password(const char *text)
 {
-	const char *host = strstr(text, "://");
-	const char *at, *colon;
+	char *masked = config_masked(text);
+	json_t *value = masked ? json_string(masked) : NULL;
 
-	if (!host)
-		return json_string(text);
-	host += 3;
-	at = host + strcspn(host, "@/?");
-	colon = memchr(host, ':', at - host);
-	if (*at != '@' || !colon)
-		return json_string(text);
-	return json_sprintf("%.*s:***%s", (int)(colon - text), text, at);
+	free(masked);
+	return value;
 }
 
 static void put(json_t *keys, const char *key, json_t *value, json_t *origin)
@@ -29,9 +23,17 @@ static void put(json_t *keys, const char *key, json_t *value, json_t *origin)
 					      "origin", origin));
 }
 
+/* A path need not be UTF-8. */
+static json_t *place_at(const char *file, int line)
+{
+	json_t *place = json_sprintf("%s:%d", file, line);
+
+	return place ? place : json_sprintf("line %d", line);
+}
+
 static json_t *place_of(const struct config_record *record)
 {
-	return json_sprintf("%s:%d", record->file, record->line);
+	return place_at(record->file, record->line);
 }
 
 static json_t *value_of(const struct key *key, const void *base)
@@ -52,9 +54,10 @@ static json_t *begin(json_t *all, const char *word, const char *name,
 {
 	json_t *keys = json_array();
 
-	json_array_append_new(all, json_pack("{so ss* si so}", "section",
+	json_array_append_new(all, json_pack("{so so* si sO}", "section",
 		json_sprintf("%s%s%s", word, name ? " " : "", name ? name : ""),
-		"file", file, "line", line, "keys", keys));
+		"file", file ? json_string(file) : NULL, "line", line,
+		"keys", keys));
 	return keys;
 }
 
@@ -105,7 +108,7 @@ static json_t *origin_in(const struct key *key, const void *base,
 
 	if (r)
 		return place_of(r);
-	return file && is_set(key, base) ? json_sprintf("%s:%d", file, line) :
+	return file && is_set(key, base) ? place_at(file, line) :
 					   json_string("default");
 }
 
@@ -133,12 +136,13 @@ static void put_section(json_t *all, const struct section *s)
 			  s->file, s->line);
 		if (s->extra && s->extra[0])
 			put(keys, "extra", json_string(s->extra),
-			    json_sprintf("%s:%d", s->file, s->line));
+			    place_at(s->file, s->line));
 		return;
 	}
 	for (r = s->records; r; r = r->next)
-		put(keys, r->key, json_string(config_is_secret(r->key) ?
-					      "***" : r->value), place_of(r));
+		put(keys, r->key, config_is_secret(r->key) ?
+		    json_string("***") : config_without_password(r->value),
+		    place_of(r));
 }
 
 json_t *config_json(const struct config *config)

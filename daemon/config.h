@@ -194,6 +194,8 @@ void volume_config_spare(struct volume_config *now,
 int volume_config_set(struct volume_config *volume, const char *key,
 		      const char *value, char error[CONFIG_ERROR_SIZE]);
 bool volume_config_is_own(const struct volume_config *volume, const char *key);
+/* It was set by other ways than volume_config_set(). */
+void volume_config_has_own(struct volume_config *volume, const char *key);
 
 /*
  * Fills in what the volume does not say itself: from the groups and pools that

@@ -158,6 +158,12 @@ static void reply(struct request *request, const char *key, json_t *body)
 	json_t *message = NULL;
 	char *line = NULL;
 
+	if (!body) {	/* a sentence that was cut within a letter, or memory */
+		key = "error";
+		body = json_pack("{si ss s{si}}", "code", -32603, "message",
+				 "there is an answer, but not in UTF-8",
+				 "data", "exit", 1);
+	}
 	if (request->id)
 		message = json_pack("{ss sO so}", "jsonrpc", "2.0", "id",
 				    request->id, key, body);

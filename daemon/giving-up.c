@@ -13,6 +13,8 @@
  * V4 "done" is in NAME.id after the last look (V1), when the role is durable. It
  *    stays closed then, whatever ends: by its metadata device, or where it has
  *    none, as soon as it has joined.
+ * V5 Whether a note that failed is on disk is unknown: it is not opened before
+ *    "begun" has been written there again.
  */
 #include "giving-up.h"
 
@@ -76,6 +78,7 @@ int giving_up_hold(struct volume *v, unsigned int ms, struct error *err)
 
 	if (ret)
 		return fail(v, ret, err);
+	v->is_stopped = ms;
 	tell_step(v, ms ? "giving-up-held" : "giving-up-let-go");
 	return 0;
 }
@@ -104,6 +107,7 @@ bool giving_up_is_durable(const struct volume *v)
 static void let_writers_go(struct volume *v)
 {
 	kernel_hold(v->reactor->kernel, v->device.dev, 0);
+	v->is_stopped = false;
 	for (struct volume *m = v->group->volumes; m; m = m->next)
 		m->is_held = false;
 }
@@ -111,19 +115,22 @@ static void let_writers_go(struct volume *v)
 /* V4 */
 int giving_up_finish(struct volume *v, struct error *err)
 {
-	struct error why = { 0 };
-	int ret;
+	/* One that was read still is readonly: no power cut may know that. */
+	int ret = set_role(v, DMR_ROLE_SECONDARY, err);
 
-	if (v->identity.given_up == GIVEN_UP_DONE)
-		return 0;
+	if (ret || v->identity.given_up == GIVEN_UP_DONE)
+		return ret;
+	if (volume_refresh(v))
+		return fail(v, -EIO, err);
+	if (!giving_up_is_durable(v))
+		return error_set(err, -EAGAIN, "%s: its metadata device does "
+				 "not take the new role", v->config->name);
 	tell_step(v, "giving-up-seen");
 	ret = note(v, GIVEN_UP_DONE, err);
+	v->is_in_doubt = ret;
 	if (ret)
 		return ret;
 	tell_step(v, "giving-up-done");
-	/* A readonly one takes no write either; adopt() sets it again. */
-	if (set_role(v, DMR_ROLE_SECONDARY, &why))
-		log_warn(v->config->name, "%s", why.text);
 	v->fence = FENCE_CONTINUE;
 	let_writers_go(v);
 	log_info(v->config->name, "given up here: the other site's data count, "
@@ -132,13 +139,28 @@ int giving_up_finish(struct volume *v, struct error *err)
 	return 0;
 }
 
+/* V5 */
+static int note_begun_again(struct volume *v, struct error *err)
+{
+	int ret = v->is_in_doubt ?
+		  identity_note_given_up(&v->identity, v->reactor->state_dir,
+					 v->config->name, GIVEN_UP_BEGUN) : 0;
+
+	v->is_in_doubt = ret;
+	return ret ? error_set(err, ret, "%.150s/%s.id: %s",
+			       v->reactor->state_dir, v->config->name,
+			       strerror(-ret)) : 0;
+}
+
 /* V3. A fence that was there stays (N2). */
 static int reopen(struct volume *v, struct error *err)
 {
 	bool is_fenced = v->info.role == DMR_ROLE_READONLY &&
 			 v->fence == FENCE_READONLY;
-	int ret = is_fenced ? 0 : set_role(v, DMR_ROLE_PRIMARY, err);
+	int ret = note_begun_again(v, err);
 
+	if (!ret && !is_fenced)
+		ret = set_role(v, DMR_ROLE_PRIMARY, err);
 	v->wants_reopen = ret;
 	v->is_reopening = !ret;
 	return ret;
@@ -152,7 +174,8 @@ void giving_up_undo(struct volume *v)
 	    reopen(v, &err))
 		log_err(v->config->name, "it stays closed for now: %s",
 			err.text);
-	let_writers_go(v);
+	if (v->is_stopped)	/* a fence's hold is not ours */
+		let_writers_go(v);
 	group_kick(v->group);
 }
 
@@ -160,8 +183,11 @@ void giving_up_look(struct volume *v)
 {
 	struct error err = { 0 };
 
-	if (v->wants_reopen)
+	/* What GET said is of before it: the next one knows. */
+	if (v->wants_reopen) {
 		reopen(v, &err);
+		return;
+	}
 	if (!v->is_reopening || !giving_up_is_durable(v))
 		return;
 	v->is_reopening = note(v, GIVEN_UP_NO, &err);
@@ -177,7 +203,8 @@ int giving_up_adopt(struct volume *v, char error[CONFIG_ERROR_SIZE])
 	} else if (v->identity.given_up == GIVEN_UP_BEGUN) {
 		log_info(v->config->name, "its giving up was interrupted: it "
 			 "goes on");
-		if (v->info.role == DMR_ROLE_SECONDARY)
+		if (v->info.role == DMR_ROLE_SECONDARY ||
+		    v->config->on_superseded != FENCE_READONLY)
 			ret = set_role(v, DMR_ROLE_PRIMARY, &err);
 		v->is_reopening = !ret;
 	}

@@ -165,11 +165,22 @@ static int close_superseded(struct resolution *r, struct volume *v)
 	return ret;
 }
 
+/* It may have been taken out and put in again meanwhile: it is open then. */
+static int check_closed(struct resolution *r, const struct volume *v)
+{
+	return giving_up_is_on(v) ? 0 :
+	       error_set(&r->error, -ECANCELED, "%s was started anew meanwhile: "
+			 "it is as it was before", name_of(r));
+}
+
 /* R1 */
 static int look_last(struct resolution *r, struct volume *v)
 {
-	int ret = r->is_planned ? check_settled(r, v) : check_given_up(r, v);
+	int ret = check_closed(r, v);
 
+	if (!ret)
+		ret = r->is_planned ? check_settled(r, v) :
+				      check_given_up(r, v);
 	if (!ret && r->is_planned)
 		ret = check_durable(r, v);
 	if (!ret && r->is_counted)
@@ -181,8 +192,10 @@ static int look_last(struct resolution *r, struct volume *v)
 
 static int finish(struct resolution *r, struct volume *v)
 {
-	int ret = giving_up_finish(v, &r->error);
+	int ret = check_closed(r, v);
 
+	if (!ret)
+		ret = giving_up_finish(v, &r->error);
 	if (!ret)
 		r->phase = RESOLVE_DONE;
 	return ret;

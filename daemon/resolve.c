@@ -18,6 +18,7 @@
 
 #define PIECE_BYTES	(1U << 20)
 #define AGAIN_MS	100
+#define GIVE_UP_NS	10000000000ULL	/* until its metadata has the role */
 #define OPENS_MAX	10	/* looks at which it is open, in a row */
 
 static struct ring *main_ring(const struct resolution *r)
@@ -123,10 +124,13 @@ static void on_paid(struct ring_job *job)
 	finish(container_of(job, struct resolution, job));
 }
 
-/* It is given up, whatever else. */
+/* It is given up, whatever else. Without a thread, the next start pays. */
 static void finish_with_hook(struct resolution *r)
 {
-	run_job(r, pay_blocking, on_paid);
+	r->job.blocking = pay_blocking;
+	r->job.done = on_paid;
+	if (ring_job_start(main_ring(r), &r->job))
+		finish(r);
 }
 
 /* --- the end of one that is given up -------------------------------------- */
@@ -165,6 +169,8 @@ static void give_up(struct resolution *r)
 		return;
 	}
 	r->is_owed = true;
+	/* However long the salvage took. */
+	r->until_ns = ring_now(main_ring(r)) + GIVE_UP_NS;
 	go_to_reactor(r);
 }
 

@@ -325,13 +325,15 @@ void status_one(json_t *all, struct reactor *reactor, const char *name)
 
 static json_t *status_stopped(const struct entry *entry)
 {
+	bool is_starting = !entry->error[0];
 	json_t *o = json_object();
 
 	put_names(o, entry->config);
-	put_text(o, "state", pair_state_name(PAIR_ERROR));
-	put_text(o, "reason", entry->error[0] ? entry->error :
-					       "it is being started");
-	put_text(o, "next_step", entry->is_disabled ?
+	put_text(o, "state", pair_state_name(is_starting ? PAIR_CONNECTING :
+							   PAIR_ERROR));
+	put_text(o, "reason", is_starting ? "it is being started" :
+					    entry->error);
+	put_text(o, "next_step", is_starting ? "" : entry->is_disabled ?
 		 "put right what the reason names, then: replicactl disable" :
 		 "put right what the reason names; replicad tries again by "
 		 "itself");

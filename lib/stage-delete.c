@@ -73,7 +73,14 @@ static int unlink_base(const struct stage *s, const char *base,
 	return sync_dir(s, dir[0] ? dir : "/", err);
 }
 
-/* E5. What cannot be opened is not there, or not ours. */
+static bool is_gone_or_not_ours(int err)
+{
+	return err == -ENOENT || err == -EBUSY || err == -ENXIO ||
+	       err == -ENODEV || err == -ELOOP || err == -EISDIR ||
+	       err == -ETXTBSY || err == -ENOTDIR;
+}
+
+/* E5 */
 static int remove_base(const struct stage *s, const char *base,
 		       struct error *err)
 {
@@ -81,7 +88,7 @@ static int remove_base(const struct stage *s, const char *base,
 	int fd = io->open(io->arg, base, O_RDWR | O_EXCL), ret = 0;
 
 	if (fd < 0)
-		return 0;
+		return is_gone_or_not_ours(fd) ? 0 : tell(err, fd, base);
 	if (!io->lock(io->arg, fd) && io->is_file(io->arg, fd))
 		ret = unlink_base(s, base, err);
 	io->close(io->arg, fd);

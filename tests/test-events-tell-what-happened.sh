@@ -55,12 +55,12 @@ check "FROZEN has number, flags and count" \
 	grep -q "event frozen: epoch=2000 flags=1 frozen=" <<<"$out"
 
 out=$(dmr-ctl $v "run dmsetup message vol 0 request enable a b=c" \
-	"event request 2000")
+	"event request 20000")
 check "REQUEST has the words" grep -q " enable a b=c ok" <<<"$out"
 refuses "a request that is too long is refused" "" \
 	dmsetup message vol 0 request "$(printf '%01100d' 0)"
 
-dmr-ctl $v "event removed 10000" >"$scratch_dir/removed" &
+dmr-ctl $v "event removed 60000" >"$scratch_dir/removed" &
 listener=$!
 wait_until 5 grep -q . "$scratch_dir/removed"
 dm_remove vol-dmr-view

@@ -68,7 +68,7 @@ replication_device=key:v|no backend_id
 replication_device=backend_id:b|neither uri= nor host=
 replication_device=backend_id:default,host:h|failback goes
 replication_device=backend_id:a/b,host:h|not a name for a target
-replication_device=backend_id=b,host|"host" is not KEY=VALUE
+replication_device=backend_id=b,host|after backend_id is not KEY=VALUE
 valid_replication_devices='backend=bar'|no \[backend bar\]
 valid_replication_devices='backend=foo'|replicate to itself
 valid_replication_devices='backend=foo|quote before "backend" is not closed
@@ -78,6 +78,6 @@ valid_replication_devices='remote_device={'host'='h'|brace has no other half
 valid_replication_devices='remote_device={}'|nothing in it
 valid_replication_devices='remote_device={'host'='h}'|quote is not closed
 valid_replication_devices='remote_device={'password'='s3cret'}'|neither uri= nor host=
-replication_devices={'host'='h'}|not a name for a target
+replication_devices={'host'='h'}|needs managed_replication_target=no
 END
 finish

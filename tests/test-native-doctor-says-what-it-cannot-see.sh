@@ -44,9 +44,9 @@ broken bad target 'this side receives' 'pair' pair true
 spool_at() {
 	configure "[volume a]\ntarget=local:/x\nspool=$1/a\n"
 }
-broken bad space '/no\?where\?: No such' 'folder' spool_at '/no\xffwhere\xc3'
+broken bad config ':3: the line is not UTF-8' 'right' spool_at '/no\xffwhere\xc3'
 broken bad space '/né€𝄞: No such' 'folder' spool_at /né€𝄞
-broken bad space '/\?\?\?\?\?: No such' 'folder' spool_at '/\xed\xa0\x80\xc0\xaf'
+broken bad config ':3: the line is not UTF-8' 'right' spool_at '/\xed\xa0\x80'
 
 # --- a user who is not root -------------------------------------------------------------
 requires_root

@@ -9,7 +9,7 @@
 . "$(dirname "$0")/lib-target.sh"
 requires_cmd jq rpc-call replicad oracle-target
 load_module --fault
-seconds=${DMR_SOAK_SECONDS:-60}
+seconds=$((${DMR_SOAK_SECONDS:-60} * ${DMR_SLOW:-1}))
 
 # notices DESCRIPTION READ_MS WRITE_MS "WRITER" FAULT=VALUE...: the times are the
 # disks'; it ends with the first violation.

@@ -17,7 +17,7 @@
 . "$(dirname "$0")/replicated-setup"
 requires_cmd drbdsetup drbdmeta tc nbdkit
 
-MIB=256 CATCH_UP_MIB=96 RATE=20m SECONDS_EACH=8 ROUNDS=5
+MIB=256 CATCH_UP_MIB=96 RATE=20m SECONDS_EACH=8 ROUNDS=3
 # 1,448 of 1,514 bytes of a frame are data.
 LINK=$(awk 'BEGIN { print 100e6 / 8 / 1e6 * 1448 / 1514 }')
 

@@ -10,7 +10,8 @@
  *	hold			giving_up_hold(); it may end at any moment (K6)
  *	note			"given_up" in NAME.id, identity_note_given_up()
  *	SETTLED, CLOSED		giving_up_begin(); the role
- *	pending			giving_up_is_durable()
+ *	pending			the superblock has not got the role yet
+ *	seen			giving_up_is_durable(): as GET said last
  *	look			resolve_look(), check_settled()
  *	DONE			giving_up_finish()
  *	undo, reopening		giving_up_undo(), giving_up_look()
@@ -37,6 +38,9 @@
 #endif
 #ifndef RULE_TAKEN_BACK	/* WRITES=3 FAULTS=2 */
 #define RULE_TAKEN_BACK 1	/* … and until it is durably taken back (V3) */
+#endif
+#ifndef RULE_FRESH	/* WRITES=3 FAULTS=2 */
+#define RULE_FRESH 1	/* by a GET after the role was set (V3) */
 #endif
 #ifndef RULE_DURABLE	/* WRITES=3 FAULTS=2 */
 #define RULE_DURABLE 1	/* "done" is noted when the role is durable (V4) */
@@ -68,9 +72,11 @@ bit handed_over;		/* and it may be promoted */
 /* replicad */
 bit up = 1, reopening;
 byte step, faults;
+bit seen;
 
 inline set_open(how) {
-	if :: is_open != how -> is_open = how; pending = 1 :: else fi
+	if :: is_open != how -> is_open = how; pending = 1 :: else fi;
+	if :: RULE_FRESH -> seen = 1 :: else fi
 }
 
 inline stop_process() {
@@ -104,6 +110,7 @@ end:	do
 		epoch = 1; dirty = 0; snapshot = disk }
 	:: atomic { up && epoch -> epoch = 0;
 		if :: at_b = snapshot :: dirty = 1 fi }
+	:: atomic { up && seen != pending -> seen = pending }	/* GET */
 	/* the verb */
 	:: atomic { up && step == IDLE && note != DONE -> hold = 1;
 		reopening = 0; step = HELD }
@@ -122,7 +129,7 @@ end:	do
 	/* called off; the kernel refuses a role while an epoch is open */
 	:: atomic { up && step >= HELD && step <= CLOSED && !epoch -> hold = 0;
 		step = IDLE; set_open(1); reopening = (note == BEGUN) }
-	:: atomic { up && reopening && (!RULE_TAKEN_BACK || !pending) ->
+	:: atomic { up && reopening && (!RULE_TAKEN_BACK || !seen) ->
 		note = NO; reopening = 0 }
 	/* the next process */
 	:: atomic { !up -> up = 1;
