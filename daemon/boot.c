@@ -37,13 +37,14 @@ static bool is_missing(int err)
 
 static int insert_one(struct daemon *daemon, struct entry *entry, time_t until)
 {
+	struct insertion_past past = { 0 };
 	struct kernel_device device;
 	int err;
 
 	for (;;) {
 		err = insertion_run(daemon->kernel_ops,
 				    daemon->config.state_dir, entry->config,
-				    &entry->insertion, &device, entry->error);
+				    &past, &device, entry->error);
 		if (!is_missing(err) || now() >= until)
 			break;
 		usleep(entry->config->origin ? POLL_LVM_US : POLL_US);

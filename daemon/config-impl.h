@@ -91,6 +91,13 @@ void records_free(struct config_record **list);
 int devices_expand(struct config *config, struct section *backend,
 		   char error[CONFIG_ERROR_SIZE]);
 
+/*
+ * config-save.c (V1): would a value that is set at run time be read back? 0, or
+ * -errno with a sentence.
+ */
+int config_can_save(const struct key *keys, const char *name, const char *text,
+		    char error[CONFIG_ERROR_SIZE]);
+
 /* config-resolve.c: a uri= with the volume's name in it; NULL: no memory. */
 char *config_fill_in(const char *uri, const char *volume);
 /* Where the volume is at it. NULL: a backend without pair=, or no memory. */

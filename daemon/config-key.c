@@ -298,17 +298,6 @@ static int add_text(char **field, const char *text, char separator, int count)
 	return 0;
 }
 
-/* V1: as a value in one line, by the rules of inih. */
-static bool is_writable(const char *text)
-{
-	for (const char *p = text; *p; p++)
-		if ((iscntrl((unsigned char)*p) && *p != '\t') ||
-		    (*p == ';' && p > text && isblank((unsigned char)p[-1])))
-			return false;
-	return !*text || (!isspace((unsigned char)*text) &&
-			  !isspace((unsigned char)text[strlen(text) - 1]));
-}
-
 int key_set(const struct key *keys, void *base, const char *name,
 	    const char *text, char error[CONFIG_ERROR_SIZE])
 {
@@ -320,10 +309,6 @@ int key_set(const struct key *keys, void *base, const char *name,
 	if (key->type == KEY_LINES)
 		return add_text(key_text(key, base), text, '\n',
 				!!*key_text(key, base));
-	if (key->type == KEY_TEXT && !is_writable(text))
-		return config_refuse(error, -EINVAL, "%s: no file could say "
-				     "that: there is a control character, a "
-				     "blank at an end, or \" ;\"", name);
 	if (key->type == KEY_TEXT)
 		return key_set_text(key, base, text);
 	if (parse_value(key, text, &value))

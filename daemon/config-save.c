@@ -4,7 +4,7 @@
  *
  * V1 what is written is read back as it was: a long value goes on in lines that
  *    begin with a blank, and what no line can say is refused when it is set
- *    (key_set()).
+ *    (config_can_save()).
  */
 #include "config-impl.h"
 
@@ -41,6 +41,45 @@ static size_t piece_of(const struct key *keys, const char *text)
 	while (len && !can_begin(keys, text + len))
 		len--;
 	return len;
+}
+
+static bool is_odd(const char *text)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++)
+		if (iscntrl((unsigned char)text[i]) ||
+		    (text[i] == ';' && (!i || isblank((unsigned char)
+						      text[i - 1]))))
+			return true;
+	return len && (isspace((unsigned char)text[0]) ||
+		       isspace((unsigned char)text[len - 1]));
+}
+
+static bool is_too_long(const struct key *keys, const char *text)
+{
+	while (*text) {
+		size_t len = piece_of(keys, text);
+
+		if (!len)
+			return true;
+		text += len;
+	}
+	return false;
+}
+
+int config_can_save(const struct key *keys, const char *name, const char *text,
+		    char error[CONFIG_ERROR_SIZE])
+{
+	if (is_odd(text))
+		return config_refuse(error, -EINVAL, "%.40s= may have no "
+				     "control character, no blank at its ends, "
+				     "and no \" ;\"", name);
+	if (is_too_long(keys, text))
+		return config_refuse(error, -E2BIG, "%.40s= is longer than a "
+				     "line may be, and has no place where the "
+				     "next line could begin", name);
+	return 0;
 }
 
 /* What cannot be read back is not written: the file keeps what it had. */

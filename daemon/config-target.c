@@ -95,7 +95,9 @@ static int fill(struct section *target, const struct section *old,
 
 		if (!value || !*value)
 			continue;
-		err = key_set(table, target, key->name, value, error);
+		err = config_can_save(table, key->name, value, error);
+		if (!err)
+			err = key_set(table, target, key->name, value, error);
 		if (!err)
 			err = record_add(&target->records, key->name, NULL,
 					 "at run time", 0);

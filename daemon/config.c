@@ -2,7 +2,6 @@
 /* The tables of keys; volumes. */
 #include "config-impl.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,33 +173,10 @@ static uint64_t own_bit(const char *name)
 	return key ? 1ULL << (key - volume_keys) : 0;
 }
 
-/* With "=", as many as config_read() takes in a line. */
-#define MOST_LETTERS	196
-
-/* N1: what config_save() writes is read as it was. */
-static int check_kept(const char *key, const char *value,
-		      char error[CONFIG_ERROR_SIZE])
-{
-	size_t len = strlen(value);
-	bool is_odd = len && (isspace((unsigned char)value[0]) ||
-			      isspace((unsigned char)value[len - 1]));
-
-	for (size_t i = 0; i < len; i++)
-		is_odd |= iscntrl((unsigned char)value[i]) ||
-			  (value[i] == ';' && (!i || value[i - 1] == ' '));
-	if (strlen(key) + len > MOST_LETTERS)
-		return config_refuse(error, -E2BIG, "%.40s= is longer than a "
-				     "line may be: %d letters", key,
-				     MOST_LETTERS);
-	return is_odd ? config_refuse(error, -EINVAL, "%.40s= may have no "
-				      "control character, no blank at its ends, "
-				      "and no \" ;\"", key) : 0;
-}
-
 int volume_config_set(struct volume_config *volume, const char *key,
 		      const char *value, char error[CONFIG_ERROR_SIZE])
 {
-	int err = check_kept(key, value, error);
+	int err = config_can_save(volume_keys, key, value, error);
 
 	if (!err)
 		err = key_set(volume_keys, volume, key, value, error);

@@ -13,7 +13,6 @@
 #include "config.h"
 #include "events.h"
 #include "hooks.h"
-#include "insertion.h"
 #include "options.h"
 #include "reactor.h"
 #include "ring.h"
@@ -30,7 +29,6 @@ struct entry {
 	struct volume_config *config;
 	struct reactor *reactor;	/* where it runs; NULL = it does not */
 	bool is_disabled;		/* only its take-out failed */
-	struct insertion_past insertion;
 	char error[CONFIG_ERROR_SIZE];	/* why it does not … */
 	char told[CONFIG_ERROR_SIZE];	/* … and what was logged of that */
 };

@@ -8,10 +8,11 @@
  *    was written since the device was activated, and nothing else activates it:
  *    its form is private, or the operator says so (trust_boot). Without that,
  *    another system may have written it before this boot. Else it goes when
- *    "mark all" is durable (continuity.c). What one process tries again (at
- *    boot a metadata device may come late) is suspect only if it was before the
- *    first try: the counters count on meanwhile. The process may end before it
- *    succeeds; then the suspicion stays.
+ *    "mark all" is durable (continuity.c). What is tried again and again for
+ *    some seconds at boot (a metadata device may come late) is suspect only if
+ *    it was before the first try: the counters count on meanwhile. Not so what
+ *    replicad tries again, for hours perhaps: a device that was made anew since
+ *    has new counters.
  * U4 What is taken out is suspect before it is out: when it comes back, another
  *    boot may have begun the counters anew, and the digests of the kernel are
  *    of a sample.

@@ -16,7 +16,7 @@ struct insertion_past {
  * Blocks; any thread, while the volume does not run. 0 or -errno with a
  * sentence in @error. A device that had no target, and may have been written
  * since it was activated, is noted as suspect in STATE_DIR/NAME.id. @past is
- * the caller's, from the first try to the one that succeeds.
+ * the caller's, for tries that follow each other at once.
  */
 int insertion_run(const struct kernel_ops *ops, const char *state_dir,
 		  const struct volume_config *config,

@@ -25,7 +25,6 @@ static void change_entry(struct op *op)
 	volume_config_destroy(entry->config);
 	entry->config = op->next_config;
 	op->next_config = NULL;
-	entry->insertion.is_known = false;	/* it was of another device */
 	snprintf(entry->error, sizeof(entry->error), "its configuration was "
 		 "changed");
 	op_start_entry(op);

@@ -277,6 +277,7 @@ static void inserted(struct op *op)
 static void insert_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
+	struct insertion_past none = { 0 };
 
 	/* Who enables it has decided. */
 	if (!op->config && activation_has_to_ask(op->daemon->kernel_ops,
@@ -286,7 +287,7 @@ static void insert_blocking(struct ring_job *job)
 		op->err = insertion_run(op->daemon->kernel_ops,
 					op->daemon->config.state_dir,
 					op->entry->config,
-					&op->entry->insertion, &op->device,
+					&none, &op->device,
 					op->error);
 }
 

@@ -64,9 +64,14 @@ void dmr_fault_spin(unsigned int us)
 
 void dmr_fault_race(void)
 {
-	static unsigned int calls;
+	static unsigned int count;
+	int i;
 
-	calls++;
+	/* KCSAN looks at one access in some thousand, and two must meet. */
+	for (i = 0; i < 1000; i++) {
+		count++;
+		barrier();
+	}
 }
 
 bool dmr_fault_nth(atomic_t *calls, unsigned int n)

@@ -46,3 +46,29 @@ test_is() {
 	replicactl test --list --json | json_holds --arg name "$1" \
 		".tests[] | select(.name == \$name) | $2"
 }
+
+# make_test ARGUMENT...: its answer is in $scratch_dir/json
+make_test() {
+	replicactl test --no-attach --json "$@" >"$scratch_dir/json" ||
+		{ cat "$scratch_dir/json"; return 1; }
+}
+
+# at_test NAME PYTHON: h is a connection to it.
+at_test() {
+	$python -m nbd -u "$(uri_of_test "$1")" -c "$2"
+}
+
+uri_of_test() {
+	replicactl test --list --json |
+		jq -r ".tests[] | select(.name == \"$1\") | .uri"
+}
+
+test_equals() {
+	nbdcopy "$(uri_of_test "$1")" "$scratch_dir/copy" &&
+		cmp "$scratch_dir/copy" "$2"
+}
+
+pinned() {
+	replicactl history a --json |
+		jq -c '[.epochs[] | select(.pinned) | .epoch]'
+}

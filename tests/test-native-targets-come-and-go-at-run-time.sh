@@ -57,7 +57,7 @@ refused "a backend that is not there" 'no \[backend b\]' \
 refused "the name of a failback" 'failback goes' \
 	replicactl target add default uri=local:/x
 refused "no name" 'not a name for a target' replicactl target add a/b uri=local:/x
-refused "a line end" 'no file could say' \
+refused "a line end" 'may have no control character' \
 	replicactl target add one "uri=local:/x"$'\n[volume v]'
 refused "one of a file" 'fixed is of .*conf:[0-9]*: change it there' \
 	replicactl target set fixed enabled=no

@@ -9,30 +9,6 @@
 stage="stage:$stage_dir/a"
 target="$stage?base=$scratch_dir/a.base&log=32MiB"
 
-make_test() {
-	replicactl test --no-attach --json "$@" >"$scratch_dir/json" ||
-		{ cat "$scratch_dir/json"; return 1; }
-}
-
-uri_of_test() {
-	echo "nbd+unix:///?socket=$state_dir/tests/$1.sock"
-}
-
-# at_test NAME PYTHON: h is a connection to it.
-at_test() {
-	$python -m nbd -u "$(uri_of_test "$1")" -c "$2"
-}
-
-test_equals() {
-	nbdcopy "$(uri_of_test "$1")" "$scratch_dir/copy" &&
-		cmp "$scratch_dir/copy" "$2"
-}
-
-pinned() {
-	replicactl history a --json |
-		jq -c '[.epochs[] | select(.pinned) | .epoch]'
-}
-
 pinned_is() {
 	[ "$(pinned)" = "$1" ]
 }
@@ -129,7 +105,7 @@ check "no nbdkit is left" wait_until 10 eval \
 	"! pgrep -f '$state_dir/tests/'"
 start_daemon
 is "the next daemon knows none" "$(replicactl test --names)" ""
-check "nothing is pinned" pinned_is "[]"
+check "nothing is pinned" wait_until 30 pinned_is "[]"
 check "replication goes on" wait_settled a 60
 
 # No history but what somebody holds.

@@ -6,31 +6,6 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-history.sh"
 
-make_test() {
-	replicactl test --no-attach --json "$@" >"$scratch_dir/json" ||
-		{ cat "$scratch_dir/json"; return 1; }
-}
-
-# at_test NAME PYTHON: h is a connection to it.
-at_test() {
-	$python -m nbd -u "$(uri_of_test "$1")" -c "$2"
-}
-
-uri_of_test() {
-	replicactl test --list --json |
-		jq -r ".tests[] | select(.name == \"$1\") | .uri"
-}
-
-test_equals() {
-	nbdcopy "$(uri_of_test "$1")" "$scratch_dir/copy" &&
-		cmp "$scratch_dir/copy" "$2"
-}
-
-pinned() {
-	replicactl history a --json |
-		jq -c '[.epochs[] | select(.pinned) | .epoch]'
-}
-
 start_pair history=1h
 write_epoch 0 1048576 1
 one=$(committed)

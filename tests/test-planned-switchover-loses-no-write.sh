@@ -9,38 +9,7 @@ requires_root
 requires_cmd nbdkit rpc-call jq losetup
 modprobe loop || skip_all "needs the module loop"
 load_module
-
-# Two sites on one machine: what is "first" at A is "second" at B.
-a() { REPLICA_SOCKET=$scratch_dir/a/control "$@"; }
-b() { REPLICA_SOCKET=$scratch_dir/b/control "$@"; }
-stage=$scratch_dir/b/stage
-mkdir -p "$stage" "$scratch_dir/a"
-
-# start SITE: its daemon; sets pid
-start() {
-	printf '[replicad]\nstate_dir=%s\nreactors=1\nplugin=%s\n' \
-		"$scratch_dir/$1/state" \
-		"$top_dir/daemon/nbdkit-replica-plugin.so" \
-		>"$scratch_dir/$1/conf"
-	REPLICA_SOCKET=$scratch_dir/$1/control replicad \
-		--config "$scratch_dir/$1/conf" 2>>"$scratch_dir/$1.log" &
-	pid=$!
-	cleanup_fn end $pid
-	wait_until 30 "$1" rpc-call status || bail "no replicad: $(
-		tail -n 3 "$scratch_dir/$1.log")"
-}
-
-end() {
-	kill -KILL "$1" 2>/dev/null
-	wait "$1" 2>/dev/null
-	true
-}
-
-forget_b_device() {
-	dmsetup message second 0 retire
-	dmsetup remove --retry second 2>/dev/null
-	losetup -D
-}
+. "$(dirname "$0")/lib-two-sites.sh"
 
 # write_record DEVICE N: durably, without a claim
 write_record() {

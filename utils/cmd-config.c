@@ -4,26 +4,12 @@
 
 #include "cmd.h"
 #include "config-show.h"
-#include "config.h"
-#include "options.h"
+#include "load.h"
 #include "print.h"
 
 static const char *text_of(const json_t *o, const char *key)
 {
 	return json_string_value(json_object_get(o, key));
-}
-
-/* As replicad would read it. */
-static int load(const struct args *args, struct config *config)
-{
-	char error[CONFIG_ERROR_SIZE] = "no memory";
-
-	if (!config_init(config) &&
-	    !config_load_all(config, args_value(args, "config"),
-			     args_value(args, "state-dir"), error))
-		return STATUS_OK;
-	config_clear(config);
-	return ctl_fail(args, STATUS_FAILED, "%s", error);
 }
 
 /* --- check ---------------------------------------------------------------- */
@@ -206,7 +192,7 @@ static int run(const struct args *args)
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
 		if (strcmp(action, actions[i].name))
 			continue;
-		status = load(args, &config);
+		status = load_config(args, &config);
 		if (status)
 			return status;
 		status = actions[i].run(args, &config);
@@ -217,9 +203,7 @@ static int run(const struct args *args)
 }
 
 static const struct option_spec options[] = {
-	{ "config", "FILE", "this one (" OPTIONS_DEFAULT_CONFIG ")" },
-	{ "state-dir", "DIR", "where replicad keeps what was changed at run "
-	  "time" },
+	LOAD_OPTIONS,
 	{ NULL }
 };
 

@@ -5,27 +5,13 @@
 
 #include "cmd.h"
 #include "config-match.h"
-#include "options.h"
+#include "load.h"
 #include "print.h"
 
 static const struct option_spec options[] = {
-	{ "config", "FILE", "this one (" OPTIONS_DEFAULT_CONFIG ")" },
-	{ "state-dir", "DIR", "where replicad keeps what was changed at run "
-	  "time" },
+	LOAD_OPTIONS,
 	{ NULL }
 };
-
-static int load(const struct args *args, struct config *config)
-{
-	char error[CONFIG_ERROR_SIZE] = "no memory";
-
-	if (!config_init(config) &&
-	    !config_load_all(config, args_value(args, "config"),
-			     args_value(args, "state-dir"), error))
-		return STATUS_OK;
-	config_clear(config);
-	return ctl_fail(args, STATUS_FAILED, "%s", error);
-}
 
 static int refuse_name(const struct args *args, const struct config *config,
 		       enum section_kind kind)
@@ -83,7 +69,7 @@ static int run_match(const struct args *args)
 	bool is_any = false;
 	struct config config;
 	json_t *list, *o;
-	int status = load(args, &config);
+	int status = load_config(args, &config);
 
 	if (status)
 		return status;
@@ -159,7 +145,7 @@ static int run_capabilities(const struct args *args)
 {
 	struct config config;
 	json_t *all, *o;
-	int status = load(args, &config);
+	int status = load_config(args, &config);
 
 	if (status)
 		return status;

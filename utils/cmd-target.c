@@ -6,7 +6,7 @@
 #include "cmd.h"
 #include "config-impl.h"
 #include "config-target.h"
-#include "options.h"
+#include "load.h"
 #include "print.h"
 
 static const char *text_of(const json_t *o, const char *key)
@@ -98,18 +98,14 @@ static json_t *describe(const struct config *config,
 static int list_files(const struct args *args)
 {
 	const char *only = args->nr_words ? args->words[0] : NULL;
-	char error[CONFIG_ERROR_SIZE] = "no memory";
-	json_t *list = json_array();
 	const struct volume_config *v;
 	struct config config;
+	json_t *list;
+	int status = load_config(args, &config);
 
-	if (config_init(&config) ||
-	    config_load_all(&config, args_value(args, "config"),
-			    args_value(args, "state-dir"), error)) {
-		config_clear(&config);
-		json_decref(list);
-		return ctl_fail(args, STATUS_FAILED, "%s", error);
-	}
+	if (status)
+		return status;
+	list = json_array();
 	v = find(&config, only);
 	for (const struct section *s = config.sections; s; s = s->next)
 		if (s->kind == SECTION_TARGET &&
@@ -148,9 +144,7 @@ static int run_targets(const struct args *args)
 
 static const struct option_spec targets_options[] = {
 	{ "names", NULL, "only their ids, one a line" },
-	{ "config", "FILE", "by this file, not by replicad ("
-	  OPTIONS_DEFAULT_CONFIG ")" },
-	{ "state-dir", "DIR", "and by what replicad keeps there" },
+	LOAD_OPTIONS,
 	{ NULL }
 };
 

@@ -7,33 +7,13 @@
 # lab: vm mem=3072 timeout=900
 . "$(dirname "$0")/common"
 . "$(dirname "$0")/replicated-setup"
-requires_cmd drbdsetup drbdmeta
+. "$(dirname "$0")/drbd-pair"
 
 ROUNDS=5 SECONDS_EACH=3
 MIB=256
 
 start_drbd() {
-	local m
-	modprobe drbd usermode_helper=/bin/true || bail "no drbd"
-	for m in 0 1; do
-		drbdmeta --force $m v08 /dev/ram$m internal create-md &&
-			drbdsetup new-resource r$m &&
-			drbdsetup new-minor r$m $m 0 &&
-			drbdsetup attach $m /dev/ram$m /dev/ram$m internal ||
-			return
-	done
-	set -- --protocol=A --sndbuf-size=8M --max-buffers=8000
-	drbdsetup connect r0 ipv4:127.0.0.1:7788 ipv4:127.0.0.1:7789 "$@" &&
-		drbdsetup connect r1 ipv4:127.0.0.1:7789 ipv4:127.0.0.1:7788 \
-			"$@" &&
-		wait_until 30 grep -q cs:Connected /proc/drbd &&
-		drbdsetup new-current-uuid --clear-bitmap 0 &&
-		drbdsetup primary 0 --force
-}
-
-# Nothing on the way: local count, pending, unacknowledged, application pending
-drbd_is_idle() {
-	! grep -E ' (lo|pe|ua|ap):[1-9]' /proc/drbd
+	attach_drbd && connect_drbd && promote_drbd
 }
 
 # iops DEVICE

@@ -1,5 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# lab: vm mem=3072 timeout=1500
+#
 # A wide-area link: 100 ms there and back, one packet in 1,000 lost, 100 Mbit/s,
 # made by netem on the loopback device of the virtual machine, in frames of 1,500
 # bytes.
@@ -8,14 +10,16 @@
 #                  random data, next to what the link carries at most; median of
 #                  ROUNDS; congestion=bbr
 #   wan-link-cubic   the same, with cubic, as most kernels have it
+#   wan-nbdcopy    what nbdcopy reaches there, with as many connections; the
+#                  kernel's default
 #   wan-latency    mean time of a write at RATE, more than the link carries,
 #                  while it is replicated, next to no daemon at all
 #   wan-latency-drbd-a   the same of DRBD 8.4, protocol A, over the same link,
 #                  next to its own without a peer
-# lab: vm mem=3072 timeout=1500
 . "$(dirname "$0")/common"
 . "$(dirname "$0")/replicated-setup"
-requires_cmd drbdsetup drbdmeta tc nbdkit
+. "$(dirname "$0")/drbd-pair"
+requires_cmd tc nbdkit nbdcopy
 
 MIB=256 CATCH_UP_MIB=96 RATE=20m SECONDS_EACH=8 ROUNDS=3
 # 1,448 of 1,514 bytes of a frame are data.
@@ -56,33 +60,25 @@ catch_up() {
 		'{ print b / ($2 - $1) / 1e6 }' >>"$1"
 }
 
+# start_tcp_target PORT: $target_uri is it
 start_tcp_target() {
-	nbdkit -f -i 127.0.0.1 -p 10809 memory "$((MIB + 1))M" &
+	nbdkit -f -i 127.0.0.1 -p "$1" memory "$((MIB + 1))M" &
 	cleanup_fn kill $!
-	target_uri="nbd://127.0.0.1:10809"
+	target_uri="nbd://127.0.0.1:$1"
 	wait_until 20 nbdinfo --size "$target_uri" || bail "no nbdkit"
 }
 
 start_drbd() {
-	local m
-	modprobe drbd usermode_helper=/bin/true || bail "no drbd"
-	for m in 0 1; do
-		drbdmeta --force $m v08 /dev/ram$m internal create-md &&
-			drbdsetup new-resource r$m &&
-			drbdsetup new-minor r$m $m 0 &&
-			drbdsetup attach $m /dev/ram$m /dev/ram$m internal ||
-			return
-	done
-	drbdsetup new-current-uuid --clear-bitmap 0 &&
-		drbdsetup primary 0 --force
+	attach_drbd && promote_drbd
 }
 
-connect_drbd() {
-	set -- --protocol=A --sndbuf-size=8M --max-buffers=8000
-	drbdsetup connect r0 ipv4:127.0.0.1:7788 ipv4:127.0.0.1:7789 "$@" &&
-		drbdsetup connect r1 ipv4:127.0.0.1:7789 ipv4:127.0.0.1:7788 \
-			"$@" &&
-		wait_until 60 grep -q 'cs:Connected' /proc/drbd
+# copy FILE: the rate of nbdcopy
+copy() {
+	local start=$EPOCHREALTIME
+	nbdcopy --connections=4 --request-size=262144 "$scratch_dir/data" \
+		"$target_uri" || bail "nbdcopy"
+	echo "$start $EPOCHREALTIME" | awk -v b=$((CATCH_UP_MIB << 20)) \
+		'{ print b / ($2 - $1) / 1e6 }' >>"$1"
 }
 
 load_module
@@ -90,13 +86,19 @@ modprobe -a sch_netem tcp_bbr || bail "no netem, or no BBR"
 ip link set lo mtu 1500
 make_brd 3 $MIB
 make_dm vol "0 $(sectors_of /dev/ram2) replica /dev/ram2 - 0"
-start_tcp_target
+start_tcp_target 10808
 
 write_us /dev/mapper/vol >/dev/null
 for ((i = 0; i < ROUNDS; i++)); do
 	write_us /dev/mapper/vol >>"$scratch_dir/alone-us"
 done
 
+head -c $((CATCH_UP_MIB << 20)) /dev/urandom >"$scratch_dir/data"
+slow on || bail "no netem"
+for ((i = 0; i < ROUNDS; i++)); do
+	copy "$scratch_dir/nbdcopy"
+done
+start_tcp_target 10809
 start_daemon
 for algorithm in cubic bbr; do
 	[ $algorithm = cubic ] || replicactl disable vol >/dev/null ||
@@ -124,7 +126,7 @@ connect_drbd >"$scratch_dir/drbd" 2>&1 ||
 slow on
 for ((i = 0; i < ROUNDS; i++)); do
 	write_us /dev/drbd0 >>"$scratch_dir/drbd-us"
-	wait_until 120 eval "! grep -E ' (lo|pe|ua|ap):[1-9]' /proc/drbd" ||
+	wait_until 120 drbd_is_idle ||
 		bail "DRBD does not come to rest"
 done
 slow off
@@ -135,11 +137,13 @@ of() {
 row wan-link "$(of bbr)" MB/s "the link" "$LINK" "$(quotient "$(of bbr)" "$LINK")"
 row wan-link-cubic "$(of cubic)" MB/s "the link" "$LINK" \
 	"$(quotient "$(of cubic)" "$LINK")"
+row wan-nbdcopy "$(of nbdcopy)" MB/s "the link" "$LINK" \
+	"$(quotient "$(of nbdcopy)" "$LINK")"
 row wan-latency "$(of our-us)" us "no daemon" "$(of alone-us)" \
 	"$(quotient "$(of our-us)" "$(of alone-us)")"
 row wan-latency-drbd-a "$(of drbd-us)" us "DRBD 8.4 alone" \
 	"$(of drbd-alone-us)" "$(quotient "$(of drbd-us)" "$(of drbd-alone-us)")"
-for f in bbr cubic our-us alone-us drbd-us drbd-alone-us; do
+for f in bbr cubic nbdcopy our-us alone-us drbd-us drbd-alone-us; do
 	echo "$f: $(tr '\n' ' ' <"$scratch_dir/$f")"
 done
 bench_done
