@@ -189,6 +189,16 @@ void target_edit_keep(struct target_edit *edit)
 	section_free(edit->old);
 }
 
+/* --- whom it concerns ---------------------------------------------------- */
+
+bool scope_has(const struct scope *scope, const struct volume_config *volume)
+{
+	if (scope->group)
+		return volume->group && !strcmp(volume->group, scope->group);
+	return !scope->pool || section_names(scope->pool->members,
+					     volume->name);
+}
+
 /* --- what there is ------------------------------------------------------- */
 
 bool target_is_of(const struct config *config, const struct section *target,

@@ -31,6 +31,14 @@ int target_edit(struct target_edit *edit, struct config *config,
 void target_edit_undo(struct target_edit *edit);
 void target_edit_keep(struct target_edit *edit);
 
+/* Volumes of a group or of a pool; neither: all. */
+struct scope {
+	const char *group;
+	const struct section *pool;
+};
+
+bool scope_has(const struct scope *scope, const struct volume_config *volume);
+
 /* May the volume go there: by its targets=, its type, or its backend? */
 bool target_is_of(const struct config *config, const struct section *target,
 		  const struct volume_config *volume);

@@ -3,164 +3,146 @@
  * A verb for all volumes of a group, a pool or this host, one after the other.
  *
  * A1 who is meant is settled before the first is touched: a name that is not
- *    there changes nothing.
+ *    there, or a volume that could not be, changes nothing.
  * A2 each of them is in the answer, with its own outcome; one that fails stops
  *    none of the others.
  */
-#include "methods.h"
+#include "methods-many.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config-impl.h"
+#include "config-target.h"
 #include "control.h"
 #include "daemon.h"
-#include "ops.h"
-
-struct many {
-	struct request *request;
-	json_t *volumes;		/* of the answer */
-	size_t next;
-};
+#include "methods.h"
 
 static const char *text_of(const struct request *request, const char *key)
 {
 	return json_string_value(json_object_get(request->params, key));
 }
 
-static bool is_meant(const struct request *request, const struct entry *e,
-		     const struct section *pool)
-{
-	const char *group = text_of(request, "group");
+/* --- who is meant --------------------------------------------------------- */
 
-	if (group)
-		return e->config->group && !strcmp(e->config->group, group);
-	return !pool || section_names(pool->members, e->config->name);
+bool many_is_one(const struct request *request)
+{
+	return text_of(request, "volume") && !text_of(request, "group") &&
+	       !text_of(request, "pool") &&
+	       !json_is_true(json_object_get(request->params, "host"));
 }
 
-static json_t *collect(const struct request *request,
-		       const struct section *pool)
+bool many_scope(struct request *request, struct scope *scope)
 {
-	json_t *all = json_array();
+	const struct config *config = &request->daemon->config;
+	const char *pool = text_of(request, "pool");
+	bool is_host = json_is_true(json_object_get(request->params, "host"));
+	char near[80];
 
-	for (struct entry *e = request->daemon->entries; e; e = e->next)
-		if (is_meant(request, e, pool))
-			json_array_append_new(all, json_pack("{ss}", "name",
-							     e->config->name));
-	return all;
+	*scope = (struct scope){ .group = text_of(request, "group") };
+	if (!!text_of(request, "volume") + !!scope->group + !!pool +
+	    is_host != 1) {
+		request_refuse(request, 2, "want one of volume, group, pool "
+			       "and host");
+		return false;
+	}
+	if (pool)
+		scope->pool = config_section(config, SECTION_POOL, pool);
+	if (!pool || scope->pool)
+		return true;
+	request_refuse(request, 3, "there is no pool %.60s%s", pool,
+		       config_nearest(config, SECTION_POOL, pool, near));
+	return false;
+}
+
+const char *many_name(const struct scope *scope)
+{
+	return scope->pool ? scope->pool->name : scope->group;
 }
 
 /* --- one after the other -------------------------------------------------- */
+
+void many_free(struct many *m)
+{
+	json_decref(m->volumes);
+	config_clear(&m->files);
+	free(m);
+}
 
 static void finish(struct many *m)
 {
 	struct daemon *daemon = m->request->daemon;
 
-	request_answer(m->request, json_pack("{si so}", "schema_version", 1,
+	request_answer(m->request, json_pack("{si sO}", "schema_version", 1,
 					     "volumes", m->volumes));
-	free(m);
+	many_free(m);
 	daemon->nr_methods--;
 	daemon_wrap_up(daemon);
 }
 
-static void note(struct many *m, int err, const char *error)
+json_t *many_note(struct many *m, const char *error)
 {
 	json_t *one = json_array_get(m->volumes, m->next++);
 
-	json_object_set_new(one, "ok", json_boolean(!err));
-	if (err)
-		json_object_set_new(one, "error", json_string(error));
+	json_object_set_new(one, "ok", json_boolean(!error));
+	if (error)
+		json_object_set_new(one, "error", json_string(error) ?:
+				    json_string("an error that is not UTF-8"));
+	return one;
 }
 
-static void go_on(struct many *m);
-
-static void on_done(struct op *op)
-{
-	struct many *m = op->arg;
-
-	note(m, op->err, op->error[0] ? op->error : strerror(-op->err));
-	op_free(op);
-	go_on(m);
-}
-
-static void go_on(struct many *m)
+void many_go_on(struct many *m)
 {
 	struct daemon *daemon = m->request->daemon;
 
 	while (m->next < json_array_size(m->volumes)) {
 		const json_t *one = json_array_get(m->volumes, m->next);
-		const char *name = json_string_value(json_object_get(one,
-								     "name"));
 
-		if (!daemon->is_stopping &&
-		    op_disable(daemon, name, on_done, m))
+		if (daemon->is_stopping)
+			many_note(m, "replicad is stopping");
+		else if (m->start(m, json_string_value(json_object_get(one,
+								"name"))))
 			return;
-		note(m, -1, daemon->is_stopping ? "replicad is stopping" :
-						  "no memory");
 	}
 	finish(m);
 }
 
-static bool is_one(const struct request *request)
+struct many *many_create(struct request *request,
+			 bool (*start)(struct many *m, const char *name))
 {
-	int nr = !!text_of(request, "volume") + !!text_of(request, "group") +
-		 !!text_of(request, "pool") +
-		 json_is_true(json_object_get(request->params, "host"));
+	struct many *m = calloc(1, sizeof(*m));
 
-	return nr == 1;
-}
-
-/* NULL after a refusal. */
-static json_t *settle(struct request *request)
-{
-	const char *name = text_of(request, "pool");
-	const struct config *config = &request->daemon->config;
-	const struct section *pool = NULL;
-	json_t *all;
-	char near[80];
-
-	if (name)
-		pool = config_section(config, SECTION_POOL, name);
-	if (name && !pool) {
-		request_refuse(request, 3, "there is no pool %.60s%s", name,
-			       config_nearest(config, SECTION_POOL, name,
-					      near));
+	if (!m) {
+		request_refuse(request, 1, "no memory");
 		return NULL;
 	}
-	all = collect(request, pool);
-	if (json_array_size(all))
-		return all;
-	json_decref(all);
-	name = name ?: text_of(request, "group");
-	request_refuse(request, 3, "no volume is replicated%s%.60s", name ?
-		       " of " : " here", name ?: "");
-	return NULL;
+	m->request = request;
+	m->start = start;
+	m->volumes = json_array();
+	return m;
 }
 
-bool disable_many(struct request *request)
+void many_add(struct many *m, const char *name)
 {
-	struct many *m;
-	json_t *all;
+	json_array_append_new(m->volumes, json_pack("{ss}", "name", name));
+}
 
-	if (is_one(request) && text_of(request, "volume"))
-		return false;
-	if (!is_one(request)) {
-		request_refuse(request, 2, "want one of volume, group, pool "
-			       "and host");
-		return true;
-	}
-	all = settle(request);
-	if (!all)
-		return true;
-	m = calloc(1, sizeof(*m));
-	if (!m) {
-		json_decref(all);
-		request_refuse(request, 1, "no memory");
-		return true;
-	}
-	m->request = request;
-	m->volumes = all;
-	request->daemon->nr_methods++;
-	go_on(m);
-	return true;
+void many_run(struct many *m)
+{
+	m->request->daemon->nr_methods++;
+	many_go_on(m);
+}
+
+void many_refuse(struct many *m, int exit_status, const char *fmt, ...)
+{
+	char text[600];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	request_refuse(m->request, exit_status, "%s", text);
+	many_free(m);
 }

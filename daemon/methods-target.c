@@ -17,6 +17,7 @@
 #include "config-target.h"
 #include "control.h"
 #include "daemon.h"
+#include "methods-many.h"
 #include "ops.h"
 #include "reload-impl.h"
 #include "status.h"
@@ -197,27 +198,79 @@ static json_t *describe(const struct daemon *daemon,
 	return o;
 }
 
-static void on_targets(struct op *op)
+/* Who is asked for: one volume, many, or (the host, or nobody) all targets. */
+static bool is_meant(const struct request *request, const struct scope *scope,
+		     const struct entry *e)
 {
-	struct request *request = op->arg;
-	struct daemon *daemon = request->daemon;
 	const char *only = json_string_value(json_object_get(request->params,
 							     "volume"));
-	const struct entry *entry = only ? daemon_find(daemon, only) : NULL;
+
+	return only ? !strcmp(e->config->name, only) :
+		      scope_has(scope, e->config);
+}
+
+static bool is_all(const struct request *request)
+{
+	return !json_object_size(request->params) ||
+	       json_is_true(json_object_get(request->params, "host"));
+}
+
+static bool is_wanted(const struct request *request, const struct scope *scope,
+		      const struct section *target)
+{
+	const struct daemon *daemon = request->daemon;
+
+	if (target->kind != SECTION_TARGET)
+		return false;
+	if (is_all(request))
+		return true;
+	for (struct entry *e = daemon->entries; e; e = e->next)
+		if (is_meant(request, scope, e) &&
+		    target_is_of(&daemon->config, target, e->config))
+			return true;
+	return false;
+}
+
+static bool is_anybody(const struct request *request,
+		       const struct scope *scope)
+{
+	for (struct entry *e = request->daemon->entries; e; e = e->next)
+		if (is_meant(request, scope, e))
+			return true;
+	return is_all(request);
+}
+
+static void list_targets(struct request *request, const struct scope *scope,
+			 const json_t *running)
+{
+	const struct daemon *daemon = request->daemon;
 	json_t *list = json_array();
 
 	for (const struct section *s = daemon->config.sections; s; s = s->next)
-		if (s->kind == SECTION_TARGET &&
-		    (!entry || target_is_of(&daemon->config, s, entry->config)))
+		if (is_wanted(request, scope, s))
 			json_array_append_new(list, describe(daemon, s,
-							     op->result));
-	if (only && !entry) {
-		json_decref(list);
-		request_refuse(request, 3, "there is no volume %.60s", only);
-	} else {
-		request_answer(request, json_pack("{si so}", "schema_version",
-						  1, "targets", list));
-	}
+							     running));
+	request_answer(request, json_pack("{si so}", "schema_version", 1,
+					  "targets", list));
+}
+
+static void on_targets(struct op *op)
+{
+	struct request *request = op->arg;
+	const char *only = json_string_value(json_object_get(request->params,
+							     "volume"));
+	struct scope scope = { 0 };
+
+	if (!json_object_size(request->params))
+		list_targets(request, &scope, op->result);
+	else if (!many_scope(request, &scope))
+		;	/* it was refused */
+	else if (is_anybody(request, &scope))
+		list_targets(request, &scope, op->result);
+	else
+		request_refuse(request, 3, only ? "there is no volume %.60s" :
+			       "no volume is replicated of %.60s", only ? only :
+			       many_name(&scope));
 	op_free(op);
 }
 

@@ -139,28 +139,41 @@ static int fill_config(const struct daemon *daemon,
 	return err ? err : volume_config_check_clear(config, error);
 }
 
-static void do_enable(struct request *request)
+/* As a file has it, or NULL; false: it was refused. */
+static bool take_config(struct request *request, const char *name,
+			struct volume_config **config)
 {
-	const char *name = get_volume(request);
 	char error[CONFIG_ERROR_SIZE] = "no memory";
-	struct volume_config *config;
+	int err = enable_of_file(request, name, config, error);
 
-	if (!name)
-		return;
-	config = volume_config_create(name);
-	if (!config) {
+	if (err) {
+		request_refuse(request, method_exit_status(err), "%s", error);
+		return false;
+	}
+	if (*config)
+		return true;
+	*config = volume_config_create(name);
+	if (!*config) {
 		request_refuse(request, EXIT_USAGE_, "\"%.60s\" is not a name "
 			       "for a volume: use letters, digits and . _ -",
 			       name);
-		return;
+		return false;
 	}
-	if (fill_config(request->daemon, config, request->params, error)) {
-		volume_config_destroy(config);
-		request_refuse(request, EXIT_USAGE_, "%s", error);
-		return;
-	}
-	check_op(request, op_enable(request->daemon, config, on_done,
-				    request));
+	if (!fill_config(request->daemon, *config, request->params, error))
+		return true;
+	volume_config_destroy(*config);
+	request_refuse(request, EXIT_USAGE_, "%s", error);
+	return false;
+}
+
+static void do_enable(struct request *request)
+{
+	const char *name = enable_many(request) ? NULL : get_volume(request);
+	struct volume_config *config;
+
+	if (name && take_config(request, name, &config))
+		check_op(request, op_enable(request->daemon, config, on_done,
+					    request));
 }
 
 static void do_disable(struct request *request)

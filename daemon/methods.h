@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 struct request;
+struct volume_config;
 
 /* What replicactl exits with (DESIGN.md 8) for this -errno. */
 int method_exit_status(int err);
@@ -32,8 +33,15 @@ void do_target_add(struct request *request);
 void do_target_set(struct request *request);
 void do_target_remove(struct request *request);
 
-/* methods-many.c: takes the request, unless it is of one "volume" only. */
+/* methods-enable.c: take the request, unless it is of one "volume" only. */
+bool enable_many(struct request *request);
 bool disable_many(struct request *request);
+/*
+ * *@config: a copy of what the files have (the caller's); NULL: they do not have
+ * it. -errno with a sentence in @error: they do, but more is said of it here.
+ */
+int enable_of_file(const struct request *request, const char *name,
+		   struct volume_config **config, char *error);
 
 /* methods-check.c */
 void do_target_check(struct request *request);

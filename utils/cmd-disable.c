@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "cmd.h"
-#include "print.h"
+#include "many.h"
 
 static int disable_one(const struct args *args)
 {
@@ -14,59 +14,21 @@ static int disable_one(const struct args *args)
 		      json_pack("{ss}", "volume", args->words[0]), done);
 }
 
-/* Each of them, with its outcome; an exit status. */
-static int tell(const struct args *args, const json_t *result)
-{
-	int status = STATUS_OK;
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach(json_object_get(result, "volumes"), i, one) {
-		const char *name = json_string_value(json_object_get(one,
-								     "name"));
-		const char *error = json_string_value(json_object_get(one,
-								"error"));
-
-		if (error)
-			status = STATUS_FAILED;
-		if (args_has(args, "json"))
-			continue;
-		if (error)
-			printf("%s: %s\n", name, error);
-		else
-			printf("%s is no longer replicated.\n", name);
-	}
-	if (args_has(args, "json"))
-		print_json(result);
-	return status;
-}
-
 static int run(const struct args *args)
 {
-	const char *group = args_value(args, "group");
-	const char *pool = args_value(args, "pool");
-	bool is_host = args_has(args, "host");
-	int nr = args->nr_words + !!group + !!pool + is_host, status;
-	json_t *result;
+	json_t *params = json_object();
+	int status = many_put(args, "disable", params);
 
-	if (nr != 1)
-		return ctl_fail(args, STATUS_USAGE, "disable needs VOLUME, "
-				"--group, --pool or --host: one of them");
-	if (args->nr_words)
-		return disable_one(args);
-	result = ctl_call(args, "disable", json_pack("{ss* ss* sb}", "group",
-			  group, "pool", pool, "host", is_host), &status);
-	if (!result)
-		return status;
-	status = tell(args, result);
-	json_decref(result);
-	return status;
+	if (!status && !args->nr_words)
+		return many_call(args, "disable", params,
+				 "is no longer replicated.", "");
+	json_decref(params);
+	return status ? status : disable_one(args);
 }
 
 static const struct option_spec options[] = {
-	{ "group", "NAME", "all volumes of a group" },
-	{ "pool", "NAME", "all volumes of a [pool]" },
-	{ "host", NULL, "all volumes of this machine" },
+	MANY_GROUP_OPTION,
+	MANY_OPTIONS,
 	{ NULL }
 };
 

@@ -7,6 +7,7 @@
 #include "config-impl.h"
 #include "config-target.h"
 #include "load.h"
+#include "many.h"
 #include "print.h"
 
 static const char *text_of(const json_t *o, const char *key)
@@ -72,12 +73,6 @@ static int print_all(const struct args *args, json_t *result)
 	return STATUS_OK;
 }
 
-static const struct volume_config *find(const struct config *config,
-					const char *name)
-{
-	return name ? config_find(config, name) : NULL;
-}
-
 /* What the files say of a target, and which volumes may go there. */
 static json_t *describe(const struct config *config,
 			const struct section *target)
@@ -94,45 +89,101 @@ static json_t *describe(const struct config *config,
 	return o;
 }
 
+/* Of the files: who is asked for, by a name or many. */
+struct meant {
+	const char *volume;
+	struct scope scope;
+	bool is_all;
+};
+
+static bool is_meant(const struct meant *meant, const struct volume_config *v)
+{
+	return meant->volume ? !strcmp(v->name, meant->volume) :
+			       scope_has(&meant->scope, v);
+}
+
+static bool is_wanted(const struct config *config, const struct meant *meant,
+		      const struct section *target)
+{
+	if (target->kind != SECTION_TARGET || meant->is_all)
+		return target->kind == SECTION_TARGET;
+	for (const struct volume_config *v = config->volumes; v; v = v->next)
+		if (is_meant(meant, v) && target_is_of(config, target, v))
+			return true;
+	return false;
+}
+
+static int check_meant(const struct args *args, const struct config *config,
+		       const struct meant *meant)
+{
+	const struct volume_config *v = config->volumes;
+
+	if (args_has(args, "pool") && !meant->scope.pool)
+		return ctl_fail(args, STATUS_NOT_FOUND, "there is no pool "
+				"%.60s", args_value(args, "pool"));
+	while (v && !is_meant(meant, v))
+		v = v->next;
+	if (v || meant->is_all)
+		return STATUS_OK;
+	return ctl_fail(args, STATUS_NOT_FOUND, "there is no volume%s%.60s",
+			meant->volume ? " " : " of ", meant->volume ?:
+			meant->scope.group ?: args_value(args, "pool"));
+}
+
+static json_t *collect(const struct config *config, const struct meant *meant)
+{
+	json_t *list = json_array();
+
+	for (const struct section *s = config->sections; s; s = s->next)
+		if (is_wanted(config, meant, s))
+			json_array_append_new(list, describe(config, s));
+	return json_pack("{si so}", "schema_version", SCHEMA_VERSION,
+			 "targets", list);
+}
+
 /* Where replicad does not run, they are listed all the same. */
 static int list_files(const struct args *args)
 {
-	const char *only = args->nr_words ? args->words[0] : NULL;
-	const struct volume_config *v;
+	struct meant meant = {
+		.volume = args->nr_words ? args->words[0] : NULL,
+		.scope.group = args_value(args, "group"),
+	};
 	struct config config;
-	json_t *list;
+	json_t *list = NULL;
 	int status = load_config(args, &config);
 
 	if (status)
 		return status;
-	list = json_array();
-	v = find(&config, only);
-	for (const struct section *s = config.sections; s; s = s->next)
-		if (s->kind == SECTION_TARGET &&
-		    (!only || (v && target_is_of(&config, s, v))))
-			json_array_append_new(list, describe(&config, s));
+	if (args_has(args, "pool"))
+		meant.scope.pool = config_section(&config, SECTION_POOL,
+						  args_value(args, "pool"));
+	meant.is_all = !meant.volume && !meant.scope.group &&
+		       !args_has(args, "pool");
+	status = check_meant(args, &config, &meant);
+	if (!status)
+		list = collect(&config, &meant);
 	config_clear(&config);
-	if (only && !v) {
-		json_decref(list);
-		return ctl_fail(args, STATUS_NOT_FOUND, "there is no volume "
-				"%.60s", only);
-	}
-	return print_all(args, json_pack("{si so}", "schema_version",
-					 SCHEMA_VERSION, "targets", list));
+	return status ? status : print_all(args, list);
+}
+
+static int put_meant(const struct args *args, json_t *params)
+{
+	bool is_any = args->nr_words || args_has(args, "group") ||
+		      args_has(args, "pool") || args_has(args, "host");
+
+	return is_any ? many_put(args, "targets", params) : STATUS_OK;
 }
 
 static int run_targets(const struct args *args)
 {
 	json_t *params = json_object(), *result;
 	struct rpc_error err;
+	int status = put_meant(args, params);
 
-	if (args_has(args, "config") || args_has(args, "state-dir")) {
+	if (status || args_has(args, "config") || args_has(args, "state-dir")) {
 		json_decref(params);
-		return list_files(args);
+		return status ? status : list_files(args);
 	}
-	if (args->nr_words)
-		json_object_set_new(params, "volume",
-				    json_string(args->words[0]));
 	result = ctl_try(args, "targets", params, &err);
 	if (result)
 		return print_all(args, result);
@@ -144,6 +195,8 @@ static int run_targets(const struct args *args)
 
 static const struct option_spec targets_options[] = {
 	{ "names", NULL, "only their ids, one a line" },
+	MANY_GROUP_OPTION,
+	MANY_OPTIONS,
 	LOAD_OPTIONS,
 	{ NULL }
 };
@@ -156,10 +209,12 @@ const struct command cmd_targets = {
 	.summary = "the targets that there are",
 	.examples =
 	"    replicactl targets\n"
-	"    replicactl targets vol --json\n",
+	"    replicactl targets vol --json\n"
+	"    replicactl targets --pool fast\n",
 	.text =
-	"All of them, or those that a volume may go to. Where replicad runs, with\n"
-	"whether they answer; else as the files have them. No password is printed.\n",
+	"All of them, or those that a volume, or any of many, may go to. Where\n"
+	"replicad runs, with whether they answer; else as the files have them. No\n"
+	"password is printed.\n",
 	.options = targets_options,
 	.run = run_targets,
 };
