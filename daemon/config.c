@@ -41,6 +41,7 @@ const struct key volume_keys[] = {
 	{ "trust_boot", KEY_BOOL, V(trusts_boot), "no", 0, 0, NULL },
 	{ "metadata", KEY_TEXT, V(metadata), NULL, 0, 0, NULL },
 	{ "group", KEY_TEXT, V(group), NULL, 0, 0, NULL },
+	{ "tenants", KEY_TEXT, V(tenants), NULL, 0, 0, NULL },
 	{ "tls", KEY_TEXT, V(tls), NULL, 0, 0, NULL },
 	{ "interval", KEY_DURATION, V(interval_ms), "100ms", 0, HOUR_MS, NULL },
 	{ "window", KEY_SIZE, V(window), "64MiB", 64 * KIB, TIB, NULL },

@@ -45,6 +45,7 @@ struct volume_config {
 	char *origin;		/* block device to make the device above */
 	char *metadata;		/* block device, or "none" */
 	char *group;		/* cut together with; NULL = alone */
+	char *tenants;		/* users who see its name and status; NULL */
 	char *tls;		/* "off": a TCP target may be in clear */
 	char *congestion;	/* TCP's; NULL: the kernel's */
 	char *spool;		/* file for what the link cannot take */

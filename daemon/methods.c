@@ -9,6 +9,7 @@
 #include "daemon.h"
 #include "ops.h"
 #include "status.h"
+#include "tenant.h"
 
 enum exit_status {
 	EXIT_FAILED_ = 1,
@@ -89,6 +90,37 @@ static void do_status(struct request *request)
 
 	check_op(request, op_status(request->daemon, only, on_status,
 				    request));
+}
+
+/* Whose view: a tenant's own, or that of the user who is named. */
+static void on_volumes(struct op *op)
+{
+	struct request *request = op->arg;
+	const char *only = json_string_value(json_object_get(request->params,
+							     "volume"));
+	const char *user = json_string_value(json_object_get(request->params,
+							     "user"));
+	json_t *status = status_all(op->daemon, op->result, NULL);
+	json_t *answer = tenant_view(op->daemon, status, request->may_change ?
+				     user : request->user, only);
+
+	if (answer)
+		request_answer(request, answer);
+	else
+		request_refuse(request, EXIT_NOT_FOUND,
+			       "there is no volume %.60s", only);
+	json_decref(status);
+	op_free(op);
+}
+
+static void do_volumes(struct request *request)
+{
+	if (request->may_change && !json_is_string(json_object_get(
+						request->params, "user")))
+		request_refuse(request, EXIT_USAGE_, "the user is missing");
+	else
+		check_op(request, op_status(request->daemon, NULL, on_volumes,
+					    request));
 }
 
 static int set_text(struct volume_config *config, const char *key,
@@ -240,9 +272,10 @@ static void do_shutdown(struct request *request)
 static const struct method {
 	const char *name;
 	void (*call)(struct request *request);
-	bool is_change;
+	bool is_admins;
 } methods[] = {
-	{ "status", do_status, false },
+	{ "volumes", do_volumes, false },
+	{ "status", do_status, true },
 	{ "enable", do_enable, true },
 	{ "disable", do_disable, true },
 	{ "pause", do_pause, true },
@@ -280,11 +313,12 @@ void method_call(struct request *request, const char *method)
 
 		if (strcmp(m->name, method))
 			continue;
-		if (m->is_change && !request->may_change)
+		if (m->is_admins && !request->may_change)
 			request_refuse(request, EXIT_PERMISSION,
 				       "%s: only root and the group replica "
 				       "may do that", method);
-		else if (m->is_change && request->daemon->is_stopping)
+		else if (m->is_admins && request->daemon->is_stopping &&
+			 m->call != do_status)
 			request_refuse(request, EXIT_FAILED_,
 				       "replicad is stopping");
 		else

@@ -37,8 +37,8 @@ void do_target_remove(struct request *request);
 bool enable_many(struct request *request);
 bool disable_many(struct request *request);
 /*
- * *@config: a copy of what the files have (the caller's); NULL: they do not have
- * it. -errno with a sentence in @error: they do, but more is said of it here.
+ * *@config: a copy of what the files have (the caller's); NULL: they have it
+ * not. -errno with a sentence in @error: they do, but more is said of it here.
  */
 int enable_of_file(const struct request *request, const char *name,
 		   struct volume_config **config, char *error);

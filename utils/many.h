@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* For verbs that take many volumes at once: of a group, a pool, or this host. */
+/* For verbs that take many volumes at once: a group, a pool, or this host. */
 #ifndef REPLICACTL_MANY_H
 #define REPLICACTL_MANY_H
 
