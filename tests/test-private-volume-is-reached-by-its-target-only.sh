@@ -5,7 +5,8 @@
 # after each boot.
 # lab: timeout=400
 . "$(dirname "$0")/lib.sh"
-requires_cmd lvcreate lvrename lvchange mkfs.ext4 rpc-call jq replicad
+requires_cmd lvcreate lvrename lvchange mkfs.ext4 rpc-call jq replicad \
+	replica-dump
 load_module
 export REPLICA_SOCKET=$scratch_dir/control LVM_SYSTEM_DIR=$scratch_dir/lvm
 mkdir "$LVM_SYSTEM_DIR"
@@ -64,6 +65,12 @@ looked_at() {
 		$(rpc-call get db bytes_zero) +
 		$(rpc-call get db bytes_compared)))
 }
+# What is committed is cleared on disk a little later.
+is_cleared() {
+	blockdev --flushbufs /dev/dmrpg/meta
+	[ "$(replica-dump /dev/dmrpg/meta |
+		awk '$1 == "dirty" { print $2 }')" = 0 ]
+}
 same() {
 	cmp -n $((32 << 20)) /dev/mapper/db "$scratch_dir/target"
 }
@@ -96,6 +103,7 @@ udevadm settle --timeout=20
 is "  udev finds the filesystem in the volume" \
 	"$(readlink -f /dev/disk/by-label/dmrdata)" "$(readlink -f /dev/mapper/db)"
 check "  it is replicated" wait_until 100 settled
+check "  which is remembered" wait_until 30 is_cleared
 check "  mounted" mount /dev/mapper/db /mnt
 echo "some words" >/mnt/file
 replicactl disable db >"$scratch_dir/answer" 2>&1
