@@ -181,10 +181,27 @@ static int take_pairs(struct list *list, const char *p, const char *end,
 
 /* --- targets ----------------------------------------------------------- */
 
+/* What was added at run time gives way to a file. */
+static int drop_runtime(struct list *list, struct section *old)
+{
+	struct section **link = &list->config->sections;
+	char text[300];
+	int err;
+
+	snprintf(text, sizeof(text), "the target %s is ignored: %.150s:%d has "
+		 "one", old->name, list->record->file, list->record->line);
+	err = record_add(&list->config->warnings, "", text, old->file,
+			 old->line);
+	while (*link != old)
+		link = &(*link)->next;
+	*link = old->next;
+	section_free(old);
+	return err;
+}
+
 static struct section *add_target(struct list *list, const char *id)
 {
-	const struct section *old = config_section(list->config,
-						   SECTION_TARGET, id);
+	struct section *old = config_section(list->config, SECTION_TARGET, id);
 	struct section *target;
 
 	if (!volume_name_is_valid(id) || !strcmp(id, "default")) {
@@ -194,7 +211,11 @@ static struct section *add_target(struct list *list, const char *id)
 			"is where a failback goes", id);
 		return NULL;
 	}
-	if (old) {
+	if (old && old->is_runtime) {
+		list->err = drop_runtime(list, old);
+		if (list->err)
+			return NULL;
+	} else if (old) {
 		list->err = refuse_at(list, list->at, "the target %.60s is "
 				      "there already", id);
 		return NULL;

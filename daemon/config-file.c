@@ -34,6 +34,7 @@ struct parse {
 	const char *path;
 	FILE *file;
 	bool is_runtime;
+	struct section *skipped;	/* a target that a file has too */
 	struct place place;
 	char section[80];		/* the one that @place belongs to */
 	char cinder[80];		/* a title: of a backend, maybe */
@@ -67,15 +68,27 @@ static int refuse_twice(struct parse *parse, const char *what, const char *name,
 			     "%.120s:%d", what, name, file ? file : "", line);
 }
 
+/* N4: who forgot the "]" and the end of the line may have a secret in it. */
+static const char *shown(const char *title, char text[64])
+{
+	size_t len = strspn(title, "ABCDEFGHIJKLMNOPQRSTUVWXYZ._-/"
+				   "abcdefghijklmnopqrstuvwxyz0123456789");
+
+	snprintf(text, 64, "%.*s%s", len > 40 ? 40 : (int)len, title,
+		 title[len] || len > 40 ? "…" : "");
+	return text;
+}
+
 static int begin_volume(struct parse *parse, const char *name)
 {
 	struct volume_config **link = &parse->config->volumes;
 	struct volume_config *volume = config_find(parse->config, name);
+	char text[64];
 
 	if (!volume_name_is_valid(name))
-		return config_refuse(parse->error, -EINVAL, "\"%.64s\" is not "
+		return config_refuse(parse->error, -EINVAL, "\"%s\" is not "
 				     "a volume name: use letters, digits and "
-				     ". _ -", name);
+				     ". _ -", shown(name, text));
 	if (volume)
 		return refuse_twice(parse, "volume", name, volume->file,
 				    volume->line);
@@ -91,20 +104,44 @@ static int begin_volume(struct parse *parse, const char *name)
 	return note_place(parse, &volume->file, &volume->line);
 }
 
+/* What was added at run time gives way to a file: both are told. */
+static int skip_target(struct parse *parse, const struct section *winner)
+{
+	struct config scratch = { 0 };
+	char text[300];
+
+	section_free(parse->skipped);
+	parse->skipped = section_add(&scratch, SECTION_TARGET, winner->name);
+	snprintf(text, sizeof(text), "the target %s is ignored: %.150s:%d has "
+		 "one", winner->name, winner->file, winner->line);
+	if (!parse->skipped || record_add(&parse->config->warnings, "", text,
+					  parse->path, parse->lineno))
+		return no_memory(parse);
+	parse->place = (struct place){ section_keys(SECTION_TARGET),
+				       parse->skipped,
+				       &parse->skipped->records, NULL };
+	return 0;
+}
+
 static int begin_named(struct parse *parse, enum section_kind kind,
 		       const char *name)
 {
 	struct section *section;
+	char text[64];
 
 	if (!volume_name_is_valid(name))
-		return config_refuse(parse->error, -EINVAL, "\"%.64s\" is not "
+		return config_refuse(parse->error, -EINVAL, "\"%s\" is not "
 				     "a name for a %s: use letters, digits and "
-				     ". _ -", name, section_word(kind));
+				     ". _ -", shown(name, text),
+				     section_word(kind));
 	if (kind == SECTION_TARGET && !strcmp(name, "default"))
 		return config_refuse(parse->error, -EINVAL, "no target can "
 				     "be named default: that is where a "
 				     "failback goes");
 	section = config_section(parse->config, kind, name);
+	if (section && parse->is_runtime && kind == SECTION_TARGET &&
+	    !section->is_runtime)
+		return skip_target(parse, section);
 	if (section)
 		return refuse_twice(parse, section_word(kind), name,
 				    section->file, section->line);
@@ -152,14 +189,15 @@ static const char *nearest_title(const char *title)
 static int refuse_title(struct parse *parse, const char *title)
 {
 	const char *near = nearest_title(title);
+	char text[64];
 
 	if (parse->cinder_line)
 		parse->err_line = parse->cinder_line;
 	return config_refuse(parse->error, -EINVAL, "there is no section "
-			     "[%.60s]%s%s%s: there are [replicad], [volume "
+			     "[%s]%s%s%s: there are [replicad], [volume "
 			     "NAME], [backend NAME], [backend_defaults], "
 			     "[target ID], [type NAME], [group NAME], [pool "
-			     "NAME]", title, near ? ", the nearest is \"" : "",
+			     "NAME]", shown(title, text), near ? ", the nearest is \"" : "",
 			     near ? near : "", near ? "\"" : "");
 }
 
@@ -385,6 +423,7 @@ int config_read(struct config *config, const char *path, bool is_runtime,
 	if (!parse.file)
 		return refuse_file(path, -errno, error);
 	err = parse_file(&parse, error);
+	section_free(parse.skipped);
 	fclose(parse.file);
 	return err;
 }

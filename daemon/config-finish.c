@@ -89,7 +89,7 @@ static int check_backend(const struct config *config, const struct section *s,
 	return refuse_in(error, -EEXIST, s->file, s->line, text);
 }
 
-static int check_target(const struct config *config, const struct section *s,
+int config_check_target(const struct config *config, const struct section *s,
 			char error[CONFIG_ERROR_SIZE])
 {
 	char text[200];
@@ -128,7 +128,7 @@ static int check_section(struct config *config, const struct section *s,
 	case SECTION_BACKEND:
 		return check_backend(config, s, error);
 	case SECTION_TARGET:
-		return check_target(config, s, error);
+		return config_check_target(config, s, error);
 	case SECTION_TYPE:
 		return check_type(config, s, error);
 	default:
@@ -136,16 +136,22 @@ static int check_section(struct config *config, const struct section *s,
 	}
 }
 
+int config_settle(const struct config *config, struct volume_config *volume,
+		  char error[CONFIG_ERROR_SIZE])
+{
+	int err = config_resolve(config, volume, error);
+
+	if (!err)
+		err = volume_config_check(volume, error);
+	return err ? err : match_volume(config, volume, error);
+}
+
 static int check_volume(const struct config *config, struct volume_config *v,
 			char error[CONFIG_ERROR_SIZE])
 {
 	char text[CONFIG_ERROR_SIZE];
-	int err = config_resolve(config, v, text);
+	int err = config_settle(config, v, text);
 
-	if (!err)
-		err = volume_config_check(v, text);
-	if (!err)
-		err = match_volume(config, v, text);
 	return err ? refuse_in(error, err, v->file, v->line, text) : 0;
 }
 

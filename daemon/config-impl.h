@@ -43,6 +43,8 @@ int key_continue(const struct key *keys, void *base, const char *name,
 		 const char *text, int lines, char error[CONFIG_ERROR_SIZE]);
 const struct key *key_find(const struct key *keys, const char *name);
 bool key_is_text(const struct key *key);
+/* Does @text begin with the name of one, as a line with a key would? */
+bool key_begins(const struct key *keys, const char *text);
 char **key_text(const struct key *key, const void *base);
 uint64_t key_get(const struct key *key, const void *base);
 void key_put(const struct key *key, void *base, uint64_t value);
@@ -88,5 +90,23 @@ void records_free(struct config_record **list);
  */
 int devices_expand(struct config *config, struct section *backend,
 		   char error[CONFIG_ERROR_SIZE]);
+
+/*
+ * config-save.c (V1): would a value that is set at run time be read back? 0, or
+ * -errno with a sentence.
+ */
+int config_can_save(const struct key *keys, const char *name, const char *text,
+		    char error[CONFIG_ERROR_SIZE]);
+
+/* config-resolve.c: a uri= with the volume's name in it; NULL: no memory. */
+char *config_fill_in(const char *uri, const char *volume);
+/* Where the volume is at it. NULL: a backend without pair=, or no memory. */
+char *config_uri_of(const struct config *config, const struct section *target,
+		    const char *volume);
+
+/* config-finish.c: the section of a target by itself. As devices_expand(). */
+int config_check_target(const struct config *config,
+			const struct section *target,
+			char error[CONFIG_ERROR_SIZE]);
 
 #endif

@@ -319,7 +319,7 @@ int key_set(const struct key *keys, void *base, const char *name,
 	return 0;
 }
 
-static bool looks_like_key(const struct key *keys, const char *text)
+bool key_begins(const struct key *keys, const char *text)
 {
 	size_t len = strcspn(text, "=: ");
 
@@ -339,7 +339,7 @@ int key_continue(const struct key *keys, void *base, const char *name,
 		return refuse_name(keys, name, error);
 	if (key->type == KEY_LINES)
 		return add_text(key_text(key, base), text, '\r', lines);
-	if (!key_is_text(key) || looks_like_key(keys, text))
+	if (!key_is_text(key) || key_begins(keys, text))
 		return config_refuse(error, -EINVAL, "a line that begins with "
 				     "a blank goes on with %s= above: take "
 				     "the blank away", name);

@@ -243,6 +243,9 @@ static bool holds(const char *wanted, const json_t *value)
 	char text[32];
 	size_t i;
 
+	if (json_is_array(value) && !strncmp(wanted, "<in> ", 5))
+		wanted = wanted + 5 + strspn(wanted + 5, " ");
+
 	if (!json_is_array(value))
 		return spec_holds(wanted, text_of(value, text));
 	json_array_foreach(value, i, one)

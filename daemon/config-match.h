@@ -4,7 +4,8 @@
  * specs of Cinder's types, with its operators.
  *
  * M1 a spec holds if one of the values of the capability does; one that names
- *    no capability holds for none.
+ *    no capability holds for none. Of several values <in> takes a whole one: a
+ *    type that wants "<in> sync" is not for a backend that has only "async".
  * M2 a key with a scope (replication:interval) is no question, but for the
  *    scope "capabilities".
  * M3 who is refused is told every time by which spec, and what the value is.

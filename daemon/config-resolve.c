@@ -168,7 +168,7 @@ static int apply_type(const struct config *config, struct volume_config *volume,
 
 /* --- targets ----------------------------------------------------------- */
 
-static char *fill_in(const char *uri, const char *volume)
+char *config_fill_in(const char *uri, const char *volume)
 {
 	const char *hole = strstr(uri, "{volume}");
 	char *text;
@@ -182,14 +182,14 @@ static char *fill_in(const char *uri, const char *volume)
 }
 
 /* Of another backend: the pairing that leads to it. */
-static char *uri_of(const struct config *config, const struct section *target,
+char *config_uri_of(const struct config *config, const struct section *target,
 		    const char *volume)
 {
 	const struct section *backend;
 	char *text;
 
 	if (target->uri)
-		return fill_in(target->uri, volume);
+		return config_fill_in(target->uri, volume);
 	backend = config_section(config, SECTION_BACKEND, target->to_backend);
 	if (!backend || !backend->pair)
 		return NULL;
@@ -201,7 +201,7 @@ static int use_target(const struct config *config, struct volume_config *volume,
 		      const struct section *target,
 		      char error[CONFIG_ERROR_SIZE])
 {
-	char *uri = uri_of(config, target, volume->name);
+	char *uri = config_uri_of(config, target, volume->name);
 	int err;
 
 	if (!uri)

@@ -7,7 +7,7 @@
 
 #include "config-impl.h"
 
-static json_t *without_password(const char *text)
+json_t *config_without_password(const char *text)
 {
 	char *masked = config_masked(text);
 	json_t *value = masked ? json_string(masked) : NULL;
@@ -43,7 +43,7 @@ static json_t *value_of(const struct key *key, const void *base)
 	if (key_is_text(key)) {
 		const char *value = *key_text(key, base);
 
-		return value ? without_password(value) : NULL;
+		return value ? config_without_password(value) : NULL;
 	}
 	key_print(key, key_get(key, base), text, sizeof(text));
 	return json_string(text);
@@ -141,7 +141,7 @@ static void put_section(json_t *all, const struct section *s)
 	}
 	for (r = s->records; r; r = r->next)
 		put(keys, r->key, config_is_secret(r->key) ?
-		    json_string("***") : without_password(r->value),
+		    json_string("***") : config_without_password(r->value),
 		    place_of(r));
 }
 

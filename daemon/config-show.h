@@ -15,4 +15,7 @@ struct config;
  */
 json_t *config_json(const struct config *config);
 
+/* A text without the PASSWORD of USER:PASSWORD@, if it is a URI (N4). */
+json_t *config_without_password(const char *text);
+
 #endif

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The tables of keys; volumes; what is saved of them. */
+/* The tables of keys; volumes. */
 #include "config-impl.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "state-file.h"
 
 static const char *const level_words[] = { "err", "warn", "info", "debug",
 					   NULL };
@@ -45,6 +41,7 @@ const struct key volume_keys[] = {
 	{ "trust_boot", KEY_BOOL, V(trusts_boot), "no", 0, 0, NULL },
 	{ "metadata", KEY_TEXT, V(metadata), NULL, 0, 0, NULL },
 	{ "group", KEY_TEXT, V(group), NULL, 0, 0, NULL },
+	{ "tenants", KEY_TEXT, V(tenants), NULL, 0, 0, NULL },
 	{ "tls", KEY_TEXT, V(tls), NULL, 0, 0, NULL },
 	{ "interval", KEY_DURATION, V(interval_ms), "100ms", 0, HOUR_MS, NULL },
 	{ "window", KEY_SIZE, V(window), "64MiB", 64 * KIB, TIB, NULL },
@@ -162,6 +159,14 @@ bool volume_config_equals(const struct volume_config *a,
 	return true;
 }
 
+void volume_config_spare(struct volume_config *now,
+			 const struct volume_config *before)
+{
+	if (now->is_runtime && before->target &&
+	    strcmp(now->target, before->target))
+		now->may_overwrite = false;
+}
+
 static uint64_t own_bit(const char *name)
 {
 	const struct key *key = key_find(volume_keys, name);
@@ -169,33 +174,10 @@ static uint64_t own_bit(const char *name)
 	return key ? 1ULL << (key - volume_keys) : 0;
 }
 
-/* With "=", as many as config_read() takes in a line. */
-#define MOST_LETTERS	196
-
-/* N1: what config_save() writes is read as it was. */
-static int check_kept(const char *key, const char *value,
-		      char error[CONFIG_ERROR_SIZE])
-{
-	size_t len = strlen(value);
-	bool is_odd = len && (isspace((unsigned char)value[0]) ||
-			      isspace((unsigned char)value[len - 1]));
-
-	for (size_t i = 0; i < len; i++)
-		is_odd |= iscntrl((unsigned char)value[i]) ||
-			  (value[i] == ';' && (!i || value[i - 1] == ' '));
-	if (strlen(key) + len > MOST_LETTERS)
-		return config_refuse(error, -E2BIG, "%.40s= is longer than a "
-				     "line may be: %d letters", key,
-				     MOST_LETTERS);
-	return is_odd ? config_refuse(error, -EINVAL, "%.40s= may have no "
-				      "control character, no blank at its ends, "
-				      "and no \" ;\"", key) : 0;
-}
-
 int volume_config_set(struct volume_config *volume, const char *key,
 		      const char *value, char error[CONFIG_ERROR_SIZE])
 {
-	int err = check_kept(key, value, error);
+	int err = config_can_save(volume_keys, key, value, error);
 
 	if (!err)
 		err = key_set(volume_keys, volume, key, value, error);
@@ -253,42 +235,4 @@ void config_clear(struct config *config)
 	records_free(&config->warnings);
 	keys_free(daemon_keys, config);
 	memset(config, 0, sizeof(*config));
-}
-
-/* N2: what came from elsewhere comes from there again. */
-static void print_volume(FILE *file, const struct volume_config *volume)
-{
-	char text[64];
-
-	fprintf(file, "[volume %s]\n", volume->name);
-	for (const struct key *key = volume_keys; key->name; key++) {
-		if (!volume_config_is_own(volume, key->name) ||
-		    key->type == KEY_ONCE)
-			continue;
-		if (key_is_text(key)) {
-			fprintf(file, "%s=%s\n", key->name,
-				*key_text(key, volume));
-			continue;
-		}
-		key_print(key, key_get(key, volume), text, sizeof(text));
-		fprintf(file, "%s=%s\n", key->name, text);
-	}
-}
-
-int config_save(const struct config *config, const char *path)
-{
-	size_t len = 0;
-	char *text = NULL;
-	FILE *file = open_memstream(&text, &len);
-	int err;
-
-	if (!file)
-		return -errno;
-	fputs("# Written by replicad: volumes enabled at run time.\n", file);
-	for (struct volume_config *v = config->volumes; v; v = v->next)
-		if (v->is_runtime)
-			print_volume(file, v);
-	err = fclose(file) ? -errno : state_file_write(path, text, len);
-	free(text);
-	return err;
 }

@@ -45,6 +45,7 @@ struct volume_config {
 	char *origin;		/* block device to make the device above */
 	char *metadata;		/* block device, or "none" */
 	char *group;		/* cut together with; NULL = alone */
+	char *tenants;		/* users who see its name and status; NULL */
 	char *tls;		/* "off": a TCP target may be in clear */
 	char *congestion;	/* TCP's; NULL: the kernel's */
 	char *spool;		/* file for what the link cannot take */
@@ -165,6 +166,8 @@ int config_load_all(struct config *config, const char *path,
  * not: it was meant for the target that was there then.
  */
 int config_save(const struct config *config, const char *path);
+/* The same of the targets that were added at run time. */
+int config_save_targets(const struct config *config, const char *path);
 
 struct volume_config *config_find(const struct config *config,
 				  const char *name);
@@ -184,6 +187,10 @@ void volume_config_destroy(struct volume_config *volume);
 bool volume_config_equals(const struct volume_config *a,
 			  const struct volume_config *b);
 
+/* overwrite was meant for the target of then: at another one it is not set. */
+void volume_config_spare(struct volume_config *now,
+			 const struct volume_config *before);
+
 /* Sets one key from text. 0 or -errno with a sentence in @error. */
 int volume_config_set(struct volume_config *volume, const char *key,
 		      const char *value, char error[CONFIG_ERROR_SIZE]);
@@ -197,6 +204,13 @@ void volume_config_has_own(struct volume_config *volume, const char *key);
  */
 int config_resolve(const struct config *config, struct volume_config *volume,
 		   char error[CONFIG_ERROR_SIZE]);
+
+/*
+ * config_resolve(), and all that must hold before the volume may run by it:
+ * that it is complete, and of its type. 0 or -errno with a sentence.
+ */
+int config_settle(const struct config *config, struct volume_config *volume,
+		  char error[CONFIG_ERROR_SIZE]);
 
 /* What can be said only when all keys are known (a target is missing…). */
 int volume_config_check(const struct volume_config *volume,

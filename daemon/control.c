@@ -19,6 +19,7 @@
 
 #include "daemon.h"
 #include "log.h"
+#include "tenant.h"
 
 #define LATE_TRIES	40
 #define LATE_MS		50
@@ -35,6 +36,8 @@ struct client {
 	int fd;				/* -1: closed */
 	bool may_change;
 	bool wants_events;
+	uid_t uid;
+	char user[TENANT_NAME_LEN];	/* of a tenant, else "" */
 	struct ring_recv recv;
 	struct buffer in;
 	struct buffer out, sending;
@@ -218,6 +221,7 @@ static struct request *request_create(struct client *c)
 	request->daemon = c->control->daemon;
 	request->client = c;
 	request->may_change = c->may_change;
+	request->user = c->user;
 	c->refs++;
 	return request;
 }
@@ -242,6 +246,8 @@ static void take_message(struct client *c, const char *line, size_t len)
 			request->id = json_null();
 		refuse_code(request, message ? -32600 : -32700, 2, message ?
 			    "this is not a request" : "this is not JSON");
+	} else if (!c->may_change && c->refs > TENANT_MAX_REQUESTS + 1) {
+		request_refuse(request, 1, "too many requests at once");
 	} else {
 		method_call(request, method);
 	}
@@ -303,16 +309,42 @@ static bool is_in_group(int fd, gid_t primary, gid_t wanted)
 	return false;
 }
 
-static bool may_change(int fd)
+static bool may_change(int fd, const struct ucred *cred)
 {
 	struct group *group = getgrnam("replica");
+
+	return cred->uid == 0 || cred->uid == geteuid() ||
+	       (group && is_in_group(fd, cred->gid, group->gr_gid));
+}
+
+/* N3 of tenant.h */
+static bool is_one_too_many(const struct control *control, uid_t uid)
+{
+	unsigned int all = 0, own = 0;
+
+	for (const struct client *c = control->clients; c; c = c->next) {
+		all += !c->may_change;
+		own += !c->may_change && c->uid == uid;
+	}
+	return own >= TENANT_MAX_CONNECTIONS || all >= TENANTS_MAX_CONNECTIONS;
+}
+
+/* false: it is not let in. */
+static bool identify(struct client *c, const struct control *control, int fd)
+{
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
 		return false;
-	return cred.uid == 0 || cred.uid == geteuid() ||
-	       (group && is_in_group(fd, cred.gid, group->gr_gid));
+	c->uid = cred.uid;
+	c->may_change = may_change(fd, &cred);
+	if (c->may_change)
+		return true;
+	if (is_one_too_many(control, cred.uid))
+		return false;
+	tenant_name(cred.uid, c->user);
+	return true;
 }
 
 /* --- the socket -------------------------------------------------------- */
@@ -321,14 +353,14 @@ static void add_client(struct control *control, int fd)
 {
 	struct client *c = calloc(1, sizeof(*c));
 
-	if (!c) {
+	if (!c || !identify(c, control, fd)) {
+		free(c);
 		close(fd);
 		return;
 	}
 	c->control = control;
 	c->refs = 1;
 	c->fd = fd;
-	c->may_change = may_change(fd);
 	c->recv.data = on_data;
 	c->send.done = on_sent;
 	c->next = control->clients;
@@ -395,7 +427,7 @@ static int listen_at(int fd, const struct sockaddr_un *addr)
 	if (is_served_for_long(addr))
 		return -EADDRINUSE;
 	unlink(addr->sun_path);
-	mask = umask(0117);
+	mask = umask(0111);
 	err = bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) ? -errno :
 								       0;
 	umask(mask);

@@ -2,7 +2,7 @@
 /*
  * The control socket: JSON-RPC 2.0, one message a line, over a Unix socket.
  * Root, the daemon's own user and the group "replica" may do anything; others
- * may ask for the status. methods.c has the methods.
+ * are tenants (tenant.h). methods.c has the methods.
  */
 #ifndef REPLICAD_CONTROL_H
 #define REPLICAD_CONTROL_H
@@ -41,6 +41,7 @@ struct request {
 	json_t *id;			/* NULL: no answer is wanted */
 	json_t *params;			/* an object */
 	bool may_change;
+	const char *user;		/* of a tenant, else "" */
 };
 
 /* Either ends the request and frees it. @result is taken over. */

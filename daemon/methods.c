@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "config-match.h"
 #include "control.h"
 #include "daemon.h"
 #include "ops.h"
 #include "status.h"
+#include "tenant.h"
 
 enum exit_status {
 	EXIT_FAILED_ = 1,
@@ -92,6 +92,37 @@ static void do_status(struct request *request)
 				    request));
 }
 
+/* Whose view: a tenant's own, or that of the user who is named. */
+static void on_volumes(struct op *op)
+{
+	struct request *request = op->arg;
+	const char *only = json_string_value(json_object_get(request->params,
+							     "volume"));
+	const char *user = json_string_value(json_object_get(request->params,
+							     "user"));
+	json_t *status = status_all(op->daemon, op->result, NULL);
+	json_t *answer = tenant_view(op->daemon, status, request->may_change ?
+				     user : request->user, only);
+
+	if (answer)
+		request_answer(request, answer);
+	else
+		request_refuse(request, EXIT_NOT_FOUND,
+			       "there is no volume %.60s", only);
+	json_decref(status);
+	op_free(op);
+}
+
+static void do_volumes(struct request *request)
+{
+	if (request->may_change && !json_is_string(json_object_get(
+						request->params, "user")))
+		request_refuse(request, EXIT_USAGE_, "the user is missing");
+	else
+		check_op(request, op_status(request->daemon, NULL, on_volumes,
+					    request));
+}
+
 static int set_text(struct volume_config *config, const char *key,
 		    const json_t *value, char error[CONFIG_ERROR_SIZE])
 {
@@ -136,41 +167,50 @@ static int fill_config(const struct daemon *daemon,
 		err = set_options(config, json_object_get(params, "options"),
 				  error);
 	if (!err)
-		err = config_resolve(&daemon->config, config, error);
-	if (!err)
-		err = volume_config_check(config, error);
-	if (!err)
-		err = match_volume(&daemon->config, config, error);
+		err = config_settle(&daemon->config, config, error);
 	return err ? err : volume_config_check_clear(config, error);
+}
+
+/* As a file has it, or NULL; false: it was refused. */
+static bool take_config(struct request *request, const char *name,
+			struct volume_config **config)
+{
+	char error[CONFIG_ERROR_SIZE] = "no memory";
+	int err = enable_of_file(request, name, config, error);
+
+	if (err) {
+		request_refuse(request, method_exit_status(err), "%s", error);
+		return false;
+	}
+	if (*config)
+		return true;
+	*config = volume_config_create(name);
+	if (!*config) {
+		request_refuse(request, EXIT_USAGE_, "\"%.60s\" is not a name "
+			       "for a volume: use letters, digits and . _ -",
+			       name);
+		return false;
+	}
+	if (!fill_config(request->daemon, *config, request->params, error))
+		return true;
+	volume_config_destroy(*config);
+	request_refuse(request, EXIT_USAGE_, "%s", error);
+	return false;
 }
 
 static void do_enable(struct request *request)
 {
-	const char *name = get_volume(request);
-	char error[CONFIG_ERROR_SIZE] = "no memory";
+	const char *name = enable_many(request) ? NULL : get_volume(request);
 	struct volume_config *config;
 
-	if (!name)
-		return;
-	config = volume_config_create(name);
-	if (!config) {
-		request_refuse(request, EXIT_USAGE_, "\"%.60s\" is not a name "
-			       "for a volume: use letters, digits and . _ -",
-			       name);
-		return;
-	}
-	if (fill_config(request->daemon, config, request->params, error)) {
-		volume_config_destroy(config);
-		request_refuse(request, EXIT_USAGE_, "%s", error);
-		return;
-	}
-	check_op(request, op_enable(request->daemon, config, on_done,
-				    request));
+	if (name && take_config(request, name, &config))
+		check_op(request, op_enable(request->daemon, config, on_done,
+					    request));
 }
 
 static void do_disable(struct request *request)
 {
-	const char *name = get_volume(request);
+	const char *name = disable_many(request) ? NULL : get_volume(request);
 
 	if (name)
 		check_op(request, op_disable(request->daemon, name, on_done,
@@ -241,9 +281,10 @@ static void do_shutdown(struct request *request)
 static const struct method {
 	const char *name;
 	void (*call)(struct request *request);
-	bool is_change;
+	bool is_admins;
 } methods[] = {
-	{ "status", do_status, false },
+	{ "volumes", do_volumes, false },
+	{ "status", do_status, true },
 	{ "enable", do_enable, true },
 	{ "disable", do_disable, true },
 	{ "pause", do_pause, true },
@@ -265,6 +306,12 @@ static const struct method {
 	{ "pair_list", do_pair_list, true },
 	{ "pair_revoke", do_pair_revoke, true },
 	{ "reload", do_reload, true },
+	{ "set_type", do_set_type, true },
+	{ "targets", do_targets, true },
+	{ "target_check", do_target_check, true },
+	{ "target_add", do_target_add, true },
+	{ "target_set", do_target_set, true },
+	{ "target_remove", do_target_remove, true },
 	{ "events", request_subscribe, true },
 	{ "shutdown", do_shutdown, true },
 };
@@ -276,11 +323,12 @@ void method_call(struct request *request, const char *method)
 
 		if (strcmp(m->name, method))
 			continue;
-		if (m->is_change && !request->may_change)
+		if (m->is_admins && !request->may_change)
 			request_refuse(request, EXIT_PERMISSION,
 				       "%s: only root and the group replica "
 				       "may do that", method);
-		else if (m->is_change && request->daemon->is_stopping)
+		else if (m->is_admins && request->daemon->is_stopping &&
+			 m->call != do_status)
 			request_refuse(request, EXIT_FAILED_,
 				       "replicad is stopping");
 		else

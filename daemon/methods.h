@@ -3,7 +3,10 @@
 #ifndef REPLICAD_METHODS_H
 #define REPLICAD_METHODS_H
 
+#include <stdbool.h>
+
 struct request;
+struct volume_config;
 
 /* What replicactl exits with (DESIGN.md 8) for this -errno. */
 int method_exit_status(int err);
@@ -22,6 +25,26 @@ void do_salvage_drop(struct request *request);
 
 /* methods-config.c */
 void do_reload(struct request *request);
+void do_set_type(struct request *request);
+
+/* methods-target.c */
+void do_targets(struct request *request);
+void do_target_add(struct request *request);
+void do_target_set(struct request *request);
+void do_target_remove(struct request *request);
+
+/* methods-enable.c: take the request, unless it is of one "volume" only. */
+bool enable_many(struct request *request);
+bool disable_many(struct request *request);
+/*
+ * *@config: a copy of what the files have (the caller's); NULL: they have it
+ * not. -errno with a sentence in @error: they do, but more is said of it here.
+ */
+int enable_of_file(const struct request *request, const char *name,
+		   struct volume_config **config, char *error);
+
+/* methods-check.c */
+void do_target_check(struct request *request);
 
 /* methods-delete.c */
 void do_delete_replica(struct request *request);

@@ -314,8 +314,8 @@ static void start_enable(struct op *op)
 	if (old && !old->is_disabled)
 		set_error(op, -EEXIST, "volume %s is enabled already",
 			  op->config->name);
-	else if (volume_config_check(op->config, op->error))
-		op->err = -EINVAL;
+	else if (config_settle(&op->daemon->config, op->config, op->error))
+		op->err = -EINVAL;	/* what it refers to may have changed */
 	if (op->err) {
 		finish(op);
 		return;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "reload.h"
+#include "reload-impl.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,15 +10,6 @@
 #include "daemon.h"
 #include "log.h"
 #include "ops.h"
-
-struct reload {
-	struct daemon *daemon;
-	struct config config;		/* the new one; later, the old one */
-	struct reload_change *changes;	/* that are to be made */
-	json_t *result;
-	reload_done_fn *done;
-	void *arg;
-};
 
 struct reload_change {
 	struct reload_change *next;
@@ -33,8 +24,8 @@ static void list(struct reload *r, const char *key, json_t *text)
 
 /* --- what is to be changed --------------------------------------------- */
 
-static int add_change(struct reload *r, const char *name,
-		      const struct volume_config *config, const char *kind)
+int reload_add(struct reload *r, const char *name,
+	       const struct volume_config *config, const char *kind)
 {
 	struct reload_change **link = &r->changes;
 	struct reload_change *change = calloc(1, sizeof(*change));
@@ -56,10 +47,10 @@ static int compare_volume(struct reload *r, const struct volume_config *v)
 	const struct entry *entry = daemon_find(r->daemon, v->name);
 
 	if (!entry)
-		return v->is_runtime ? 0 : add_change(r, v->name, v, "added");
+		return v->is_runtime ? 0 : reload_add(r, v->name, v, "added");
 	if (entry->is_disabled || volume_config_equals(entry->config, v))
 		return 0;
-	return add_change(r, v->name, v, "changed");
+	return reload_add(r, v->name, v, "changed");
 }
 
 static int compare_volumes(struct reload *r)
@@ -69,7 +60,7 @@ static int compare_volumes(struct reload *r)
 	for (struct entry *e = r->daemon->entries; !err && e; e = e->next)
 		if (!e->config->is_runtime && !e->is_disabled &&
 		    !config_find(&r->config, e->config->name))
-			err = add_change(r, e->config->name, NULL, "removed");
+			err = reload_add(r, e->config->name, NULL, "removed");
 	for (struct volume_config *v = r->config.volumes; !err && v;
 	     v = v->next)
 		err = compare_volume(r, v);
@@ -152,7 +143,7 @@ static void free_change(struct reload_change *change)
 	free(change);
 }
 
-static void free_reload(struct reload *r)
+void reload_free(struct reload *r)
 {
 	while (r->changes)
 		free_change(take_change(r));
@@ -176,10 +167,10 @@ static void finish(struct reload *r)
 {
 	struct daemon *daemon = r->daemon;
 
-	log_info(NULL, "the configuration was read again");
+	log_info(NULL, "%s", r->what);
 	daemon->is_reloading = false;
 	r->done(r->arg, json_incref(r->result));
-	free_reload(r);
+	reload_free(r);
 	daemon_wrap_up(daemon);
 }
 
@@ -220,31 +211,55 @@ static int read_again(struct reload *r, char error[CONFIG_ERROR_SIZE])
 	return err;
 }
 
-int reload_start(struct daemon *daemon, reload_done_fn *done, void *arg,
-		 char error[CONFIG_ERROR_SIZE])
+struct reload *reload_create(struct daemon *daemon, const char *what,
+			     reload_done_fn *done, void *arg, int *err,
+			     char error[CONFIG_ERROR_SIZE])
 {
-	struct reload *r;
-	int err;
+	struct reload *r = NULL;
 
+	*err = -EBUSY;
+	config_refuse(error, 0, "the configuration is being changed already");
 	if (daemon->is_reloading)
-		return config_refuse(error, -EBUSY, "the configuration is "
-				     "being read again already");
+		return NULL;
+	*err = -ENOMEM;
+	config_refuse(error, 0, "no memory");
 	r = calloc(1, sizeof(*r));
 	if (!r)
-		return config_refuse(error, -ENOMEM, "no memory");
+		return NULL;
 	r->daemon = daemon;
+	r->what = what;
 	r->done = done;
 	r->arg = arg;
 	r->result = json_pack("{s[] s[] s[] s[] s[] s[]}", "added", "changed",
 			      "removed", "failed", "restart", "warnings");
-	err = r->result ? read_again(r, error) : -ENOMEM;
+	if (r->result)
+		return r;
+	reload_free(r);
+	return NULL;
+}
+
+void reload_run(struct reload *r)
+{
+	r->daemon->is_reloading = true;
+	change_next(r);
+}
+
+int reload_start(struct daemon *daemon, reload_done_fn *done, void *arg,
+		 char error[CONFIG_ERROR_SIZE])
+{
+	int err;
+	struct reload *r = reload_create(daemon, "the configuration was read "
+					 "again", done, arg, &err, error);
+
+	if (!r)
+		return err;
+	err = read_again(r, error);
 	if (err) {
-		free_reload(r);
+		reload_free(r);
 		return err;
 	}
-	daemon->is_reloading = true;
 	compare_keys(r);
 	swap_sections(r);
-	change_next(r);
+	reload_run(r);
 	return 0;
 }

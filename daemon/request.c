@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config-match.h"
 #include "daemon.h"
 #include "log.h"
 #include "ops.h"
@@ -68,10 +67,8 @@ static int set_words(const struct daemon *daemon,
 	while (!err && (word = strtok_r(NULL, " ", rest)))
 		err = set_word(config, word, error);
 	if (!err)
-		err = config_resolve(&daemon->config, config, error);
-	if (!err)
-		err = match_volume(&daemon->config, config, error);
-	return err ? err : volume_config_check(config, error);
+		err = config_settle(&daemon->config, config, error);
+	return err;
 }
 
 static struct op *start_enable(struct daemon *daemon, struct told *told,

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cinder-words.h"
 #include "compare.h"
 #include "continuity.h"
 #include "daemon.h"
@@ -349,6 +350,27 @@ static bool is_wanted(const json_t *volume, const char *only)
 	return !only || (name && !strcmp(name, only));
 }
 
+/* What the state of a volume that does not run does not tell. */
+static const char *better_word(const struct daemon *daemon, const char *name)
+{
+	const struct entry *entry = daemon_find(daemon, name);
+	const struct promotion *p = promotion_find(daemon, name);
+
+	if (entry)
+		return !entry->reactor && !entry->error[0] ? "enabling" : NULL;
+	return p && p->state == PROMOTION_FAILED ? "failover-error" : NULL;
+}
+
+static void put_words(const struct daemon *daemon, json_t *all)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(all, i, one)
+		cinder_put_words(one, better_word(daemon, json_string_value(
+					json_object_get(one, "name"))));
+}
+
 static json_t *collect(const struct daemon *daemon, const json_t *running,
 		       const char *only)
 {
@@ -362,6 +384,7 @@ static json_t *collect(const struct daemon *daemon, const json_t *running,
 		if (!e->reactor && (!only || !strcmp(e->config->name, only)))
 			json_array_append_new(all, status_stopped(e));
 	promotions_status(daemon, all, only);
+	put_words(daemon, all);
 	return all;
 }
 

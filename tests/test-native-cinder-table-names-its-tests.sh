@@ -5,20 +5,45 @@
 . "$(dirname "$0")/lib.sh"
 table=$top_dir/Documentation/cinder.rst
 
+is_test() {
+	[ -e "$test_dir/$1.sh" ] || [ -e "$test_dir/$1.c" ]
+}
+
 # The last cell of each row.
-awk '/^   \* - / { if (nr++) print last } /^     - / { last = substr($0, 8) }
-     /^Capabilities/ { print last; exit }' "$table" | sed 1d >"$scratch_dir/tests"
-check "there are rows" test "$(wc -l <"$scratch_dir/tests")" -ge 30
-is "each has four cells" "$(sed '/^Capabilities/,$d' "$table" |
-	grep -c '^     - ')" $((3 * ($(wc -l <"$scratch_dir/tests") + 1)))
-while read -r name; do
-	case $name in
-	"none: not there") pass "a row without a test says so" ;;
-	*) check "$name is there" test -e "$test_dir/$name.sh" -o \
-		-e "$test_dir/$name.c" ;;
-	esac
-done <"$scratch_dir/tests"
-for word in $(grep -oE '\b(test-[a-z0-9-]+|unit-[a-z0-9-]+)' "$table" | sort -u); do
-	check "$word" test -e "$test_dir/$word.sh" -o -e "$test_dir/$word.c"
-done
+last_cells() {
+	awk '/^   \* - / { if (nr++) print last } /^     - / { last = substr($0, 8) }
+	     /^Capabilities/ { print last; exit }' "$1" | sed 1d
+}
+
+# complaints FILE: a line for each thing that is wrong
+complaints() {
+	local nr cells name
+	nr=$(last_cells "$1" | wc -l)
+	[ "$nr" -ge 30 ] || echo "only $nr rows"
+	cells=$(sed '/^Capabilities/,$d' "$1" | grep -c '^     - ')
+	[ "$cells" = $((3 * (nr + 1))) ] || echo "not four cells in each row"
+	while read -r name; do
+		[ "$name" = "none: not there" ] || is_test "$name" ||
+			echo "no test and no word of it: $name"
+	done < <(last_cells "$1")
+	for name in $(grep -oE '\b(test-[a-z0-9-]+|unit-[a-z0-9-]+)' "$1" |
+		      sort -u); do
+		is_test "$name" || echo "no such test: $name"
+	done
+}
+is "all is well" "$(complaints "$table")" ""
+
+# damaged DESCRIPTION SED WORDS: it is noticed
+damaged() {
+	sed "$2" "$table" >"$scratch_dir/table"
+	check "noticed: $1" eval '! cmp -s "$table" "$scratch_dir/table" &&
+		complaints "$scratch_dir/table" | grep -q "'"$3"'"'
+}
+damaged "a test of another name" \
+	's/^     - test-native-failover-of-a-volume$/&x/' 'volumex'
+damaged "one in the text" 's/(unit-match)/(unit-mutch)/' 'no such test: unit-mutch'
+damaged "a row without a test" 's/^     - none: not there$/     - perhaps/' perhaps
+damaged "a cell that is missing" '0,/^     - targets$/{/^     - capabilities/d}' \
+	'not four cells'
+damaged "rows that are missing" '/^   \* - 1[0-9]/,/^   \* - [2-9]/d' 'only'
 finish

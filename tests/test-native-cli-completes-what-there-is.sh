@@ -42,6 +42,7 @@ cat >"$answers" <<END
 {"status": {"result": {"volumes": [{"name": "vol1"}, {"name": "x"}]}},
  "test_list": {"result": {"tests": [{"name": "before"}, {"name": "x"}]}},
  "pair_list": {"result": {"pairs": [{"name": "paris"}, {"name": "rome"}]}},
+ "targets": {"result": {"targets": [{"id": "west"}, {"id": "x"}]}},
  "salvage_list": {"result": {"salvages": [{"name": "vol1-41-7"}]}}}
 END
 start_fake
@@ -55,6 +56,8 @@ is "only one volume" "$(tab 'replicactl disable vol1 ')" ""
 is "test devices" "$(tab 'replicactl test --drop b')" before
 is "salvages" "$(tab 'replicactl salvage v')" vol1-41-7
 is "salvages to drop" "$(tab 'replicactl salvage --drop ')" vol1-41-7
+is "targets that there are" "$(tab 'replicactl target set w')" west
+is "actions of target" "$(tab 'replicactl target ')" "add set remove check"
 is "pairs" "$(tab 'replicactl pair revoke p')" paris
 is "a new pair has no name yet" "$(tab 'replicactl pair join p')" ""
 is "targets" "$(tab 'replicactl enable v --target p')" "pair:paris pair:rome"

@@ -9,7 +9,7 @@ pod=$top_dir/Documentation/man/replicactl.8.pod
 
 check "the page is well-formed" podchecker "$pod"
 replicactl help --words >"$scratch_dir/verbs"
-sed -n '/^=head1 VERBS/,/^=head1 OPTIONS/s/^=head2 \([a-z]*\).*/\1/p' "$pod" \
+sed -n '/^=head1 VERBS/,/^=head1 OPTIONS/s/^=head2 \([a-z-]*\).*/\1/p' "$pod" \
 	>"$scratch_dir/page-verbs"
 is "the page has the verbs, in order" "$(cat "$scratch_dir/page-verbs")" \
 	"$(cat "$scratch_dir/verbs")"
@@ -33,7 +33,7 @@ while read -r verb; do
 	is "$verb: --help too" "$(cat "$scratch_dir/help")" \
 		"$(cat "$scratch_dir/options")"
 	is "$verb: its words are those of the page" \
-		"$(sed -n "s/^=head2 $verb *//p" "$pod")" \
+		"$(sed -n "s/^=head2 $verb\( .*\)\?$/\1/p" "$pod" | sed 's/^ *//')" \
 		"$(replicactl help "$verb" | sed -n "s/^    replicactl $verb\(.*\) *\[OPTION\].*/\1/p" | sed 's/^ *//; s/ *$//')"
 done <"$scratch_dir/verbs"
 

@@ -54,6 +54,11 @@ takes() {
 	replicactl config check --config "$scratch_dir/conf" \
 		--state-dir "$scratch_dir"
 }
+check "commas between the pairs, too" takes "managed_replication_target=no" \
+	"replication_devices={'id'='x','host'='h','port'='1'},{'host':'i'}"
+is "that is two servers" "$(replicactl config show --config "$scratch_dir/conf" \
+	--state-dir "$scratch_dir" target --json | jq -r '.sections[].keys[] |
+	select(.key == "uri") | .value')" $'nbd://h:1/{volume}\nnbd://i/{volume}'
 while IFS='|' read -r line words; do
 	refuses "refused: $line" "conf:3: .*$words" takes "$line"
 done <<'END'

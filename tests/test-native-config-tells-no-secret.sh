@@ -61,7 +61,7 @@ refuses "a line break in a value" "may have no control character" \
 refuses "a comment in a value" 'no " ;"' enable "/dev/x ;y"
 refuses "a blank at its end" "no blank at its ends" enable "/dev/x "
 refuses "too long for a line" "longer than a line may be" \
-	enable "/dev/$(printf '%0200d' 0)"
+	enable "/dev/$(printf -- '-%.0s' $(seq 200))"
 refuses "a cut letter in an answer" "not in UTF-8" rpc-call enable \
 	"$(jq -cn --arg k "a$(printf 'é%.0s' $(seq 40))" '{volume: "a",
 	target: "local:/x", options: {($k): "1"}}')"

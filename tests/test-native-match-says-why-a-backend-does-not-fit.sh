@@ -35,7 +35,7 @@ hpe3par:group=x
 [type named]
 capabilities:volume_backend_name=<or> gold-west <or> silver
 [type sync]
-replication_type=<in> sync2
+replication_type=<in> sync
 [type none]
 replication_enabled=<is> False
 [type frob]
@@ -62,7 +62,7 @@ is "why not" "$(why two alone)" \
 is "the scope capabilities" "$(match named)" west
 is "what cannot be had" "$(match sync)" ""
 is "why not" "$(why sync west)" \
-	'west: replication_type is "async", and the type wants <in> sync2'
+	'west: replication_type is "async", and the type wants <in> sync'
 is "not replicated" "$(match none)" "east alone"
 is "a capability that there is not" "$(why frob west)" \
 	"west: frobs is nothing that it has, and the type wants <is> True"

@@ -130,8 +130,7 @@ start_daemon
 check "it is closed still" wait_until 30 field_is a state superseded
 check "it can be disabled" replicactl disable a
 is "then it is a plain device" "$(sim-ctl get a plain)" 1
-check "and enabled: who does that knows" replicactl enable a --target pair:p \
-	--metadata meta
+check "and enabled: who does that knows" replicactl enable a
 is "  then it takes writes" "$(sim-ctl get a role)" 1
 check "  and sees that it is superseded" wait_until 30 field_is a state superseded
 stop_daemon

@@ -64,5 +64,5 @@ refuses "  and nobody writes to it then" "Input/output error" \
 	sim-ctl write a 0 4096 7
 refuses "a policy that is none" \
 	"is not one of continue, readonly, suspend" \
-	replicactl enable a --target "$(uri_of a)" --on-superseded stop
+	replicactl enable z --target "$(uri_of a)" --on-superseded stop
 finish

@@ -75,6 +75,11 @@ static void check_titles(void)
 		    ":2: there is no section [frob]: there are");
 	check_error("[frob]\n", ":1: there is no section [frob]");
 	check_error("[type a/b]\n", ":1: \"a/b\" is not a name for a type");
+	check_error("[target b san_password=s3cret]\n",
+		    ":1: \"b…\" is not a name for a target");
+	check_error("[volume v:s3cret]\n", ":1: \"v…\" is not a volume name");
+	check_error("[san_password = s3cret]\n",
+		    ":1: there is no section [san_password…]");
 	check_error("[pool p]\n[pool p]\n", ":2: pool p is there already");
 	check_error("[target default]\nuri=local:/x\n", ":1: no target can be "
 		    "named default");
@@ -281,6 +286,65 @@ static void check_saving(void)
 	config_clear(&again);
 }
 
+/* Saves a volume with this spool= and reads it back. */
+static void check_saved_text(const char *text)
+{
+	char error[CONFIG_ERROR_SIZE] = "";
+	struct config config, again;
+	struct volume_config *v = volume_config_create("vol");
+
+	config_init(&config);
+	config_init(&again);
+	config.volumes = v;
+	v->is_runtime = true;
+	volume_config_set(v, "target", "local:/x", error);
+	volume_config_set(v, "spool", text, error);
+	is_int(config_save(&config, path), 0, "saved");
+	is_int(config_load(&again, path, true, error), 0, "read: %s", error);
+	v = config_find(&again, "vol");
+	is_str(v ? v->spool : NULL, text, "as it was");
+	config_clear(&config);
+	config_clear(&again);
+}
+
+static void check_not_saved(const char *text)
+{
+	char error[CONFIG_ERROR_SIZE];
+	struct volume_config *v = volume_config_create("vol");
+
+	ok(volume_config_set(v, "spool", text, error) == -E2BIG && !v->spool &&
+	   strstr(error, "no place where"), "no place for a break");
+	volume_config_destroy(v);
+}
+
+/* V1 */
+static void check_awkward_texts(void)
+{
+	static const char *const no[] = { "a\nb", "a\rb", "/x\n[volume c]",
+		" a", "a ", "a ;b", "a\t;b" };
+	struct volume_config *v = volume_config_create("vol");
+	char error[CONFIG_ERROR_SIZE], text[600];
+
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		ok(volume_config_set(v, "target", no[i], error) == -EINVAL &&
+		   strstr(error, "target= may have no") && !v->target,
+		   "refused: text %zu", i);
+	volume_config_destroy(v);
+	check_saved_text("/a=b;c#d:[e] f");
+	for (size_t i = 0; i < 40; i++)		/* at each break: a key? */
+		memcpy(text + i * 13, "window=1 ;x# ", 13);
+	for (size_t i = 0; i < 520; i++)
+		text[i] = text[i] == ';' ? ':' : text[i];
+	text[519] = 0;
+	check_saved_text(text);
+	memset(text, '#', 500);
+	text[500] = 0;
+	check_not_saved(text);
+	memset(text, 'x', 500);
+	text[500] = 0;
+	check_saved_text(text);
+}
+
 static void check_names(void)
 {
 	ok(volume_name_is_valid("vg0-lv_1.x"), "a name");
@@ -304,6 +368,7 @@ int main(void)
 	check_own();
 	check_values();
 	check_saving();
+	check_awkward_texts();
 	check_names();
 	unlink(path);
 	config_init(&config);

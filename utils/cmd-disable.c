@@ -2,8 +2,9 @@
 #include <stdio.h>
 
 #include "cmd.h"
+#include "many.h"
 
-static int run(const struct args *args)
+static int disable_one(const struct args *args)
 {
 	char done[200];
 
@@ -13,18 +14,37 @@ static int run(const struct args *args)
 		      json_pack("{ss}", "volume", args->words[0]), done);
 }
 
-static const struct option_spec options[] = { { NULL } };
+static int run(const struct args *args)
+{
+	json_t *params = json_object();
+	int status = many_put(args, "disable", params);
+
+	if (!status && !args->nr_words)
+		return many_call(args, "disable", params,
+				 "is no longer replicated.", "");
+	json_decref(params);
+	return status ? status : disable_one(args);
+}
+
+static const struct option_spec options[] = {
+	MANY_GROUP_OPTION,
+	MANY_OPTIONS,
+	{ NULL }
+};
 
 const struct command cmd_disable = {
 	.name = "disable",
-	.words = "VOLUME",
-	.min_words = 1,
+	.words = "[VOLUME]",
+	.min_words = 0,
 	.max_words = 1,
 	.summary = "stop replicating a volume",
-	.examples = "    replicactl disable vol\n",
+	.examples =
+	"    replicactl disable vol\n"
+	"    replicactl disable --pool fast\n",
 	.text =
 	"Gives the device its old table back, under its users. The target keeps the\n"
-	"last image. Enabling the volume again starts with a full copy.\n",
+	"last image. Enabling the volume again starts with a full copy. Of several\n"
+	"volumes each is told, and one that fails stops none of the others.\n",
 	.options = options,
 	.run = run,
 };

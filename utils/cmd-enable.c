@@ -4,6 +4,7 @@
 
 #include "cmd.h"
 #include "confirm.h"
+#include "many.h"
 #include "print.h"
 
 /* Options that go to the daemon as they are, under these keys. */
@@ -54,12 +55,49 @@ static int confirm_overwrite(const struct args *args)
 		       "will be overwritten.", args->words[0]);
 }
 
+static bool is_about_one(const char *option)
+{
+	static const char *const others[] = { "group", "pool", "host", "json",
+		"socket", "timeout" };
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (!strcmp(option, others[i]))
+			return false;
+	return true;
+}
+
+/* Of the files; so nothing else can be said of them. */
+static int enable_many(const struct args *args)
+{
+	json_t *params = json_object();
+	int status = STATUS_OK;
+	int i;
+
+	for (i = 0; !status && i < args->nr_options; i++) {
+		const char *name = args->options[i].spec->name;
+
+		if (is_about_one(name))
+			status = ctl_fail(args, STATUS_USAGE, "enable: --%s is "
+					  "for one VOLUME", name);
+	}
+	if (!status)
+		status = many_put(args, "enable", params);
+	if (!status)
+		return many_call(args, "enable", params, "is replicated from "
+				 "now on.", "is replicated already.");
+	json_decref(params);
+	return status;
+}
+
 static int run(const struct args *args)
 {
 	json_t *params, *more, *result;
-	int status = confirm_overwrite(args);
+	int status;
 	size_t i;
 
+	if (many_is_meant(args))
+		return enable_many(args);
+	status = confirm_overwrite(args);
 	if (status)
 		return status;
 	params = json_object();
@@ -95,7 +133,9 @@ static const struct option_spec options[] = {
 	{ "trust-boot", NULL, "no other system writes it between two boots" },
 	{ "metadata", "PATH", "the block device that remembers what was written;"
 	  " or none" },
-	{ "group", "NAME", "volumes of one group are cut in one instant" },
+	{ "group", "NAME", "volumes of one group are cut in one instant; "
+	  "without VOLUME: all of the files that are in it" },
+	MANY_OPTIONS,
 	{ "interval", "TIME", "shortest time between two epochs (100ms)" },
 	{ "window", "SIZE", "biggest clean epoch (64MiB)" },
 	{ "memory", "SIZE", "for data on its way (64MiB)" },
@@ -118,8 +158,8 @@ static const struct option_spec options[] = {
 
 const struct command cmd_enable = {
 	.name = "enable",
-	.words = "VOLUME",
-	.min_words = 1,
+	.words = "[VOLUME]",
+	.min_words = 0,
 	.max_words = 1,
 	.summary = "start replicating a volume",
 	.examples =
@@ -129,11 +169,14 @@ const struct command cmd_enable = {
 	" --metadata /dev/vg/m \\\n"
 	"        --target pair:paris\n"
 	"    replicactl enable v --target 'stage:/srv/replica/v?base=/dev/vg/v'\n"
-	"    replicactl enable a --group g --target nbd+unix:///a?socket=/s\n",
+	"    replicactl enable a --group g --target nbd+unix:///a?socket=/s\n"
+	"    replicactl enable --pool fast\n",
 	.text =
 	"Puts replication below a device that is in use: its users notice\n"
 	"nothing. Then everything is copied once, and from then on what changes.\n"
-	"A volume of the configuration file needs no options.\n",
+	"A volume of the configuration files needs no options; they are read again. So\n"
+	"are all of a group, of a pool, or of this host: each is told, and one that\n"
+	"fails stops none of the others. Where one could not be, nothing is begun.\n",
 	.options = options,
 	.run = run,
 };

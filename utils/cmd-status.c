@@ -158,6 +158,98 @@ static int show_replica(const struct args *args)
 	return status;
 }
 
+/* --- what a tenant sees --------------------------------------------------- */
+
+static void print_own(const json_t *one)
+{
+	const json_t *size = json_object_get(one, "size_bytes");
+	char text[PRINT_LEN] = "?";
+
+	if (json_is_number(size))
+		print_bytes(text, json_number_value(size));
+	printf("%-24s %10s  %-14s %s\n",
+	       json_string_value(json_object_get(one, "name")), text,
+	       json_string_value(json_object_get(one, "replication_status")) ?:
+	       "?", json_string_value(json_object_get(one, "type")) ?: "-");
+}
+
+static void print_all_own(const json_t *volumes)
+{
+	json_t *one;
+	size_t i;
+
+	if (json_array_size(volumes))
+		printf("%-24s %10s  %-14s %s\n", "VOLUME", "SIZE",
+		       "REPLICATION", "TYPE");
+	else
+		puts("There is no volume whose status this user may see.");
+	json_array_foreach(volumes, i, one)
+		print_own(one);
+}
+
+/* NULL: the failure has been told. */
+static json_t *get_own(const struct args *args, const char *volume, int *status)
+{
+	json_t *params = json_object();
+
+	if (volume)
+		json_object_set_new(params, "volume", json_string(volume));
+	if (args_has(args, "tenant"))
+		json_object_set_new(params, "user", json_string(
+					    args_value(args, "tenant")));
+	return ctl_call(args, "volumes", params, status);
+}
+
+static bool are_enabled(const json_t *volumes)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(volumes, i, one) {
+		const char *word = json_string_value(json_object_get(one,
+						"replication_status"));
+
+		if (!word || strcmp(word, "enabled"))
+			return false;
+	}
+	return true;
+}
+
+static int show_own(const struct args *args, const char *volume)
+{
+	int status;
+	json_t *result = get_own(args, volume, &status), *volumes;
+
+	if (!result)
+		return status;
+	volumes = json_object_get(result, "volumes");
+	if (args_has(args, "names"))
+		print_names(volumes, "name");
+	else if (args_has(args, "json"))
+		print_json(result);
+	else
+		print_all_own(volumes);
+	if (args_has(args, "check") && !are_enabled(volumes))
+		status = STATUS_DEGRADED;
+	json_decref(result);
+	return status;
+}
+
+/* May who asks see no more than that? */
+static bool is_tenant(const struct args *args)
+{
+	struct rpc_error err = { 0 };
+	json_t *result;
+
+	if (args_has(args, "tenant"))
+		return true;
+	if (!geteuid())
+		return false;
+	result = ctl_try(args, "status", json_object(), &err);
+	json_decref(result);
+	return !result && err.exit_status == STATUS_PERMISSION;
+}
+
 static int run(const struct args *args)
 {
 	const char *volume = args->nr_words ? args->words[0] : NULL;
@@ -166,6 +258,8 @@ static int run(const struct args *args)
 
 	if (args_has(args, "target"))
 		return show_replica(args);
+	if (is_tenant(args))
+		return show_own(args, volume);
 	if (args_has(args, "watch"))
 		return watch(args, volume);
 	result = status_get(args, volume, &status);
@@ -186,6 +280,7 @@ static const struct option_spec options[] = {
 	{ "watch", "[=TIME]", "again and again (every 2s)" },
 	{ "check", NULL, "exit status 4 unless every volume replicates" },
 	{ "names", NULL, "only the volumes' names, one a line" },
+	{ "tenant", "USER", "what this user sees, who is not in the group replica" },
 	{ "target", "URI", "of the replica on this server, without replicad" },
 	{ NULL }
 };
@@ -202,7 +297,10 @@ const struct command cmd_status = {
 	.text =
 	"Prints a verdict in one line, a table of the volumes, the progress of a\n"
 	"copy, and for each volume that is not well the reason and the next step.\n"
-	"Works without replicad as far as the kernel knows.\n",
+	"Works without replicad as far as the kernel knows.\n"
+	"\n"
+	"Who is neither root nor in the group replica sees of the volumes whose tenants=\n"
+	"names them the name, the size, the status in Cinder's words, and the type.\n",
 	.options = options,
 	.run = run,
 };

@@ -19,9 +19,9 @@ const struct command *const commands[] = {
 	&cmd_resume, &cmd_resync, &cmd_extend, &cmd_verify, &cmd_history,
 	&cmd_test,
 	&cmd_failover, &cmd_resolve, &cmd_salvage, &cmd_delete, &cmd_pair,
-	&cmd_events, &cmd_metrics, &cmd_capabilities, &cmd_match, &cmd_config,
-	&cmd_doctor, &cmd_kernel, &cmd_version,
-	&cmd_help, NULL
+	&cmd_events, &cmd_metrics, &cmd_targets, &cmd_target,
+	&cmd_set_type, &cmd_capabilities, &cmd_match, &cmd_config, &cmd_doctor,
+	&cmd_kernel, &cmd_version, &cmd_help, NULL
 };
 
 /* The words that Cinder's client uses. */
@@ -31,6 +31,7 @@ static const struct {
 	{ "replication-enable", "enable" },
 	{ "replication-disable", "disable" },
 	{ "replication-failover", "failover" },
+	{ "replication-list-targets", "targets" },
 };
 
 const struct option_spec global_options[] = {

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A verb for all volumes of a group, a pool or this host, one after the other.
+ *
+ * A1 who is meant is settled before the first is touched: a name that is not
+ *    there, or a volume that could not be, changes nothing.
+ * A2 each of them is in the answer, with its own outcome; one that fails stops
+ *    none of the others.
+ */
+#include "methods-many.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config-impl.h"
+#include "config-target.h"
+#include "control.h"
+#include "daemon.h"
+#include "methods.h"
+
+static const char *text_of(const struct request *request, const char *key)
+{
+	return json_string_value(json_object_get(request->params, key));
+}
+
+/* --- who is meant --------------------------------------------------------- */
+
+bool many_is_one(const struct request *request)
+{
+	return text_of(request, "volume") && !text_of(request, "group") &&
+	       !text_of(request, "pool") &&
+	       !json_is_true(json_object_get(request->params, "host"));
+}
+
+bool many_scope(struct request *request, struct scope *scope)
+{
+	const struct config *config = &request->daemon->config;
+	const char *pool = text_of(request, "pool");
+	bool is_host = json_is_true(json_object_get(request->params, "host"));
+	char near[80];
+
+	*scope = (struct scope){ .group = text_of(request, "group") };
+	if (!!text_of(request, "volume") + !!scope->group + !!pool +
+	    is_host != 1) {
+		request_refuse(request, 2, "want one of volume, group, pool "
+			       "and host");
+		return false;
+	}
+	if (pool)
+		scope->pool = config_section(config, SECTION_POOL, pool);
+	if (!pool || scope->pool)
+		return true;
+	request_refuse(request, 3, "there is no pool %.60s%s", pool,
+		       config_nearest(config, SECTION_POOL, pool, near));
+	return false;
+}
+
+const char *many_name(const struct scope *scope)
+{
+	return scope->pool ? scope->pool->name : scope->group;
+}
+
+/* --- one after the other -------------------------------------------------- */
+
+void many_free(struct many *m)
+{
+	json_decref(m->volumes);
+	config_clear(&m->files);
+	free(m);
+}
+
+static void finish(struct many *m)
+{
+	struct daemon *daemon = m->request->daemon;
+
+	request_answer(m->request, json_pack("{si sO}", "schema_version", 1,
+					     "volumes", m->volumes));
+	many_free(m);
+	daemon->nr_methods--;
+	daemon_wrap_up(daemon);
+}
+
+json_t *many_note(struct many *m, const char *error)
+{
+	json_t *one = json_array_get(m->volumes, m->next++);
+
+	json_object_set_new(one, "ok", json_boolean(!error));
+	if (error)
+		json_object_set_new(one, "error", json_string(error) ?:
+				    json_string("an error that is not UTF-8"));
+	return one;
+}
+
+void many_go_on(struct many *m)
+{
+	struct daemon *daemon = m->request->daemon;
+
+	while (m->next < json_array_size(m->volumes)) {
+		const json_t *one = json_array_get(m->volumes, m->next);
+
+		if (daemon->is_stopping)
+			many_note(m, "replicad is stopping");
+		else if (m->start(m, json_string_value(json_object_get(one,
+								"name"))))
+			return;
+	}
+	finish(m);
+}
+
+struct many *many_create(struct request *request,
+			 bool (*start)(struct many *m, const char *name))
+{
+	struct many *m = calloc(1, sizeof(*m));
+
+	if (!m) {
+		request_refuse(request, 1, "no memory");
+		return NULL;
+	}
+	m->request = request;
+	m->start = start;
+	m->volumes = json_array();
+	return m;
+}
+
+void many_add(struct many *m, const char *name)
+{
+	json_array_append_new(m->volumes, json_pack("{ss}", "name", name));
+}
+
+void many_run(struct many *m)
+{
+	m->request->daemon->nr_methods++;
+	many_go_on(m);
+}
+
+void many_refuse(struct many *m, int exit_status, const char *fmt, ...)
+{
+	char text[600];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	request_refuse(m->request, exit_status, "%s", text);
+	many_free(m);
+}
