@@ -11,9 +11,10 @@
  * G2 the kernel has marked what is new, durably: whoever dies here, it is
  *    shipped with the next clean epoch.
  * G3 it is asked for, and after a while again: the one who was asked may have
- *    been without memory, or may have met no volume. Where it fails the group says why, and the next try
- *    comes with its next connection. So the size stays the old one until all is
- *    there that the new one needs: volume_resize() looks at the view, too.
+ *    been without memory, or may have met no volume. Where it fails the group
+ *    says why, and the next try comes with its next connection. So the size
+ *    stays the old one until all is there that the new one needs:
+ *    volume_resize() looks at the view, too.
  */
 #include "growth.h"
 
