@@ -42,15 +42,22 @@ struct list {
 	unsigned int nr_pairs;
 };
 
-/* With file and line: what continues a value keeps its line ends. */
+/* What continues a value keeps its line ends, and so do further lines. */
+static int line_at(const struct list *list, const char *at)
+{
+	int line = list->record->line;
+
+	for (const char *p = list->text; p < at; p++)
+		line += *p == '\r' || *p == '\n';
+	return line;
+}
+
 static int refuse_at(struct list *list, const char *at, const char *fmt,
 		     const char *arg)
 {
-	int line = list->record->line;
+	int line = line_at(list, at);
 	char text[200];
 
-	for (const char *p = list->text; p < at; p++)
-		line += *p == '\r';
 	snprintf(text, sizeof(text), fmt, arg);
 	return config_refuse(list->error, -EINVAL, "%.120s:%d: %s: %s",
 			     list->record->file, line, list->record->key,
@@ -227,7 +234,7 @@ static struct section *add_target(struct list *list, const char *id)
 	}
 	target->owner = strdup(list->backend->name);
 	target->file = strdup(list->record->file);
-	target->line = list->record->line;
+	target->line = line_at(list, list->at);
 	if (!target->owner || !target->file)
 		list->err = -ENOMEM;
 	return target;
@@ -327,12 +334,22 @@ static int keep_extra(struct list *list, struct section *target)
 	return fclose(out) ? -ENOMEM : 0;
 }
 
+/* Of [backend_defaults], and so of several backends: it is one target. */
+static bool is_inherited_twice(const struct list *list,
+			       const struct section *old)
+{
+	return old && old->owner && old->file &&
+	       !section_names(old->owner, list->backend->name) &&
+	       old->line == line_at(list, list->at) &&
+	       !strcmp(old->file, list->record->file);
+}
+
 static int add_remote(struct list *list)
 {
 	const char *id = value_of(list, "backend_id");
 	const char *tls = value_of(list, "tls");
 	char own_id[80];
-	struct section *target;
+	struct section *target, *old;
 
 	if (!id)
 		id = value_of(list, "id");
@@ -341,6 +358,9 @@ static int add_remote(struct list *list)
 			 list->backend->name, ++list->count);
 		id = own_id;
 	}
+	old = config_section(list->config, SECTION_TARGET, id);
+	if (is_inherited_twice(list, old))
+		return add_owner(old, list->backend->name);
 	target = add_target(list, id);
 	if (!target || list->err)
 		return list->err;
@@ -477,7 +497,7 @@ static int take_lines(struct list *list)
 		const char *end = strchrnul(p, '\n');
 
 		list->at = p;
-		err = take_pairs(list, p, end, false);
+		err = take_pairs(list, p, trim_end(p, end), false);
 		if (!err && !value_of(list, "backend_id"))
 			err = refuse_at(list, p, "there is no backend_id%s", "");
 		if (!err && config_section(list->config, SECTION_BACKEND,

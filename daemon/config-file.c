@@ -39,6 +39,7 @@ struct parse {
 	char section[80];		/* the one that @place belongs to */
 	char cinder[80];		/* a title: of a backend, maybe */
 	int cinder_line;
+	bool is_ignored;		/* [DEFAULT] of cinder.conf */
 	char line[512];			/* the last that was read */
 	char last[MAX_NAME_LEN + 1];	/* the key that may go on … */
 	int last_line;			/* … from here */
@@ -201,6 +202,14 @@ static int refuse_title(struct parse *parse, const char *title)
 			     near ? near : "", near ? "\"" : "");
 }
 
+/* What Cinder's services have for themselves. */
+static int ignore(struct parse *parse, const char *title)
+{
+	return record_add(&parse->config->warnings, "", "nothing of [DEFAULT] "
+			  "is used here", parse->path, parse->lineno) ?
+	       no_memory(parse) : 0;
+}
+
 static int begin_section(struct parse *parse, const char *title)
 {
 	const char *name;
@@ -210,6 +219,9 @@ static int begin_section(struct parse *parse, const char *title)
 	parse->place = (struct place){ 0 };
 	parse->cinder[0] = parse->last[0] = 0;
 	parse->cinder_line = 0;
+	parse->is_ignored = !strcmp(title, "DEFAULT");
+	if (parse->is_ignored)
+		return ignore(parse, title);
 	if (kind >= 0)
 		return begin_named(parse, kind, name);
 	if (!strncmp(title, "volume ", 7))
@@ -277,6 +289,40 @@ static int set_spec(struct parse *parse, const char *name, const char *value)
 	return note(parse, key, equals + strspn(equals, " \t"));
 }
 
+/* So that line ends in the value still tell the line of each (KEY_LINES). */
+static int pad_lines(struct parse *parse, const struct key *key)
+{
+	const struct config_record *first = record_find(*parse->place.records,
+							key->name);
+	const char *p = *key_text(key, parse->place.base) ?: "";
+	int pad = first ? parse->lineno - first->line - 1 : 0;
+
+	for (; first && *p; p++)
+		pad -= *p == '\r' || *p == '\n';
+	return pad <= 0 ? 0 : key_continue(parse->place.keys, parse->place.base,
+					   key->name, "", pad, parse->error);
+}
+
+/* Of a key that may stand again, the first line is kept. */
+static int note_key(struct parse *parse, const char *name)
+{
+	const struct key *key = key_find(parse->place.keys, name);
+
+	if (key->type == KEY_LINES && record_find(*parse->place.records, name))
+		return 0;
+	return note(parse, name, NULL);
+}
+
+static int set_single(struct parse *parse, const char *name, const char *value)
+{
+	struct place *place = &parse->place;
+	const struct key *key = key_find(place->keys, name);
+	int err = key && key->type == KEY_LINES ? pad_lines(parse, key) : 0;
+
+	return err ? err : key_set(place->keys, place->base, name, value,
+				   parse->error);
+}
+
 static int set_value(struct parse *parse, const char *name, const char *value)
 {
 	struct place *place = &parse->place;
@@ -296,13 +342,12 @@ static int set_value(struct parse *parse, const char *name, const char *value)
 		err = volume_config_set(place->volume, name, value,
 					parse->error);
 	else
-		err = key_set(place->keys, place->base, name, value,
-			      parse->error);
+		err = set_single(parse, name, value);
 	if (err == -ENOMEM)
 		return no_memory(parse);
 	if (!err && goes_on && place->volume)
 		volume_config_has_own(place->volume, name);
-	return err || goes_on ? err : note(parse, name, NULL);
+	return err || goes_on ? err : note_key(parse, name);
 }
 
 static int parse_line(struct parse *parse, const char *section,
@@ -314,7 +359,7 @@ static int parse_line(struct parse *parse, const char *section,
 		err = begin_section(parse, section);
 	if (!err && parse->cinder[0])
 		err = begin_cinder(parse, name);
-	if (err)
+	if (err || parse->is_ignored)
 		return err;
 	if (!parse->place.records)
 		return config_refuse(parse->error, -EINVAL, "\"%.60s\" is in no "

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "uri.h"
 #include "util/nearest.h"
 
 #define S(field)	offsetof(struct section, field)
@@ -195,32 +196,16 @@ bool config_is_secret(const char *key)
 	return false;
 }
 
-/* Behind the user's name, or NULL. A "/" in a password is wrong, but a password. */
-static const char *find_password(const char *host, const char **at)
-{
-	const char *colon = host + strcspn(host, ":@/?");
-	size_t digits;
-
-	*at = host + strcspn(host, "@/?");
-	if (*colon != ':')
-		return NULL;
-	digits = strspn(colon + 1, "0123456789");
-	if (**at != '@' && !strchr("/?", colon[1 + digits]))
-		*at = strrchr(host, '@');
-	return *at && **at == '@' && *at > colon ? colon + 1 : NULL;
-}
-
 char *config_masked(const char *text)
 {
-	const char *scheme = strstr(text, "://"), *at, *password = NULL;
+	size_t len;
+	const char *password = uri_password(text, &len);
 	char *masked;
 
-	if (scheme)
-		password = find_password(scheme + 3, &at);
 	if (!password)
 		return strdup(text);
 	return asprintf(&masked, "%.*s***%s", (int)(password - text), text,
-			at) < 0 ? NULL : masked;
+			password + len) < 0 ? NULL : masked;
 }
 
 /* --- records ----------------------------------------------------------- */

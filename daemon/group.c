@@ -29,6 +29,7 @@
 #include <string.h>
 
 #include "compare.h"
+#include "config-impl.h"
 #include "continuity.h"
 #include "events.h"
 #include "fence.h"
@@ -420,10 +421,11 @@ void group_target_ready(struct group *g, struct volume *volume)
 void group_target_failed(struct group *g, struct volume *volume,
 			 bool is_refused, const char *text)
 {
-	char reason[500];
+	char *target = config_masked(volume->config->target), reason[500];
 
-	snprintf(reason, sizeof(reason), "%s: %s", volume->config->target,
+	snprintf(reason, sizeof(reason), "%s: %s", target ?: "its target",
 		 text);
+	free(target);
 	handle(g, !is_refused ? PAIR_EV_LOST :
 	       volume->refusal == -ESTALE ? PAIR_EV_SUPERSEDED :
 	       volume->refusal == -ENOTUNIQ ? PAIR_EV_SPLIT :

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "status.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cinder-words.h"
 #include "compare.h"
+#include "config-impl.h"
 #include "continuity.h"
 #include "daemon.h"
 #include "extents.h"
@@ -249,11 +251,20 @@ static void put_verify(json_t *o, const struct volume *v)
 	json_object_set_new(o, "verify", verify);
 }
 
+/* N4 of config.h: its password may be in an address. */
+static void put_masked(json_t *o, const char *key, const char *uri)
+{
+	char *text = uri ? config_masked(uri) : NULL;
+
+	put_text(o, key, text);
+	free(text);
+}
+
 static void put_names(json_t *o, const struct volume_config *config)
 {
 	put_text(o, "name", config->name);
 	put_text(o, "device", config->device ? config->device : config->name);
-	put_text(o, "target", config->target);
+	put_masked(o, "target", config->target);
 	put_text(o, "group", config->group);
 	put_bool(o, "clear_text", volume_config_is_clear(config));
 }

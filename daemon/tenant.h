@@ -2,12 +2,12 @@
 /*
  * What users see who are not in the group replica: tenants.
  *
- * N1 a tenant sees the volumes whose tenants= names it, and of each no more than
- *    tenant_view() puts into a new object: nothing is taken out of what an admin
- *    sees, so that what is added there later stays there.
+ * N1 a tenant sees the volumes whose tenants= names it, and of each no more
+ *    than tenant_view() puts into a new object: nothing is taken out of what an
+ *    admin sees, so that what is added there later stays there.
  * N2 a volume of others is answered as one that is not there.
- * N3 who floods the socket is refused, and is nobody else's trouble: it has so many
- *    connections, and so many requests that wait.
+ * N3 who floods the socket is refused, and is nobody else's trouble: it has so
+ *    many connections, and so many requests that wait.
  */
 #ifndef REPLICAD_TENANT_H
 #define REPLICAD_TENANT_H

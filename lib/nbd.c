@@ -328,11 +328,22 @@ static void set_callbacks(struct nbd_conn *conn)
 	conn->tx.op.done = sent;
 }
 
+/* From now on it is for messages only. */
+static void mask_name(struct nbd_conn *conn)
+{
+	size_t len;
+	const char *password = uri_password(conn->name, &len);
+
+	if (password)
+		memset(conn->name + (password - conn->name), '*', len);
+}
+
 static void conn_start(struct nbd_conn *conn)
 {
 	struct error err = { 0 };
 	int ret = nbd_uri_parse(&conn->uri, conn->name, &err);
 
+	mask_name(conn);
 	if (ret) {
 		nbd_fail(conn, ret, "%s", err.text);
 		return;

@@ -327,3 +327,30 @@ void nbd_uri_free(struct nbd_uri *uri)
 	free(uri->hostname);
 	memset(uri, 0, sizeof(*uri));
 }
+
+/* A "/" in a password is wrong, but a password. */
+static const char *password_end(const char *host, const char *colon)
+{
+	size_t digits = strspn(colon + 1, "0123456789");
+	const char *at = host + strcspn(host, "@/?");
+
+	return *at == '@' || strchr("/?", colon[1 + digits]) ? at :
+							strrchr(host, '@');
+}
+
+const char *uri_password(const char *text, size_t *len)
+{
+	const char *host = strstr(text, "://"), *colon, *at;
+
+	if (!host)
+		return NULL;
+	host += 3;
+	colon = host + strcspn(host, ":@/?");
+	if (*colon != ':')
+		return NULL;
+	at = password_end(host, colon);
+	if (!at || *at != '@' || at <= colon)
+		return NULL;
+	*len = at - colon - 1;
+	return colon + 1;
+}

@@ -15,6 +15,7 @@
 #define REPLICA_URI_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "error.h"
 
@@ -34,5 +35,11 @@ struct nbd_uri {
  */
 int nbd_uri_parse(struct nbd_uri *uri, const char *text, struct error *err);
 void nbd_uri_free(struct nbd_uri *uri);
+
+/*
+ * Where the password of USER:PASSWORD@ is, that no message may show, and its
+ * length; NULL: there is none. An NBD URI can have none, but somebody may try.
+ */
+const char *uri_password(const char *text, size_t *len);
 
 #endif

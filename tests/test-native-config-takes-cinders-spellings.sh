@@ -48,6 +48,27 @@ is "a key of [backend_defaults] is inherited, and its line is told" \
 	"$scratch_dir/all" | sed "s|$config/||")" \
 	"cinder.volume.drivers.lvm.LVMVolumeDriver cinder.conf:4"
 
+# shown JQ: of each target in the file conf
+shown() {
+	replicactl config show --config "$scratch_dir/conf" --state-dir \
+		"$scratch_dir" target --json | jq -r ".sections[] | $1"
+}
+printf '%s\n' '[DEFAULT]' 'enabled_backends=a,b' 'transport_url=rabbit://u:s3cret@h,' \
+	'  rabbit://i' '[backend_defaults]' '# two' \
+	'replication_device=backend_id:one,host:h' '' '# and' \
+	'replication_device=backend_id:two,host:i,' ' port:1' \
+	'replication_device=backend_id:three,host:j' '[a]' volume_driver=x '[b]' \
+	volume_driver=x >"$scratch_dir/conf"
+check "a file with [DEFAULT]: what Cinder has for itself is left alone" eval \
+	'replicactl config check --config "$scratch_dir/conf" --state-dir "$scratch_dir" \
+	2>&1 | grep -q "conf:1: nothing of .DEFAULT. is used here"'
+is "the devices of [backend_defaults] are of both backends" \
+	"$(shown '.keys[] | select(.key == "for") | .value')" $'a,b\na,b\na,b'
+is "each has its line" "$(shown '"\(.section) \(.line)"')" \
+	"target one 7
+target two 10
+target three 12"
+
 # takes LINES: to a file of one backend
 takes() {
 	printf '%s\n' '[foo]' 'volume_driver=x' "$@" >"$scratch_dir/conf"
@@ -80,4 +101,10 @@ valid_replication_devices='remote_device={'host'='h}'|quote is not closed
 valid_replication_devices='remote_device={'password'='s3cret'}'|neither uri= nor host=
 replication_devices={'host'='h'}|needs managed_replication_target=no
 END
+refuses "the line of the second device" "conf:5: .*backend_id" takes \
+	replication_device=backend_id:a,host:h "# one" replication_device=host:h
+refuses "behind one that goes on" "conf:5: .*backend_id" takes \
+	replication_device=backend_id:a, "  host:h" replication_device=host:h
+refuses "one id in two lines" "conf:4: .*there already" takes \
+	replication_device=backend_id:a,host:h replication_device=backend_id:a,host:i
 finish

@@ -24,6 +24,21 @@ refuses "an option that is none" "frob" replicad-sim --frob
 begin_config
 configure a window=1MiB
 check "a good file" replicad-sim --check --config "$scratch_dir/conf"
+if [ -x "$top_dir/utils/replicactl" ]; then
+	good=(--config "$scratch_dir/conf" --state-dir "$state_dir")
+	check "replicactl says so, too" replicactl config check "${good[@]}"
+	refuses "a word too many" "'extra' is one word too many" \
+		replicactl config check extra "${good[@]}"
+	refuses "also of reload" "'a' is one word too many" replicactl config reload a
+	cp "$scratch_dir/conf" "$scratch_dir/good"
+	printf '[volume c]\ntarget=nbd://h/x\n' >>"$scratch_dir/conf"
+	refuses "what would not be started, for it would go in clear" \
+		'conf:10: volume c: nbd://h/x would be sent in clear' \
+		replicactl config check "${good[@]}"
+	echo tls=off >>"$scratch_dir/conf"
+	check "unless that is allowed" replicactl config check "${good[@]}"
+	cp "$scratch_dir/good" "$scratch_dir/conf"
+fi
 start_daemon
 refuses "two daemons on one state folder" "another replicad runs" \
 	replicad-sim --config "$scratch_dir/conf" --socket "$scratch_dir/other"

@@ -33,12 +33,27 @@ static json_t *warnings_of(const struct config *config)
 	return list;
 }
 
+/* What replicad would not start. */
+static int check_clear(const struct args *args, const struct config *config)
+{
+	char error[CONFIG_ERROR_SIZE];
+
+	for (const struct volume_config *v = config->volumes; v; v = v->next)
+		if (volume_config_check_clear(v, error))
+			return ctl_fail(args, STATUS_FAILED, "%s:%d: %s",
+					v->file ?: "", v->line, error);
+	return STATUS_OK;
+}
+
 static int check(const struct args *args, const struct config *config)
 {
-	json_t *warnings = warnings_of(config), *text, *o;
+	json_t *warnings, *text, *o;
 	int nr = count(config);
 	size_t i;
 
+	if (check_clear(args, config))
+		return STATUS_FAILED;
+	warnings = warnings_of(config);
 	if (args_has(args, "json")) {
 		o = json_pack("{si sb si so}", "schema_version", SCHEMA_VERSION,
 			      "ok", 1, "volumes", nr, "warnings", warnings);
@@ -187,6 +202,9 @@ static int run(const struct args *args)
 	struct config config;
 	int status;
 
+	if (args->nr_words > 1 && strcmp(action, "show"))
+		return ctl_fail(args, STATUS_USAGE, "config %.20s: '%.60s' is "
+				"one word too many", action, args->words[1]);
 	if (!strcmp(action, "reload"))
 		return reload(args);
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
