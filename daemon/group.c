@@ -228,7 +228,8 @@ static void end_epoch(struct group *g, enum ship_result result)
 		g->failures = 0;
 		g->is_log_full = false;
 		is_stalled = pace_ended(&g->pace, result == SHIP_CLEAN,
-					g->ship.cut_ns, g->ship.commit_took_ns);
+					g->ship.cut_ns, g->ship.took_ns,
+					g->ship.commit_took_ns);
 		for (struct volume *v = g->volumes; v; v = v->next)
 			continuity_committed(v);
 	}
@@ -272,6 +273,7 @@ static void start_epoch(struct group *g, uint64_t dirty, bool is_big)
 	bool is_fuzzy = pace_choose(&g->pace, dirty, is_big) == PACE_FUZZY;
 
 	ring_timer_cancel(g->reactor->ring, &g->clock);
+	g->ship.window_scale = g->pace.scale;
 	ship_start(&g->ship, g->volumes, group_next_epoch(g), is_fuzzy);
 }
 

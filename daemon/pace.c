@@ -4,9 +4,14 @@
  * as something is dirty, not sooner than the interval after the last cut, and
  * that is never less than four times what the commit took: on a slow target
  * commits must not eat the link. Windows of a big set follow each other at
- * once.
+ * once. Between two the link is idle for some round trips: where that is more
+ * than a small part of the time, as on a long link, the next are larger.
  */
 #include "pace.h"
+
+/* The part of a commit that makes windows larger, and smaller: 1 in … */
+#define IDLE_MOST	64
+#define IDLE_LEAST	512
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
@@ -35,9 +40,20 @@ enum pace_cut pace_choose(struct pace *pace, uint64_t dirty, bool is_big)
 	return PACE_FUZZY;
 }
 
-bool pace_ended(struct pace *pace, bool was_clean, uint64_t cut_ns,
-		uint64_t commit_took_ns)
+static void scale(struct pace *pace, uint64_t epoch_took, uint64_t commit_took)
 {
+	if (commit_took * IDLE_MOST > epoch_took &&
+	    pace->scale < PACE_SCALE_MAX)
+		pace->scale++;
+	else if (commit_took * IDLE_LEAST < epoch_took && pace->scale)
+		pace->scale--;
+}
+
+bool pace_ended(struct pace *pace, bool was_clean, uint64_t cut_ns,
+		uint64_t took_ns, uint64_t commit_took_ns)
+{
+	if (pace->is_window && !was_clean)
+		scale(pace, took_ns, commit_took_ns);
 	pace->last_cut_ns = cut_ns;
 	pace->last_commit_ns = commit_took_ns;
 	pace->degraded = was_clean || pace->is_window ? 0 : pace->degraded + 1;

@@ -278,7 +278,8 @@ static void start_pump(struct volume *v)
 static int take_window(struct volume *v)
 {
 	struct shipment *s = &v->shipment;
-	uint64_t most = v->config->window / volume_chunk_bytes(v) ?: 1;
+	uint64_t window = v->config->window << s->ship->window_scale;
+	uint64_t most = window / volume_chunk_bytes(v) ?: 1;
 	uint64_t from = s->cursor;
 	struct dmr_extent e;
 	int err = 0;
@@ -493,6 +494,7 @@ static void finish_commit(struct ship *ship)
 		is_everywhere &= v->shipment.is_committed;
 		is_in_doubt |= v->shipment.is_in_doubt;
 	}
+	ship->took_ns = ring_now(ship->ring) - ship->cut_ns;
 	ship->commit_took_ns = ring_now(ship->ring) - ship->commit_ns;
 	if (is_in_doubt) {
 		finish(ship, SHIP_DOUBT);

@@ -54,7 +54,9 @@ struct ship {
 	unsigned int tries;
 	uint64_t cut_time;		/* ns since 1970 */
 	uint64_t cut_ns, commit_ns;	/* monotonic */
-	uint64_t commit_took_ns;
+	uint64_t took_ns;		/* the last epoch, from its cut … */
+	uint64_t commit_took_ns;	/* … and its commit alone */
+	unsigned int window_scale;	/* pace.h; set before ship_start() */
 	/* the first failure */
 	enum ship_blame blame;
 	struct volume *blamed;

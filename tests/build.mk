@@ -7,6 +7,7 @@
 unit-y += unit-match unit-pair unit-config unit-judge
 unit-y += unit-extents unit-header
 tools-y += bench/nbd-bench
+tools-y += bench/long-link
 unit-y += unit-oracle unit-oracle-target
 unit-oracle-y := tests/oracle-plan.o tests/oracle-sector.o tests/oracle-image.o
 unit-oracle-target-y := $(unit-oracle-y) tests/oracle-state.o \
@@ -95,6 +96,8 @@ $(addprefix build/san/tests/unit-,ship ship-refusals ship-lost verify \
 	LDFLAGS += -Wl,--wrap=backend_open
 tools-y += rpc-call
 unit-y += unit-window
+unit-y += unit-pace
+unit-pace-y := daemon/pace.o
 unit-y += unit-args
 unit-args-y := utils/args.o utils/print.o
 tools-y += netlink-epochs

@@ -41,7 +41,7 @@ settle_volume vol
 # It ends with each error, then its epoch is aborted.
 ship() {
 	while [ ! -e "$scratch_dir/stop" ]; do
-		timeout -s KILL 10 kill-rig ship /dev/mapper/vol \
+		timeout -s KILL $((10 * ${DMR_SLOW:-1})) kill-rig ship /dev/mapper/vol \
 			/dev/mapper/vol-dmr-view /dev/target
 		sleep 0.1
 	done >>"$scratch_dir/epochs" 2>&1
@@ -57,7 +57,7 @@ shipper=$!
 fio --name=load --filename=/dev/mapper/vol --rw=randwrite --bsrange=4k-64k \
 	--direct=1 --ioengine=io_uring --iodepth=8 --rate_iops=300 --fsync=32 \
 	--refill_buffers --continue_on_error=all --time_based \
-	--runtime="${DMR_SOAK_SECONDS:-15}" --output-format=json \
+	--runtime="${DMR_SOAK_SECONDS:-$((15 * ${DMR_SLOW:-1}))}" --output-format=json \
 	>"$scratch_dir/fio" 2>&1
 touch "$scratch_dir/stop"
 wait $shipper

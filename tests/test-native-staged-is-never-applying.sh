@@ -35,7 +35,7 @@ head -c 1M /dev/urandom >"$scratch_dir/a.base"
 make_volume a
 start_stage
 begin_config
-configure a window=128KiB bandwidth=2MiB stale_wait=1h
+configure a window=128KiB bandwidth=1MiB stale_wait=1h
 start_daemon
 check "the first sync" equals
 image "$scratch_dir/before"
