@@ -246,11 +246,4 @@ struct stage {
 	bool is_delete_stuck;		/* something could not be removed */
 };
 
-/* Of all that are in it: that of its first member. Any lock. */
-static inline enum stage_phase stage_phase_of(const struct stage_group *g)
-{
-	return g->nr_members && g->members[0] ? g->members[0]->fence.phase :
-						STAGE_PHASE_OPEN;
-}
-
 #endif

@@ -185,4 +185,11 @@ void stage_delete_free(struct stage *s);
 bool stage_path(const struct stage *s, const char *name, const char *suffix,
 		char *path, size_t size);
 
+/* Of all that are in it: that of its first member. Any lock. */
+static inline enum stage_phase stage_phase_of(const struct stage_group *g)
+{
+	return g->nr_members && g->members[0] ? g->members[0]->fence.phase :
+						STAGE_PHASE_OPEN;
+}
+
 #endif
