@@ -116,7 +116,10 @@ int dmr_dm_create(struct dmr_dm *dm, const char *name, const char *origin,
 /*
  * A replica, made as such or inserted, gets a table as long as its origin is
  * now; its users see one short pause. Nothing to do if that is its length. On
- * failure everything is as before, as with dmr_dm_insert().
+ * failure everything is as before, as with dmr_dm_insert(), but for a metadata
+ * device that fails when the longer table is made live: there is no way back
+ * then, the device stays suspended, and the error says so. It goes on with
+ * "dmsetup resume" when the metadata device works.
  */
 int dmr_dm_extend(struct dmr_dm *dm, const char *name);
 
