@@ -220,6 +220,7 @@ static int open_target(struct asking *a, const char *state_dir)
 	ret = target_init(&a->target, a->ring, c->name, a->bytes, &events);
 	if (ret)
 		return say(a, ret, "no memory");
+	a->target.old_bytes = a->id.target_bytes;
 	target_open(&a->target, uri, &opts, true);
 	ret = ring_run(a->ring);
 	target_clear(&a->target);
