@@ -62,7 +62,7 @@ check "the host, where one has no device: each is told" eval '
 	replicactl enable --host --json >"$scratch_dir/out"; [ $? = 1 ]'
 is "with its own outcome" "$(outcome)" '[["a",true,true],["b",true,true],["c1",true,true],["c2",true,true],["d",false,false]]'
 check "and the reason" eval \
-	'jq -e ".volumes[4].error | contains(\"d\")" "$scratch_dir/out"'
+	'json_holds ".volumes[4].error | contains(\"d\")" <"$scratch_dir/out"'
 check "by the words of Cinder" eval \
 	'replicactl replication-enable --pool p | grep -qx "c1 is replicated already."'
 stop_daemon

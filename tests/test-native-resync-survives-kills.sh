@@ -32,7 +32,7 @@ ends_well() {
 make_volume a
 slow_stage
 begin_config
-configure a window=512KiB
+configure a window=64KiB
 start_daemon
 check "the first sync" equals
 
