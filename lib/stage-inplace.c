@@ -37,7 +37,8 @@
  *    failure (I3): nothing is owed any more that was not written again.
  * I7 before the first clean epoch there is no image that could be lost: what
  *    the log cannot hold goes in place whatever on_full says, or a volume that
- *    is larger than the log could never be copied.
+ *    is larger than the log could never be copied. An image that has come since
+ *    that was wanted is not given up for it.
  */
 #include <assert.h>
 #include <errno.h>
@@ -72,11 +73,15 @@ static bool has_history(const struct stage_group *g)
 	return false;
 }
 
+/* I7 */
+static bool may_go(const struct stage_group *g)
+{
+	return g->stage->opts.on_full_apply || !g->clean_epoch;
+}
+
 void stage_inplace_want(struct stage_group *g)
 {
-	bool may = g->stage->opts.on_full_apply || !g->clean_epoch; /* I7 */
-
-	if (may && g->has_applier && !stage_is_in_place(g))
+	if (may_go(g) && g->has_applier && !stage_is_in_place(g))
 		g->wants_in_place = !has_history(g);
 }
 
@@ -195,7 +200,8 @@ bool stage_inplace_turn(struct stage_group *g, bool is_pressed)
 	is_idle = g->open.state == EPOCH_NONE && !g->is_header_busy;
 	if (g->is_in_place_asked && !is_idle)
 		return false;		/* they end soon, and say so */
-	if (stage_is_in_place(g) || (!has_history(g) && g->end_lsn))
+	if (stage_is_in_place(g) ||
+	    (may_go(g) && !has_history(g) && g->end_lsn))
 		go_in_place(g);
 	else if (g->has_announce_failed)
 		give_up(g);
