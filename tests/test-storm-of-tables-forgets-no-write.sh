@@ -19,4 +19,6 @@ storm "${DMR_SOAK_SECONDS:-30}" "${DMR_SEED:-$RANDOM}" /dev/origin /dev/meta \
 is "it is as it should be after each change" $? 0
 note "$(cat "$scratch_dir/storm")"
 check_dmesg
+# Hundreds of changes are udev's to look at, which others wait for.
+udevadm settle --timeout=150
 finish

@@ -21,6 +21,7 @@ lv() {
 	udevadm settle --timeout=20
 }
 
+udevadm settle --timeout=120	# what others have left
 make_null pv 160
 lv pvcreate /dev/pv || bail "pvcreate: $(cat "$scratch_dir/said")"
 lv vgcreate -s 1m dmrpg /dev/pv || bail "vgcreate: $(cat "$scratch_dir/said")"
@@ -85,7 +86,9 @@ check "  a file in its new part" dd if=/dev/urandom of=/mnt/large bs=1M \
 umount /mnt
 check "  it is replicated" wait_until 100 settled
 check "  the replica is the volume, all of it" same 56
-is "  it was not copied again for that" "$(rpc-call get db bytes_compared)" 0
+compared=$(rpc-call get db bytes_compared)
+check "  it was not copied again for that ($compared)" \
+	test "$compared" -lt $((4 << 20))
 refuses "a second time: there is no more" "no more than" replicactl extend db
 
 check "disable" replicactl disable db
