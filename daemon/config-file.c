@@ -34,7 +34,8 @@ struct parse {
 	const char *path;
 	FILE *file;
 	bool is_runtime;
-	struct section *skipped;	/* a target that a file has too */
+	struct section *skipped;	/* a target that a file has too … */
+	struct volume_config *skipped_volume;	/* … or a volume */
 	struct place place;
 	char section[80];		/* the one that @place belongs to */
 	char cinder[80];		/* a title: of a backend, maybe */
@@ -80,6 +81,47 @@ static const char *shown(const char *title, char text[64])
 	return text;
 }
 
+/* What was added at run time gives way to a file: both are told. */
+static int warn_of_both(struct parse *parse, const char *what,
+			const char *name, const char *file, int line)
+{
+	char text[300];
+
+	snprintf(text, sizeof(text), "the %s %s is ignored: %.150s:%d has one",
+		 what, name, file, line);
+	return record_add(&parse->config->warnings, "", text, parse->path,
+			  parse->lineno);
+}
+
+static int skip_volume(struct parse *parse, const struct volume_config *winner)
+{
+	volume_config_destroy(parse->skipped_volume);
+	parse->skipped_volume = volume_config_create(winner->name);
+	if (!parse->skipped_volume ||
+	    warn_of_both(parse, "volume", winner->name, winner->file,
+			 winner->line))
+		return no_memory(parse);
+	parse->place = (struct place){ volume_keys, parse->skipped_volume,
+				       &parse->skipped_volume->records,
+				       parse->skipped_volume };
+	return 0;
+}
+
+static int skip_target(struct parse *parse, const struct section *winner)
+{
+	struct config scratch = { 0 };
+
+	section_free(parse->skipped);
+	parse->skipped = section_add(&scratch, SECTION_TARGET, winner->name);
+	if (!parse->skipped || warn_of_both(parse, "target", winner->name,
+					    winner->file, winner->line))
+		return no_memory(parse);
+	parse->place = (struct place){ section_keys(SECTION_TARGET),
+				       parse->skipped,
+				       &parse->skipped->records, NULL };
+	return 0;
+}
+
 static int begin_volume(struct parse *parse, const char *name)
 {
 	struct volume_config **link = &parse->config->volumes;
@@ -90,6 +132,8 @@ static int begin_volume(struct parse *parse, const char *name)
 		return config_refuse(parse->error, -EINVAL, "\"%s\" is not "
 				     "a volume name: use letters, digits and "
 				     ". _ -", shown(name, text));
+	if (volume && parse->is_runtime && !volume->is_runtime)
+		return skip_volume(parse, volume);
 	if (volume)
 		return refuse_twice(parse, "volume", name, volume->file,
 				    volume->line);
@@ -103,25 +147,6 @@ static int begin_volume(struct parse *parse, const char *name)
 	parse->place = (struct place){ volume_keys, volume, &volume->records,
 				       volume };
 	return note_place(parse, &volume->file, &volume->line);
-}
-
-/* What was added at run time gives way to a file: both are told. */
-static int skip_target(struct parse *parse, const struct section *winner)
-{
-	struct config scratch = { 0 };
-	char text[300];
-
-	section_free(parse->skipped);
-	parse->skipped = section_add(&scratch, SECTION_TARGET, winner->name);
-	snprintf(text, sizeof(text), "the target %s is ignored: %.150s:%d has "
-		 "one", winner->name, winner->file, winner->line);
-	if (!parse->skipped || record_add(&parse->config->warnings, "", text,
-					  parse->path, parse->lineno))
-		return no_memory(parse);
-	parse->place = (struct place){ section_keys(SECTION_TARGET),
-				       parse->skipped,
-				       &parse->skipped->records, NULL };
-	return 0;
 }
 
 static int begin_named(struct parse *parse, enum section_kind kind,
@@ -469,6 +494,7 @@ int config_read(struct config *config, const char *path, bool is_runtime,
 		return refuse_file(path, -errno, error);
 	err = parse_file(&parse, error);
 	section_free(parse.skipped);
+	volume_config_destroy(parse.skipped_volume);
 	fclose(parse.file);
 	return err;
 }

@@ -5,8 +5,8 @@
  *
  * F1 a volume of a file is enabled as the files have it now: they are read
  *    again. What it refers to (its type, its target) is as of the last reload.
- * F2 no volume is kept in volumes.conf that a file has: with both, replicad
- *    would not start.
+ * F2 no volume is kept in volumes.conf that a file has. Where both have one (it
+ *    was added to a file later), the file's is the one.
  */
 #include "methods.h"
 
@@ -189,30 +189,32 @@ static bool is_name_only(const struct request *request)
 	       !json_object_size(json_object_get(request->params, "options"));
 }
 
-/* What the files have of it, if they can be read. */
-static struct volume_config *find_in_files(struct config *files,
-					   const struct daemon *daemon,
-					   const char *name)
+/* What the files have of it; *@found is NULL if they have nothing. */
+static int find_in_files(struct config *files, const struct daemon *daemon,
+			 const char *name, const struct volume_config **found,
+			 char *error)
 {
-	char error[CONFIG_ERROR_SIZE];
 	struct volume_config *v;
+	int err = config_init(files);
 
-	if (config_init(files) ||
-	    config_load_all(files, daemon->options->config,
-			    daemon->config.state_dir, error))
-		return NULL;
+	if (err)
+		return config_refuse(error, err, "no memory");
+	err = config_load_all(files, daemon->options->config,
+			      daemon->config.state_dir, error);
+	if (err)
+		return err;
 	v = config_find(files, name);
-	return v && !v->is_runtime ? v : NULL;
+	*found = v && !v->is_runtime ? v : NULL;
+	return 0;
 }
 
 int enable_of_file(const struct request *request, const char *name,
 		   struct volume_config **config, char *error)
 {
-	const struct volume_config *v;
+	const struct volume_config *v = NULL;
 	struct config files;
-	int err = 0;
+	int err = find_in_files(&files, request->daemon, name, &v, error);
 
-	v = find_in_files(&files, request->daemon, name);
 	*config = v && is_name_only(request) ? volume_config_clone(v) : NULL;
 	if (v && !is_name_only(request))
 		err = config_refuse(error, -EEXIST, "volume %s is of %.200s:%d: "

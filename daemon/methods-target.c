@@ -2,7 +2,8 @@
 /*
  * The methods targets and target_*.
  *
- * G1 an edit with which any volume could not live changes nothing.
+ * G1 an edit with which any volume could not live changes nothing: one that
+ *    runs here, or one of a file, which would keep replicad from its next start.
  * G2 targets.conf has it, durably, before the first volume is changed.
  * G3 a volume for which nothing changes is not touched (R2).
  */
@@ -63,6 +64,49 @@ static int look_at_volumes(struct reload *r, char error[CONFIG_ERROR_SIZE])
 	return err;
 }
 
+static int settle_files(struct config *files, char error[CONFIG_ERROR_SIZE])
+{
+	char text[CONFIG_ERROR_SIZE];
+	int err = 0;
+
+	for (struct volume_config *v = files->volumes; !err && v; v = v->next) {
+		struct volume_config *now = volume_config_clone(v);
+
+		if (!now)
+			return config_refuse(error, -ENOMEM, "no memory");
+		err = config_settle(files, now, text);
+		if (err)
+			config_refuse(error, err, "volume %s (%.150s:%d): "
+				      "%.250s", v->name, v->file, v->line,
+				      text);
+		volume_config_destroy(now);
+	}
+	return err;
+}
+
+/* G1, of what the next start will read. */
+static int look_at_files(const struct daemon *daemon, enum target_verb verb,
+			 const char *id, const json_t *keys,
+			 char error[CONFIG_ERROR_SIZE])
+{
+	struct target_edit edit;
+	struct config files;
+	int err = config_init(&files);
+
+	if (err)
+		return config_refuse(error, err, "no memory");
+	err = config_load_all(&files, daemon->options->config,
+			      daemon->config.state_dir, error);
+	if (!err)
+		err = target_edit(&edit, &files, verb, id, keys, error);
+	if (!err) {
+		err = settle_files(&files, error);
+		target_edit_keep(&edit);
+	}
+	config_clear(&files);
+	return err;
+}
+
 /* G2 */
 static int save(const struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 {
@@ -81,17 +125,19 @@ static int edit(struct reload *r, enum target_verb verb,
 {
 	const char *id = json_string_value(json_object_get(request->params,
 							   "id"));
+	const json_t *keys = json_object_get(request->params, "keys");
 	struct target_edit edit;
 	int err;
 
 	if (!id)
 		return config_refuse(error, -EDESTADDRREQ, "the id of the "
 				     "target is missing");
-	err = target_edit(&edit, &r->daemon->config, verb, id,
-			  json_object_get(request->params, "keys"), error);
+	err = target_edit(&edit, &r->daemon->config, verb, id, keys, error);
 	if (err)
 		return err;
 	err = look_at_volumes(r, error);
+	if (!err)
+		err = look_at_files(r->daemon, verb, id, keys, error);
 	if (!err)
 		err = save(r->daemon, error);
 	if (err)
