@@ -3,7 +3,7 @@
  * The methods targets and target_*.
  *
  * G1 an edit with which any volume could not live changes nothing: one that
- *    runs here, or one of a file, which would keep replicad from its next start.
+ *    runs, or one of a file, which would keep replicad from its next start.
  * G2 targets.conf has it, durably, before the first volume is changed.
  * G3 a volume for which nothing changes is not touched (R2).
  */
