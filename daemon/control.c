@@ -23,6 +23,7 @@
 
 #define LATE_TRIES	40
 #define LATE_MS		50
+#define NO_GROUP	((gid_t)-1)
 
 struct buffer {
 	char *data;
@@ -51,6 +52,9 @@ struct control {
 	struct ring *ring;
 	struct ring_op accept;
 	int fd;
+	gid_t admins;			/* the group replica, as of our start: a
+					 * look at it may take long */
+					 * look it up may take long */
 	struct client *clients;
 	bool is_closing;
 };
@@ -309,12 +313,12 @@ static bool is_in_group(int fd, gid_t primary, gid_t wanted)
 	return false;
 }
 
-static bool may_change(int fd, const struct ucred *cred)
+static bool may_change(const struct control *control, int fd,
+		       const struct ucred *cred)
 {
-	struct group *group = getgrnam("replica");
-
 	return cred->uid == 0 || cred->uid == geteuid() ||
-	       (group && is_in_group(fd, cred->gid, group->gr_gid));
+	       (control->admins != NO_GROUP &&
+		is_in_group(fd, cred->gid, control->admins));
 }
 
 /* N3 of tenant.h */
@@ -338,7 +342,7 @@ static bool identify(struct client *c, const struct control *control, int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
 		return false;
 	c->uid = cred.uid;
-	c->may_change = may_change(fd, &cred);
+	c->may_change = may_change(control, fd, &cred);
 	if (c->may_change)
 		return true;
 	if (is_one_too_many(control, cred.uid))
@@ -417,9 +421,15 @@ static void make_folder_of(const char *path)
 	mkdir(folder, 0755); /* bind() tells if it is not there */
 }
 
-static int listen_at(int fd, const struct sockaddr_un *addr)
+static gid_t find_admins(void)
 {
-	struct group *group = getgrnam("replica");
+	const struct group *group = getgrnam("replica");
+
+	return group ? group->gr_gid : NO_GROUP;
+}
+
+static int listen_at(int fd, const struct sockaddr_un *addr, gid_t admins)
+{
 	mode_t mask;
 	int err;
 
@@ -431,12 +441,12 @@ static int listen_at(int fd, const struct sockaddr_un *addr)
 	err = bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) ? -errno :
 								       0;
 	umask(mask);
-	if (!err && group && chown(addr->sun_path, -1, group->gr_gid))
+	if (!err && chown(addr->sun_path, -1, admins))	/* -1: as it is */
 		log_warn(NULL, "%s: %s", addr->sun_path, strerror(errno));
 	return err ? err : listen(fd, 64) ? -errno : 0;
 }
 
-static int open_socket(const char *path)
+static int open_socket(const char *path, gid_t admins)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd, err;
@@ -447,7 +457,7 @@ static int open_socket(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	err = listen_at(fd, &addr);
+	err = listen_at(fd, &addr, admins);
 	if (!err)
 		return fd;
 	close(fd);
@@ -469,7 +479,8 @@ int control_create(struct control **control, struct daemon *daemon,
 	c->daemon = daemon;
 	c->ring = ring;
 	c->accept.done = on_accept;
-	c->fd = open_socket(daemon->config.socket);
+	c->admins = find_admins();
+	c->fd = open_socket(daemon->config.socket, c->admins);
 	if (c->fd < 0) {
 		int err = c->fd;
 
