@@ -54,7 +54,6 @@ struct control {
 	int fd;
 	gid_t admins;			/* the group replica, as of our start: a
 					 * look at it may take long */
-					 * look it up may take long */
 	struct client *clients;
 	bool is_closing;
 };
