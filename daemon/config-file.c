@@ -12,7 +12,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <ini.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -425,14 +424,6 @@ static int see_title(struct parse *parse)
 }
 
 /* Called by inih for each line. */
-static bool is_utf8(const char *text)
-{
-	json_t *string = json_string(text);
-
-	json_decref(string);
-	return string;
-}
-
 static char *read_line(char *line, int size, void *arg)
 {
 	struct parse *parse = arg;
@@ -444,7 +435,7 @@ static char *read_line(char *line, int size, void *arg)
 		parse->err = config_refuse(parse->error, -E2BIG, "the line is "
 			"longer than %d letters: go on in the next one, which "
 			"then begins with a blank", size - 3);
-	else if (!is_utf8(parse->line))
+	else if (!config_is_utf8(parse->line))
 		parse->err = config_refuse(parse->error, -EILSEQ, "the line is "
 					   "not UTF-8");
 	else

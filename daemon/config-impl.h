@@ -97,6 +97,8 @@ int devices_expand(struct config *config, struct section *backend,
  */
 int config_can_save(const struct key *keys, const char *name, const char *text,
 		    char error[CONFIG_ERROR_SIZE]);
+/* What is not is in no file, and in no answer. */
+bool config_is_utf8(const char *text);
 
 /* config-resolve.c: a uri= with the volume's name in it; NULL: no memory. */
 char *config_fill_in(const char *uri, const char *volume);

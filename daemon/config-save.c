@@ -10,6 +10,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,14 @@ static size_t piece_of(const struct key *keys, const char *text)
 	return len;
 }
 
+bool config_is_utf8(const char *text)
+{
+	json_t *string = json_string(text);
+
+	json_decref(string);
+	return string;
+}
+
 static bool is_odd(const char *text)
 {
 	size_t len = strlen(text);
@@ -71,6 +80,9 @@ static bool is_too_long(const struct key *keys, const char *text)
 int config_can_save(const struct key *keys, const char *name, const char *text,
 		    char error[CONFIG_ERROR_SIZE])
 {
+	if (!config_is_utf8(text))
+		return config_refuse(error, -EINVAL, "%.40s= may have no "
+				     "bytes that are not UTF-8", name);
 	if (is_odd(text))
 		return config_refuse(error, -EINVAL, "%.40s= may have no "
 				     "control character, no blank at its ends, "

@@ -321,7 +321,7 @@ static void check_not_saved(const char *text)
 static void check_awkward_texts(void)
 {
 	static const char *const no[] = { "a\nb", "a\rb", "/x\n[volume c]",
-		" a", "a ", "a ;b", "a\t;b" };
+		" a", "a ", "a ;b", "a\t;b", "local:/mnt/caf\xe9" };
 	struct volume_config *v = volume_config_create("vol");
 	char error[CONFIG_ERROR_SIZE], text[600];
 
@@ -331,6 +331,7 @@ static void check_awkward_texts(void)
 		   "refused: text %zu", i);
 	volume_config_destroy(v);
 	check_saved_text("/a=b;c#d:[e] f");
+	check_saved_text("local:/mnt/caf\xc3\xa9");
 	for (size_t i = 0; i < 40; i++)		/* at each break: a key? */
 		memcpy(text + i * 13, "window=1 ;x# ", 13);
 	for (size_t i = 0; i < 520; i++)
