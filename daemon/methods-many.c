@@ -27,11 +27,29 @@ static const char *text_of(const struct request *request, const char *key)
 
 /* --- who is meant --------------------------------------------------------- */
 
+static bool is_said(const struct request *request, const char *key)
+{
+	const json_t *value = json_object_get(request->params, key);
+
+	return value && !json_is_null(value) && !json_is_false(value);
+}
+
 bool many_is_one(const struct request *request)
 {
-	return text_of(request, "volume") && !text_of(request, "group") &&
-	       !text_of(request, "pool") &&
-	       !json_is_true(json_object_get(request->params, "host"));
+	return text_of(request, "volume") && !is_said(request, "group") &&
+	       !is_said(request, "pool") && !is_said(request, "host");
+}
+
+/* A slip in one of them must not widen who is meant. */
+static bool is_of_type(const struct request *request)
+{
+	static const char *const texts[] = { "volume", "group", "pool" };
+	const json_t *host = json_object_get(request->params, "host");
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (is_said(request, texts[i]) && !text_of(request, texts[i]))
+			return false;
+	return !is_said(request, "host") || json_is_true(host);
 }
 
 bool many_scope(struct request *request, struct scope *scope)
@@ -42,6 +60,11 @@ bool many_scope(struct request *request, struct scope *scope)
 	char near[80];
 
 	*scope = (struct scope){ .group = text_of(request, "group") };
+	if (!is_of_type(request)) {
+		request_refuse(request, 2, "volume, group and pool are texts, "
+			       "host is true or false");
+		return false;
+	}
 	if (!!text_of(request, "volume") + !!scope->group + !!pool +
 	    is_host != 1) {
 		request_refuse(request, 2, "want one of volume, group, pool "
