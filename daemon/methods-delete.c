@@ -23,6 +23,7 @@
 #include "log.h"
 #include "methods.h"
 #include "pairing.h"
+#include "promotion.h"
 #include "stage-delete.h"
 #include "testdev.h"
 
@@ -213,27 +214,12 @@ static void begin(void *arg)
 	end(x);
 }
 
-/* The folder that a pair's nbdkit serves; NULL: none. */
-static const char *stage_of(const struct pairing *p)
-{
-	json_t *param;
-	size_t i;
-
-	json_array_foreach(p->record.params, i, param) {
-		const char *text = json_string_value(param);
-
-		if (text && !strncmp(text, "dir=", 4))
-			return text + 4;
-	}
-	return NULL;
-}
-
 static struct pairing *find_pairing(struct daemon *daemon, const char *dir)
 {
 	struct pairing *p = daemon->pairings;
 
-	while (p && (p->state == PAIRING_ENDING || !stage_of(p) ||
-		     !local_stage_is_same_dir(stage_of(p), dir)))
+	while (p && (p->state == PAIRING_ENDING || !promotion_stage_of(p) ||
+		     !local_stage_is_same_dir(promotion_stage_of(p), dir)))
 		p = p->next;
 	return p;
 }
