@@ -5,22 +5,11 @@
 # after each boot.
 # lab: timeout=400
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-lvm.sh"
 requires_cmd lvcreate lvrename lvchange mkfs.ext4 rpc-call jq replicad \
 	replica-dump
 load_module
-export REPLICA_SOCKET=$scratch_dir/control LVM_SYSTEM_DIR=$scratch_dir/lvm
-mkdir "$LVM_SYSTEM_DIR"
-cat >"$LVM_SYSTEM_DIR/lvm.conf" <<'CONF'
-devices { dir="/dev" scan_lvs=0 use_devicesfile=0 types=["nullb", 16] }
-activation { monitoring=0 }
-backup { backup=0 archive=0 }
-global { use_lvmpolld=0 event_activation=0 }
-CONF
-lv() {
-	"$@" >>"$scratch_dir/said" 2>&1 7>&- ||
-		{ cat "$scratch_dir/said"; return 1; }
-	udevadm settle --timeout=20
-}
+export REPLICA_SOCKET=$scratch_dir/control
 mkdir -p /run/udev/rules.d
 cp "$top_dir/utils/udev/58-dm-replica.rules" /run/udev/rules.d
 cleanup_fn rm /run/udev/rules.d/58-dm-replica.rules

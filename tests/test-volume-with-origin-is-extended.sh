@@ -5,21 +5,10 @@
 # are forgotten meanwhile.
 # lab: timeout=400
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-lvm.sh"
 requires_cmd lvcreate lvextend lvchange mkfs.ext4 resize2fs rpc-call jq replicad
 load_module
-export REPLICA_SOCKET=$scratch_dir/control LVM_SYSTEM_DIR=$scratch_dir/lvm
-mkdir "$LVM_SYSTEM_DIR"
-cat >"$LVM_SYSTEM_DIR/lvm.conf" <<'CONF'
-devices { dir="/dev" scan_lvs=0 use_devicesfile=0 types=["nullb", 16] }
-activation { monitoring=0 }
-backup { backup=0 archive=0 }
-global { use_lvmpolld=0 event_activation=0 }
-CONF
-lv() {
-	"$@" >>"$scratch_dir/said" 2>&1 7>&- ||
-		{ cat "$scratch_dir/said"; return 1; }
-	udevadm settle --timeout=20
-}
+export REPLICA_SOCKET=$scratch_dir/control
 
 udevadm settle --timeout=120	# what others have left
 make_null pv 160
