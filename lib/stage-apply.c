@@ -14,6 +14,8 @@
  * P4 it never goes past the image of somebody who reads or has it open, unless
  *    the log is full: then it breaks the pin first (S6, S10).
  * P5 an epoch younger than history_min_ms is not taken for want of room.
+ * P6 in a full log it goes on to the first clean commit at least, however much
+ *    was partial before that one, and then until it is enough.
  *
  * The thread also looks, once a second or so, for an epoch that is open for
  * nothing (epoch O5).
@@ -68,7 +70,7 @@ static bool may_take(const struct stage_group *g, const struct epoch_entry *e,
 static uint64_t wanted_lsn(const struct stage_group *g, bool is_pressing)
 {
 	const struct stage_options *o = &g->stage->opts;
-	uint64_t now_ns = now(g), lsn = 0, above = 0, freed = 0;
+	uint64_t now_ns = now(g), lsn = 0, above = 0, before = 0, freed = 0;
 	uint64_t enough = g->room_wanted > o->log_bytes / 8 ?
 			  g->room_wanted : o->log_bytes / 8;
 
@@ -80,16 +82,17 @@ static uint64_t wanted_lsn(const struct stage_group *g, bool is_pressing)
 			       !stage_fault(SIZE);
 
 		above -= e->bytes;
-		if (!e->is_clean) {
-			freed += e->bytes;
+		before += e->bytes;
+		if (!e->is_clean)
 			continue;
-		}
 		if (g->settle_all || is_older(e, now_ns, o->history_ms) ||
 		    stage_fault(AGE) ||
 		    (is_over && may_take(g, e, now_ns)) ||
-		    (is_pressing && freed < enough && may_take(g, e, now_ns)))
+		    (is_pressing && freed < enough &&
+		     may_take(g, e, now_ns))) {
 			lsn = e->lsn;
-		freed += e->bytes;
+			freed = before;		/* P6 */
+		}
 	}
 	return lsn > g->floor_lsn ? lsn : g->floor_lsn;
 }

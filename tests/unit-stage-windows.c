@@ -14,6 +14,9 @@
 
 static const struct stage_options refuse = { .log_bytes = 256 << 10 };
 static const struct stage_options larger = { .log_bytes = 1 << 20 };
+static const struct stage_options hour = {
+	.log_bytes = 1 << 20, .history_ms = 3600000,
+};
 
 static struct disk *d;
 static struct stage *s;
@@ -199,11 +202,31 @@ static void test_degraded(void)
 	end();
 }
 
+/* apply P6: what stands before the oldest clean epoch is more than enough. */
+static void test_partial_first(void)
+{
+	uint64_t e = 2;
+	int ret = 0;
+
+	begin(&hour);
+	send_whole(1, true);
+	for (; !ret && e < 6; e++)
+		ret = send_whole(e, false);
+	is_int(ret, 0, "epochs that became partial: %s", c.err.text);
+	for (; !ret && e < 60; e++)
+		ret = send_whole(e, true);
+	is_int(ret, 0, "clean ones after them find room for ever: %s",
+	       c.err.text);
+	ok(shows(&c, m.image[e - 1]), "the newest is the image");
+	end();
+}
+
 int main(void)
 {
 	test_first();
 	test_first_partial();
 	test_windows();
 	test_degraded();
+	test_partial_first();
 	return tap_done();
 }
