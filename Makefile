@@ -240,7 +240,8 @@ fuzz: $(fuzz-progs)
 
 # The tests in machines on other kernels: all of them on the newest of Debian 12's
 # backports and of all suites; on the debug kernel; on the one with KCSAN those
-# that race the marking, the cut and the preservation.
+# that race the marking, the cut and the preservation. The debug kernel is killed,
+# too, with the oracle outside of the machine.
 kcsan-tests := $(wildcard $(addprefix tests/test-,*cut* *preserv* *epoch* \
 	       view-read* view-shows* degrading* group-* flush-* discards* \
 	       meta-hot* meta-range* meta-volume* hold-* reload-under* \
@@ -255,6 +256,9 @@ check-kernels check-debug check-kcsan:
 	$(Q)tests/check-on $(check-on)
 	$(if $(filter check-kcsan,$@),$(Q)tests/run-tests \
 		tests/test-kcsan-sees-a-race.sh)
+	$(if $(filter check-debug,$@),$(Q)DMR_KERNEL=debug DMR_SLOW=6 \
+		tests/run-tests tests/test-oracle-holds-across-power-cuts.sh \
+		tests/test-meta-killed-machines-forget-no-write.sh)
 demo:
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory progs
