@@ -1,128 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "lvm.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "device.h"
-
-#define SAID_SIZE	160
-#define LIMIT_S		30
-
-extern char **environ;
-
-/* Signals as in a shell; @stream, 1 or 2, goes to @fd, the other nowhere. */
-static int spawn(const char *const argv[], int stream, int fd, pid_t *pid)
-{
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	int err;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
-				 POSIX_SPAWN_SETSIGDEF);
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_addopen(&files, 3 - stream, "/dev/null",
-					 O_WRONLY, 0);
-	posix_spawn_file_actions_adddup2(&files, fd, stream);
-	posix_spawn_file_actions_addclosefrom_np(&files, 3);
-	err = posix_spawnp(pid, argv[0], &files, &attr, (char *const *)argv,
-			   environ);
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attr);
-	return -err;
-}
-
-static int ms_until(const struct timespec *end)
-{
-	struct timespec now;
-	int64_t ms;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ms = (end->tv_sec - now.tv_sec) * 1000LL +
-	     (end->tv_nsec - now.tv_nsec) / 1000000;
-	return ms > 0 ? ms : 0;
-}
-
-/* The beginning of what it says, and all of it read. -ETIMEDOUT: no end. */
-static int listen_to(int fd, char said[SAID_SIZE])
-{
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-	struct timespec end;
-	size_t len = 0;
-	ssize_t n = 1;
-
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += LIMIT_S;
-	while (n > 0) {
-		char rest[512];
-		size_t fits = SAID_SIZE - 1 - len;
-
-		if (poll(&poll_fd, 1, ms_until(&end)) <= 0)
-			return -ETIMEDOUT;
-		n = read(fd, rest, sizeof(rest));
-		fits = n > 0 && (size_t)n < fits ? (size_t)n : fits;
-		if (n > 0)
-			memcpy(said + len, rest, fits);
-		len += n > 0 ? fits : 0;
-		said[len] = 0;
-	}
-	return 0;
-}
-
-/* On one line. */
-static void make_line(char *said)
-{
-	size_t len = strlen(said);
-
-	while (len && isspace((unsigned char)said[len - 1]))
-		said[--len] = 0;
-	for (; *said; said++)
-		if (*said == '\n')
-			*said = ' ';
-}
-
-/* 0: it ended well; -EIO: not; -errno: it could not be run, or not awaited. */
-static int run(const char *const argv[], int stream, char said[SAID_SIZE])
-{
-	int fd[2], err, status = -1;
-	pid_t pid;
-
-	said[0] = 0;
-	if (pipe2(fd, O_CLOEXEC))
-		return -errno;
-	err = spawn(argv, stream, fd[1], &pid);
-	close(fd[1]);
-	if (!err) {
-		err = listen_to(fd[0], said);
-		if (err)
-			kill(pid, SIGKILL);
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-		make_line(said);
-		if (err)
-			snprintf(said, SAID_SIZE, "%s does not end", argv[0]);
-		else
-			err = status ? -EIO : 0;
-	}
-	close(fd[0]);
-	return err;
-}
+#include "tool.h"
 
 /* /dev/VG/LV-dmr-origin, as udev and LVM name it, and 58-dm-replica.rules. */
 static bool is_private_name(const char *path)
@@ -146,9 +31,9 @@ static bool is_volume(const char *path)
 {
 	const char *const argv[] = { "lvs", "--noheadings", "--options",
 				     "lv_name", path, NULL };
-	char said[SAID_SIZE];
+	char said[TOOL_SAID];
 
-	return !run(argv, 1, said);
+	return !tool_run(argv, 1, said);
 }
 
 int lvm_check(const char *path, char error[KERNEL_ERROR_SIZE])
@@ -167,11 +52,11 @@ int lvm_activate(const char *path, char error[KERNEL_ERROR_SIZE])
 	const char *const argv[] = { "lvchange", "--yes", "--activate", "y",
 				     "--activationmode", "complete",
 				     "--ignoreactivationskip", path, NULL };
-	char said[SAID_SIZE] = "";
+	char said[TOOL_SAID] = "";
 
 	if (!access(path, F_OK))
 		return 0;
-	if (is_private_name(path) && !run(argv, 2, said) && !access(path, F_OK))
+	if (is_private_name(path) && !tool_run(argv, 2, said) && !access(path, F_OK))
 		return 0;
 	snprintf(error, KERNEL_ERROR_SIZE, "there is no origin=%.100s%s%.160s",
 		 path, said[0] ? ": " : "", said);
@@ -183,9 +68,9 @@ bool lvm_is_hidden(const char *path)
 	const char *const argv[] = { "lvs", "--noheadings", "--binary",
 				     "--options", "lv_skip_activation", path,
 				     NULL };
-	char said[SAID_SIZE];
+	char said[TOOL_SAID];
 
-	return is_private_name(path) && !run(argv, 1, said) &&
+	return is_private_name(path) && !tool_run(argv, 1, said) &&
 	       !strcmp(said + strspn(said, " "), "1");
 }
 
@@ -194,9 +79,9 @@ int lvm_hide(const char *path, bool hidden, char error[KERNEL_ERROR_SIZE])
 	const char *const argv[] = { "lvchange", "--yes",
 				     "--setactivationskip", hidden ? "y" : "n",
 				     path, NULL };
-	char said[SAID_SIZE];
+	char said[TOOL_SAID];
 
-	if (!is_private_name(path) || !run(argv, 2, said))
+	if (!is_private_name(path) || !tool_run(argv, 2, said))
 		return 0;
 	snprintf(error, KERNEL_ERROR_SIZE, "origin=%.100s: %.160s", path, said);
 	return -EIO;
