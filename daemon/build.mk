@@ -11,6 +11,7 @@ replicad-y += ops-replace.o reload.o methods-config.o methods-target.o methods-c
 replicad-y += request.o insertion.o continuity.o boot.o
 replicad-y += methods-history.o history-json.o ask.o child.o
 replicad-y += methods-delete.o growth.o ops-extend.o
+replicad-y += made.o driver.o driver-file.o driver-lvm.o ops-make.o methods-make.o
 replicad-y += testdev.o testdev-record.o testdev-attach.o testdev-source.o
 replicad-y += testdev-pin.o testdev-epoch.o serve-image.o
 replicad-y += events.o reactor.o group.o group-members.o group-beat.o

@@ -202,9 +202,12 @@ json_t *capabilities_json(const struct config *config,
 	json_t *targets = targets_of(config, backend);
 	int nr = json_array_size(targets);
 
-	return json_pack("{ss ss* sb s[s] si so sb sb}", "volume_backend_name",
+	return json_pack("{ss ss* ss sb sb s[s] si so sb sb}",
+			 "volume_backend_name",
 			 backend->volume_backend_name ?: backend->name,
 			 "volume_driver", backend->volume_driver,
+			 "driver", section_driver(backend),
+			 "create", section_makes_volumes(backend),
 			 "replication_enabled", nr > 0, "replication_type",
 			 "async", "replication_count", nr,
 			 "replication_targets", targets,
@@ -342,18 +345,23 @@ bool match_type(const struct config *config, const struct section *type,
 	return fits;
 }
 
-/* A type may say that its volumes are not replicated. */
-static bool forbids(const struct section *type)
+/* Does it say that its volumes are replicated, or (not @is_so) are not? */
+static bool is_said(const struct section *type, bool is_so)
 {
 	for (const struct config_record *r = type->records; r; r = r->next) {
 		const char *wanted = r->value;
 
 		if (!strcmp(spelled_now(r->key, &wanted),
 			    "replication_enabled") &&
-		    !spec_holds(wanted, "True"))
+		    spec_holds(wanted, "True") == is_so)
 			return true;
 	}
 	return false;
+}
+
+bool match_wants_replication(const struct section *type)
+{
+	return type && is_said(type, true);
 }
 
 int match_volume(const struct config *config,
@@ -369,7 +377,7 @@ int match_volume(const struct config *config,
 	       config_section(config, SECTION_TYPE, volume->type);
 	if (!type)
 		return 0;
-	if (forbids(type))
+	if (is_said(type, false))
 		return config_refuse(error, -EINVAL, "volume %s: volumes of "
 			"the type %s are not replicated (replication_enabled)",
 			volume->name, type->name);

@@ -31,6 +31,9 @@ bool spec_holds(const char *wanted, const char *value);
 json_t *capabilities_json(const struct config *config,
 			  const struct section *backend);
 
+/* Does the type (NULL: none) ask that its volumes are replicated? */
+bool match_wants_replication(const struct section *type);
+
 /* Is the backend one for this type? Else false, and @why is a sentence. */
 bool match_type(const struct config *config, const struct section *type,
 		const struct section *backend, char why[MATCH_WHY]);

@@ -22,6 +22,7 @@ static const struct key backend_keys[] = {
 	{ "volume_backend_name", KEY_TEXT, S(volume_backend_name), NULL, 0, 0,
 	  NULL },
 	{ "volume_group", KEY_TEXT, S(volume_group), NULL, 0, 0, NULL },
+	{ "thin_pool", KEY_TEXT, S(thin_pool), NULL, 0, 0, NULL },
 	{ "folder", KEY_TEXT, S(folder), NULL, 0, 0, NULL },
 	{ "pair", KEY_TEXT, S(pair), NULL, 0, 0, NULL },
 	{ "valid_replication_devices", KEY_LINES, S(valid_devices), NULL, 0, 0,
@@ -74,6 +75,16 @@ const struct key *section_keys(enum section_kind kind)
 const char *section_word(enum section_kind kind)
 {
 	return kinds[kind].word;
+}
+
+const char *section_driver(const struct section *backend)
+{
+	return driver_words[backend->driver];
+}
+
+bool section_makes_volumes(const struct section *backend)
+{
+	return backend->driver == DRIVER_FILE || backend->driver == DRIVER_LVM;
 }
 
 int section_kind_of(const char *title, const char **name)

@@ -94,6 +94,7 @@ struct section {
 	char *volume_driver;	/* Cinder's: kept, shown, not used */
 	char *volume_backend_name;	/* another name for it */
 	char *volume_group;	/* of driver lvm */
+	char *thin_pool;	/* of it; NULL: plain logical volumes */
 	char *folder;		/* of driver file */
 	char *pair;		/* the pairing that leads to it */
 	char *valid_devices;	/* KEY_LINES, three spellings */
@@ -178,6 +179,9 @@ struct section *config_section(const struct config *config,
 const char *config_nearest(const struct config *config, enum section_kind kind,
 			   const char *name, char text[80]);
 const char *section_word(enum section_kind kind);
+/* Of a backend: the word behind driver=, and whether that makes volumes. */
+const char *section_driver(const struct section *backend);
+bool section_makes_volumes(const struct section *backend);
 
 /* A volume with default values that is in no list. NULL: bad name or memory. */
 struct volume_config *volume_config_create(const char *name);

@@ -541,6 +541,7 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 		promotions_start(daemon);
 		pairings_start(daemon);
 		hooks_pay_all(daemon);
+		ops_recover_made(daemon);
 		start_volumes(daemon);
 		promotions_end(daemon);
 		watchdog_start(daemon->reactors[0].ring);

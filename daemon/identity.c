@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/random.h>
 #include <xxhash.h>
 
@@ -278,4 +279,14 @@ int identity_begin_session(struct identity *id, const char *state_dir,
 						attaches);
 	}
 	return change(id, &next, state_dir, name);
+}
+
+int identity_forget(const char *state_dir, const char *name)
+{
+	char path[PATH_MAX];
+	int err = path_of(path, state_dir, name);
+
+	if (err)
+		return err;
+	return unlink(path) && errno != ENOENT ? -errno : 0;
 }

@@ -76,6 +76,9 @@ int identity_note_metadata(struct identity *id, const char *state_dir,
 int identity_adopt(const char *state_dir, const char *name,
 		   const struct replica_header *h);
 
+/* The volume is gone for good, and so is this when it returns 0. */
+int identity_forget(const char *state_dir, const char *name);
+
 /* Random bytes for ids. */
 void identity_random(void *buf, unsigned int len);
 

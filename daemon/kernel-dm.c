@@ -67,18 +67,43 @@ static int insert_locked_in_memory(struct dm_call *c, const char *meta)
 	return err && meta ? refuse_metadata(c, err, c->info.sectors) : err;
 }
 
-/* The number of a block device in *@dev. */
-static int find_block(struct dm_call *c, const char *key, const char *path,
-		      uint64_t *dev)
+/* Opens a block device, or the loop device of a file, which it gets. */
+static int open_block(const char *path)
 {
+	char device[LOOP_PATH_LEN];
+	struct stat st;
+	int fd, err = stat(path, &st) ? -errno : 0;
+
+	if (!err && S_ISREG(st.st_mode)) {
+		err = loop_device_of(path, device, sizeof(device));
+		path = device;
+	}
+	if (err)
+		return err;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The number of a block device in *@dev, and how large it is. */
+static int find_block(struct dm_call *c, const char *key, const char *path,
+		      uint64_t *dev, uint64_t *sectors)
+{
+	int fd = open_block(path), err = fd < 0 ? fd : 0;
 	struct stat st;
 
-	if (stat(path, &st))
-		return refuse(c, -errno, "%s=%.100s: %s", key, path,
-			      strerror(errno));
-	if (!S_ISBLK(st.st_mode))
-		return refuse(c, -ENOTBLK, "%s=%.100s is not a block device",
-			      key, path);
+	if (!err && fstat(fd, &st))
+		err = -errno;
+	if (!err && !S_ISBLK(st.st_mode))
+		err = -ENOTBLK;
+	if (!err && ioctl(fd, BLKGETSIZE64, sectors))
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		return refuse(c, err, err == -ENOTBLK ? "%s=%.100s is not a "
+			      "block device" : "%s=%.100s: %s", key, path,
+			      strerror(-err));
+	*sectors /= 512;
 	*dev = dmr_devno(major(st.st_rdev), minor(st.st_rdev));
 	return 0;
 }
@@ -86,10 +111,12 @@ static int find_block(struct dm_call *c, const char *key, const char *path,
 /* The number of the metadata device, 0 for none, in *@dev. */
 static int find_metadata(struct dm_call *c, uint64_t *dev)
 {
+	uint64_t sectors;
+
 	*dev = 0;
 	if (!strcmp(c->form->metadata, "none"))
 		return 0;
-	return find_block(c, "metadata", c->form->metadata, dev);
+	return find_block(c, "metadata", c->form->metadata, dev, &sectors);
 }
 
 /* What is there keeps its metadata device. */
@@ -130,31 +157,16 @@ static int insert_new(struct dm_call *c, uint64_t meta)
 	return err;
 }
 
-static int block_sectors(struct dm_call *c, const char *path, uint64_t *sectors)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
-
-	if (fd < 0 || ioctl(fd, BLKGETSIZE64, sectors))
-		err = refuse(c, -errno, "origin=%.100s: %s", path,
-			     strerror(errno));
-	*sectors /= 512;
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
 /*
  * Its counters are looked at when nobody can mount the origin any more. One
  * that others may have activated was perhaps written before it was this time.
  */
-static int create_above(struct dm_call *c, uint64_t origin, uint64_t meta)
+static int create_above(struct dm_call *c, uint64_t origin, uint64_t sectors,
+			uint64_t meta)
 {
 	struct number below = number_of(origin), beside = number_of(meta);
-	uint64_t sectors = 0;
-	int err = block_sectors(c, c->form->origin, &sectors);
+	int err;
 
-	if (err)
-		return err;
 	err = dmr_dm_create(c->dm, c->name, below.text,
 			    meta ? beside.text : NULL, sectors, NULL);
 	if (err && meta)
@@ -184,8 +196,8 @@ static int need_metadata(struct dm_call *c)
 
 static int make_above_origin(struct dm_call *c)
 {
-	uint64_t origin = 0, meta = 0;
-	int err = find_block(c, "origin", c->form->origin, &origin);
+	uint64_t origin = 0, sectors = 0, meta = 0;
+	int err = find_block(c, "origin", c->form->origin, &origin, &sectors);
 
 	if (!err && c->form->metadata)
 		err = find_metadata(c, &meta);
@@ -197,7 +209,7 @@ static int make_above_origin(struct dm_call *c)
 		return err;
 	c->out->form = c->is_hidden ? "private" : "own";
 	if (c->is_missing)
-		return create_above(c, origin, meta);
+		return create_above(c, origin, sectors, meta);
 	return c->form->metadata ? check_metadata(c, meta) : 0;
 }
 
@@ -242,10 +254,10 @@ static int do_insert(struct dm_call *c)
 /* Is the device the one that was made above the origin? */
 static bool is_ours(struct dm_call *c)
 {
-	uint64_t origin;
+	uint64_t origin, sectors;
 
 	return !c->is_missing && c->info.form == DMR_DM_REPLICA &&
-	       !find_block(c, "origin", c->form->origin, &origin) &&
+	       !find_block(c, "origin", c->form->origin, &origin, &sectors) &&
 	       c->info.origin == origin;
 }
 
@@ -386,6 +398,14 @@ int kernel_dm_check_out(const struct kernel_form *form,
 	return with_device_mapper(&c, do_check_out);
 }
 
+/* Those that are in use stay: others have them. */
+static void release_loops(const struct kernel_form *form)
+{
+	loop_release(form->origin);
+	if (form->metadata && strcmp(form->metadata, "none"))
+		loop_release(form->metadata);
+}
+
 /* An origin that is no longer ours is activated by LVM again. */
 int kernel_dm_take_out(const struct kernel_form *form,
 		       char error[KERNEL_ERROR_SIZE])
@@ -393,9 +413,11 @@ int kernel_dm_take_out(const struct kernel_form *form,
 	struct dm_call c = { .form = form, .error = error };
 	int err = with_device_mapper(&c, do_take_out);
 
-	if (form->origin && (!err || err == -ENXIO) &&
-	    lvm_is_hidden(form->origin))
+	if (!form->origin || (err && err != -ENXIO))
+		return err;
+	if (lvm_is_hidden(form->origin))
 		err = lvm_hide(form->origin, false, error) ?: err;
+	release_loops(form);
 	return err;
 }
 

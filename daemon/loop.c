@@ -38,6 +38,20 @@ static bool has_file(const char *loop, const char *file)
 	return !strcmp(backing, file);
 }
 
+/*
+ * Opened exclusively: who has it mounted, or a table above it, keeps it.
+ * -ENOENT: this one has the file no more; the next one is looked at.
+ */
+static int detach(const char *device)
+{
+	int fd = open(device, O_RDWR | O_EXCL | O_CLOEXEC);
+	int ret = fd < 0 || ioctl(fd, LOOP_CLR_FD) ? -errno : -ENOENT;
+
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
 /* L1, L2. -EBUSY: the file is in use otherwise. */
 static int use_again(const char *device)
 {
@@ -57,8 +71,9 @@ static int use_again(const char *device)
 	return ret;
 }
 
-/* -ENOENT: no loop device has it. */
-static int find(const char *file, char *device, size_t size)
+/* What @use says of the first that it takes. -ENOENT: no loop device has it. */
+static int find(const char *file, char *device, size_t size,
+		int (*use)(const char *device))
 {
 	DIR *dir = opendir("/sys/block");
 	int ret = -ENOENT;
@@ -68,7 +83,7 @@ static int find(const char *file, char *device, size_t size)
 		if (strncmp(e->d_name, "loop", 4) || !has_file(e->d_name, file))
 			continue;
 		snprintf(device, size, "/dev/%.40s", e->d_name);
-		ret = use_again(device);
+		ret = use(device);
 	}
 	if (dir)
 		closedir(dir);
@@ -125,6 +140,20 @@ int loop_device_of(const char *path, char *device, size_t size)
 		       0 : -ENAMETOOLONG;
 	if (!S_ISREG(st.st_mode))
 		return -ENOTBLK;
-	ret = find(file, device, size);
+	ret = find(file, device, size, use_again);
 	return ret == -ENOENT ? attach(file, device, size) : ret;
+}
+
+int loop_release(const char *path)
+{
+	char file[PATH_MAX], device[LOOP_PATH_LEN];
+	struct stat st;
+	int ret;
+
+	if (stat(path, &st) || !realpath(path, file))
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	ret = find(file, device, sizeof(device), detach);
+	return ret == -ENOENT ? 0 : ret;
 }

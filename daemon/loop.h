@@ -15,4 +15,10 @@
  */
 int loop_device_of(const char *path, char *device, size_t size);
 
+/*
+ * The reverse, for a file that goes: no loop device has it when this returns 0,
+ * also where there was none, or no such file. -EBUSY: it is in use; as above.
+ */
+int loop_release(const char *path);
+
 #endif

@@ -56,7 +56,8 @@ int lvm_activate(const char *path, char error[KERNEL_ERROR_SIZE])
 
 	if (!access(path, F_OK))
 		return 0;
-	if (is_private_name(path) && !tool_run(argv, 2, said) && !access(path, F_OK))
+	if (is_private_name(path) && !tool_run(argv, 2, said) &&
+	    !access(path, F_OK))
 		return 0;
 	snprintf(error, KERNEL_ERROR_SIZE, "there is no origin=%.100s%s%.160s",
 		 path, said[0] ? ": " : "", said);

@@ -3,10 +3,12 @@
 #include "methods.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control.h"
 #include "daemon.h"
+#include "made.h"
 #include "ops.h"
 #include "status.h"
 #include "tenant.h"
@@ -151,6 +153,31 @@ static int set_options(struct volume_config *config, json_t *options,
 	return err;
 }
 
+/* Of a volume that was made here, what it is made of is known. */
+static int take_made(const struct daemon *daemon, struct volume_config *config,
+		     char error[CONFIG_ERROR_SIZE])
+{
+	struct error err = { 0 };
+	struct made *m;
+	int ret;
+
+	if (config->device || config->origin)
+		return 0;
+	m = malloc(sizeof(*m));
+	ret = m ? made_load(daemon->config.state_dir, config->name, m, &err) :
+		  -ENOMEM;
+	if (!ret && m->step != MADE_READY)
+		ret = error_set(&err, -EBUSY, "%s is being made, or deleted",
+				config->name);
+	else if (!ret)
+		ret = made_fill(m, config);
+	free(m);
+	if (ret && ret != -ENOENT)
+		snprintf(error, CONFIG_ERROR_SIZE, "%s", err.text[0] ?
+			 err.text : strerror(-ret));
+	return ret == -ENOENT ? 0 : ret;
+}
+
 static int fill_config(const struct daemon *daemon,
 		       struct volume_config *config, json_t *params,
 		       char error[CONFIG_ERROR_SIZE])
@@ -166,6 +193,8 @@ static int fill_config(const struct daemon *daemon,
 	if (!err)
 		err = set_options(config, json_object_get(params, "options"),
 				  error);
+	if (!err)
+		err = take_made(daemon, config, error);
 	if (!err)
 		err = config_settle(&daemon->config, config, error);
 	return err ? err : volume_config_check_clear(config, error);
@@ -291,6 +320,9 @@ static const struct method {
 	{ "resume", do_resume, true },
 	{ "resync", do_resync, true },
 	{ "history", do_history, true },
+	{ "create", do_create, true },
+	{ "delete", do_delete, true },
+	{ "made", do_made, true },
 	{ "delete_replica", do_delete_replica, true },
 	{ "test", do_test, true },
 	{ "test_list", do_test_list, true },

@@ -46,6 +46,11 @@ int enable_of_file(const struct request *request, const char *name,
 /* methods-check.c */
 void do_target_check(struct request *request);
 
+/* methods-make.c */
+void do_create(struct request *request);
+void do_delete(struct request *request);
+void do_made(struct request *request);
+
 /* methods-delete.c */
 void do_delete_replica(struct request *request);
 

@@ -128,6 +128,7 @@ void op_free(struct op *op)
 	look_destroy(op->look);
 	volume_config_destroy(op->config);
 	volume_config_destroy(op->next_config);
+	free(op->made);
 	free(op);
 }
 

@@ -18,6 +18,7 @@
 
 struct group;
 struct look;
+struct made;
 struct volume;
 
 typedef void op_done_fn(struct op *op);
@@ -44,12 +45,14 @@ struct op {
 	struct volume *volume;
 	struct group *group;
 	struct look *look;		/* status: by the first reactor */
+	struct made *made;		/* of ops-make.c */
 	struct kernel_device device;
 	char name[64];
 	bool is_in_line;
 	bool is_full;			/* resync all; verify and repair */
 	bool is_stop;			/* the verify */
 	bool is_noticed;		/* extend: nobody has asked for it */
+	bool is_left_open;		/* make: op_make_settle() follows */
 };
 
 /*
@@ -85,6 +88,19 @@ struct op *op_extend(struct daemon *daemon, const char *name, bool is_noticed,
 struct op *op_replace(struct daemon *daemon, const char *name,
 		      struct volume_config *config, op_done_fn *done,
 		      void *arg);
+/*
+ * A volume is made, by its record (made.h); @is_left_open: not for good until
+ * op_make_settle(). ->result: what became of it. And the reverse, which is
+ * refused while it is replicated.
+ */
+struct op *op_make(struct daemon *daemon, const struct made *m,
+		   bool is_left_open, op_done_fn *done, void *arg);
+struct op *op_make_settle(struct daemon *daemon, const char *name,
+			  op_done_fn *done, void *arg);
+struct op *op_unmake(struct daemon *daemon, const char *name, op_done_fn *done,
+		     void *arg);
+/* At a start, before any other: V2 and V3 in made.h. */
+void ops_recover_made(struct daemon *daemon);
 /* Starts an entry that does not run. */
 struct op *op_start(struct daemon *daemon, struct entry *entry,
 		    op_done_fn *done, void *arg);

@@ -9,9 +9,9 @@
 #define TOOL_SAID	160
 
 /*
- * Runs @argv, found in PATH. What it writes to @stream, 1 or 2, is in @said: its
- * beginning, on one line. 0: it ended well; -EIO: not; -ETIMEDOUT: it had to be
- * killed; another -errno: it could not be run.
+ * Runs @argv, found in PATH. What it writes to @stream, 1 or 2, is in @said:
+ * its beginning, on one line. 0: it ended well; -EIO: not; -ETIMEDOUT: it had
+ * to be killed; another -errno: it could not be run.
  */
 int tool_run(const char *const argv[], int stream, char said[TOOL_SAID]);
 

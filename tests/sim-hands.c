@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define WAIT_US	10000
@@ -201,4 +202,31 @@ int sim_info(const char *name, struct dmr_info *info, bool *is_plain)
 	*info = v->info;
 	*is_plain = v->is_plain;
 	return 0;
+}
+
+/* Has replicad itself the device open? */
+static bool is_open_here(const char *name)
+{
+	struct stat image, st;
+	int limit = getdtablesize();
+
+	if (stat(sim_path(name, ".img"), &image))
+		return false;
+	for (int fd = 0; fd < limit && fd < 1024; fd++)
+		if (!fstat(fd, &st) && st.st_ino == image.st_ino &&
+		    st.st_dev == image.st_dev)
+			return true;
+	return false;
+}
+
+int sim_check_out(const struct kernel_form *form, char error[KERNEL_ERROR_SIZE])
+{
+	LOCKED;
+	struct sim_volume *v = sim_find(form->device);
+
+	if (!v || !form->origin ||
+	    (!v->is_busy && !is_open_here(form->device)))
+		return 0;
+	snprintf(error, KERNEL_ERROR_SIZE, "%s is in use", form->device);
+	return -EBUSY;
 }

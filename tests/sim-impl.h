@@ -15,6 +15,8 @@ void sim_unlock(int *fd);
 const char *sim_path(const char *name, const char *suffix);
 struct sim_volume *sim_map_file(const char *name);
 struct sim_volume *sim_find(const char *name);
+/* Its file is another one from now on; what was mapped stays mapped. */
+void sim_forget(const char *name);
 
 void sim_send(struct sim_volume *v, uint32_t type);
 void sim_send_text(struct sim_volume *v, uint32_t type, const char *text);
@@ -24,15 +26,23 @@ void sim_end_one(struct sim_volume *v, enum dmr_end how);
 void sim_notice_death(struct sim_volume *v);
 bool sim_is_held(const struct sim_volume *v);		/* K6 */
 
-/* sim-hands.c: a new load, after a crash. */
+/* sim-hands.c: a new load, after a crash; and who has it open. */
 void sim_load(struct sim_volume *v);
+int sim_check_out(const struct kernel_form *form,
+		  char error[KERNEL_ERROR_SIZE]);
 
 /* sim-grow.c */
 void sim_load_larger(struct sim_volume *v);	/* if its device is larger */
 void sim_fit_view(struct sim_volume *v);
 int sim_extend(const struct kernel_form *form, char error[KERNEL_ERROR_SIZE]);
 
-/* sim-promote.c */
+/*
+ * sim-promote.c: a device above an origin that is a file, which is its image
+ * then: is it still to be made? sim_take_base() takes the lock itself.
+ */
+bool sim_is_new_base(const struct kernel_form *form);
+int sim_take_base(const struct kernel_form *form,
+		  char error[KERNEL_ERROR_SIZE]);
 int sim_activate(const struct kernel_promoted *p,
 		 char error[KERNEL_ERROR_SIZE]);
 int sim_deactivate(const char *name, char error[KERNEL_ERROR_SIZE]);

@@ -91,6 +91,21 @@ struct sim_volume *sim_find(const char *name)
 	return NULL;
 }
 
+void sim_forget(const char *name)
+{
+	int last = 0, at = -1;
+
+	for (int i = 0; i < MAX_VOLUMES && volumes[i]; i++) {
+		at = strcmp(volumes[i]->name, name) ? at : i;
+		last = i;
+	}
+	if (at < 0)
+		return;
+	volumes[at] = volumes[last];
+	devs[at] = devs[last];
+	volumes[last] = NULL;
+}
+
 static struct sim_volume *find_dev(uint64_t dev)
 {
 	for (int i = 0; i < MAX_VOLUMES && volumes[i]; i++)
@@ -585,11 +600,13 @@ static int sim_is_plain(const struct kernel_form *form,
 	LOCKED;
 	struct sim_volume *v = sim_find(form->device);
 
+	if (sim_is_new_base(form))
+		return 1;
 	return v ? v->is_plain : no_device(form->device, error);
 }
 
-static int sim_insert(const struct kernel_form *form,
-		      struct kernel_device *out, char error[KERNEL_ERROR_SIZE])
+static int insert(const struct kernel_form *form, struct kernel_device *out,
+		  char error[KERNEL_ERROR_SIZE])
 {
 	LOCKED;
 	struct sim_volume *v = sim_find(form->device);
@@ -618,32 +635,12 @@ static int sim_insert(const struct kernel_form *form,
 	return 0;
 }
 
-/* Has replicad itself the device open? */
-static bool is_open_here(const char *name)
+static int sim_insert(const struct kernel_form *form,
+		      struct kernel_device *out, char error[KERNEL_ERROR_SIZE])
 {
-	struct stat image, st;
-	int limit = getdtablesize();
+	int err = sim_is_new_base(form) ? sim_take_base(form, error) : 0;
 
-	if (stat(sim_path(name, ".img"), &image))
-		return false;
-	for (int fd = 0; fd < limit && fd < 1024; fd++)
-		if (!fstat(fd, &st) && st.st_ino == image.st_ino &&
-		    st.st_dev == image.st_dev)
-			return true;
-	return false;
-}
-
-static int sim_check_out(const struct kernel_form *form,
-			 char error[KERNEL_ERROR_SIZE])
-{
-	LOCKED;
-	struct sim_volume *v = sim_find(form->device);
-
-	if (!v || !form->origin ||
-	    (!v->is_busy && !is_open_here(form->device)))
-		return 0;
-	snprintf(error, KERNEL_ERROR_SIZE, "%s is in use", form->device);
-	return -EBUSY;
+	return err ? err : insert(form, out, error);
 }
 
 static int sim_take_out(const struct kernel_form *form,

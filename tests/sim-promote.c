@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A volume that was promoted, on the simulated kernel: its origin is the base
- * itself, its state comes from a real metadata device (kmod/format.h).
+ * itself, its state comes from a real metadata device (kmod/format.h). And one
+ * that is made above a file.
  */
 #include "sim-impl.h"
 
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -151,6 +153,44 @@ int sim_activate(const struct kernel_promoted *p,
 	if (!err && strcmp(p->metadata, "none"))
 		err = load_metadata(p);
 	return err ? refuse(error, err, p->metadata) : 0;
+}
+
+/* The image may be a link to one that is gone. */
+bool sim_is_new_base(const struct kernel_form *form)
+{
+	const char *image = sim_path(form->device, ".img");
+	struct stat base, st;
+
+	if (!form->origin || stat(form->origin, &base) ||
+	    !S_ISREG(base.st_mode))
+		return false;
+	return stat(image, &st) || st.st_ino != base.st_ino ||
+	       st.st_dev != base.st_dev;
+}
+
+/* What the kernel knew of another device of that name went with that. */
+static int link_new_base(const struct kernel_form *form)
+{
+	LOCKED;
+	const char *image;
+
+	sim_forget(form->device);
+	unlink(sim_path(form->device, ".map"));
+	unlink(sim_path(form->device, ".view"));
+	image = sim_path(form->device, ".img");
+	if (unlink(image) && errno != ENOENT)
+		return -errno;
+	return symlink(form->origin, image) ? -errno : 0;
+}
+
+int sim_take_base(const struct kernel_form *form, char error[KERNEL_ERROR_SIZE])
+{
+	struct stat st;
+	int err = stat(form->origin, &st) ? -errno : link_new_base(form);
+
+	if (!err)
+		err = sim_create(form->device, st.st_size, SIM_CHUNK);
+	return err ? refuse(error, err, form->origin) : 0;
 }
 
 /* A test that has made the file "stays" says: somebody has it open. */

@@ -10,14 +10,35 @@ static const char *text_of(const json_t *o, const char *key)
 	return json_string_value(json_object_get(o, key)) ?: "";
 }
 
-static json_t *call(const struct args *args, bool is_dry, int *status)
+static json_t *call(const struct args *args, int *status)
 {
-	json_t *params = json_pack("{ss ss sb sb sb}",
-		"volume", args->words[0], "dir", args_value(args, "dir"),
-		"group", args_has(args, "group"),
-		"keep_base", args_has(args, "keep-base"), "dry_run", is_dry);
+	bool is_dry = args_has(args, "dry-run");
+	json_t *params = json_pack("{ss sb}", "volume", args->words[0],
+				   "dry_run", is_dry);
 
+	if (!args_has(args, "replica")) {
+		json_object_set_new(params, "disable",
+				    json_boolean(args_has(args, "disable")));
+		return ctl_call(args, "delete", params, status);
+	}
+	json_object_set_new(params, "dir",
+			    json_string(args_value(args, "dir")));
+	json_object_set_new(params, "group",
+			    json_boolean(args_has(args, "group")));
+	json_object_set_new(params, "keep_base",
+			    json_boolean(args_has(args, "keep-base")));
 	return ctl_call(args, "delete_replica", params, status);
+}
+
+static void print_made(const json_t *r, bool is_dry)
+{
+	char size[PRINT_LEN];
+
+	printf("%s %s: %s on %s, and %s\n", text_of(r, "volume"),
+	       is_dry ? "would go" : "is gone",
+	       print_bytes(size, json_number_value(json_object_get(r,
+							"size_bytes"))),
+	       text_of(r, "base"), text_of(r, "metadata"));
 }
 
 static void print_result(const json_t *r)
@@ -27,6 +48,8 @@ static void print_result(const json_t *r)
 	json_t *v;
 	size_t i;
 
+	if (!json_object_get(r, "volumes"))
+		print_made(r, is_dry);
 	json_array_foreach(json_object_get(r, "volumes"), i, v)
 		printf("%s %s: %s, as of epoch %.0f, on %s\n",
 		       text_of(v, "volume"), is_dry ? "would go" : "is gone",
@@ -36,22 +59,48 @@ static void print_result(const json_t *r)
 		       text_of(v, "base"));
 }
 
+/* What belongs to the one is not said of the other. */
+static int check_options(const struct args *args)
+{
+	static const char *const of_replica[] = { "dir", "group", "keep-base" };
+	bool is_replica = args_has(args, "replica");
+
+	if (is_replica && (!args_has(args, "dir") || args_has(args, "disable")))
+		return ctl_fail(args, STATUS_USAGE, "delete: a --replica is of "
+				"a stage: --dir DIR is needed, and nothing is "
+				"to --disable");
+	for (int i = 0; !is_replica && i < 3; i++)
+		if (args_has(args, of_replica[i]))
+			return ctl_fail(args, STATUS_USAGE, "delete: --%s is "
+					"for a --replica", of_replica[i]);
+	return STATUS_OK;
+}
+
+static int ask(const struct args *args)
+{
+	const char *volume = args->words[0];
+
+	if (args_has(args, "dry-run"))
+		return STATUS_OK;
+	if (args_has(args, "replica"))
+		return confirm(args, CONFIRM_ALWAYS, "What %.60s is here, its "
+			       "history and its base will be gone for good.",
+			       volume);
+	return confirm(args, CONFIRM_ALWAYS, "The volume %.60s, which was made "
+		       "here, will be gone for good, with all its data. Its "
+		       "replica stays.", volume);
+}
+
 static int run(const struct args *args)
 {
-	int status = STATUS_OK;
+	int status = check_options(args);
 	json_t *result;
 
-	if (!args_has(args, "replica") || !args_has(args, "dir"))
-		return ctl_fail(args, STATUS_USAGE, "delete: --replica and "
-				"--dir DIR are needed: only what a stage keeps "
-				"of another site's volume can be deleted");
-	if (!args_has(args, "dry-run"))
-		status = confirm(args, CONFIRM_ALWAYS, "What %.60s is here, its "
-				 "history and its base will be gone for good.",
-				 args->words[0]);
+	if (!status)
+		status = ask(args);
 	if (status)
 		return status;
-	result = call(args, args_has(args, "dry-run"), &status);
+	result = call(args, &status);
 	if (!result)
 		return status;
 	if (args_has(args, "json"))
@@ -63,6 +112,7 @@ static int run(const struct args *args)
 }
 
 static const struct option_spec options[] = {
+	{ "disable", NULL, "and disable it first, if it is replicated" },
 	{ "replica", NULL, "what this site keeps of another's volume" },
 	{ "dir", "DIR", "the stage that has it" },
 	{ "group", NULL, "and all others of its group" },
@@ -77,14 +127,19 @@ const struct command cmd_delete = {
 	.words = "VOLUME",
 	.min_words = 1,
 	.max_words = 1,
-	.summary = "remove what this site keeps of a volume",
+	.summary = "remove a volume that was made here, or a replica",
 	.examples =
+	"    replicactl delete db --disable --yes\n"
 	"    replicactl delete vol --replica --dir /srv/replica --dry-run\n"
 	"    replicactl delete vol --replica --dir /srv/replica --yes\n",
 	.text =
-	"Removes a replica: its log with the history, and its base, if that is a\n"
-	"file. It is refused while a primary is connected to it, a test device is of\n"
-	"it, or it was promoted here. A salvage of it stays.\n",
+	"Removes what create has made: the base with its data, and the metadata. It is\n"
+	"refused while the volume is in use, or replicated. Its replica at the other site\n"
+	"stays.\n"
+	"With --replica, what this site keeps of another's volume: its log with the\n"
+	"history, and its base, if that is a file. It is refused while a primary is\n"
+	"connected to it, a test device is of it, or it was promoted here. A salvage of\n"
+	"it stays.\n",
 	.options = options,
 	.run = run,
 };

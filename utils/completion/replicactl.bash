@@ -22,6 +22,7 @@ _replicactl_volumes() {
 	status | disable | pause | resume | resync | verify | events | history | \
 		test | failover | resolve | extend)
 		_replicactl_ask status --names ;;
+	delete) _replicactl_ask create --names ;;
 	esac
 }
 

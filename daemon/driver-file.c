@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Volumes in files of a folder: FOLDER/VOLUME-ID.img, sparse, and
+ * FOLDER/VOLUME-ID.meta. A device above them gets loop devices (loop.h).
+ */
+#include "driver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "loop.h"
+
+static int name_file(char path[PATH_MAX], const struct made *m,
+		     const char *suffix, struct error *err)
+{
+	if (snprintf(path, PATH_MAX, "%s/%s-%016" PRIx64 "%s", m->place,
+		     m->volume, m->id, suffix) < PATH_MAX)
+		return 0;
+	return error_set(err, -ENAMETOOLONG, "the name of the folder %.100s "
+			 "is too long", m->place);
+}
+
+static int file_plan(struct made *m, const struct section *backend,
+		     struct error *err)
+{
+	if (!backend->folder || *backend->folder != '/')
+		return error_set(err, -EINVAL, "[backend %s]: want folder=, an "
+				 "absolute path", backend->name);
+	if (snprintf(m->place, PATH_MAX, "%s", backend->folder) >= PATH_MAX)
+		return error_set(err, -ENAMETOOLONG, "the name of the folder "
+				 "%.100s is too long", backend->folder);
+	return name_file(m->base, m, ".img", err) ?:
+	       name_file(m->metadata, m, ".meta", err);
+}
+
+static int make_file(const char *path, uint64_t bytes, struct error *err)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int ret = fd < 0 || ftruncate(fd, bytes) || fsync(fd) ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return ret ? error_set(err, ret, "%.180s: %s", path, strerror(-ret)) :
+		     0;
+}
+
+static int sync_place(const struct made *m, struct error *err)
+{
+	int fd = open(m->place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int ret = fd < 0 || fsync(fd) ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return ret ? error_set(err, ret, "%.180s: %s", m->place,
+			       strerror(-ret)) : 0;
+}
+
+static int file_check(const struct made *m, struct error *err)
+{
+	struct stat st;
+
+	if (stat(m->place, &st))
+		return error_set(err, -errno, "folder=%.180s: %s", m->place,
+				 strerror(errno));
+	return S_ISDIR(st.st_mode) ? 0 :
+	       error_set(err, -ENOTDIR, "folder=%.180s is none", m->place);
+}
+
+static int file_create(struct made *m, struct error *err)
+{
+	return make_file(m->base, m->bytes, err) ?:
+	       make_file(m->metadata, driver_metadata_bytes(m->bytes), err) ?:
+	       sync_place(m, err);
+}
+
+static int release(const char *path, struct error *err)
+{
+	int ret = loop_release(path);
+
+	if (ret == -EBUSY)
+		return error_set(err, ret, "%.180s is in use", path);
+	return ret ? error_set(err, ret, "%.180s: %s", path, strerror(-ret)) :
+		     0;
+}
+
+static int remove_file(const char *path, struct error *err)
+{
+	if (!unlink(path) || errno == ENOENT)
+		return 0;
+	return error_set(err, -errno, "%.180s: %s", path, strerror(errno));
+}
+
+/* The loop devices first: what is in use stays as it is. */
+static int file_destroy(const struct made *m, struct error *err)
+{
+	return release(m->base, err) ?: release(m->metadata, err) ?:
+	       remove_file(m->base, err) ?: remove_file(m->metadata, err) ?:
+	       sync_place(m, err);
+}
+
+const struct driver driver_file = {
+	.name = "file",
+	.plan = file_plan,
+	.check = file_check,
+	.create = file_create,
+	.destroy = file_destroy,
+};

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What makes the base of a volume, and the metadata beside it: a driver for
+ * each word of a backend's driver=. made.h has the record by which it is told
+ * what to make, and the rules.
+ *
+ * All but plan() block, on any thread; one call at a time for a volume. They
+ * return 0 or -errno with a sentence in @err.
+ */
+#ifndef REPLICAD_DRIVER_H
+#define REPLICAD_DRIVER_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "error.h"
+#include "made.h"
+
+struct driver {
+	const char *name;
+	/*
+	 * Where the two are to be: fills in place, pool, base and metadata, of
+	 * a record that has the rest. Looks at nothing but the backend.
+	 */
+	int (*plan)(struct made *m, const struct section *backend,
+		    struct error *err);
+	/* Could they be made there? Nothing is, and no record is needed. */
+	int (*check)(const struct made *m, struct error *err);
+	/* Makes both, durably; the base may become larger than asked for, and
+	 * m->bytes tells. After a failure destroy() undoes it. */
+	int (*create)(struct made *m, struct error *err);
+	/*
+	 * Removes what there is of the two, durably. -EBUSY: somebody has one
+	 * of them open, and nothing was removed.
+	 */
+	int (*destroy)(const struct made *m, struct error *err);
+};
+
+/* The driver of a backend, or of a record; NULL: it has none that makes. */
+const struct driver *driver_of(const struct section *backend);
+const struct driver *driver_find(const char *name);
+
+/* How large the metadata of a volume must be; 0: no volume is so large. */
+uint64_t driver_metadata_bytes(uint64_t bytes);
+
+extern const struct driver driver_file, driver_lvm;
+
+#endif

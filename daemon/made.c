@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "made.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "state-file.h"
+
+static const char *const step_names[] = {
+	[MADE_MAKING] = "making",
+	[MADE_READY] = "ready",
+	[MADE_DELETING] = "deleting",
+};
+
+const char *made_step_name(enum made_step step)
+{
+	return step_names[step];
+}
+
+static int path_of(char path[PATH_MAX], const char *state_dir,
+		   const char *volume)
+{
+	return snprintf(path, PATH_MAX, "%s/made%s%s%s", state_dir,
+			*volume ? "/" : "", volume, *volume ? ".json" : "") >=
+	       PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+static int refuse(struct error *err, int code, const char *volume)
+{
+	return error_set(err, code, "the record of %s: %s", volume,
+			 code == -EBADMSG ? "it is damaged" :
+			 strerror(-code));
+}
+
+static char *encode(const struct made *m)
+{
+	json_t *root = json_pack("{si ss ss ss ss ss ss ss ss sI ss so}",
+		"schema_version", 1, "volume", m->volume, "backend", m->backend,
+		"type", m->type, "driver", m->driver, "place", m->place, "pool",
+		m->pool, "base", m->base, "metadata", m->metadata, "bytes",
+		(json_int_t)m->bytes, "step", step_names[m->step], "id",
+		json_sprintf("%016" PRIx64, m->id));
+	char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+
+	json_decref(root);
+	return text;
+}
+
+int made_save(const char *state_dir, const struct made *m, struct error *err)
+{
+	char *text = encode(m);
+	char path[PATH_MAX];
+	int ret = text ? path_of(path, state_dir, "") : -ENOMEM;
+
+	if (!ret)
+		ret = state_folder_make(path);
+	if (!ret)
+		ret = path_of(path, state_dir, m->volume);
+	if (!ret)
+		ret = state_file_write(path, text, strlen(text));
+	free(text);
+	return ret ? refuse(err, ret, m->volume) : 0;
+}
+
+static bool copy(char *to, size_t size, const char *from)
+{
+	return snprintf(to, size, "%s", from) < (int)size;
+}
+
+static bool find_step(const char *name, enum made_step *step)
+{
+	for (int i = 0; i <= MADE_DELETING; i++) {
+		*step = i;
+		if (!strcmp(name, step_names[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool decode(json_t *root, struct made *m)
+{
+	const char *volume, *backend, *type, *driver, *place, *pool, *base;
+	const char *metadata, *step, *id;
+	json_int_t bytes;
+	int end = 0;
+
+	if (json_unpack(root, "{ss ss ss ss ss ss ss ss sI ss ss}", "volume",
+			&volume, "backend", &backend, "type", &type, "driver",
+			&driver, "place", &place, "pool", &pool, "base", &base,
+			"metadata", &metadata, "bytes", &bytes, "step", &step,
+			"id", &id))
+		return false;
+	m->bytes = bytes;
+	return copy(m->volume, sizeof(m->volume), volume) &&
+	       copy(m->backend, sizeof(m->backend), backend) &&
+	       copy(m->type, sizeof(m->type), type) &&
+	       copy(m->driver, sizeof(m->driver), driver) &&
+	       copy(m->place, sizeof(m->place), place) &&
+	       copy(m->pool, sizeof(m->pool), pool) &&
+	       copy(m->base, sizeof(m->base), base) &&
+	       copy(m->metadata, sizeof(m->metadata), metadata) &&
+	       find_step(step, &m->step) && bytes > 0 &&
+	       sscanf(id, "%16" SCNx64 "%n", &m->id, &end) == 1 && end == 16;
+}
+
+int made_load(const char *state_dir, const char *volume, struct made *m,
+	      struct error *err)
+{
+	char path[PATH_MAX], *text;
+	json_t *root;
+	size_t len;
+	int ret = path_of(path, state_dir, volume);
+
+	memset(m, 0, sizeof(*m));
+	if (!ret)
+		ret = state_file_read(path, &text, &len);
+	if (ret)
+		return refuse(err, ret, volume);
+	root = json_loadb(text, len, 0, NULL);
+	free(text);
+	ret = root && decode(root, m) && !strcmp(m->volume, volume) ?
+	      0 : -EBADMSG;
+	json_decref(root);
+	return ret ? refuse(err, ret, volume) : 0;
+}
+
+int made_remove(const char *state_dir, const char *volume, struct error *err)
+{
+	char path[PATH_MAX];
+	int fd, ret = path_of(path, state_dir, volume);
+
+	if (!ret && unlink(path))
+		ret = -errno;
+	if (ret == -ENOENT)
+		return 0;
+	if (!ret)
+		ret = path_of(path, state_dir, "");
+	fd = ret ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!ret && (fd < 0 || fsync(fd)))
+		ret = -errno;
+	if (fd >= 0)
+		close(fd);
+	return ret ? refuse(err, ret, volume) : 0;
+}
+
+void made_each(const char *state_dir,
+	       void (*each)(void *arg, const char *volume), void *arg)
+{
+	char path[PATH_MAX];
+
+	if (!path_of(path, state_dir, ""))
+		state_folder_each(path, each, arg);
+}
+
+int made_fill(const struct made *m, struct volume_config *config)
+{
+	char error[CONFIG_ERROR_SIZE];
+	const struct {
+		const char *key, *value;
+	} keys[] = {
+		{ "origin", m->base }, { "metadata", m->metadata },
+		{ "backend", m->backend }, { "type", m->type },
+	};
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (*keys[i].value &&
+		    !volume_config_is_own(config, keys[i].key))
+			ret = volume_config_set(config, keys[i].key,
+						keys[i].value, error);
+	return ret;
+}

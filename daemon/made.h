@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The record of a volume that was made here, by a driver:
+ * STATE_DIR/made/VOLUME.json. It stays as long as there is anything of the
+ * volume.
+ *
+ * V1 A record is durable before anything that it names is made, and goes when
+ *    all of that is gone: nothing is left over that no record names.
+ * V2 What is not MADE_READY was not answered: at the next start it is as if it
+ *    had not been asked for, unless the volume is replicated; that is the last
+ *    step of its making.
+ * V3 What is MADE_DELETING goes, whatever happens meanwhile.
+ * V4 Its id is in the names, or the tags, of what a driver makes: what has it
+ *    not is somebody else's, and is left alone.
+ */
+#ifndef REPLICAD_MADE_H
+#define REPLICAD_MADE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "error.h"
+
+#define MADE_NAME_LEN	64
+
+enum made_step { MADE_MAKING, MADE_READY, MADE_DELETING };
+
+struct made {
+	char volume[MADE_NAME_LEN];
+	char backend[MADE_NAME_LEN];
+	char type[MADE_NAME_LEN];	/* "" = none */
+	char driver[8];
+	char place[PATH_MAX];		/* the folder, or the volume group */
+	char pool[MADE_NAME_LEN];	/* thin; "" = none */
+	char base[PATH_MAX];
+	char metadata[PATH_MAX];
+	uint64_t bytes;			/* of the base */
+	uint64_t id;			/* V4 */
+	enum made_step step;
+};
+
+const char *made_step_name(enum made_step step);
+
+/* Durable when it returns 0. -errno with a sentence. */
+int made_save(const char *state_dir, const struct made *m, struct error *err);
+/* -ENOENT: there is none; -EBADMSG: it is damaged. */
+int made_load(const char *state_dir, const char *volume, struct made *m,
+	      struct error *err);
+/* It is gone, durably, when this returns 0; also if there is none. */
+int made_remove(const char *state_dir, const char *volume, struct error *err);
+/* Calls @each for the name of each that there is. */
+void made_each(const char *state_dir,
+	       void (*each)(void *arg, const char *volume), void *arg);
+
+/*
+ * What the volume has of it, unless it says so itself: base, metadata, backend,
+ * type. 0 or -errno.
+ */
+int made_fill(const struct made *m, struct volume_config *config);
+
+#endif

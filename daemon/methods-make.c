@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The methods create and delete, of volumes that drivers make, and made, which
+ * lists them.
+ *
+ *	create:	op_make ─> answer; or op_enable ─> op_make_settle ─>
+ *		answer; where that fails ─> op_unmake ─> refusal
+ *	delete:	op_disable if it is said ─> op_unmake ─> answer
+ *
+ * C1 All that can be known is looked at before anything is made: the backend,
+ *    the type, the target.
+ * C2 What is to be replicated is so when the answer comes, or it is not there.
+ */
+#include "methods.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config-match.h"
+#include "control.h"
+#include "daemon.h"
+#include "driver.h"
+#include "identity.h"
+#include "made.h"
+#include "ops.h"
+
+#define SIZE_STEP	4096	/* of a volume: nothing smaller is tracked */
+
+struct making {
+	struct request *request;
+	struct made made;
+	struct volume_config *config;	/* NULL: it is not to be replicated */
+	json_t *result;
+	int exit_status;		/* of the refusal, when it is unmade */
+	char error[CONFIG_ERROR_SIZE];
+};
+
+static const char *text_of(const struct request *request, const char *key)
+{
+	return json_string_value(json_object_get(request->params, key));
+}
+
+static bool is_set(const struct request *request, const char *key)
+{
+	return json_is_true(json_object_get(request->params, key));
+}
+
+static struct making *making_create(struct request *request)
+{
+	struct making *x = calloc(1, sizeof(*x));
+
+	if (!x) {
+		request_refuse(request, 1, "no memory");
+		return NULL;
+	}
+	x->request = request;
+	request->daemon->nr_methods++;
+	return x;
+}
+
+/* The request is answered. */
+static void making_end(struct making *x, struct daemon *daemon)
+{
+	volume_config_destroy(x->config);
+	json_decref(x->result);
+	free(x);
+	daemon->nr_methods--;
+	daemon_wrap_up(daemon);
+}
+
+static void refuse(struct making *x, int exit_status, const char *text)
+{
+	struct daemon *daemon = x->request->daemon;
+
+	request_refuse(x->request, exit_status, "%s", text);
+	making_end(x, daemon);
+}
+
+static void answer(struct making *x)
+{
+	struct daemon *daemon = x->request->daemon;
+
+	json_object_set_new(x->result, "schema_version", json_integer(1));
+	request_answer(x->request, json_incref(x->result));
+	making_end(x, daemon);
+}
+
+/* The op has ended well, or its refusal was told. */
+static bool take(struct making *x, struct op *op)
+{
+	bool is_well = !op->err;
+
+	if (is_well && op->result)
+		json_object_update(x->result, op->result);
+	else if (!is_well)
+		refuse(x, method_exit_status(op->err), op->error[0] ?
+		       op->error : strerror(-op->err));
+	op_free(op);
+	return is_well;
+}
+
+static void check_op(struct making *x, const struct op *op)
+{
+	if (!op)
+		refuse(x, 1, "no memory");
+}
+
+/* --- create --------------------------------------------------------------- */
+
+static void on_settled(struct op *op)
+{
+	struct making *x = op->arg;
+
+	if (take(x, op))
+		answer(x);
+}
+
+/* What could not be undone is in the log, and in the list. */
+static void on_undone(struct op *op)
+{
+	struct making *x = op->arg;
+
+	op_free(op);
+	refuse(x, x->exit_status, x->error);
+}
+
+static void on_enabled(struct op *op)
+{
+	struct making *x = op->arg;
+	struct daemon *daemon = op->daemon;
+
+	if (!op->err) {
+		take(x, op);
+		check_op(x, op_make_settle(daemon, x->made.volume, on_settled,
+					   x));
+		return;
+	}
+	x->exit_status = method_exit_status(op->err);
+	snprintf(x->error, sizeof(x->error), "%s", op->error[0] ? op->error :
+		 strerror(-op->err));
+	op_free(op);
+	check_op(x, op_unmake(daemon, x->made.volume, on_undone, x));
+}
+
+static void on_made(struct op *op)
+{
+	struct making *x = op->arg;
+	struct daemon *daemon = op->daemon;
+	struct volume_config *config = x->config;
+
+	if (!take(x, op))
+		return;
+	json_object_set_new(x->result, "replicated", json_boolean(config));
+	x->config = NULL;
+	if (config)
+		check_op(x, op_enable(daemon, config, on_enabled, x));
+	else
+		answer(x);
+}
+
+/* The one that is named, and fits. */
+static const struct section *check_backend(const struct config *config,
+					   const char *name,
+					   const struct section *type,
+					   char error[CONFIG_ERROR_SIZE])
+{
+	const struct section *s = config_section(config, SECTION_BACKEND, name);
+	char near[80], why[MATCH_WHY];
+
+	if (!s)
+		snprintf(error, CONFIG_ERROR_SIZE, "there is no [backend %.60s]"
+			 "%s", name, config_nearest(config, SECTION_BACKEND,
+						    name, near));
+	else if (!driver_of(s))
+		snprintf(error, CONFIG_ERROR_SIZE, "[backend %s] has driver=%s,"
+			 " which makes no volumes: want lvm or file", s->name,
+			 section_driver(s));
+	else if (type && !match_type(config, type, s, why))
+		snprintf(error, CONFIG_ERROR_SIZE, "%.*s", MATCH_WHY, why);
+	else
+		return s;
+	return NULL;
+}
+
+/* The first that makes volumes, and fits. */
+static const struct section *choose_backend(const struct config *config,
+					    const struct section *type,
+					    char error[CONFIG_ERROR_SIZE])
+{
+	char why[MATCH_WHY] = "there is no [backend] with driver=lvm or file";
+
+	for (const struct section *s = config->sections; s; s = s->next)
+		if (s->kind == SECTION_BACKEND && driver_of(s) &&
+		    (!type || match_type(config, type, s, why)))
+			return s;
+	snprintf(error, CONFIG_ERROR_SIZE, "no backend is one for it: %.*s",
+		 MATCH_WHY, why);
+	return NULL;
+}
+
+static int set_keys(struct making *x, char error[CONFIG_ERROR_SIZE])
+{
+	static const char *const keys[] = { "type", "target" };
+	json_t *value;
+	const char *key;
+	int err = 0;
+
+	for (int i = 0; !err && i < 2; i++)
+		if (text_of(x->request, keys[i]))
+			err = volume_config_set(x->config, keys[i],
+						text_of(x->request, keys[i]),
+						error);
+	json_object_foreach(json_object_get(x->request->params, "options"), key,
+			    value)
+		if (!err)
+			err = volume_config_set(x->config, key,
+						json_string_value(value) ?: "",
+						error);
+	return err;
+}
+
+static int plan(struct making *x, const struct section *backend,
+		char error[CONFIG_ERROR_SIZE])
+{
+	struct made *m = &x->made;
+	struct error err = { 0 };
+	int ret;
+
+	snprintf(m->volume, sizeof(m->volume), "%s", x->config->name);
+	snprintf(m->backend, sizeof(m->backend), "%s", backend->name);
+	snprintf(m->driver, sizeof(m->driver), "%s", section_driver(backend));
+	if (volume_config_is_own(x->config, "type"))
+		snprintf(m->type, sizeof(m->type), "%s", x->config->type);
+	identity_random(&m->id, sizeof(m->id));
+	ret = driver_of(backend)->plan(m, backend, &err);
+	if (!ret)
+		ret = made_fill(m, x->config);
+	if (ret)
+		snprintf(error, CONFIG_ERROR_SIZE, "%s", err.text[0] ?
+			 err.text : strerror(-ret));
+	return ret;
+}
+
+/* By its type, by a pool that is replicated whole, or as a target is named. */
+static bool wants_replication(const struct config *config,
+			      const struct volume_config *v)
+{
+	const struct section *type = !v->type ? NULL :
+		config_section(config, SECTION_TYPE, v->type);
+
+	return volume_config_is_own(v, "target") || v->group ||
+	       match_wants_replication(type);
+}
+
+/* C1. 0, or -errno with a sentence. */
+static int fill(struct making *x, char error[CONFIG_ERROR_SIZE])
+{
+	const struct config *config = &x->request->daemon->config;
+	const char *name = text_of(x->request, "backend");
+	const struct section *backend = NULL, *type;
+	int err = set_keys(x, error);
+
+	if (!err)
+		err = config_resolve(config, x->config, error);
+	if (err)
+		return err;
+	type = !x->config->type ? NULL :
+	       config_section(config, SECTION_TYPE, x->config->type);
+	backend = name ? check_backend(config, name, type, error) :
+			 choose_backend(config, type, error);
+	if (!backend)
+		return -EINVAL;
+	err = plan(x, backend, error);
+	if (!err)
+		err = config_resolve(config, x->config, error);
+	if (err)
+		return err;
+	if (wants_replication(config, x->config)) {
+		x->config->is_runtime = true;
+		return config_settle(config, x->config, error) ?:
+		       volume_config_check_clear(x->config, error);
+	}
+	volume_config_destroy(x->config);
+	x->config = NULL;
+	return 0;
+}
+
+/* 0, or -errno with a sentence: a file has it, or the size is none. */
+static int check(struct making *x, const char *name,
+		 char error[CONFIG_ERROR_SIZE])
+{
+	json_int_t bytes = json_integer_value(json_object_get(
+					x->request->params, "size_bytes"));
+	int err = enable_of_file(x->request, name, &x->config, error);
+
+	if (x->config || err == -EEXIST) {
+		snprintf(error, CONFIG_ERROR_SIZE, "volume %.60s is of the "
+			 "files already", name);
+		return -EEXIST;
+	}
+	if (err)
+		return err;
+	x->made.bytes = bytes <= 0 ? 0 : (bytes + SIZE_STEP - 1ULL) /
+					 SIZE_STEP * SIZE_STEP;
+	if (driver_metadata_bytes(x->made.bytes ?: UINT64_MAX))
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "want size_bytes, of a volume that "
+		 "there can be");
+	return -EDESTADDRREQ;
+}
+
+void do_create(struct request *request)
+{
+	const char *name = text_of(request, "volume");
+	char error[CONFIG_ERROR_SIZE] = "no memory";
+	struct making *x;
+	int err;
+
+	if (!name) {
+		request_refuse(request, 2, "the volume is missing");
+		return;
+	}
+	x = making_create(request);
+	if (!x)
+		return;
+	x->result = json_object();
+	err = check(x, name, error);
+	if (!err)
+		x->config = volume_config_create(name);
+	if (!err && !x->config) {
+		snprintf(error, sizeof(error), "\"%.60s\" is not a name for a "
+			 "volume: use letters, digits and . _ -", name);
+		err = -EDESTADDRREQ;
+	}
+	if (!err)
+		err = fill(x, error);
+	if (err)
+		refuse(x, method_exit_status(err), error);
+	else
+		check_op(x, op_make(request->daemon, &x->made, x->config,
+				    on_made, x));
+}
+
+/* --- delete --------------------------------------------------------------- */
+
+static void on_unmade(struct op *op)
+{
+	struct making *x = op->arg;
+
+	if (take(x, op))
+		answer(x);
+}
+
+static void unmake(struct making *x)
+{
+	check_op(x, op_unmake(x->request->daemon, x->made.volume, on_unmade,
+			      x));
+}
+
+static void on_disabled(struct op *op)
+{
+	struct making *x = op->arg;
+
+	if (take(x, op))
+		unmake(x);
+}
+
+static json_t *describe(const struct made *m)
+{
+	return json_pack("{ss ss ss ss ss ss sI ss}", "volume", m->volume,
+			 "backend", m->backend, "type", m->type, "driver",
+			 m->driver, "base", m->base, "metadata", m->metadata,
+			 "size_bytes", (json_int_t)m->bytes, "step",
+			 made_step_name(m->step));
+}
+
+/* 0, or -errno with a sentence. */
+static int find(struct making *x, const char *name,
+		char error[CONFIG_ERROR_SIZE])
+{
+	struct volume_config *file = NULL;
+	struct error err = { 0 };
+	int ret = made_load(x->request->daemon->config.state_dir, name,
+			    &x->made, &err);
+
+	if (ret) {
+		snprintf(error, CONFIG_ERROR_SIZE, ret == -ENOENT ? "volume "
+			 "%.60s was not made here: disable it, and remove its "
+			 "device by what made that" : "%.250s",
+			 ret == -ENOENT ? name : err.text);
+		return ret;
+	}
+	ret = enable_of_file(x->request, name, &file, error);
+	if (file)
+		snprintf(error, CONFIG_ERROR_SIZE, "volume %.60s is of %.200s:"
+			 "%d: remove it there first", name, file->file,
+			 file->line);
+	ret = file ? -EBUSY : ret;
+	volume_config_destroy(file);
+	return ret;
+}
+
+static void begin_delete(struct making *x)
+{
+	struct daemon *daemon = x->request->daemon;
+	const struct entry *entry = daemon_find(daemon, x->made.volume);
+
+	json_object_set_new(x->result, "dry_run",
+			    json_boolean(is_set(x->request, "dry_run")));
+	if (entry && !is_set(x->request, "disable"))
+		refuse(x, method_exit_status(-EBUSY), "it is replicated: "
+		       "disable it first, or say --disable");
+	else if (is_set(x->request, "dry_run"))
+		answer(x);
+	else if (entry)
+		check_op(x, op_disable(daemon, x->made.volume, on_disabled,
+				       x));
+	else
+		unmake(x);
+}
+
+void do_delete(struct request *request)
+{
+	const char *name = text_of(request, "volume");
+	char error[CONFIG_ERROR_SIZE] = "no memory";
+	struct making *x;
+	int err;
+
+	if (!name || !volume_name_is_valid(name)) {
+		request_refuse(request, 2, "want the name of a volume");
+		return;
+	}
+	x = making_create(request);
+	if (!x)
+		return;
+	err = find(x, name, error);
+	if (err) {
+		refuse(x, method_exit_status(err), error);
+		return;
+	}
+	x->result = describe(&x->made);
+	begin_delete(x);
+}
+
+/* --- made ----------------------------------------------------------------- */
+
+struct listing {
+	const struct daemon *daemon;
+	json_t *volumes;
+};
+
+static void list_one(void *arg, const char *name)
+{
+	const struct listing *l = arg;
+	struct made *m = malloc(sizeof(*m));
+	struct error err = { 0 };
+	json_t *one = NULL;
+
+	if (m && !made_load(l->daemon->config.state_dir, name, m, &err))
+		one = describe(m);
+	else if (m && err.code != -ENOENT)
+		one = json_pack("{ss ss}", "volume", name, "error", err.text);
+	if (one)
+		json_object_set_new(one, "replicated", json_boolean(
+				    daemon_find(l->daemon, name)));
+	json_array_append_new(l->volumes, one);
+	free(m);
+}
+
+void do_made(struct request *request)
+{
+	struct listing l = { request->daemon, json_array() };
+
+	made_each(request->daemon->config.state_dir, list_one, &l);
+	request_answer(request, json_pack("{si so}", "schema_version", 1,
+					  "volumes", l.volumes));
+}

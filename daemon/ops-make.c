@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Volumes that are made here, and go again (the rules are in made.h):
+ *
+ *	make:	none ─> job: check ─> record "making" ─> driver ─> record "ready", or,
+ *		if it is to be replicated, left at "making" until it is
+ *	unmake:	job: device out ─> record "deleting" ─> driver ─> no record
+ *
+ * Where a make fails, it is unmade at once; where that fails too, its record
+ * stays, and the next start goes on.
+ */
+#include "ops-impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver.h"
+#include "identity.h"
+#include "log.h"
+#include "made.h"
+#include "promotion.h"
+
+static void note_step(const struct op *op, const char *step)
+{
+	if (op->daemon->kernel_ops->note_step)
+		op->daemon->kernel_ops->note_step(step);
+}
+
+static void take_error(struct op *op, const struct error *err)
+{
+	op->err = err->code;
+	snprintf(op->error, sizeof(op->error), "%s", err->text);
+}
+
+static int save(const struct op *op, enum made_step step, struct error *err)
+{
+	op->made->step = step;
+	return made_save(op->daemon->config.state_dir, op->made, err);
+}
+
+/* --- on a thread ---------------------------------------------------------- */
+
+/* replicad may have died above it. -EBUSY: its device is in use. */
+static int take_device_out(struct op *op, struct error *err)
+{
+	const struct kernel_form form = {
+		.device = op->made->volume,
+		.origin = op->made->base,
+		.metadata = op->made->metadata,
+	};
+	char text[KERNEL_ERROR_SIZE] = "";
+	int ret = op->daemon->kernel_ops->take_out(&form, text);
+
+	return !ret || ret == -ENXIO ? 0 : error_set(err, ret, "%.200s", text);
+}
+
+/* V1, V3. Where nothing has gone yet, it is as it was. */
+static int unmake(struct op *op, struct error *err)
+{
+	const char *state_dir = op->daemon->config.state_dir;
+	const struct driver *driver = driver_find(op->made->driver);
+	enum made_step before = op->made->step;
+	struct error ignored = { 0 };
+	int ret;
+
+	if (!driver)
+		return error_set(err, -EINVAL, "there is no driver %s",
+				 op->made->driver);
+	ret = take_device_out(op, err);
+	if (!ret)
+		ret = save(op, MADE_DELETING, err);
+	note_step(op, "deleting");
+	if (!ret)
+		ret = driver->destroy(op->made, err);
+	if (ret == -EBUSY)
+		save(op, before, &ignored);
+	note_step(op, "destroyed");
+	if (!ret)
+		ret = identity_forget(state_dir, op->made->volume);
+	if (ret)
+		return error_set(err, ret, "%s", strerror(-ret));
+	return made_remove(state_dir, op->made->volume, err);
+}
+
+/* V1, V2 */
+static int make(struct op *op, struct error *err)
+{
+	const struct driver *driver = driver_find(op->made->driver);
+	int ret = save(op, MADE_MAKING, err);
+
+	note_step(op, "making");
+	if (!ret)
+		ret = driver->create(op->made, err);
+	note_step(op, "created");
+	return ret ? ret : save(op, op->is_left_open ? MADE_MAKING : MADE_READY,
+				err);
+}
+
+static void make_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+	struct error err = { 0 }, left = { 0 };
+
+	if (!driver_find(op->made->driver)->check(op->made, &err) &&
+	    make(op, &err) && unmake(op, &left))
+		log_err(op->made->volume, "it is not made, and what there is "
+			"of it is left until the next start: %s", left.text);
+	take_error(op, &err);
+}
+
+static void unmake_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+	struct error err = { 0 };
+
+	unmake(op, &err);
+	take_error(op, &err);
+}
+
+static void settle_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+	struct error err = { 0 };
+
+	note_step(op, "settling");
+	save(op, MADE_READY, &err);
+	take_error(op, &err);
+}
+
+/* --- on the main thread --------------------------------------------------- */
+
+static void refuse(struct op *op, int err, const char *what)
+{
+	op->err = err;
+	snprintf(op->error, sizeof(op->error), "volume %s %s", op->name, what);
+	op_finish(op);
+}
+
+/* false: there is none, or none that can be read, and the op has ended. */
+static bool load(struct op *op)
+{
+	struct error err = { 0 };
+
+	if (!made_load(op->daemon->config.state_dir, op->name, op->made, &err))
+		return true;
+	take_error(op, &err);
+	if (op->err == -ENOENT)
+		refuse(op, -ENOENT, "was not made here");
+	else
+		op_finish(op);
+	return false;
+}
+
+static void made(struct op *op)
+{
+	op->result = json_pack("{ss sI ss ss ss ss}", "volume",
+			       op->made->volume, "size_bytes",
+			       (json_int_t)op->made->bytes, "backend",
+			       op->made->backend, "driver", op->made->driver,
+			       "base", op->made->base, "metadata",
+			       op->made->metadata);
+	op_finish(op);
+}
+
+/* What came while it was in the line counts, too. */
+static void start_make(struct op *op)
+{
+	struct error err = { 0 };
+	struct made *there = malloc(sizeof(*there));
+	int ret = !there ? -ENOMEM :
+		  made_load(op->daemon->config.state_dir, op->name, there,
+			    &err);
+
+	free(there);
+	if (ret == -ENOMEM)
+		refuse(op, ret, "cannot be made: no memory");
+	else if (ret != -ENOENT)
+		refuse(op, -EEXIST, "is there already, or what is left of one "
+		       "(replicactl create lists them)");
+	else if (daemon_find(op->daemon, op->name) ||
+		 promotion_find(op->daemon, op->name))
+		refuse(op, -EEXIST, "is there already (replicactl status)");
+	else
+		op_run_job(op, make_blocking, made);
+}
+
+static void start_unmake(struct op *op)
+{
+	if (daemon_find(op->daemon, op->name))
+		refuse(op, -EBUSY, "is replicated: disable it first, or say "
+		       "--disable");
+	else if (promotion_find(op->daemon, op->name))
+		refuse(op, -EBUSY, "was promoted here");
+	else if (load(op))
+		op_run_job(op, unmake_blocking, op_finish);
+}
+
+static void start_settle(struct op *op)
+{
+	if (load(op))
+		op_run_job(op, settle_blocking, op_finish);
+}
+
+/* V2, V3 */
+static void start_recover(struct op *op)
+{
+	bool is_there = daemon_find(op->daemon, op->name);
+
+	if (!load(op))
+		return;
+	if (op->made->step == MADE_MAKING && is_there)
+		op_run_job(op, settle_blocking, op_finish);
+	else if (op->made->step == MADE_READY)
+		op_finish(op);
+	else if (is_there)
+		refuse(op, -EBUSY, "is to be deleted, but replicated");
+	else
+		op_run_job(op, unmake_blocking, op_finish);
+}
+
+static struct op *create(struct daemon *daemon, const char *name,
+			 void (*start)(struct op *op), op_done_fn *done,
+			 void *arg)
+{
+	struct op *op = op_create(daemon, name, start, done, arg);
+
+	if (op)
+		op->made = calloc(1, sizeof(*op->made));
+	if (op && !op->made) {
+		op_free(op);
+		return NULL;
+	}
+	return op;
+}
+
+struct op *op_make(struct daemon *daemon, const struct made *m,
+		   bool is_left_open, op_done_fn *done, void *arg)
+{
+	struct op *op = create(daemon, m->volume, start_make, done, arg);
+
+	if (!op)
+		return NULL;
+	*op->made = *m;
+	op->is_left_open = is_left_open;
+	return op_put_in_line(op);
+}
+
+struct op *op_make_settle(struct daemon *daemon, const char *name,
+			  op_done_fn *done, void *arg)
+{
+	struct op *op = create(daemon, name, start_settle, done, arg);
+
+	return op ? op_put_in_line(op) : NULL;
+}
+
+struct op *op_unmake(struct daemon *daemon, const char *name, op_done_fn *done,
+		     void *arg)
+{
+	struct op *op = create(daemon, name, start_unmake, done, arg);
+
+	return op ? op_put_in_line(op) : NULL;
+}
+
+static void on_recovered(struct op *op)
+{
+	if (op->err)
+		log_err(op->name, "what is left of its making or deleting is "
+			"still there: %s", op->error);
+	op_free(op);
+}
+
+static void recover(void *arg, const char *name)
+{
+	struct op *op = create(arg, name, start_recover, on_recovered, NULL);
+
+	if (op)
+		op_put_in_line(op);
+}
+
+void ops_recover_made(struct daemon *daemon)
+{
+	made_each(daemon->config.state_dir, recover, daemon);
+}

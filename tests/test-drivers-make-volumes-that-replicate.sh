@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# lab: timeout=500
+# What would be wrong if this failed: volumes that replicactl create makes, of
+# logical volumes, thin ones, or files, would not replicate, or leave devices
+# behind when they are deleted.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-lvm.sh"
+requires_cmd lvcreate lvs mkfs.ext4 losetup rpc-call jq replicad replicactl
+load_module
+export REPLICA_SOCKET=$scratch_dir/control
+modprobe -q loop
+modprobe -q dm-thin-pool
+
+udevadm settle --timeout=120	# what others have left
+make_null pv 256
+lv pvcreate /dev/pv || bail "pvcreate: $(cat "$scratch_dir/said")"
+lv vgcreate -s 1m dmrpg /dev/pv || bail "vgcreate: $(cat "$scratch_dir/said")"
+cleanup_fn vgchange -an dmrpg
+has_thin=
+! lv lvcreate -y --type thin-pool -L 64m -n pool dmrpg >/dev/null || has_thin=1
+[ -n "$has_thin" ] || note "no thin volumes here: $(tail -n 2 "$scratch_dir/said")"
+mkdir "$scratch_dir/volumes"
+cat >"$scratch_dir/conf" <<END
+[backend lv]
+driver=lvm
+volume_group=dmrpg
+[backend thin]
+driver=lvm
+volume_group=dmrpg
+thin_pool=pool
+[backend file]
+driver=file
+folder=$scratch_dir/volumes
+END
+replicad --config "$scratch_dir/conf" --state-dir "$scratch_dir/state" \
+	2>"$scratch_dir/log" &
+daemon=$!
+cleanup_fn kill $daemon
+wait_until 30 rpc-call status || bail "no replicad"
+
+settled() {
+	[ "$(rpc-call get "$1" state)" = replicating ] &&
+		[ "$(rpc-call get "$1" dirty_bytes)" = 0 ] &&
+		[ "$(rpc-call get "$1" epoch)" = 0 ]
+}
+same() {
+	cmp -n $((32 << 20)) "/dev/mapper/$1" "$scratch_dir/$1.target"
+}
+loops() {
+	losetup -l -n -O BACK-FILE | grep -c "^$scratch_dir/volumes"
+}
+our_lvs() {
+	lvs --noheadings -o lv_name dmrpg | grep -c dmr-
+}
+
+# lives BACKEND FORM: a volume of its name is made, used, and deleted
+lives() {
+	local v=v-$1
+	truncate -s 33M "$scratch_dir/$v.target"
+	check "$1: a volume is made and replicated" replicactl create $v \
+		--size 32MiB --backend "$1" --target "local:$scratch_dir/$v.target"
+	check "  it is there" test -b "/dev/mapper/$v"
+	is "  its form" "$(rpc-call get $v form)" "$2"
+	check "  a filesystem on it" mkfs.ext4 -q "/dev/mapper/$v"
+	check "  mounted" mount "/dev/mapper/$v" /mnt
+	check "  a file" dd if=/dev/urandom of=/mnt/file bs=64k count=20 \
+		conv=fsync status=none
+	refuses "  in use: it is not deleted" "in use" replicactl delete $v \
+		--disable --yes
+	umount /mnt
+	check "  it is replicated" wait_until 100 settled $v
+	is "  its dirty state is kept" "$(rpc-call get $v persistence)" durable
+	check "  the replica is the volume" same $v
+	check "  it is disabled" replicactl disable $v
+	check "  and enabled by its name: all of it is known" replicactl enable \
+		$v --target "local:$scratch_dir/$v.target"
+	check "  it is replicated" wait_until 100 settled $v
+	check "  the replica is the volume still" same $v
+	check "  it is deleted" replicactl delete $v --disable --yes
+	check "  with its device" test ! -e "/dev/mapper/$v"
+}
+lives lv private
+is "no logical volume of it is left" "$(our_lvs)" 0
+if [ -n "$has_thin" ]; then
+	lives thin private
+	is "no thin one of it is left" "$(our_lvs)" 0
+fi
+lives file own
+is "no loop device of it is left" "$(loops)" 0
+is "nor a file" "$(find "$scratch_dir/volumes" -type f | wc -l)" 0
+
+check "one that is not replicated" replicactl create plain --size 8MiB \
+	--backend lv
+mkfs.ext4 -q /dev/dmrpg/plain-dmr-origin || bail "mkfs"
+mount /dev/dmrpg/plain-dmr-origin /mnt || bail "mount"
+refuses "  in use: it is not deleted" "in use" replicactl delete plain --yes
+umount /mnt
+check "  then it is" replicactl delete plain --yes
+is "  it is gone" "$(our_lvs)" 0
+kill $daemon
+wait $daemon
+is "replicad ends well" $? 0
+note "$(tail -n 6 "$scratch_dir/log")"
+check_dmesg
+finish

@@ -1,0 +1,100 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# lab: timeout=300
+# What would be wrong if this failed: who dies while a volume is made would leave
+# files that nobody knows of; or while it is deleted, half a volume.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-native.sh"
+requires_cmd replicactl jq
+
+folder=$scratch_dir/volumes
+mkdir "$folder"
+begin_config
+cat >>"$scratch_dir/conf" <<END
+[backend east]
+driver=file
+folder=$folder
+END
+start_target v
+create() {
+	replicactl create v --size 8MiB "$@"
+}
+delete() {
+	replicactl delete v --yes "$@"
+}
+step() {
+	replicactl create --json | jq -r '[.volumes[] | .step] | join(" ")'
+}
+files() {
+	find "$folder" -type f | wc -l
+}
+# dies_at STEP COMMAND...: replicad, in the middle of it; a new one comes
+dies_at() {
+	SIM_DIE_AT=$1 start_daemon
+	"${@:2}" >/dev/null 2>&1
+	wait $daemon_pid
+	is "dies at \"$1\"" $? 137
+	left="$(files) $(jq -r .step "$state_dir/made/v.json" 2>/dev/null)"
+	start_daemon
+}
+settled_to() {
+	wait_until 20 eval "[ \"\$(step) \$(files)\" = \"$1\" ]"
+}
+
+# --- making ---------------------------------------------------------------------
+for i in making created; do
+	dies_at $i create
+	is "  the record is there" "${left#* }" making
+	check "  the next one undoes it" settled_to " 0"
+	stop_daemon
+	dies_at $i create --target "$(uri_of v)"
+	check "  also where it was to be replicated" settled_to " 0"
+	check "  it is not" eval '! rpc-call get v state'
+	stop_daemon
+done
+is "  there were files then" "${left%% *}" 2
+dies_at settling create --target "$(uri_of v)"
+is "  it was replicated already" "$left" "2 making"
+check "  then it stays" settled_to "ready 2"
+check "  and is replicated" wait_settled v
+check "  and is the volume" same_image v
+
+# --- deleting -------------------------------------------------------------------
+stop_daemon
+dies_at deleting delete --disable
+check "what is to go, goes" settled_to " 0"
+check "  its identity, too" test ! -e "$state_dir/v.id"
+check "another of its name" create
+stop_daemon
+dies_at destroyed delete
+is "  nothing was left but the record" "$left" "0 deleting"
+check "  that goes, too" settled_to " 0"
+
+# --- what cannot be read, and what cannot be undone --------------------------------
+check "a volume" create
+base=$(replicactl create --json | jq -r '.volumes[0].base')
+cp "$state_dir/made/v.json" "$scratch_dir/record"
+stop_daemon
+sed -i 's/"step": "ready"/"step": "lost"/' "$state_dir/made/v.json"
+start_daemon
+is "a damaged record: it is told" "$(replicactl create --json |
+	jq -r '.volumes[0].error')" "the record of v: it is damaged"
+refuses "  and there is no new one" "there already" create
+refuses "  nor is it deleted" "damaged" delete
+check "  its data are there" test -e "$base"
+stop_daemon
+sed 's/"step": "ready"/"step": "deleting"/' "$scratch_dir/record" \
+	>"$state_dir/made/v.json"
+mv "$folder" "$folder.away"
+start_daemon
+check "its folder is not there: that is told" wait_until 20 grep -q \
+	"still there: .*volumes" "$daemon_log"
+refuses "  it is not enabled" "being made, or deleted" replicactl enable v \
+	--target "$(uri_of v)"
+is "  it is known" "$(step)" deleting
+mv "$folder.away" "$folder"
+check "when it is back, it goes" delete
+is "  all of it" "$(step) $(files)" " 0"
+stop_daemon
+is "a clean stop" $? 0
+finish

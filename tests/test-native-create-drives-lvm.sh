@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# lab: timeout=300
+# What would be wrong if this failed: LVM's tools would be called with what is an
+# option by mistake, or a logical volume of somebody else would be removed, or one
+# of ours would be left over.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-native.sh"
+requires_cmd replicactl jq
+
+# Four tools that keep logical volumes as files NAME: "SIZE TAG OPEN".
+mkdir "$scratch_dir/bin" "$scratch_dir/vg"
+cat >"$scratch_dir/bin/lvs" <<'END'
+#!/bin/bash
+dir=$(dirname "$0")/../vg
+printf '%s\n' "$(basename "$0") $*" >>"$dir/../argv"
+[ ! -e "$dir/broken-$(basename "$0")" ] || { echo "no luck" >&2; exit 5; }
+while [ $# -gt 1 ]; do
+	case $1 in
+	--size | --virtualsize) size=${2%b} ;;
+	--name) name=$2 ;;
+	--addtag) tag=$2 ;;
+	--select) name=${2#lv_name=} ;;
+	esac
+	shift
+done
+case $(basename "$0") in
+lvs) [ ! -e "$dir/$name" ] || { read -r size tag open <"$dir/$name"
+	echo "  $size $open $tag"; } ;;
+lvcreate) [ ! -e "$dir/$name" ] || exit 5
+	[ ! -e "$dir/full-$name" ] || { echo "insufficient
+   free space" >&2; exit 5; }
+	echo "$(((size + 4194303) / 4194304 * 4194304)) $tag 0" >"$dir/$name" ;;
+lvremove) rm "$dir/${1#vg/}" ;;
+esac
+END
+chmod +x "$scratch_dir/bin/lvs"
+ln -s lvs "$scratch_dir/bin/lvcreate"
+ln -s lvs "$scratch_dir/bin/lvremove"
+PATH=$scratch_dir/bin:$PATH
+
+begin_config
+cat >>"$scratch_dir/conf" <<END
+[backend plain]
+driver=lvm
+volume_group=vg
+[backend thin]
+driver=lvm
+volume_group=vg
+thin_pool=pool0
+[backend wrong]
+driver=lvm
+volume_group=--yes
+END
+lvs() {
+	(cd "$scratch_dir/vg" && ls)
+}
+said() {
+	grep -x -- "$1" "$scratch_dir/argv"
+}
+field_of() {
+	replicactl create --json | jq -r --arg v "$1" \
+		".volumes[] | select(.volume == \$v) | .$2"
+}
+start_daemon
+
+check "a plain one" replicactl create a --size 5MiB --backend plain
+tag=$(cut -d ' ' -f 2 "$scratch_dir/vg/a-dmr-origin")
+is "  the base and its metadata" "$(lvs)" "a-dmr-meta
+a-dmr-origin"
+check "  the base is zeroed, has its tag, and no filesystem of before" said \
+	"lvcreate --yes --wipesignatures y --zero y --size 5242880b --name a-dmr-origin --addtag $tag vg"
+is "  its tag is its id" "$tag" "dmr-$(jq -r .id "$state_dir/made/a.json")"
+is "  its size is that of whole extents" "$(field_of a size_bytes)" $((8 << 20))
+is "  its base has the name that LVM leaves alone" "$(field_of a base)" \
+	/dev/vg/a-dmr-origin
+need=$(replicactl kernel meta-size $((16 << 10)) --json | jq .meta_bytes)
+check "  the metadata is for that size" said \
+	"lvcreate .* --size ${need}b --name a-dmr-meta .*"
+check "a thin one" replicactl create b --size 16MiB --backend thin
+check "  it is in the pool" said \
+	"lvcreate --yes --virtualsize 16777216b --thinpool pool0 --name b-dmr-origin --addtag dmr-[0-9a-f]* vg"
+check "  its metadata is not" said \
+	"lvcreate .* --size [0-9]*b --name b-dmr-meta .* vg"
+
+# --- what is not ours ---------------------------------------------------------------
+echo "8388608 theirs 0" >"$scratch_dir/vg/c-dmr-meta"
+refuses "a name that is taken" "c-dmr-meta already" replicactl create c \
+	--size 8MiB --backend plain
+is "  nothing is made" "$(lvs | grep c-dmr)" c-dmr-meta
+is "  and no record" "$(field_of c step)" ""
+refuses "no volume group, but an option" "volume_group" replicactl create d \
+	--size 8MiB --backend wrong
+
+# --- half-way -----------------------------------------------------------------------
+touch "$scratch_dir/vg/full-d-dmr-meta"
+refuses "no room for the metadata" \
+	"lvcreate vg/d-dmr-meta: insufficient    free space" replicactl create d \
+	--size 8MiB --backend plain
+is "  the base is gone again" "$(lvs | grep ^d-)" ""
+is "  and no record" "$(field_of d step)" ""
+touch "$scratch_dir/vg/broken-lvremove"
+refuses "that cannot be undone either" "insufficient" replicactl create d \
+	--size 8MiB --backend plain
+is "  it is known" "$(field_of d step)" deleting
+check "  and said" grep -q "d: .*left until the next start: .*no luck" "$daemon_log"
+rm "$scratch_dir/vg/broken-lvremove"
+stop_daemon
+start_daemon
+check "  the next start undoes it" wait_until 20 eval \
+	'[ -z "$(field_of d step)" ] && [ -z "$(lvs | grep ^d-)" ]'
+
+# --- and gone -----------------------------------------------------------------------
+sed -i 's/0$/1/' "$scratch_dir/vg/a-dmr-origin"
+refuses "one that is in use" "vg/a-dmr-origin is in use" replicactl delete a --yes
+is "  stays" "$(lvs | grep ^a-) $(field_of a step)" "a-dmr-meta
+a-dmr-origin ready"
+sed -i 's/1$/0/' "$scratch_dir/vg/a-dmr-origin"
+touch "$scratch_dir/vg/broken-lvs"
+refuses "a volume group that cannot be read" "lvs vg: it cannot be read" \
+	replicactl delete a --yes
+rm "$scratch_dir/vg/broken-lvs"
+check "then it is deleted" replicactl delete a --yes
+is "  both of it" "$(lvs | grep ^a-)" ""
+echo "16777216 theirs 0" >"$scratch_dir/vg/b-dmr-origin"
+check "one whose base is another's by now" replicactl delete b --yes
+is "  that is left alone" "$(lvs | grep ^b-)" b-dmr-origin
+stop_daemon
+is "a clean stop" $? 0
+finish

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "print.h"
+
+static const char *text_of(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key)) ?: "";
+}
+
+static double size_of(const json_t *o)
+{
+	return json_number_value(json_object_get(o, "size_bytes"));
+}
+
+/* --- those that there are ------------------------------------------------- */
+
+static void print_one(const json_t *v)
+{
+	bool is_replicated = json_is_true(json_object_get(v, "replicated"));
+	const char *step = text_of(v, "step");
+	char size[PRINT_LEN];
+
+	if (json_object_get(v, "error"))
+		printf("%s: %s\n", text_of(v, "volume"), text_of(v, "error"));
+	else
+		printf("%s: %s on %s (%s), %s%s%s\n", text_of(v, "volume"),
+		       print_bytes(size, size_of(v)), text_of(v, "base"),
+		       text_of(v, "backend"),
+		       is_replicated ? "replicated" : "not replicated",
+		       strcmp(step, "ready") ? ", " : "",
+		       strcmp(step, "ready") ? step : "");
+}
+
+static int list(const struct args *args)
+{
+	int status = STATUS_OK;
+	json_t *v, *r = ctl_call(args, "made", json_object(), &status);
+	size_t i;
+
+	if (!r)
+		return status;
+	if (args_has(args, "json"))
+		print_json(r);
+	else
+		json_array_foreach(json_object_get(r, "volumes"), i, v)
+			if (args_has(args, "names"))
+				puts(text_of(v, "volume"));
+			else
+				print_one(v);
+	json_decref(r);
+	return STATUS_OK;
+}
+
+/* --- another -------------------------------------------------------------- */
+
+static void tell(const json_t *r)
+{
+	char size[PRINT_LEN];
+
+	printf("%s is there, with %s on %s.\n", text_of(r, "volume"),
+	       print_bytes(size, size_of(r)), text_of(r, "base"));
+	if (json_is_true(json_object_get(r, "replicated")))
+		puts("It is replicated from now on: replicactl status --watch");
+	else
+		puts("It is not replicated: replicactl enable does that.");
+}
+
+static void put(json_t *object, const char *key, const char *value)
+{
+	if (value)
+		json_object_set_new(object, key, json_string(value));
+}
+
+static int run(const struct args *args)
+{
+	const char *size = args_value(args, "size");
+	unsigned long long bytes = 0;
+	int status = STATUS_OK;
+	json_t *params, *r;
+
+	if (!args->nr_words)
+		return list(args);
+	if (!size || args_bytes(size, &bytes) || !bytes || bytes > INT64_MAX)
+		return ctl_fail(args, STATUS_USAGE, "create: want --size SIZE, "
+				"for example 10GiB");
+	params = json_pack("{ss sI}", "volume", args->words[0], "size_bytes",
+			   (json_int_t)bytes);
+	put(params, "backend", args_value(args, "backend"));
+	put(params, "type", args_value(args, "type"));
+	put(params, "target", args_value(args, "target"));
+	r = ctl_call(args, "create", params, &status);
+	if (!r)
+		return status;
+	if (args_has(args, "json"))
+		print_json(r);
+	else
+		tell(r);
+	json_decref(r);
+	return STATUS_OK;
+}
+
+static const struct option_spec options[] = {
+	{ "size", "SIZE", "of the volume" },
+	{ "type", "TYPE", "what it is to be like, and whether it is replicated" },
+	{ "backend", "NAME", "where (the first that makes volumes, and fits)" },
+	{ "target", "URI", "replicate it, to there" },
+	{ "names", NULL, "without VOLUME: only the names" },
+	{ NULL }
+};
+
+const struct command cmd_create = {
+	.name = "create",
+	.words = "[VOLUME]",
+	.min_words = 0,
+	.max_words = 1,
+	.summary = "make a volume, or list those that were made",
+	.examples =
+	"    replicactl create db --size 10GiB --type gold\n"
+	"    replicactl create scratch --size 1GiB --backend west\n"
+	"    replicactl create\n",
+	.text =
+	"Makes the base of a volume, and the metadata beside it: logical volumes, or\n"
+	"files, as the [backend] says (driver=). If its type asks for that, or its\n"
+	"pool, or there is a --target, it is replicated at once. It is there as a whole\n"
+	"when this says so, or nothing is left of it.\n",
+	.options = options,
+	.run = run,
+};
