@@ -10,7 +10,7 @@ lib-y += stage.o stage-io.o stage-format.o stage-index.o stage-segment.o
 lib-y += stage-log.o stage-epoch.o stage-session.o stage-conn.o stage-image.o
 lib-y += stage-walk.o stage-checkpoint.o stage-apply.o stage-recover.o
 lib-y += stage-inplace.o stage-promote.o stage-members.o stage-volume.o stage-view.o
-lib-y += stage-delete.o
+lib-y += stage-delete.o stage-files.o stage-slots.o stage-device.o
 lib-y += history.o history-fetch.o
 # Rules that a unit test may switch off.
 build/san/lib/stage.o build/san/lib/stage-%.o build/san/tests/unit-stage.o \

@@ -282,8 +282,10 @@ static void next_checkpoint(const struct stage_group *g,
 static int apply_to(struct stage_group *g, const struct epoch_entry *e,
 		    struct stage_checkpoint *c, struct error *err)
 {
-	int ret = announce(g, e, err);
+	int ret = stage_checkpoint_confirm(g, err);
 
+	if (!ret)
+		ret = announce(g, e, err);
 	next_checkpoint(g, e, c);
 	if (!ret)
 		ret = stage_apply_records(g, g->checkpoint.applied_lsn, e->lsn,

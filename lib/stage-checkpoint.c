@@ -3,6 +3,12 @@
  * The checkpoint: how far the base is. Two copies, one after the other, each
  * synced before the next is begun: one is whole at any moment, and what may be
  * done after a checkpoint is done when both have it.
+ *
+ * C1 what a recovery has read may be in the system's cache alone: a kill
+ *    between a write and its sync, then a power cut, and an older one counts
+ *    again. So it is written anew, and until that was done nothing that it
+ *    allows is done: no segment goes, no base is touched
+ *    [stage_checkpoint_confirm].
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,8 +51,15 @@ int stage_checkpoint_write(struct stage_group *g,
 			ret = io->sync(io->arg, fd);
 	}
 	io->close(io->arg, fd);
+	g->is_checkpoint_sure = !ret;
 	return ret ? error_set(err, ret, "%s: writing the checkpoint: %s",
 			       g->name, strerror(-ret)) : 0;
+}
+
+int stage_checkpoint_confirm(struct stage_group *g, struct error *err)
+{
+	return g->is_checkpoint_sure ? 0 :
+	       stage_checkpoint_write(g, &g->checkpoint, err);
 }
 
 static int pick(struct stage_group *g, const char *blocks, ssize_t len,

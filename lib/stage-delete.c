@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stage-device.h"
 #include "stage-parts.h"
 
 #define SUFFIX	".delete"
@@ -114,15 +115,18 @@ static int remove_from_log(void *arg, const char *name)
 	return ret && ret != -ENOENT ? tell(r->err, ret, path) : 0;
 }
 
-static int remove_log(const struct stage *s, const char *group,
+/* Its slots first: what names them goes when they are free (E2). */
+static int remove_log(struct stage *s, const struct stage_delete_block *b,
 		      struct error *err)
 {
 	const struct stage_io *io = s->io;
 	char dir[PATH];
 	struct removal r = { s, dir, err };
-	int ret;
+	int ret = s->device ? stage_device_release(s, b->log_id, err) : 0;
 
-	stage_path(s, group, ".log", dir, sizeof(dir));
+	if (ret)
+		return ret;
+	stage_path(s, b->group, ".log", dir, sizeof(dir));
 	ret = io->list(io->arg, dir, remove_from_log, &r);
 	if (ret == -ENOENT)
 		return 0;
@@ -178,7 +182,7 @@ static int end(struct stage *s, const struct stage_delete_block *b,
 	int ret = b->keeps_bases ? 0 : remove_bases(g, err);
 
 	if (!ret)
-		ret = remove_log(s, b->group, err);
+		ret = remove_log(s, b, err);
 	if (!ret)
 		ret = remove_members(g, remove_state, err);
 	if (!ret)

@@ -60,6 +60,25 @@ struct wire_segment {
 	uint64_t clean, partial, seen;
 } __attribute__((packed));
 
+struct wire_note {
+	struct wire_head head;
+	uint8_t device_id[16];
+	char path[1024];
+} __attribute__((packed));
+
+struct wire_device {
+	struct wire_head head;
+	uint8_t device_id[16];
+	uint64_t slot_bytes, nr_slots;
+} __attribute__((packed));
+
+struct wire_slot {
+	struct wire_head head;
+	uint8_t device_id[16], log_id[16];
+	uint64_t number, salt;
+	uint32_t state;
+} __attribute__((packed));
+
 struct wire_record {
 	uint32_t crc32c;		/* of the rest, salted */
 	uint16_t magic;
@@ -83,6 +102,9 @@ _Static_assert(sizeof(struct wire_volume) == 1248, "block layout");
 _Static_assert(sizeof(struct wire_delete) == 116, "block layout");
 _Static_assert(sizeof(struct wire_checkpoint) == 112, "block layout");
 _Static_assert(sizeof(struct wire_segment) == 128, "block layout");
+_Static_assert(sizeof(struct wire_note) == 1072, "block layout");
+_Static_assert(sizeof(struct wire_device) == 64, "sector layout");
+_Static_assert(sizeof(struct wire_slot) == 84, "sector layout");
 _Static_assert(sizeof(struct wire_record) == STAGE_RECORD_BYTES, "record");
 _Static_assert(sizeof(struct wire_commit) == STAGE_COMMIT_BYTES, "commit");
 
@@ -102,34 +124,45 @@ bool stage_name_ok(const char *name)
 
 /* --- blocks --------------------------------------------------------------- */
 
-/* Finishes a zeroed block: head and checksum. */
-static void seal(void *block, const char *magic)
+/* Finishes a zeroed block of @size: head and checksum. */
+static void seal_sized(void *block, size_t size, const char *magic)
 {
 	struct wire_head *head = block;
 	uint32_t crc;
 
 	memcpy(head->magic, magic, sizeof(head->magic));
 	head->version = htole32(STAGE_FORMAT_VERSION);
-	crc = htole32(stage_crc(block, STAGE_BLOCK_BYTES - 4));
-	memcpy((char *)block + STAGE_BLOCK_BYTES - 4, &crc, 4);
+	crc = htole32(stage_crc(block, size - 4));
+	memcpy((char *)block + size - 4, &crc, 4);
+}
+
+static void seal(void *block, const char *magic)
+{
+	seal_sized(block, STAGE_BLOCK_BYTES, magic);
 }
 
 /* @features: incompatible ones that we know in such a block. */
-static int unseal(const void *block, const char *magic, uint64_t features)
+static int unseal_sized(const void *block, size_t size, const char *magic,
+			uint64_t features)
 {
 	const struct wire_head *head = block;
 	uint32_t crc;
 
-	if (is_zero(block, STAGE_BLOCK_BYTES))
+	if (is_zero(block, size))
 		return -ENODATA;
-	memcpy(&crc, (const char *)block + STAGE_BLOCK_BYTES - 4, 4);
+	memcpy(&crc, (const char *)block + size - 4, 4);
 	if (memcmp(head->magic, magic, sizeof(head->magic)) ||
-	    le32toh(crc) != stage_crc(block, STAGE_BLOCK_BYTES - 4))
+	    le32toh(crc) != stage_crc(block, size - 4))
 		return -EBADMSG;
 	if (le32toh(head->version) != STAGE_FORMAT_VERSION ||
 	    le64toh(head->incompat) & ~features)
 		return -EPROTONOSUPPORT;
 	return 0;
+}
+
+static int unseal(const void *block, const char *magic, uint64_t features)
+{
+	return unseal_sized(block, STAGE_BLOCK_BYTES, magic, features);
 }
 
 void stage_volume_encode(const struct stage_volume_block *v, void *block)
@@ -283,6 +316,84 @@ int stage_segment_decode(struct stage_segment_block *s, const void *block)
 	    s->prev_end > 1ULL << 31 || s->prev_end % STAGE_ALIGN)
 		return -EBADMSG;
 	return 0;
+}
+
+/* --- a device ------------------------------------------------------------- */
+
+void stage_note_encode(const struct stage_note_block *n, void *block)
+{
+	struct wire_note *w = memset(block, 0, STAGE_BLOCK_BYTES);
+
+	memcpy(w->device_id, n->device_id, sizeof(w->device_id));
+	memcpy(w->path, n->path, sizeof(w->path));
+	seal(block, "dmReplLn");
+}
+
+int stage_note_decode(struct stage_note_block *n, const void *block)
+{
+	const struct wire_note *w = block;
+	int err = unseal(block, "dmReplLn", 0);
+
+	if (err)
+		return err;
+	memcpy(n->device_id, w->device_id, sizeof(n->device_id));
+	memcpy(n->path, w->path, sizeof(n->path));
+	return is_string(n->path, sizeof(n->path)) && n->path[0] == '/' ?
+	       0 : -EBADMSG;
+}
+
+void stage_device_encode(const struct stage_device_block *d, void *sector)
+{
+	struct wire_device *w = memset(sector, 0, STAGE_SECTOR);
+
+	memcpy(w->device_id, d->device_id, sizeof(w->device_id));
+	w->slot_bytes = htole64(d->slot_bytes);
+	w->nr_slots = htole64(d->nr_slots);
+	seal_sized(sector, STAGE_SECTOR, "dmReplLd");
+}
+
+int stage_device_decode(struct stage_device_block *d, const void *sector)
+{
+	const struct wire_device *w = sector;
+	int err = unseal_sized(sector, STAGE_SECTOR, "dmReplLd", 0);
+
+	if (err)
+		return err;
+	memcpy(d->device_id, w->device_id, sizeof(d->device_id));
+	d->slot_bytes = le64toh(w->slot_bytes);
+	d->nr_slots = le64toh(w->nr_slots);
+	return d->slot_bytes % STAGE_BLOCK_BYTES ||
+	       d->slot_bytes < STAGE_SLOT_MIN ||
+	       d->slot_bytes > STAGE_SLOT_MAX ||
+	       d->nr_slots > UINT32_MAX ? -EBADMSG : 0;
+}
+
+void stage_slot_encode(const struct stage_slot_block *s, void *sector)
+{
+	struct wire_slot *w = memset(sector, 0, STAGE_SECTOR);
+
+	memcpy(w->device_id, s->device_id, sizeof(w->device_id));
+	memcpy(w->log_id, s->log_id, sizeof(w->log_id));
+	w->number = htole64(s->number);
+	w->salt = htole64(s->salt);
+	w->state = htole32(s->state);
+	seal_sized(sector, STAGE_SECTOR, "dmReplSl");
+}
+
+int stage_slot_decode(struct stage_slot_block *s, const void *sector)
+{
+	const struct wire_slot *w = sector;
+	int err = unseal_sized(sector, STAGE_SECTOR, "dmReplSl", 0);
+
+	if (err)
+		return err;
+	memcpy(s->device_id, w->device_id, sizeof(s->device_id));
+	memcpy(s->log_id, w->log_id, sizeof(s->log_id));
+	s->number = le64toh(w->number);
+	s->salt = le64toh(w->salt);
+	s->state = le32toh(w->state);
+	return s->state < STAGE_SLOT_FREE || s->state > STAGE_SLOT_LOST ||
+	       s->number > UINT32_MAX ? -EBADMSG : 0;
 }
 
 /* --- records -------------------------------------------------------------- */

@@ -85,6 +85,43 @@ struct stage_segment_block {
 	uint64_t clean, partial, seen;	/* newest epochs when it was begun */
 };
 
+/* log.device in the stage's directory: where its log is. One block. */
+struct stage_note_block {
+	uint8_t device_id[16];
+	char path[1024];
+};
+
+/* --- a device with segments ---------------------------------------------- */
+
+/*
+ * Its blocks are one sector each, so that a power cut leaves the old one or the
+ * new one. The superblock stands at 0 and at half of STAGE_DEVICE_HEAD; slots
+ * follow that, each with its block in its first STAGE_BLOCK_BYTES.
+ */
+#define STAGE_SECTOR		512
+#define STAGE_DEVICE_HEAD	(64U << 10)
+#define STAGE_SLOT_MIN		((64ULL << 10) + STAGE_BLOCK_BYTES)
+#define STAGE_SLOT_MAX		(2048ULL << 20)
+
+struct stage_device_block {
+	uint8_t device_id[16];
+	uint64_t slot_bytes;	/* with its block */
+	uint64_t nr_slots;	/* that have one; 0: being formatted */
+};
+
+enum stage_slot_state {
+	STAGE_SLOT_FREE = 1,
+	STAGE_SLOT_USED = 2,
+	STAGE_SLOT_LOST = 3,	/* of no use, but to be looked at */
+};
+
+struct stage_slot_block {
+	uint8_t device_id[16];
+	uint8_t log_id[16];	/* the segment's, as these: */
+	uint64_t number, salt;
+	uint32_t state;
+};
+
 enum stage_record_type {
 	STAGE_REC_DATA = 1,
 	STAGE_REC_ZERO = 2,
@@ -126,6 +163,15 @@ int stage_checkpoint_decode(struct stage_checkpoint *c, const void *block);
 
 void stage_segment_encode(const struct stage_segment_block *s, void *block);
 int stage_segment_decode(struct stage_segment_block *s, const void *block);
+
+void stage_note_encode(const struct stage_note_block *n, void *block);
+int stage_note_decode(struct stage_note_block *n, const void *block);
+
+/* These of a sector. */
+void stage_device_encode(const struct stage_device_block *d, void *sector);
+int stage_device_decode(struct stage_device_block *d, const void *sector);
+void stage_slot_encode(const struct stage_slot_block *s, void *sector);
+int stage_slot_decode(struct stage_slot_block *s, const void *sector);
 
 /* The checksum of a record is salted with the place that it belongs to. */
 void stage_record_encode(const struct stage_record *r, uint64_t salt,

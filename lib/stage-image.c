@@ -93,7 +93,7 @@ static int read_verified(struct stage_group *g, const struct stage_segment *s,
 
 	if (!record)
 		return error_set(err, -ENOMEM, "no memory");
-	ret = read_all(g->stage->io, s->fd, record, head + len, pos,
+	ret = read_all(g->stage->io, s->fd, record, head + len, s->at + pos,
 		       "the log", err);
 	if (!ret && !is_payload_good(p, record, record + head, s->salt))
 		ret = error_set(err, -EIO, "%s: the log is damaged: segment %"
@@ -126,7 +126,7 @@ static int read_record(struct stage_volume *v, const struct stage_segment *s,
 
 	if (p->is_verified)
 		return read_all(v->stage->io, s->fd, buf,
-				p->len * STAGE_BLOCK, payload_pos(p) +
+				p->len * STAGE_BLOCK, s->at + payload_pos(p) +
 				(p->off - p->record_off) * STAGE_BLOCK,
 				"the log", err);
 	ret = read_verified(v->g, s, p, buf, err);

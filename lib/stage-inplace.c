@@ -127,11 +127,11 @@ static int announce(struct stage_group *g, struct error *err)
 static int apply_kept(struct stage_group *g, struct stage_checkpoint *c,
 		      uint64_t kept, struct error *err)
 {
-	int ret;
+	int ret = stage_checkpoint_confirm(g, err);
 
 	*c = g->checkpoint;
-	if (kept <= c->applied_lsn)
-		return 0;
+	if (ret || kept <= c->applied_lsn)
+		return ret;
 	ret = stage_apply_records(g, c->applied_lsn, kept, err);
 	if (!ret)
 		ret = stage_apply_sync(g, err);

@@ -19,6 +19,8 @@
  *    is written before the sync, or given up in a rewind. So nobody reads it.
  * A5 room is made by the applier, of the budget as of the disk: a writer waits
  *    while it can, and its segment stays, since what it has is not committed.
+ *    A disk that promises more than it has may say so at the sync: the epoch is
+ *    refused then, for want of room, and history makes some for the next one.
  * A6 the segment with the newest commit stays, also when all of it is applied.
  *    Of a log that was larger it may be more than all of the budget: then it
  *    counts as one of today's, until the next commit lets it go.
@@ -76,9 +78,9 @@ static uint64_t excess(const struct stage_group *g)
 	uint64_t most = g->stage->opts.segment_bytes;
 	const struct stage_segment *s = g->nr_segments ? g->segments[0] : NULL;
 
-	return s && s != g->current && s->bytes > most &&
+	return s && s != g->current && s->room > most &&
 	       s->number == stage_lsn_segment(g->kept_lsn) &&
-	       g->kept_lsn <= g->checkpoint.applied_lsn ? s->bytes - most : 0;
+	       g->kept_lsn <= g->checkpoint.applied_lsn ? s->room - most : 0;
 }
 
 /* A3 */
@@ -86,8 +88,10 @@ static bool is_in_budget(const struct stage_group *g, bool is_data)
 {
 	const struct stage_options *o = &g->stage->opts;
 
-	return g->log_bytes - excess(g) +
-	       (is_data ? 2 : 1) * o->segment_bytes <= o->log_bytes;
+	unsigned int nr = is_data ? 2 : 1;
+
+	return g->log_bytes - excess(g) + nr * o->segment_bytes <=
+	       o->log_bytes && g->stage->medium->has_room(g, nr);
 }
 
 static int refuse_full(struct stage_group *g, struct error *err)
@@ -100,13 +104,19 @@ static int refuse_full(struct stage_group *g, struct error *err)
 			 "; what comes next may be applied in place" : "");
 }
 
+/* Locked, not dropped. History leaves some, if it can. */
+static void want_room(struct stage_group *g)
+{
+	g->room_wanted = g->stage->opts.segment_bytes;
+	pthread_cond_broadcast(&g->changed);
+}
+
 /* Locked, dropped. Is there room that history may leave, and time? S6 */
 static bool wait_for_room(struct stage_group *g, uint64_t until)
 {
 	if (!stage_apply_can_free(g) || monotonic_s() >= until)
 		return false;
-	g->room_wanted = g->stage->opts.segment_bytes;
-	pthread_cond_broadcast(&g->changed);
+	want_room(g);
 	wait_a_second(g);
 	return true;
 }
@@ -161,7 +171,7 @@ static int log_reserve(struct stage_group *g, const struct stage_record *r,
 /* --- writing -------------------------------------------------------------- */
 
 struct place {
-	const struct stage_segment *s;
+	struct stage_segment *s;
 	uint64_t pos;
 	bool is_data;			/* of the open epoch */
 };
@@ -182,8 +192,11 @@ static int write_at(struct stage_group *g, const struct place *at,
 		seq = g->checkpoint.seq;
 		memcpy(left, iov, nr * sizeof(*iov));	/* it uses them up */
 		pthread_mutex_unlock(&g->lock);
-		ret = io->pwritev(io->arg, at->s->fd, left, nr, at->pos);
+		ret = io->pwritev(io->arg, at->s->fd, left, nr,
+				  at->s->at + at->pos);
 		pthread_mutex_lock(&g->lock);
+		at->s->is_bad |= ret && ret != -ENOSPC;
+		at->s->is_short |= ret == -ENOSPC;
 		if (ret != -ENOSPC)
 			return ret;
 		/* It may have made room just now. */
@@ -289,7 +302,7 @@ static int gather_record(struct stage_group *g, struct stage_segment *s,
  * Locked, dropped. Head, gap and payload in one write, so that whole pages are
  * whole.
  */
-static int write_record(struct stage_group *g, const struct stage_segment *s,
+static int write_record(struct stage_group *g, struct stage_segment *s,
 			uint64_t pos, const struct stage_record *r,
 			const void *payload)
 {
@@ -307,15 +320,15 @@ static int write_record(struct stage_group *g, const struct stage_segment *s,
 	return write_at(g, &at, iov, r->payload ? RECORD_IOVS : 1);
 }
 
-static int refuse_write(struct stage_group *g, int ret, uint64_t bytes,
-			struct error *err)
+static int refuse_write(struct stage_group *g, const char *what, int ret,
+			uint64_t bytes, struct error *err)
 {
 	if (ret == -ENOSPC) {
 		g->full = bytes;
 		stage_inplace_want(g);
 	}
 	return error_set(err, ret == -ENOSPC ? ret : -EIO,
-			 "writing to the log: %s", strerror(-ret));
+			 "%s the log: %s", what, strerror(-ret));
 }
 
 /* A7 */
@@ -348,8 +361,8 @@ int stage_log_append(struct stage_group *g, struct stage_record *r,
 	ret = is_gathered(g, r) ? gather_record(g, s, pos, r, payload) :
 				  write_record(g, s, pos, r, payload);
 	g->bytes_logged += STAGE_RECORD_BYTES + r->payload;
-	return ret ? refuse_write(g, ret, r->payload + STAGE_RECORD_BYTES,
-				  err) : 0;
+	return ret ? refuse_write(g, "writing to", ret,
+				  r->payload + STAGE_RECORD_BYTES, err) : 0;
 }
 
 /* --- durability ----------------------------------------------------------- */
@@ -386,13 +399,20 @@ static int sync_segments(struct stage_group *g, struct error *err)
 	if (is_dir_dirty)
 		ret = io->sync_dir(io->arg, g->dir);
 	for (unsigned int i = 0; !ret && i < nr; i++)
-		ret = io->sync(io->arg, dirty[i]->fd);
+		if (!i || dirty[i]->fd != dirty[i - 1]->fd)
+			ret = io->sync(io->arg, dirty[i]->fd);
 	pthread_mutex_lock(&g->lock);
+	for (unsigned int i = 0; ret && i < nr; i++) {
+		dirty[i]->is_bad |= ret != -ENOSPC;
+		dirty[i]->is_short |= ret == -ENOSPC;
+	}
 	free(dirty);
 	g->nr_syncs += nr;
 	g->is_dir_dirty |= ret && is_dir_dirty;
-	return ret ? error_set(err, -EIO, "syncing the log: %s",
-			       strerror(-ret)) : 0;
+	if (ret == -ENOSPC)
+		want_room(g);
+	return ret ? refuse_write(g, "syncing", ret,
+				  g->stage->opts.segment_bytes, err) : 0;
 }
 
 int stage_log_sync(struct stage_group *g, struct error *err)
@@ -400,7 +420,7 @@ int stage_log_sync(struct stage_group *g, struct error *err)
 	struct stage_gather gather = take_gathered(g);	/* A4 */
 	int ret = write_gathered(g, &gather, false);
 
-	return ret ? refuse_write(g, ret, gather.len, err) :
+	return ret ? refuse_write(g, "writing to", ret, gather.len, err) :
 		     sync_segments(g, err);
 }
 
@@ -411,19 +431,13 @@ void stage_log_accept(struct stage_group *g)
 	g->end_salt = g->current->salt;
 }
 
-/* What it had behind @pos is of no use any more. */
 static void segment_cut(struct stage_group *g, struct stage_segment *s,
 			uint64_t pos)
 {
-	const struct stage_io *io = g->stage->io;
-
 	s->tail = pos;
 	stage_store(&s->end, pos);
 	s->is_dirty = false;
-	if (io->truncate(io->arg, s->fd, pos))
-		return;
-	g->log_bytes -= s->bytes - pos;
-	stage_store(&s->bytes, pos);
+	g->stage->medium->cut(g, s, pos);
 }
 
 void stage_log_rewind(struct stage_group *g)

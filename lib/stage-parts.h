@@ -8,12 +8,51 @@
 
 #include "stage-impl.h"
 
-/* --- stage-segment.c: files of the log ------------------------------------ */
+/* --- where segments are: stage-files.c, stage-slots.c --------------------- */
+
+/*
+ * With the group's lock, or alone with the group. What a removal has left, and
+ * what it brings back after a power cut, is told apart by the log itself
+ * (segment G2).
+ */
+struct stage_medium {
+	bool is_sparse;		/* what has no data takes no room */
+	/* fn for each that is there, in any order, until it returns an error:
+	 * only what open() needs is set in *s. */
+	int (*list)(struct stage_group *g,
+		    int (*fn)(void *arg, const struct stage_segment *s),
+		    void *arg);
+	/* Sets ->fd, ->at and, to what is there, ->bytes. */
+	int (*open)(struct stage_group *g, struct stage_segment *s);
+	/* Once it is not open any more: a no-op. */
+	void (*close)(struct stage_group *g, struct stage_segment *s);
+	/* A new one, of ->number, ->salt and ->bytes. If that fails, remove()
+	 * does for what there is of it. -ENOSPC: no room */
+	int (*create)(struct stage_group *g, struct stage_segment *s);
+	/* It is of no use any more; closed too. */
+	void (*remove)(struct stage_group *g, struct stage_segment *s);
+	/* It may be looked at, but is not of the log; closed too. An error: it
+	 * could not be kept, and is as it was. */
+	int (*keep)(struct stage_group *g, struct stage_segment *s,
+		    struct error *err);
+	/* What is behind @end is of no use any more. */
+	void (*cut)(struct stage_group *g, struct stage_segment *s,
+		    uint64_t end);
+	/* Could so many be made? Without the lock, too. */
+	bool (*has_room)(const struct stage_group *g, unsigned int nr);
+	/* All of a group whose log is not needed any more. */
+	void (*remove_all)(struct stage_group *g);
+};
+
+extern const struct stage_medium stage_files, stage_slots;
+
+/* --- stage-segment.c ------------------------------------------------------ */
 
 struct stage_segment *stage_segment_find(const struct stage_group *g,
 					 uint64_t number);
-void stage_segment_path(const struct stage_group *g, uint64_t number,
-			const char *suffix, char *path, size_t size);
+/* It has no more than @bytes, and takes no more where that is for free. */
+void stage_segment_limit(struct stage_group *g, struct stage_segment *s,
+			 uint64_t bytes);
 /* Locked; neither drops it. Begins a new one, which becomes ->current. */
 int stage_segment_begin(struct stage_group *g, struct error *err);
 /* Adds one that is there; 0 or -ENOMEM. */
@@ -121,6 +160,8 @@ void stage_apply_finish(struct stage_group *g,
 int stage_apply_upto(struct stage_group *g, uint64_t epoch, struct error *err);
 int stage_checkpoint_write(struct stage_group *g,
 			   const struct stage_checkpoint *c, struct error *err);
+/* Who applies, or has the group alone: the one that counts is on the disk. */
+int stage_checkpoint_confirm(struct stage_group *g, struct error *err);
 int stage_checkpoint_read(struct stage_group *g, struct stage_checkpoint *c,
 			  struct error *err);
 

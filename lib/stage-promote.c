@@ -234,24 +234,9 @@ int stage_fence_give_up(const char *dir, const char *name, struct error *err)
 
 /* --- the log of one that has left ----------------------------------------- */
 
-static int remove_segment(void *arg, const char *name)
-{
-	struct stage_group *g = arg;
-	const struct stage_io *io = g->stage->io;
-	char path[sizeof(g->dir) + 32];
-	size_t len = strlen(name);
-
-	if (len != 14 || strcmp(name + 10, ".seg"))
-		return 0;
-	snprintf(path, sizeof(path), "%s/%.14s", g->dir, name);
-	return io->unlink(io->arg, path);
-}
-
-/* F4. A file more or less does no harm: nobody looks at them any more. */
+/* F4. A segment more or less does no harm: nobody looks at them any more. */
 static void remove_log(struct stage_group *g)
 {
-	const struct stage_io *io = g->stage->io;
-
 	pthread_rwlock_wrlock(&g->files);
 	pthread_mutex_lock(&g->lock);
 	for (unsigned int i = 0; i < g->nr_members; i++) {
@@ -263,7 +248,7 @@ static void remove_log(struct stage_group *g)
 	g->nr_epochs = 0;
 	g->current = NULL;
 	stage_segment_close_all(g);
-	io->list(io->arg, g->dir, remove_segment, g);
+	g->stage->medium->remove_all(g);
 	pthread_mutex_unlock(&g->lock);
 	pthread_rwlock_unlock(&g->files);
 }

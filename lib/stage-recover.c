@@ -17,22 +17,22 @@
  *    new segment.
  *    A good record of a member that nobody describes is no end: it is an error,
  *    for what is behind it counts as well.
- * Z3 a file that is damaged, or has a commit that doesn't count, is kept, as
- *    NUMBER.seg.lost.
+ * Z3 a segment that is damaged, or has a commit that doesn't count, is kept, as
+ *    the file NUMBER.seg.lost, or where it is.
+ * Z4 nothing goes before the checkpoint that allows it is on the disk, for it
+ *    may have been read from the cache of a process that was killed. Where that
+ *    cannot be written all of it stays, for the next one who opens the stage.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "stage-parts.h"
 
 struct found {
+	struct stage_segment s;		/* fd -1: taken, or closed */
 	struct stage_segment_block b;
-	uint64_t size;
-	int fd;				/* -1: taken, or closed */
 	bool is_good;
 	bool is_blank;			/* begun, and never written */
 	bool is_chosen;
@@ -58,8 +58,9 @@ struct scan {
 
 /* --- finding the segments ------------------------------------------------- */
 
-static int add_found(struct recovery *rec, uint64_t number)
+static int add_found(void *arg, const struct stage_segment *s)
 {
+	struct recovery *rec = arg;
 	struct found *more;
 
 	if (rec->nr == rec->max) {
@@ -69,27 +70,24 @@ static int add_found(struct recovery *rec, uint64_t number)
 			return -ENOMEM;
 		rec->found = more;
 	}
-	rec->found[rec->nr] = (struct found) { .fd = -1 };
-	rec->found[rec->nr++].b.number = number;
+	rec->found[rec->nr] = (struct found) { .s = *s };
+	rec->found[rec->nr].s.fd = -1;
+	rec->found[rec->nr++].b.number = s->number;
 	return 0;
-}
-
-static int note_name(void *arg, const char *name)
-{
-	unsigned long long number;
-	int len = 0;
-
-	if (sscanf(name, "%10llu.seg%n", &number, &len) != 1 || !len ||
-	    name[len] || !number || number > UINT32_MAX)
-		return 0;
-	return add_found(arg, number);
 }
 
 static int compare_found(const void *a, const void *b)
 {
 	const struct found *x = a, *y = b;
 
-	return x->b.number < y->b.number ? -1 : x->b.number > y->b.number;
+	return x->s.number < y->s.number ? -1 : x->s.number > y->s.number;
+}
+
+static int tell(const struct stage_group *g, const struct found *f, int ret,
+		const char *what, struct error *err)
+{
+	return error_set(err, ret, "%s: segment %" PRIu64 " of the log: %s",
+			 g->name, f->s.number, what);
 }
 
 /* A bad one is as one that is not there. */
@@ -97,24 +95,22 @@ static int read_front(struct stage_group *g, struct found *f, struct error *err)
 {
 	const struct stage_io *io = g->stage->io;
 	struct stage_segment_block b;
-	char block[STAGE_BLOCK_BYTES], path[sizeof(g->dir) + 32];
+	char block[STAGE_BLOCK_BYTES];
+	int ret = g->stage->medium->open(g, &f->s);
 	ssize_t n;
-	int ret;
 
-	stage_segment_path(g, f->b.number, "", path, sizeof(path));
-	f->fd = io->open(io->arg, path, O_RDWR);
-	if (f->fd < 0)
-		return error_set(err, f->fd, "%s: %s", path,
-				 strerror(-f->fd));
-	n = io->pread(io->arg, f->fd, block, sizeof(block), 0);
-	if (n < 0 || io->size(io->arg, f->fd, &f->size))
-		return error_set(err, -EIO, "%s: cannot be read", path);
+	if (ret)
+		return tell(g, f, ret, strerror(-ret), err);
+	n = io->pread(io->arg, f->s.fd, block, sizeof(block), f->s.at);
+	if (n < 0)
+		return tell(g, f, -EIO, "cannot be read", err);
 	ret = n < (ssize_t)sizeof(block) ? -EBADMSG :
 					   stage_segment_decode(&b, block);
 	if (ret == -EPROTONOSUPPORT)
-		return error_set(err, ret, "%s: of a newer format", path);
+		return tell(g, f, ret, "of a newer format", err);
 	f->is_blank = ret == -ENODATA || n < (ssize_t)sizeof(block);
-	f->is_good = !ret && b.number == f->b.number &&
+	f->is_good = !ret && b.number == f->s.number && !f->s.is_lost &&
+		     (!f->s.salt || b.salt == f->s.salt) &&
 		     !memcmp(b.log_id, g->log_id, sizeof(b.log_id));
 	if (f->is_good)
 		f->b = b;
@@ -123,23 +119,22 @@ static int read_front(struct stage_group *g, struct found *f, struct error *err)
 
 static int find_segments(struct recovery *rec, struct error *err)
 {
-	const struct stage_io *io = rec->g->stage->io;
-	int ret = io->list(io->arg, rec->g->dir, note_name, rec);
+	struct stage_group *g = rec->g;
+	int ret = g->stage->medium->list(g, add_found, rec);
 
 	if (ret)
-		return error_set(err, ret, "%s: %s", rec->g->dir,
-				 strerror(-ret));
+		return error_set(err, ret, "%s: %s", g->dir, strerror(-ret));
 	if (rec->nr)
 		qsort(rec->found, rec->nr, sizeof(*rec->found), compare_found);
-	rec->g->next_number = rec->g->checkpoint.first + 1;
+	g->next_number = g->checkpoint.first + 1;
 	for (unsigned int i = 0; !ret && i < rec->nr; i++) {
 		struct found *f = &rec->found[i];
 
-		ret = read_front(rec->g, f, err);
-		if (f->b.number >= rec->g->next_number)
-			rec->g->next_number = f->b.number + 1;
-		if (f->is_good && f->b.seen > rec->g->seen)
-			rec->g->seen = f->b.seen;
+		ret = read_front(g, f, err);
+		if (f->s.number >= g->next_number)
+			g->next_number = f->s.number + 1;
+		if (f->is_good && f->b.seen > g->seen)
+			g->seen = f->b.seen;
 	}
 	return ret;
 }
@@ -188,11 +183,11 @@ static int take_segment(struct stage_group *g, struct found *f)
 
 	if (!s)
 		return -ENOMEM;
-	s->number = f->b.number;
+	*s = f->s;
 	s->salt = f->b.salt;
-	s->bytes = f->size < f->b.bytes ? f->size : f->b.bytes;
-	s->tail = s->bytes;
-	s->fd = f->fd;
+	if (s->bytes > f->b.bytes)
+		s->bytes = f->b.bytes;
+	s->tail = s->room = s->bytes;
 	before = g->nr_segments ? g->segments[g->nr_segments - 1] : NULL;
 	if (before)
 		before->end = before->tail = f->b.prev_end;
@@ -200,7 +195,7 @@ static int take_segment(struct stage_group *g, struct found *f)
 		free(s);
 		return -ENOMEM;
 	}
-	f->fd = -1;
+	f->s.fd = -1;
 	if (f->b.durable_lsn > g->durable_lsn)
 		g->durable_lsn = f->b.durable_lsn;
 	return 0;
@@ -488,11 +483,13 @@ static int sync_all(struct stage_group *g, struct error *err)
 	int ret = 0;
 
 	for (unsigned int i = 0; !ret && i < g->nr_segments; i++)
-		ret = io->sync(io->arg, g->segments[i]->fd);
+		if (!i || g->segments[i]->fd != g->segments[i - 1]->fd)
+			ret = io->sync(io->arg, g->segments[i]->fd);
 	if (!ret)
 		ret = io->sync_dir(io->arg, g->dir);
 	for (unsigned int i = 0; !ret && i < g->nr_segments; i++)
-		io->drop_cache(io->arg, g->segments[i]->fd);
+		if (!i || g->segments[i]->fd != g->segments[i - 1]->fd)
+			io->drop_cache(io->arg, g->segments[i]->fd);
 	return ret ? error_set(err, -EIO, "%s: syncing the log: %s", g->name,
 			       strerror(-ret)) : 0;
 }
@@ -544,40 +541,45 @@ static int confirm_tail(struct scan *sc, struct error *err)
 
 /* --- the rest ------------------------------------------------------------- */
 
+/*
+ * Anywhere in it: also behind something that is no record, and where its front
+ * is damaged, if its salt is known. What cannot be read may have one.
+ */
 static bool has_commit(struct stage_group *g, const struct found *f)
 {
-	struct stage_segment s = {
-		.number = f->b.number,
-		.salt = f->b.salt,
-		.fd = f->fd,
-		.bytes = f->size,
-	};
+	struct stage_segment s = f->s;
 	struct walker w = { .g = g, .s = &s, .pos = STAGE_BLOCK_BYTES };
 	bool has = false;
+	int ret = 0;
 
-	while (f->is_good && !has && stage_walk_next(&w, NULL) == 1)
-		has = w.r.type == STAGE_REC_CLEAN ||
-		      w.r.type == STAGE_REC_PARTIAL;
+	s.salt = f->is_good ? f->b.salt : s.salt;
+	while (!has && ret >= 0 && w.pos + STAGE_RECORD_BYTES <= s.bytes) {
+		ret = stage_walk_next(&w, NULL);
+		if (!ret)
+			w.pos += STAGE_ALIGN;
+		has = ret == 1 && (w.r.type == STAGE_REC_CLEAN ||
+				   w.r.type == STAGE_REC_PARTIAL);
+	}
 	stage_walk_end(&w);
-	return has;
+	return has || ret < 0;
 }
 
 /* Z3. A predecessor of what counts was dropped before: it goes for good. */
-static void discard(struct stage_group *g, struct found *f)
+static bool is_kept(struct stage_group *g, const struct found *f)
 {
-	const struct stage_io *io = g->stage->io;
-	char path[sizeof(g->dir) + 32], lost[sizeof(path) + 8];
+	if (f->s.is_lost)
+		return true;
+	if (f->s.number < g->checkpoint.first)
+		return false;
+	return f->is_good || f->s.salt ? has_commit(g, f) : !f->is_blank;
+}
 
-	stage_segment_path(g, f->b.number, "", path, sizeof(path));
-	stage_segment_path(g, f->b.number, ".lost", lost, sizeof(lost));
-	if (f->b.number >= g->checkpoint.first && !f->is_blank &&
-	    (!f->is_good || has_commit(g, f)))
-		io->rename(io->arg, path, lost);
-	else
-		io->unlink(io->arg, path);
-	io->close(io->arg, f->fd);
-	f->fd = -1;
-	g->is_dir_dirty = true;
+static int discard(struct stage_group *g, struct found *f, struct error *err)
+{
+	if (is_kept(g, f))
+		return g->stage->medium->keep(g, &f->s, err);
+	g->stage->medium->remove(g, &f->s);
+	return 0;
 }
 
 /* Out of the list, into @f again. */
@@ -585,10 +587,11 @@ static void untake_segment(struct stage_group *g, struct recovery *rec)
 {
 	struct stage_segment *s = g->segments[--g->nr_segments];
 
-	g->log_bytes -= s->bytes;
+	g->log_bytes -= s->room;
 	for (unsigned int i = 0; i < rec->nr; i++)
-		if (rec->found[i].b.number == s->number)
-			rec->found[i].fd = s->fd;
+		if (rec->found[i].is_chosen &&
+		    rec->found[i].s.number == s->number)
+			rec->found[i].s.fd = s->fd;
 	free(s);
 }
 
@@ -604,15 +607,24 @@ static void settle_end(struct scan *sc, struct recovery *rec)
 	s = stage_segment_find(g, number);
 	if (s) {
 		s->end = s->tail = stage_lsn_pos(sc->end_lsn);
-		g->log_bytes -= s->bytes - s->end;	/* a hole, mostly */
-		s->bytes = s->end;
+		stage_segment_limit(g, s, s->end);	/* a hole, mostly */
 	}
 	g->end_lsn = sc->end_lsn;
 	g->end_salt = sc->end_salt;
 	g->durable_lsn = g->kept_lsn;
-	for (unsigned int i = 0; i < rec->nr; i++)
-		if (rec->found[i].fd >= 0)
-			discard(g, &rec->found[i]);
+}
+
+/* Z4 */
+static int discard_rest(struct recovery *rec, struct error *err)
+{
+	int ret = 0;
+
+	if (stage_checkpoint_confirm(rec->g, NULL))
+		return 0;
+	for (unsigned int i = 0; !ret && i < rec->nr; i++)
+		if (rec->found[i].s.fd >= 0)
+			ret = discard(rec->g, &rec->found[i], err);
+	return ret;
 }
 
 static int check_floor(const struct stage_group *g, struct error *err)
@@ -640,22 +652,21 @@ static int recover(struct recovery *rec, struct error *err)
 		ret = confirm_tail(&sc, err);
 	if (!ret)
 		ret = check_floor(rec->g, err);
-	if (!ret)
-		settle_end(&sc, rec);
-	return ret;
+	if (ret)
+		return ret;
+	settle_end(&sc, rec);
+	return discard_rest(rec, err);
 }
 
 int stage_group_recover(struct stage_group *g, struct error *err)
 {
-	const struct stage_io *io = g->stage->io;
 	struct recovery rec = { .g = g };
 	int ret = stage_checkpoint_read(g, &g->checkpoint, err);
 
 	if (!ret)
 		ret = recover(&rec, err);
 	for (unsigned int i = 0; i < rec.nr; i++)
-		if (rec.found[i].fd >= 0)
-			io->close(io->arg, rec.found[i].fd);
+		g->stage->medium->close(g, &rec.found[i].s);
 	free(rec.found);
 	g->base_failures = stage_is_in_place(g);	/* inplace I6 */
 	return ret;

@@ -1,32 +1,23 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The log's files: NUMBER.seg, each a block that says where it belongs in the
- * log, then the members' headers, then records.
+ * The log's segments: each a block that says where it belongs in the log, then
+ * the members' headers, then records. Where they are is the medium's business.
  *
  * G1 a number is used once, also by a segment that is dropped at once.
  * G2 a segment names the one before it, by number and salt, and where the log
- *    leaves that one: so the newest one leads to all that count, and a file
- *    that comes back after a power cut is not among them.
+ *    leaves that one: so the newest one leads to all that count, and one that
+ *    comes back after a power cut is not among them.
  * G3 a new segment repeats the newest header of each member: dropping older
  *    ones loses no state.
  */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "stage-parts.h"
-
-void stage_segment_path(const struct stage_group *g, uint64_t number,
-			const char *suffix, char *path, size_t size)
-{
-	snprintf(path, size, "%s/%010" PRIu64 ".seg%s", g->dir, number,
-		 suffix);
-}
 
 struct stage_segment *stage_segment_find(const struct stage_group *g,
 					 uint64_t number)
@@ -61,23 +52,28 @@ int stage_segment_add(struct stage_group *g, struct stage_segment *s)
 		g->max_segments = max;
 	}
 	g->segments[g->nr_segments++] = s;
-	g->log_bytes += s->bytes;
+	g->log_bytes += s->room;
 	return 0;
+}
+
+void stage_segment_limit(struct stage_group *g, struct stage_segment *s,
+			 uint64_t bytes)
+{
+	stage_store(&s->bytes, bytes);
+	if (!g->stage->medium->is_sparse)
+		return;
+	g->log_bytes -= s->room - bytes;
+	s->room = bytes;
 }
 
 static void segment_free(struct stage_group *g, struct stage_segment *s)
 {
-	const struct stage_io *io = g->stage->io;
-
-	if (s->fd >= 0)
-		io->close(io->arg, s->fd);
+	g->stage->medium->close(g, s);
 	free(s);
 }
 
 void stage_segment_drop(struct stage_group *g, struct stage_segment *s)
 {
-	const struct stage_io *io = g->stage->io;
-	char path[sizeof(g->dir) + 32];
 	unsigned int i = 0;
 
 	pthread_rwlock_wrlock(&g->index_lock);
@@ -89,11 +85,9 @@ void stage_segment_drop(struct stage_group *g, struct stage_segment *s)
 	pthread_rwlock_unlock(&g->index_lock);
 	if (g->current == s)
 		g->current = NULL;
-	g->log_bytes -= s->bytes;
-	stage_segment_path(g, s->number, "", path, sizeof(path));
-	io->unlink(io->arg, path);
-	g->is_dir_dirty = true;
-	segment_free(g, s);
+	g->log_bytes -= s->room;
+	g->stage->medium->remove(g, s);
+	free(s);
 }
 
 void stage_segment_close_all(struct stage_group *g)
@@ -104,6 +98,9 @@ void stage_segment_close_all(struct stage_group *g)
 	g->segments = NULL;
 	g->nr_segments = g->max_segments = 0;
 	g->current = NULL;
+	if (g->device_fd >= 0)
+		g->stage->io->close(g->stage->io->arg, g->device_fd);
+	g->device_fd = -1;
 }
 
 /* The record of a member's header, in @buf. Returns its length. */
@@ -167,26 +164,17 @@ static int write_front(struct stage_group *g, struct stage_segment *s)
 	if (!buf)
 		return -ENOMEM;
 	s->tail = iov.iov_len = put_front(g, s, buf);
-	err = io->pwritev(io->arg, s->fd, &iov, 1, 0);
+	err = io->pwritev(io->arg, s->fd, &iov, 1, s->at);
 	s->is_dirty = true;
 	free(buf);
 	return err;
 }
 
-static int segment_create(struct stage_group *g, struct stage_segment *s,
-			  const char *path)
+static int segment_create(struct stage_group *g, struct stage_segment *s)
 {
-	const struct stage_io *io = g->stage->io;
-	int err;
+	int err = g->stage->medium->create(g, s);
 
-	s->fd = io->open(io->arg, path, O_RDWR | O_CREAT | O_TRUNC);
-	if (s->fd < 0)
-		return s->fd;
-	g->is_dir_dirty = true;
-	err = io->truncate(io->arg, s->fd, s->bytes);
-	if (!err)
-		err = write_front(g, s);
-	return err;
+	return err ? err : write_front(g, s);
 }
 
 static void segment_publish(struct stage_group *g, struct stage_segment *s)
@@ -198,9 +186,7 @@ static void segment_publish(struct stage_group *g, struct stage_segment *s)
 
 int stage_segment_begin(struct stage_group *g, struct error *err)
 {
-	const struct stage_io *io = g->stage->io;
 	struct stage_segment *s = calloc(1, sizeof(*s));
-	char path[sizeof(g->dir) + 32];
 	int ret;
 
 	if (!s || g->next_number > UINT32_MAX) {
@@ -209,11 +195,10 @@ int stage_segment_begin(struct stage_group *g, struct error *err)
 	}
 	s->fd = -1;
 	s->number = g->next_number++;		/* G1 */
-	s->bytes = g->stage->opts.segment_bytes;
+	s->bytes = s->room = g->stage->opts.segment_bytes;
 	ret = getrandom(&s->salt, sizeof(s->salt), 0) < 0 ? -errno : 0;
-	stage_segment_path(g, s->number, "", path, sizeof(path));
 	if (!ret)
-		ret = segment_create(g, s, path);
+		ret = segment_create(g, s);
 	pthread_rwlock_wrlock(&g->index_lock);
 	if (!ret)
 		ret = stage_segment_add(g, s);
@@ -222,8 +207,12 @@ int stage_segment_begin(struct stage_group *g, struct error *err)
 		segment_publish(g, s);
 		return 0;
 	}
+	ret = error_set(err, ret, "%s: segment %" PRIu64 " of the log: %s",
+			g->name, s->number, strerror(-ret));
+	s->is_bad = ret != -ENOSPC;
+	s->is_short = !s->is_bad;
 	if (s->fd >= 0)
-		io->unlink(io->arg, path);
-	segment_free(g, s);
-	return error_set(err, ret, "%s: %s", path, strerror(-ret));
+		g->stage->medium->remove(g, s);
+	free(s);
+	return ret;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "stage-device.h"
 #include "stage-parts.h"
 
 #define SUFFIX		".volume"
@@ -55,6 +56,7 @@ struct stage_group *stage_group_create(struct stage *s, const char *name,
 		return NULL;
 	}
 	g->stage = s;
+	g->device_fd = -1;
 	g->next_number = 1;
 	snprintf(g->name, sizeof(g->name), "%s", name);
 	stage_path(s, name, ".log", g->dir, sizeof(g->dir));
@@ -299,6 +301,12 @@ static int load_file(void *arg, const char *file)
 						 load->err) : 0;
 }
 
+static int check_device(const struct stage *s, struct error *err)
+{
+	return s->device && s->device->fd < 0 ?
+	       error_set(err, -EIO, "%s", s->device->error.text) : 0;
+}
+
 static void start_group(struct stage_group *g)
 {
 	int ret = g->error.code;
@@ -307,6 +315,8 @@ static void start_group(struct stage_group *g)
 		ret = stage_fence_load(g, &g->error);
 	if (stage_phase_of(g) >= STAGE_PHASE_LEFT)
 		return;
+	if (!ret)
+		ret = check_device(g->stage, &g->error);
 	for (unsigned int i = 0; !ret && i < g->nr_members; i++) {
 		if (g->members[i])
 			ret = stage_volume_open_base(g->members[i], &g->error);
@@ -486,6 +496,8 @@ static int create_locked(struct stage *s, const struct stage_volume_config *c,
 
 	if (!ret && s->is_delete_stuck)	/* its name may be among them */
 		ret = stage_delete_resume(s, err);
+	if (!ret)
+		ret = check_device(s, err);
 	if (ret)
 		return ret;
 	if (getrandom(log_id, sizeof(log_id), 0) != sizeof(log_id))

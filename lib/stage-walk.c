@@ -48,7 +48,7 @@ static const char *look(struct walker *w, uint64_t pos, size_t len,
 	}
 	w->from = pos;
 	w->len = 0;
-	n = io->pread(io->arg, w->s->fd, w->buf, len, pos);
+	n = io->pread(io->arg, w->s->fd, w->buf, len, w->s->at + pos);
 	if (n < 0) {
 		error_set(err, -EIO, "reading the log: %s", strerror(-n));
 		return NULL;

@@ -30,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stage-device.h"
 #include "stage-parts.h"
 
 #define MIB		(1ULL << 20)
@@ -56,13 +57,22 @@ static int lock_dir(struct stage *s, struct error *err)
 			       s->dir) : 0;
 }
 
-static int set_options(struct stage *s, const struct stage_options *given,
-		       struct error *err)
+/*
+ * What was made just before a kill is seen, and may still go with a power cut:
+ * a volume, one that has grown, a fence.
+ */
+static int sync_names(struct stage *s, struct error *err)
+{
+	int ret = s->io->sync_dir(s->io->arg, s->dir);
+
+	return ret ? error_set(err, ret, "%s: %s", s->dir, strerror(-ret)) : 0;
+}
+
+/* Where they are not given. */
+static int set_defaults(struct stage *s, struct error *err)
 {
 	struct stage_options *o = &s->opts;
 
-	if (given)
-		*o = *given;
 	if (!o->log_bytes)
 		o->log_bytes = 16384 * MIB;
 	if (!o->segment_bytes)
@@ -80,7 +90,6 @@ static int set_options(struct stage *s, const struct stage_options *given,
 		o->index_bytes = 1024 * MIB;
 	if (!o->history_bytes)
 		o->history_bytes = o->log_bytes / 2;
-	s->io = o->io ? o->io : &stage_system_io;
 	return 0;
 }
 
@@ -94,12 +103,21 @@ int stage_open(struct stage **out, const char *dir,
 		return error_set(err, -ENOMEM, "no memory");
 	s->lock_fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
-	ret = set_options(s, opts, err);
-	if (!ret && strlen(dir) >= sizeof(s->dir))
-		ret = error_set(err, -ENAMETOOLONG, "%s: too long", dir);
+	if (opts)
+		s->opts = *opts;
+	s->io = s->opts.io ? s->opts.io : &stage_system_io;
+	s->medium = &stage_files;
+	ret = strlen(dir) < sizeof(s->dir) ? 0 :
+	      error_set(err, -ENAMETOOLONG, "%s: too long", dir);
 	snprintf(s->dir, sizeof(s->dir), "%s", dir);
 	if (!ret)
 		ret = lock_dir(s, err);
+	if (!ret)
+		ret = sync_names(s, err);
+	if (!ret)
+		ret = stage_device_open(s, err);
+	if (!ret)
+		ret = set_defaults(s, err);
 	if (!ret)
 		ret = stage_volumes_load(s, err);
 	if (!ret)
@@ -127,6 +145,7 @@ void stage_close(struct stage *s)
 		s->groups = g->next;
 		stage_group_destroy(g);
 	}
+	stage_device_close(s);
 	if (s->lock_fd >= 0)
 		s->io->close(s->io->arg, s->lock_fd);
 	pthread_mutex_destroy(&s->lock);

@@ -50,15 +50,15 @@ struct stage_options {
 	uint64_t log_bytes;	/* most that the log may take; 0 = 16 GiB */
 	uint64_t segment_bytes;	/* of one file of the log, 64 KiB to 2 GiB;
 				 * 0 = 64 MiB. At most log_bytes / 4 is used */
+	char log_device[STAGE_PATH_LEN]; /* stage-device.h; "": as it is */
 	uint64_t index_bytes;	/* budget for the index in memory: history pays
 				 * first, then the epoch; 0 = 1 GiB */
 	uint64_t history_ms;	/* epochs younger than this are kept, */
 	uint64_t history_bytes;	/* while all take no more; 0 = log_bytes / 2 */
 	uint64_t history_min_ms; /* a full log does not cost younger ones */
 	uint64_t on_full_apply;	/* not 0: what cannot fit goes in place */
-	uint64_t open_idle_ms;	/* an open epoch for which no data and no commit
-				 * comes for so long, or a second more, is
-				 * dropped; 0 = never */
+	uint64_t open_idle_ms;	/* an open epoch without data or commit for so
+				 * long, or a second more, is dropped; 0: no */
 	bool is_still;		/* no applier (stage-promote.h) */
 	const struct stage_io *io;	/* NULL = the system's */
 };

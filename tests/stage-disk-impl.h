@@ -46,8 +46,10 @@ struct disk {
 	bool locked[FDS];
 	bool tracing;
 	uint64_t now, calls, fail_at, fail_more, space, used;
-	int fail_err;
+	int fail_err, sync_err;
 	char slow_part[64], sync_part[64], broken_part[64];
+	char bad_path[64];
+	uint64_t bad_off, bad_len;
 	unsigned int slow_ms, sync_fails;
 };
 

@@ -143,6 +143,12 @@ static bool is_broken(struct disk *d, int file)
 	return is_part(d->broken_part, path_of(d, file));
 }
 
+static bool is_bad(struct disk *d, int file, uint64_t off, uint64_t len)
+{
+	return d->bad_len && !strcmp(path_of(d, file), d->bad_path) &&
+	       off < d->bad_off + d->bad_len && d->bad_off < off + len;
+}
+
 static int take_fd(struct disk *d, int file)
 {
 	for (int i = 0; i < FDS; i++) {
@@ -239,7 +245,7 @@ static int disk_pwritev(void *arg, int fd, struct iovec *iov, int nr,
 	}
 	for (int i = 0; i < nr; i++)
 		len += iov[i].iov_len;
-	if (is_broken(d, file))
+	if (is_broken(d, file) || is_bad(d, file, off, len))
 		ret = -EIO;
 	if (!ret)
 		ret = allocate(d, file, off + len);
@@ -316,7 +322,7 @@ static int disk_sync(void *arg, int fd)
 		ret = -EIO;
 	if (d->sync_fails && is_part(d->sync_part, path_of(d, file))) {
 		d->sync_fails--;
-		ret = -EIO;
+		ret = d->sync_err ? d->sync_err : -EIO;
 	}
 	disk_trace(d, ret ? OP_LOST : OP_SYNC, file, NULL, 0, 0, NULL);
 	return leave(d, ret);
@@ -494,6 +500,13 @@ void disk_fail_sync(struct disk *d, const char *part, unsigned int nr)
 	leave(d, 0);
 }
 
+void disk_set_sync_error(struct disk *d, int err)
+{
+	enter(d, false);
+	d->sync_err = err;
+	leave(d, 0);
+}
+
 void disk_set_space(struct disk *d, uint64_t bytes)
 {
 	enter(d, false);
@@ -505,6 +518,16 @@ void disk_break(struct disk *d, const char *part)
 {
 	enter(d, false);
 	snprintf(d->broken_part, sizeof(d->broken_part), "%s", part);
+	leave(d, 0);
+}
+
+void disk_break_range(struct disk *d, const char *path, uint64_t off,
+		      uint64_t len)
+{
+	enter(d, false);
+	snprintf(d->bad_path, sizeof(d->bad_path), "%s", path);
+	d->bad_off = off;
+	d->bad_len = len;
 	leave(d, 0);
 }
 

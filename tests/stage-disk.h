@@ -31,8 +31,13 @@ uint64_t disk_calls(const struct disk *d);
 /* Only syncs of files whose name has @part in it fail, @nr times. A failed one
  * loses what was written, but the cache goes on showing it, as clean. */
 void disk_fail_sync(struct disk *d, const char *part, unsigned int nr);
+/* With another error than EIO: 0 = that. */
+void disk_set_sync_error(struct disk *d, int err);
 /* Names with @part fail to be read, written and synced: EIO. "": none. */
 void disk_break(struct disk *d, const char *part);
+/* Writes that touch this of a file fail: EIO. */
+void disk_break_range(struct disk *d, const char *path, uint64_t off,
+		      uint64_t len);
 /* At most so many bytes may be written; 0 = any. Files are sparse. */
 void disk_set_space(struct disk *d, uint64_t bytes);
 /* Writes to names with @part take this long. */

@@ -2,6 +2,7 @@
 #include "stage-rig.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,12 +38,26 @@ struct stage *rig_open(struct disk *d, const struct stage_options *opts,
 	return stage_open(&s, RIG_DIR, &o, err) ? NULL : s;
 }
 
+void rig_make_device(struct disk *d, const char *path, uint64_t bytes)
+{
+	const struct stage_io *io = disk_io(d);
+	int fd = io->open(io->arg, path, O_RDWR | O_CREAT);
+
+	io->truncate(io->arg, fd, bytes);
+	io->sync(io->arg, fd);
+	io->close(io->arg, fd);
+	io->sync_dir(io->arg, "/dev");
+}
+
 struct stage *rig_create(struct disk *d, const struct stage_options *opts,
 			 unsigned int nr)
 {
 	struct error err = { 0 };
-	struct stage *s = rig_open(d, opts, &err);
+	struct stage *s;
 
+	if (opts && opts->log_device[0])
+		rig_make_device(d, opts->log_device, RIG_DEVICE_BYTES);
+	s = rig_open(d, opts, &err);
 	for (unsigned int i = 0; s && i < nr; i++) {
 		char name[2] = { 'a' + i };
 

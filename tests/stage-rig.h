@@ -16,6 +16,9 @@
 #define RIG_CHUNK	4096
 #define RIG_DIR		"/stage"
 #define RIG_EPOCHS	64
+#define RIG_DEVICE	"/dev/log"	/* as ->log_device */
+#define RIG_SLOT	((64 << 10) + STAGE_BLOCK_BYTES)
+#define RIG_DEVICE_BYTES (STAGE_DEVICE_HEAD + 24 * RIG_SLOT)
 
 struct client {
 	struct stage_volume *v;
@@ -34,7 +37,10 @@ struct model {
 	uint64_t clean, partial;
 };
 
-/* A stage with volumes "a", "b" and so on, in one group if nr > 1. */
+/* A blank one. */
+void rig_make_device(struct disk *d, const char *path, uint64_t bytes);
+/* A stage with volumes "a", "b" and so on, in one group if nr > 1; and with the
+ * device that the options name, if any. */
 struct stage *rig_create(struct disk *d, const struct stage_options *opts,
 			 unsigned int nr);
 /* Opens what rig_create() has made; NULL if that is refused. */

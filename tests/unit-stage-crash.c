@@ -14,6 +14,7 @@
 #include "tap.h"
 
 #define MARKS	256
+#define SECONDS	6	/* power cuts right after the recovery of one killed */
 
 /* Before a commit is sent, and when it was answered. */
 struct mark {
@@ -162,13 +163,32 @@ static bool goes_on(struct stage *s)
 	return is_good;
 }
 
-/* Recovers; then loses power at once; then goes on. */
-static bool check_cut(const struct run *r, struct disk *d, uint64_t moment)
+/* A cut of what has recovered: it says what it has said. */
+static bool says_again(const struct run *r, struct disk *d, uint64_t moment,
+		       uint64_t clean)
 {
 	struct error err = { 0 };
 	struct stage *s = rig_open(d, &r->opts, &err);
-	uint64_t clean = 0, again = 0;
-	struct disk *second;
+	uint64_t again = 0;
+	bool is_good = s && is_right(r, s, moment, &again);
+
+	if (is_good && again != clean)
+		printf("# it said %llu, and now %llu\n",
+		       (unsigned long long)clean, (unsigned long long)again);
+	else if (!s)
+		printf("# the second time: %s\n", err.text);
+	stage_close(s);
+	return is_good && again == clean;
+}
+
+/* Recovers; then loses power at once, in @nr ways; then goes on. */
+static bool check_cut(const struct run *r, struct disk *d, uint64_t moment,
+		      unsigned int nr)
+{
+	struct error err = { 0 };
+	struct stage *s = rig_open(d, &r->opts, &err);
+	uint64_t clean = 0;
+	struct disk *second[SECONDS];
 	bool is_good;
 
 	if (!s) {
@@ -176,18 +196,14 @@ static bool check_cut(const struct run *r, struct disk *d, uint64_t moment)
 		return false;
 	}
 	is_good = is_right(r, s, moment, &clean);
-	second = disk_cut(d, disk_moment(d), 0);
+	for (unsigned int i = 0; i < nr; i++)
+		second[i] = disk_cut(d, disk_moment(d), i ? moment * 7 + i : 0);
 	is_good = is_good && goes_on(s);
 	stage_close(s);
-	s = rig_open(second, &r->opts, &err);
-	is_good = is_good && s && is_right(r, s, moment, &again);
-	if (is_good && again != clean) {
-		printf("# it said %llu, and now %llu\n",
-		       (unsigned long long)clean, (unsigned long long)again);
-		is_good = false;
+	for (unsigned int i = 0; i < nr; i++) {
+		is_good = is_good && says_again(r, second[i], moment, clean);
+		disk_destroy(second[i]);
 	}
-	stage_close(s);
-	disk_destroy(second);
 	return is_good;
 }
 
@@ -205,7 +221,7 @@ static unsigned int count_bad(const struct run *r, unsigned int seeds,
 					 m * 31 + seed);
 
 			nr++;
-			if (!check_cut(r, d, m)) {
+			if (!check_cut(r, d, m, is_kill ? SECONDS : 1)) {
 				printf("# moment %llu of %llu, seed %u\n",
 				       (unsigned long long)m,
 				       (unsigned long long)last, seed);
@@ -220,23 +236,65 @@ static unsigned int count_bad(const struct run *r, unsigned int seeds,
 
 static const struct stage_options keep = { .history_ms = 1000000 };
 static const struct stage_options at_once = { .history_ms = 0 };
+static const struct stage_options on_device = {
+	.history_ms = 1000000, .log_device = RIG_DEVICE,
+};
+static const struct stage_options on_device_at_once = {
+	.log_device = RIG_DEVICE,
+};
 
 static struct run run;
 
-static void test_cuts(void)
+static void test_cuts(const struct stage_options *opts, const char *name)
 {
 	const char *env = getenv("STAGE_SEEDS");
 	unsigned int seeds = env ? atoi(env) : 4;
 
-	workload(&run, &keep);
+	workload(&run, opts);
 	is_int(run.nr_acked, 14, "the workload has run");
-	is_int(count_bad(&run, seeds, false, 3), 0, "power cuts, long history");
-	is_int(count_bad(&run, 1, true, 3), 0, "kills, long history");
+	is_int(count_bad(&run, seeds, false, 3), 0, "power cuts, %s", name);
+	is_int(count_bad(&run, 1, true, 3), 0, "kills, %s", name);
 	disk_destroy(run.d);
-	workload(&run, &at_once);
-	is_int(count_bad(&run, seeds, false, 3), 0, "power cuts, no history");
-	is_int(count_bad(&run, 1, true, 3), 0, "kills, no history");
-	disk_destroy(run.d);
+}
+
+static bool has_volume(struct disk *d)
+{
+	struct error err = { 0 };
+	struct stage *s = rig_open(d, &keep, &err);
+	struct stage_volume *v = s ? stage_find(s, "a") : NULL;
+	struct stage_info info;
+	bool has = v;
+
+	if (v)
+		stage_get_info(v, &info);
+	if (!s || (v && info.state == STAGE_ERROR)) {
+		printf("# %s\n", s ? info.error.text : err.text);
+		has = false;
+	}
+	stage_close(s);
+	return has;
+}
+
+/* A volume that was seen after a kill is there after a power cut. */
+static void test_new_volume(void)
+{
+	struct disk *d = disk_create();
+	unsigned int seen = 0, lost = 0;
+
+	stage_close(rig_create(d, &keep, 1));
+	for (uint64_t m = 0; m <= disk_moment(d); m++) {
+		struct disk *killed = disk_kill(d, m), *cut;
+		bool has = has_volume(killed);
+
+		cut = disk_cut(killed, disk_moment(killed), 0);
+		seen += has;
+		lost += has && !has_volume(cut);
+		disk_destroy(killed);
+		disk_destroy(cut);
+	}
+	disk_destroy(d);
+	ok(seen, "a volume is seen after %u of the kills", seen);
+	is_int(lost, 0, "it does not go again");
 }
 
 /* Each rule, switched off, must be noticed by this very test. */
@@ -265,7 +323,11 @@ static void test_faults(void)
 
 int main(int argc, char **argv)
 {
-	test_cuts();
+	test_cuts(&keep, "long history");
+	test_cuts(&at_once, "no history");
+	test_cuts(&on_device, "log on a device, long history");
+	test_cuts(&on_device_at_once, "log on a device, no history");
+	test_new_volume();
 	test_faults();
 	return tap_done();
 }

@@ -263,6 +263,26 @@ static void test_history_min(void)
 	stage_faults = 0;
 }
 
+/* A4, A5: a disk that has promised more than it has says so at the sync. */
+static void test_full_at_sync(void)
+{
+	const struct stage_options o = { .history_ms = HOUR_MS };
+
+	begin(&o, 1);
+	is_int(send_whole(1) ?: send_whole(2), 0, "two epochs");
+	disk_set_sync_error(d, -ENOSPC);
+	disk_fail_sync(d, ".seg", 1);
+	is_int(send_whole(3), -ENOSPC, "full, at the sync: %s", c.err.text);
+	is_int(info_now().state, STAGE_LOG_FULL, "that is told as a full log");
+	ok(has_image(2), "the image is as good as ever");
+	for (int i = 0; i < 60000 && info_now().nr_epochs > 1; i++)
+		usleep(1000);
+	ok(info_now().nr_epochs < 2, "history makes room");
+	come_back(2);
+	is_int(send_whole(4), 0, "the next epoch is taken");
+	end();
+}
+
 /* S10: somebody has the last image open. */
 static void test_pinned(void)
 {
@@ -662,6 +682,7 @@ int main(void)
 	test_in_place();
 	test_partial_before();
 	test_history_min();
+	test_full_at_sync();
 	test_pinned();
 	test_base_fails();
 	test_applier_is_told();

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Segments in slots of a device. A slot's own block says whose segment it has,
+ * the segment begins in the next one.
+ *
+ * T1 a slot is taken only if it is free: what it had has been removed, which
+ *    for what was applied is after the checkpoint (apply P3, recover Z4).
+ *    Nothing is discarded: a slot keeps what it has until a segment is written
+ *    there.
+ * T2 a slot whose log nobody knows is not free: its volume may be described
+ *    again. Only the removal of a log frees them (delete E2).
+ * T3 a slot where a write or a sync has failed is not taken again by this
+ *    process. One that met with a device that was full is taken last: others
+ *    may have had their room.
+ * T4 a slot with something that is to be looked at is free when a copy of that
+ *    is in the directory, durably; else it says so on the device, durably, and
+ *    is not taken; else the log is not recovered.
+ * T5 a group has a file description of its own: a failed write is told to each
+ *    once, and must not be told to another group alone.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stage-device.h"
+#include "stage-parts.h"
+
+#define COPY_BYTES	(1U << 20)
+
+/* --- slots ---------------------------------------------------------------- */
+
+static bool is_free(const struct stage_slot *slot)
+{
+	return slot->b.state == STAGE_SLOT_FREE && !slot->is_out;
+}
+
+static bool is_of(const struct stage_slot *slot, const uint8_t *log_id)
+{
+	return slot->b.state != STAGE_SLOT_FREE &&
+	       !memcmp(slot->b.log_id, log_id, sizeof(slot->b.log_id));
+}
+
+unsigned int stage_device_nr_out(struct stage_device *d)
+{
+	unsigned int nr = 0;
+
+	pthread_mutex_lock(&d->lock);
+	for (unsigned int i = 0; d->slots && i < d->block.nr_slots; i++)
+		nr += d->slots[i].is_out ||
+		      d->slots[i].b.state == STAGE_SLOT_LOST;
+	pthread_mutex_unlock(&d->lock);
+	return nr;
+}
+
+/* T1, T3. Its number; -ENOSPC. */
+static int take(struct stage_device *d, const struct stage_slot_block *b)
+{
+	int best = -ENOSPC;
+
+	pthread_mutex_lock(&d->lock);
+	for (unsigned int i = 0; d->slots && i < d->block.nr_slots; i++)
+		if (is_free(&d->slots[i]) &&
+		    (best < 0 || d->slots[i].shortages <
+				 d->slots[best].shortages))
+			best = i;
+	if (best >= 0)
+		d->slots[best].b = *b;
+	pthread_mutex_unlock(&d->lock);
+	return best;
+}
+
+/* What is there from now on, and what was found out about it. */
+static int put(struct stage_device *d, const struct stage_segment *s,
+	       enum stage_slot_state state)
+{
+	struct stage_slot *slot = &d->slots[s->slot];
+	int ret;
+
+	pthread_mutex_lock(&d->lock);
+	slot->b.state = state;
+	slot->shortages += s->is_short;
+	ret = stage_slot_write(d, s->slot, &slot->b);
+	slot->is_out |= s->is_bad || ret;
+	pthread_mutex_unlock(&d->lock);
+	return ret;
+}
+
+int stage_device_release(struct stage *s, const uint8_t *log_id,
+			 struct error *err)
+{
+	struct stage_device *d = s->device;
+	struct stage_slot_block b;
+	int ret = 0;
+
+	if (d->fd < 0)
+		return error_set(err, -EIO, "%s", d->error.text);
+	pthread_mutex_lock(&d->lock);
+	for (unsigned int i = 0; !ret && i < d->block.nr_slots; i++) {
+		b = d->slots[i].b;
+		b.state = STAGE_SLOT_FREE;
+		if (is_of(&d->slots[i], log_id))
+			ret = stage_slot_write(d, i, &b);
+	}
+	if (!ret)
+		ret = d->io->sync(d->io->arg, d->fd);
+	for (unsigned int i = 0; !ret && i < d->block.nr_slots; i++)
+		if (is_of(&d->slots[i], log_id))
+			d->slots[i].b.state = STAGE_SLOT_FREE;
+	pthread_mutex_unlock(&d->lock);
+	return ret ? error_set(err, ret, "log_device=%.200s: %s",
+			       d->path, strerror(-ret)) : 0;
+}
+
+/* --- a group's segments --------------------------------------------------- */
+
+static struct stage_device *device_of(const struct stage_group *g)
+{
+	return g->stage->device;
+}
+
+/* T5 */
+static int attach(struct stage_group *g)
+{
+	const struct stage_device *d = device_of(g);
+
+	if (d->fd < 0)
+		return -EIO;
+	if (g->device_fd < 0)
+		g->device_fd = d->io->open(d->io->arg, d->path, O_RDWR);
+	return g->device_fd < 0 ? g->device_fd : 0;
+}
+
+static int slots_list(struct stage_group *g,
+		      int (*fn)(void *arg, const struct stage_segment *s),
+		      void *arg)
+{
+	struct stage_device *d = device_of(g);
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && d->slots && i < d->block.nr_slots;
+	     i++) {
+		const struct stage_slot *slot = &d->slots[i];
+		const struct stage_segment s = {
+			.number = slot->b.number,
+			.salt = slot->b.salt,
+			.slot = i,
+			.is_lost = slot->b.state == STAGE_SLOT_LOST,
+			.fd = -1,
+		};
+
+		if (is_of(slot, g->log_id))
+			ret = fn(arg, &s);
+	}
+	return ret;
+}
+
+static int slots_open(struct stage_group *g, struct stage_segment *s)
+{
+	int ret = attach(g);
+
+	if (ret)
+		return ret;
+	s->fd = g->device_fd;
+	s->at = stage_slot_pos(device_of(g), s->slot) + STAGE_BLOCK_BYTES;
+	s->bytes = stage_slot_room(device_of(g));
+	return 0;
+}
+
+static void slots_close(struct stage_group *g, struct stage_segment *s)
+{
+	s->fd = -1;
+}
+
+static int slots_create(struct stage_group *g, struct stage_segment *s)
+{
+	struct stage_device *d = device_of(g);
+	struct stage_slot_block b = {
+		.number = s->number,
+		.salt = s->salt,
+		.state = STAGE_SLOT_USED,
+	};
+	int ret = attach(g);
+
+	if (ret)
+		return ret;
+	memcpy(b.device_id, d->block.device_id, sizeof(b.device_id));
+	memcpy(b.log_id, g->log_id, sizeof(b.log_id));
+	ret = take(d, &b);
+	if (ret < 0)
+		return ret;
+	s->slot = ret;
+	ret = slots_open(g, s);
+	assert(!ret && s->bytes == g->stage->opts.segment_bytes);
+	return stage_slot_write(d, s->slot, &b);
+}
+
+static void slots_remove(struct stage_group *g, struct stage_segment *s)
+{
+	put(device_of(g), s, STAGE_SLOT_FREE);
+	slots_close(g, s);
+}
+
+/* --- what is to be looked at ---------------------------------------------- */
+
+static int copy_data(struct stage_group *g, const struct stage_segment *s,
+		     int fd)
+{
+	const struct stage_io *io = g->stage->io;
+	char *buf = malloc(COPY_BYTES);
+	int ret = buf ? 0 : -ENOMEM;
+
+	for (uint64_t pos = 0; !ret && pos < s->bytes; pos += COPY_BYTES) {
+		size_t len = s->bytes - pos < COPY_BYTES ? s->bytes - pos :
+							   COPY_BYTES;
+		struct iovec iov = { buf, len };
+		ssize_t n = io->pread(io->arg, s->fd, buf, len, s->at + pos);
+
+		ret = n < 0 ? n : (size_t)n < len ? -EIO :
+		      io->pwritev(io->arg, fd, &iov, 1, pos);
+	}
+	free(buf);
+	return ret ? ret : io->sync(io->arg, fd);
+}
+
+/* Has its name, durably, when it is whole. */
+static int copy_aside(struct stage_group *g, const struct stage_segment *s)
+{
+	const struct stage_io *io = g->stage->io;
+	char path[sizeof(g->dir) + 32], new[sizeof(path) + 8];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "%s/%010" PRIu64 ".seg.lost", g->dir,
+		 s->number);
+	snprintf(new, sizeof(new), "%s.new", path);
+	fd = io->open(io->arg, new, O_RDWR | O_CREAT | O_TRUNC);
+	if (fd < 0)
+		return fd;
+	ret = copy_data(g, s, fd);
+	io->close(io->arg, fd);
+	if (!ret)
+		ret = io->rename(io->arg, new, path);
+	else
+		io->unlink(io->arg, new);
+	return ret ? ret : io->sync_dir(io->arg, g->dir);
+}
+
+/* T4 */
+static int slots_keep(struct stage_group *g, struct stage_segment *s,
+		      struct error *err)
+{
+	struct stage_device *d = device_of(g);
+	int copied = copy_aside(g, s), ret;
+
+	ret = put(d, s, copied ? STAGE_SLOT_LOST : STAGE_SLOT_FREE);
+	if (copied && !ret)
+		ret = d->io->sync(d->io->arg, d->fd);
+	slots_close(g, s);
+	return copied && ret ?
+	       error_set(err, copied, "%s: segment %" PRIu64 " of the log is "
+			 "damaged, or was lost, and can be kept neither in "
+			 "the directory (%s) nor on %.150s (%s)", g->name,
+			 s->number, strerror(-copied), d->path,
+			 strerror(-ret)) : 0;
+}
+
+/* --- the rest ------------------------------------------------------------- */
+
+static void slots_cut(struct stage_group *g, struct stage_segment *s,
+		      uint64_t end)
+{
+}
+
+static bool slots_has_room(const struct stage_group *g, unsigned int nr)
+{
+	struct stage_device *d = device_of(g);
+	unsigned int found = 0;
+
+	pthread_mutex_lock(&d->lock);
+	for (unsigned int i = 0; found < nr && d->slots &&
+	     i < d->block.nr_slots; i++)
+		found += is_free(&d->slots[i]);
+	pthread_mutex_unlock(&d->lock);
+	return found >= nr;
+}
+
+/* What cannot be freed now is when the stage is opened again. */
+static void slots_remove_all(struct stage_group *g)
+{
+	stage_device_release(g->stage, g->log_id, NULL);
+}
+
+const struct stage_medium stage_slots = {
+	.is_sparse = false,
+	.list = slots_list,
+	.open = slots_open,
+	.close = slots_close,
+	.create = slots_create,
+	.remove = slots_remove,
+	.keep = slots_keep,
+	.cut = slots_cut,
+	.has_room = slots_has_room,
+	.remove_all = slots_remove_all,
+};
