@@ -80,8 +80,8 @@ static int set_base(struct stage_name *name, const char *value,
 static bool is_key(const char *key)
 {
 	static const char *const keys[] = {
-		"log", "history", "history_min", "index", "open_timeout",
-		"on_full",
+		"log", "log_device", "history", "history_min", "index",
+		"open_timeout", "on_full",
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -102,7 +102,7 @@ static int set_key(struct stage_name *name, char *pair, struct error *err)
 		return set_base(name, value, err);
 	if (!is_key(pair))
 		return error_set(err, -EINVAL, "a local stage knows no "
-				 "%.40s=: want base, log, history, "
+				 "%.40s=: want base, log, log_device, history, "
 				 "history_min, index, open_timeout or on_full",
 				 pair);
 	return plugin_options_set(&name->options, pair, value, err);

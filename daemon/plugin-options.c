@@ -30,6 +30,9 @@ const char plugin_options_help[] =
 	"                           who writes first)\n"
 	"log=SIZE                   most that a log may take (default: 16GiB, or\n"
 	"                           twice the history)\n"
+	"log_device=PATH            the logs of a new stage go to this block device\n"
+	"                           or file, which is formatted: it must be blank;\n"
+	"                           later it is found by itself\n"
 	"history=[AGE][,SIZE]       how long epochs are kept (default: 0)\n"
 	"history_min=AGE            not even a full log costs younger ones\n"
 	"index=SIZE                 most that an index may take in memory\n"
@@ -88,6 +91,25 @@ static int set_dir(struct plugin_options *o, const char *value,
 		return bad(err, "dir", value, "want a folder");
 	o->dir = absolute(value);
 	return o->dir ? 0 : error_set(err, -ENOMEM, "no memory");
+}
+
+static int set_log_device(struct plugin_options *o, const char *value,
+			  struct error *err)
+{
+	char *path;
+
+	if (o->stage.log_device[0])
+		return bad(err, "log_device", value, "there is one already");
+	path = absolute(value);
+	if (!path)
+		return error_set(err, -ENOMEM, "no memory");
+	if (!*value || strlen(path) >= sizeof(o->stage.log_device)) {
+		free(path);
+		return bad(err, "log_device", value, "want a path");
+	}
+	strcpy(o->stage.log_device, path);
+	free(path);
+	return 0;
 }
 
 static int set_history_part(struct plugin_options *o, const char *part,
@@ -240,6 +262,7 @@ static const struct row rows[] = {
 	{ "chunk", SIZE(chunk_bytes, STAGE_BLOCK, 1 << 20) },
 	{ "pair", BY(set_pair) },
 	{ "log", SIZE(stage.log_bytes, 256 << 10, SIZE_MOST) },
+	{ "log_device", BY(set_log_device) },
 	{ "history", BY(set_history) },
 	{ "history_min", BY(set_history_min) },
 	{ "index", SIZE(stage.index_bytes, 64 << 10, 1ULL << 40) },
@@ -312,10 +335,10 @@ int plugin_options_check(struct plugin_options *o, struct error *err)
 	if (!o->dir)
 		return error_set(err, -EINVAL, "which stage? The parameter "
 				 "dir= is missing");
-	if (!s->log_bytes)
+	if (!s->log_bytes && !s->log_device[0])
 		s->log_bytes = s->history_bytes > LOG_BYTES / 2 ?
 			       2 * s->history_bytes : LOG_BYTES;
-	if (s->history_bytes > s->log_bytes)
+	if (s->log_bytes && s->history_bytes > s->log_bytes)
 		return error_set(err, -EINVAL, "history: more than the log may "
 				 "take (log=)");
 	if (s->history_min_ms > s->history_ms)

@@ -193,19 +193,19 @@ static void print_record(const struct stage_record *r, uint64_t pos,
 
 /* Returns where the next one is; 0 at the end of what is good. */
 static uint64_t dump_record(FILE *f, const struct stage_segment_block *s,
-			    uint64_t pos)
+			    uint64_t at, uint64_t pos)
 {
 	char head[STAGE_RECORD_BYTES];
 	struct stage_record r;
 	char *payload;
 
-	if (!read_at(f, pos, head, sizeof(head)) ||
+	if (!read_at(f, at + pos, head, sizeof(head)) ||
 	    stage_record_decode(&r, s->salt, stage_lsn(s->number, pos), head))
 		return 0;
 	payload = malloc(r.payload + 1);
 	if (!payload)
 		return 0;
-	if (!read_at(f, stage_payload_pos(pos, r.payload), payload,
+	if (!read_at(f, at + stage_payload_pos(pos, r.payload), payload,
 		     r.payload) && r.payload)
 		printf("  %10" PRIu64 " is cut short\n", pos);
 	else
@@ -214,12 +214,12 @@ static uint64_t dump_record(FILE *f, const struct stage_segment_block *s,
 	return stage_record_end(pos, r.payload);
 }
 
-static void dump_segment(FILE *f, const char *path)
+static void dump_segment_at(FILE *f, const char *path, uint64_t at)
 {
 	char block[STAGE_BLOCK_BYTES];
 	struct stage_segment_block s;
 	uint64_t pos = STAGE_BLOCK_BYTES, next;
-	int err = read_at(f, 0, block, sizeof(block)) ?
+	int err = read_at(f, at, block, sizeof(block)) ?
 		  stage_segment_decode(&s, block) : -EBADMSG;
 
 	if (err) {
@@ -231,9 +231,94 @@ static void dump_segment(FILE *f, const char *path)
 	       PRIu64 "\n", path, s.number, s.bytes, s.prev, s.prev_end,
 	       s.clean, s.partial, s.seen);
 	print_id("log", s.log_id);
-	while ((next = dump_record(f, &s, pos)))
+	while (pos < s.bytes && (next = dump_record(f, &s, at, pos)))
 		pos = next;
 	printf("  %10" PRIu64 " no record\n", pos);
+}
+
+static void dump_segment(FILE *f, const char *path)
+{
+	dump_segment_at(f, path, 0);
+}
+
+/* --- a device with segments ----------------------------------------------- */
+
+static void dump_note(FILE *f, const char *path)
+{
+	char block[STAGE_BLOCK_BYTES];
+	struct stage_note_block n;
+	int err = read_at(f, 0, block, sizeof(block)) ?
+		  stage_note_decode(&n, block) : -EBADMSG;
+
+	if (err) {
+		complain(path, word_for(err));
+		return;
+	}
+	printf("%s: the segments are on %s\n", path, n.path);
+	print_id("device", n.device_id);
+	if (dump_stage_device(n.path) < 0)
+		complain(n.path, "not the device of a stage's log");
+}
+
+/* Of two copies the one with more slots; false: neither is good. */
+static bool read_super(FILE *f, struct stage_device_block *d)
+{
+	char sector[STAGE_SECTOR];
+	struct stage_device_block copy;
+	bool is_found = false;
+
+	for (int i = 0; i < 2; i++) {
+		if (!read_at(f, i * (STAGE_DEVICE_HEAD / 2), sector,
+			     sizeof(sector)) ||
+		    stage_device_decode(&copy, sector))
+			continue;
+		if (!is_found || copy.nr_slots > d->nr_slots)
+			*d = copy;
+		is_found = true;
+	}
+	return is_found;
+}
+
+static void dump_slot(FILE *f, const char *path, uint64_t at, uint64_t nr)
+{
+	static const char *const states[] = {
+		[STAGE_SLOT_FREE] = "free",
+		[STAGE_SLOT_USED] = "used",
+		[STAGE_SLOT_LOST] = "lost",
+	};
+	char sector[STAGE_SECTOR], name[4200];
+	struct stage_slot_block b;
+	int err = read_at(f, at, sector, sizeof(sector)) ?
+		  stage_slot_decode(&b, sector) : -EBADMSG;
+
+	snprintf(name, sizeof(name), "%s: slot %" PRIu64, path, nr);
+	if (err) {
+		complain(name, word_for(err));
+	} else if (b.number) {
+		printf("%s: %s, segment %" PRIu64 "\n", name, states[b.state],
+		       b.number);
+		print_id("log", b.log_id);
+	}
+	if (!err && b.state != STAGE_SLOT_FREE)
+		dump_segment_at(f, name, at + STAGE_BLOCK_BYTES);
+}
+
+int dump_stage_device(const char *path)
+{
+	struct stage_device_block d = { 0 };
+	FILE *f = fopen(path, "rb");
+	bool is_ours = f && read_super(f, &d);
+
+	if (is_ours) {
+		printf("%s: %" PRIu64 " slots of %" PRIu64 " bytes\n", path,
+		       d.nr_slots, d.slot_bytes);
+		print_id("device", d.device_id);
+	}
+	for (uint64_t i = 0; is_ours && i < d.nr_slots; i++)
+		dump_slot(f, path, STAGE_DEVICE_HEAD + i * d.slot_bytes, i);
+	if (f)
+		fclose(f);
+	return is_ours ? is_bad : -1;
 }
 
 /* --- the directory -------------------------------------------------------- */
@@ -267,6 +352,8 @@ static void dump_entry(const char *dir, const char *name)
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	if (has_suffix(name, ".volume"))
 		dump_file(path, dump_volume);
+	else if (!strcmp(name, "log.device"))
+		dump_file(path, dump_note);
 	else if (has_suffix(name, ".log"))
 		dump_dir(path);
 	else if (!strcmp(name, "checkpoint"))

@@ -11,4 +11,7 @@
  */
 int dump_stage(const char *dir);
 
+/* Likewise, the device of a stage's logs. -1: it is none, nothing is said. */
+int dump_stage_device(const char *path);
+
 #endif

@@ -2,8 +2,8 @@
 /*
  * replica-dump [--extents] DEVICE: what the metadata device of a replica volume
  * says, without the kernel; replica-dump DIRECTORY: what a secondary's stage
- * holds (dump-stage.c). For looking at a volume that does not come up, and for
- * tests.
+ * holds, or the device of its logs (dump-stage.c). For looking at a volume that
+ * does not come up, and for tests.
  *
  * It prints a field in each line, words that scripts can split; with --extents
  * also the runs of chunks that are dirty ("extent FIRST COUNT"), as the kernel
@@ -232,14 +232,19 @@ static int dump_metadata(struct dump *d)
 int main(int argc, char **argv)
 {
 	struct dump d = { .path = argv[argc - 1] };
+	int ret;
 
 	d.extents = argc == 3 && !strcmp(argv[1], "--extents");
 	if (argc != 2 + d.extents || d.path[0] == '-') {
 		fputs("usage: replica-dump [--extents] METADATA-DEVICE\n"
-		      "       replica-dump STAGE-DIRECTORY\n", stderr);
+		      "       replica-dump STAGE-DIRECTORY\n"
+		      "       replica-dump LOG-DEVICE\n", stderr);
 		return 2;
 	}
 	if (!d.extents && is_folder(d.path))
 		return dump_stage(d.path);
+	ret = d.extents ? -1 : dump_stage_device(d.path);
+	if (ret >= 0)
+		return ret;
 	return dump_metadata(&d);
 }
