@@ -254,6 +254,17 @@ static int take_answer(json_t *message, struct error *err)
 	return 0;
 }
 
+/* Z3 */
+static int say_in_doubt(int ret, struct error *err)
+{
+	struct error why = *err;
+
+	error_clear(err);
+	return error_set(err, ret, "%.100s: the pair may stand there all the "
+			 "same: look at \"replicactl pair list\" there, revoke "
+			 "it if it is serving, and invite again", why.text);
+}
+
 static int ask(struct pairing_wire *w, const struct pairing_token *token,
 	       struct error *err)
 {
@@ -266,7 +277,7 @@ static int ask(struct pairing_wire *w, const struct pairing_token *token,
 		return say(err, ret, "the other side");
 	ret = get_line(w, line, err);
 	if (ret)
-		return ret;
+		return say_in_doubt(ret, err);
 	message = json_loads(line, 0, NULL);
 	ret = take_answer(message, err);
 	json_decref(message);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * cut-proxy [--mute] LISTEN TARGET MESSAGES PROGRESS: stands between an NBD
- * client and the server on the Unix socket TARGET, and cuts the link after each
- * message of theirs in turn. After each such step all connections live for
- * LIVE_MS from the first one on, so that something is committed on the way, and
- * are cut; the next one takes the next step. A step is a message (the first, a
- * second, up to MESSAGES, of either side) and one of these:
+ * cut-proxy [--mute] [--each] LISTEN TARGET MESSAGES PROGRESS: stands between a
+ * client and a server of NBD, in TLS or not, or of a join (pairing-wire.h), and
+ * cuts the link after each message of theirs in turn. LISTEN, TARGET: the path
+ * of a Unix socket, or ADDRESS:PORT (IPv4). After each such step all
+ * connections live for LIVE_MS from the first one on, so that something is
+ * committed on the way, and are cut; the next one takes the next step. A step
+ * is a message (the first, a second, up to MESSAGES, of either side; FROM-TO:
+ * from one to the other) and one of these:
  *
  *	the request is lost, or half of it, and both sides are cut off
  *	its reply is lost, or half of it, and both sides are cut off
@@ -13,16 +15,22 @@
  *	from that request on, no request goes through, but replies do
  *	from that reply on, no reply goes through, but requests do
  *
- * A line "STEP MESSAGE KIND" goes to PROGRESS for each step that was taken, "done"
+ * A line "step MESSAGE KIND" goes to PROGRESS for each step that was taken, "done"
  * after the last one: then everything goes through.
  *
  * C1 What goes through of a step's connection is whole messages, but where half
- *    of one is the step. (Its client asks for no structured replies.)
+ *    of one is the step. (Its client asks for no structured replies.) In TLS a
+ *    message is a record.
  * C2 A step whose connection ended before its message came is taken again, by
  *    the next connection, TRIES times at most; "missed" is written then.
+ * C3 With --each every connection takes a step, and once: one that ends by
+ *    itself has no such message, and neither side will have a later one: "done"
+ *    follows the first message of which no step was taken.
  */
+#include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -44,6 +52,7 @@
 #define GREETING	18
 #define OPTION		16
 #define REQUEST		28
+#define RECORD		5		/* the head of TLS's */
 #define MOST		(40u << 20)
 
 enum kind { LOSE_REQUEST, HALF_REQUEST, LOSE_REPLY, HALF_REPLY, NR_LOUD,
@@ -82,9 +91,10 @@ struct conn {
 static struct conn conns[NR_CONNS];
 static const char *target;
 static FILE *progress;
-static unsigned int nr_messages, step, tries;
+static unsigned int first_message, nr_messages, step, tries;
 static int64_t free_until_ms;		/* -1: from the next connection on */
 static bool is_step_given;		/* to a connection that there is */
+static bool is_each, is_any_taken, is_over;	/* C3 */
 static enum kind first_kind, end_kind;
 
 static void die(const char *what)
@@ -101,14 +111,46 @@ static int64_t now_ms(void)
 	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
-static int unix_socket(const char *path, struct sockaddr_un *un)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+union address {
+	struct sockaddr any;
+	struct sockaddr_un un;
+	struct sockaddr_in in;
+};
 
-	un->sun_family = AF_UNIX;
-	if (fd < 0 || snprintf(un->sun_path, sizeof(un->sun_path), "%s",
-			       path) >= (int)sizeof(un->sun_path))
-		die(path);
+/* ADDRESS:PORT */
+static bool parse_ipv4(const char *text, struct sockaddr_in *in)
+{
+	char host[INET_ADDRSTRLEN];
+	unsigned short port;
+
+	if (sscanf(text, "%15[0-9.]:%hu", host, &port) != 2)
+		return false;
+	in->sin_family = AF_INET;
+	in->sin_port = htons(port);
+	return inet_pton(AF_INET, host, &in->sin_addr) == 1;
+}
+
+static socklen_t address_len(const union address *addr)
+{
+	return addr->any.sa_family == AF_UNIX ? sizeof(addr->un) :
+						sizeof(addr->in);
+}
+
+static int open_socket(const char *where, union address *addr)
+{
+	int fd, one = 1;
+
+	memset(addr, 0, sizeof(*addr));
+	if (!parse_ipv4(where, &addr->in)) {
+		addr->un.sun_family = AF_UNIX;
+		if (snprintf(addr->un.sun_path, sizeof(addr->un.sun_path),
+			     "%s", where) >= (int)sizeof(addr->un.sun_path))
+			die(where);
+	}
+	fd = socket(addr->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		die(where);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	return fd;
 }
 
@@ -140,11 +182,29 @@ static struct read_request *find_read(struct conn *c, uint64_t cookie,
 	return NULL;
 }
 
+/* Nothing of NBD begins like this: a record of TLS. */
+static bool is_record(const struct side *s)
+{
+	return s->len >= 2 && s->data[0] >= 0x14 && s->data[0] <= 0x17 &&
+	       s->data[1] == 3;
+}
+
+static size_t record_len(const struct side *s)
+{
+	const uint8_t *p = (const uint8_t *)s->data;
+
+	return s->len < RECORD ? RECORD : RECORD + (p[3] << 8 | p[4]);
+}
+
 /* Bytes of the first message; more than there are if it is not all here. */
 static size_t request_len(struct conn *c, const struct side *s)
 {
 	const char *p = s->data;
 
+	if (s->len < 2)
+		return 2;
+	if (is_record(s))
+		return record_len(s);
 	if (!s->nr)			/* the flags are a message, too */
 		return 4;
 	if (s->len < 8)
@@ -161,6 +221,10 @@ static size_t reply_len(struct conn *c, const struct side *s)
 	const char *p = s->data;
 	struct read_request *r;
 
+	if (s->len < 2)
+		return 2;
+	if (is_record(s))
+		return record_len(s);
 	if (!s->nr)
 		return GREETING;
 	if (s->len < 16)
@@ -198,13 +262,25 @@ static void note_reply(struct conn *c, const char *p, size_t len)
 
 static bool is_done(void)
 {
-	return step >= nr_messages * (end_kind - first_kind);
+	return is_over || step >= nr_messages * (end_kind - first_kind);
 }
 
-static void say_taken(struct conn *c, const char *how)
+/* C3 */
+static void note_whether_any(bool is_step)
 {
-	fprintf(progress, "%s %u %s\n", how, c->message, kind_names[c->kind]);
+	is_any_taken |= is_step;
+	if (step % (end_kind - first_kind))
+		return;
+	is_over = is_each && !is_any_taken;
+	is_any_taken = false;
+}
+
+static void say_taken(struct conn *c, bool is_step)
+{
+	fprintf(progress, "%s %u %s\n", is_step ? "step" : "missed",
+		c->message, kind_names[c->kind]);
 	step++;
+	note_whether_any(is_step);
 	tries = 0;
 	free_until_ms = -1;
 	is_step_given = false;
@@ -221,14 +297,14 @@ static void plan(struct conn *c)
 	if (is_done() || is_step_given)
 		return;
 	if (free_until_ms < 0)
-		free_until_ms = now_ms() + LIVE_MS;
+		free_until_ms = now_ms() + (is_each ? 0 : LIVE_MS);
 	if (now_ms() < free_until_ms) {
 		c->is_free = true;
 		return;
 	}
 	is_step_given = true;
 	c->kind = first_kind + step % (end_kind - first_kind);
-	c->message = step / (end_kind - first_kind) + 1;
+	c->message = step / (end_kind - first_kind) + first_message;
 }
 
 static bool is_step(const struct conn *c, int from)
@@ -246,8 +322,8 @@ static void hang_up(struct conn *c)
 {
 	if (c->kind != NONE && !c->is_taken) {
 		is_step_given = false;
-		if (++tries >= TRIES)
-			say_taken(c, "missed");
+		if (++tries >= (is_each ? 1 : TRIES))
+			say_taken(c, false);
 	}
 	for (int i = 0; i < NR_SIDES; i++) {
 		close(c->side[i].fd);
@@ -278,7 +354,7 @@ static bool pass(struct conn *c, int from, size_t len)
 	s->nr++;
 	if (is_step(c, from)) {
 		c->is_taken = true;
-		say_taken(c, "step");
+		say_taken(c, true);
 		if (c->kind < NR_LOUD) {
 			if (is_half)
 				put(to, s->data, len / 2);
@@ -326,14 +402,14 @@ static bool take(struct conn *c, int from)
 
 static void accept_one(int listener)
 {
-	struct sockaddr_un un;
+	union address addr;
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC), server, i;
 
 	for (i = 0; i < NR_CONNS && conns[i].side[CLIENT].fd >= 0; i++)
 		;
-	server = unix_socket(target, &un);
+	server = open_socket(target, &addr);
 	if (fd < 0 || i == NR_CONNS ||
-	    connect(server, (struct sockaddr *)&un, sizeof(un))) {
+	    connect(server, &addr.any, address_len(&addr))) {
 		close(server);
 		close(fd);
 		return;
@@ -370,25 +446,44 @@ static void turn(int listener)
 		accept_one(listener);
 }
 
+/* N: the first N; FROM-TO */
+static void parse_messages(const char *text)
+{
+	unsigned int to;
+
+	if (sscanf(text, "%u-%u", &first_message, &to) != 2) {
+		first_message = 1;
+		to = atoi(text);
+	}
+	nr_messages = to - first_message + 1;
+	if (!first_message || to < first_message)
+		nr_messages = 0;
+}
+
 int main(int argc, char **argv)
 {
 	bool is_mute = argc > 1 && !strcmp(argv[1], "--mute");
-	struct sockaddr_un un;
+	union address addr;
 	int listener;
 
 	argv += is_mute;
-	nr_messages = argc - is_mute == 5 ? atoi(argv[3]) : 0;
+	argc -= is_mute;
+	is_each = argc > 1 && !strcmp(argv[1], "--each");
+	argv += is_each;
+	argc -= is_each;
+	if (argc == 5)
+		parse_messages(argv[3]);
 	if (!nr_messages) {
-		fprintf(stderr, "usage: cut-proxy [--mute] LISTEN TARGET "
-			"MESSAGES PROGRESS\n");
+		fprintf(stderr, "usage: cut-proxy [--mute] [--each] LISTEN "
+			"TARGET MESSAGES PROGRESS\n");
 		return 2;
 	}
 	first_kind = is_mute ? NR_LOUD : 0;
 	end_kind = is_mute ? NR_KINDS : NR_LOUD;
 	target = argv[2];
 	progress = fopen(argv[4], "w");
-	listener = unix_socket(argv[1], &un);
-	if (!progress || bind(listener, (struct sockaddr *)&un, sizeof(un)) ||
+	listener = open_socket(argv[1], &addr);
+	if (!progress || bind(listener, &addr.any, address_len(&addr)) ||
 	    listen(listener, 16))
 		die(argv[1]);
 	for (int i = 0; i < NR_CONNS; i++)
