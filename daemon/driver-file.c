@@ -78,6 +78,34 @@ static int file_create(struct made *m, struct error *err)
 	       sync_place(m, err);
 }
 
+/* It is not made again where it is gone. */
+static int grow_file(const char *path, uint64_t bytes, uint64_t *is,
+		     struct error *err)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC), ret = 0;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		ret = -errno;
+	else if ((uint64_t)st.st_size < bytes &&
+		 (ftruncate(fd, bytes) || fsync(fd) || fstat(fd, &st)))
+		ret = -errno;
+	if (fd >= 0)
+		close(fd);
+	*is = ret ? 0 : st.st_size;
+	return ret ? error_set(err, ret, "%.180s: %s", path, strerror(-ret)) :
+		     0;
+}
+
+/* V5 */
+static int file_extend(struct made *m, struct error *err)
+{
+	uint64_t is;
+
+	return grow_file(m->metadata, driver_metadata_bytes(m->bytes), &is,
+			 err) ?: grow_file(m->base, m->bytes, &m->bytes, err);
+}
+
 static int release(const char *path, struct error *err)
 {
 	int ret = loop_release(path);
@@ -108,5 +136,6 @@ const struct driver driver_file = {
 	.plan = file_plan,
 	.check = file_check,
 	.create = file_create,
+	.extend = file_extend,
 	.destroy = file_destroy,
 };

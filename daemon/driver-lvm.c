@@ -157,6 +157,35 @@ static int lvm_create(struct made *m, struct error *err)
 	return create_plain(m, &meta, err);
 }
 
+/* *@is: how large it is then. */
+static int grow_lv(const struct made *m, const char *suffix, uint64_t bytes,
+		   uint64_t *is, struct error *err)
+{
+	const struct texts t = texts_of(m, suffix, bytes);
+	const char *const argv[] = { "lvextend", "--yes", "--size", t.size,
+				     t.path, NULL };
+	struct found found;
+	int ret = find(m, &t, &found, err);
+
+	if (!ret && !found.bytes)
+		return error_set(err, -ENOENT, "there is no %s", t.path);
+	if (!ret && found.bytes < bytes)
+		ret = run(argv, &t, err) ?: find(m, &t, &found, err);
+	*is = ret ? 0 : found.bytes;
+	return ret;
+}
+
+/* V5. Of a base in whole extents, which is larger than what was asked for. */
+static int lvm_extend(struct made *m, struct error *err)
+{
+	const uint64_t extent = 4ULL << 30;	/* the largest that is usual */
+	uint64_t is;
+
+	return grow_lv(m, META_SUFFIX, driver_metadata_bytes(m->bytes + extent),
+		       &is, err) ?:
+	       grow_lv(m, DMR_ORIGIN_SUFFIX, m->bytes, &m->bytes, err);
+}
+
 /* Is there one of ours to remove? One of somebody else is none. */
 static int look(const struct made *m, const struct texts *t,
 		struct found *found, struct error *err)
@@ -194,5 +223,6 @@ const struct driver driver_lvm = {
 	.plan = lvm_plan,
 	.check = lvm_check_names,
 	.create = lvm_create,
+	.extend = lvm_extend,
 	.destroy = lvm_destroy,
 };

@@ -30,6 +30,11 @@ struct driver {
 	 * m->bytes tells. After a failure destroy() undoes it. */
 	int (*create)(struct made *m, struct error *err);
 	/*
+	 * The two become as large as a volume of m->bytes needs, and are not
+	 * made smaller; m->bytes tells how large the base is. Again is fine.
+	 */
+	int (*extend)(struct made *m, struct error *err);
+	/*
 	 * Removes what there is of the two, durably. -EBUSY: somebody has one
 	 * of them open, and nothing was removed.
 	 */

@@ -368,12 +368,26 @@ int kernel_dm_insert(const struct kernel_form *form, struct kernel_device *out,
 	return err ? err : with_device_mapper(&c, do_insert);
 }
 
+/* Those of files have the size of the file from now on (L2 in loop.c). */
+static int look_again(struct dm_call *c)
+{
+	uint64_t dev, sectors;
+	int err = 0;
+
+	if (c->form->origin)
+		err = find_block(c, "origin", c->form->origin, &dev, &sectors);
+	return !err && c->form->metadata ? find_metadata(c, &dev) : err;
+}
+
 /* What is most likely wrong is that the metadata has no room for more. */
 static int do_extend(struct dm_call *c)
 {
 	char view[DMR_DM_PATH_LEN];
-	int err = c->is_missing ? -ENXIO : dmr_dm_extend(c->dm, c->name);
+	int err = look_again(c);
 
+	if (err)
+		return err;
+	err = c->is_missing ? -ENXIO : dmr_dm_extend(c->dm, c->name);
 	if (err && c->info.meta)
 		return refuse(c, err, "%.60s cannot grow: %.120s (or is its "
 			      "metadata device too small? replicactl kernel "

@@ -16,6 +16,7 @@ static const char *const step_names[] = {
 	[MADE_MAKING] = "making",
 	[MADE_READY] = "ready",
 	[MADE_DELETING] = "deleting",
+	[MADE_GROWING] = "growing",
 };
 
 const char *made_step_name(enum made_step step)
@@ -75,7 +76,7 @@ static bool copy(char *to, size_t size, const char *from)
 
 static bool find_step(const char *name, enum made_step *step)
 {
-	for (int i = 0; i <= MADE_DELETING; i++) {
+	for (int i = 0; i <= MADE_GROWING; i++) {
 		*step = i;
 		if (!strcmp(name, step_names[i]))
 			return true;

@@ -12,6 +12,8 @@
  * V3 What is MADE_DELETING goes, whatever happens meanwhile.
  * V4 Its id is in the names, or the tags, of what a driver makes: what has it
  *    not is somebody else's, and is left alone.
+ * V5 What is MADE_GROWING becomes as large as it says, whatever happens
+ *    meanwhile; its metadata first, so that the kernel can take it up.
  */
 #ifndef REPLICAD_MADE_H
 #define REPLICAD_MADE_H
@@ -25,7 +27,7 @@
 
 #define MADE_NAME_LEN	64
 
-enum made_step { MADE_MAKING, MADE_READY, MADE_DELETING };
+enum made_step { MADE_MAKING, MADE_READY, MADE_DELETING, MADE_GROWING };
 
 struct made {
 	char volume[MADE_NAME_LEN];

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The methods create and delete, of volumes that drivers make, and made, which
- * lists them.
+ * The methods create, delete and extend, of volumes that drivers make, and
+ * made, which lists them.
  *
  *	create:	op_make ─> answer; or op_enable ─> op_make_settle ─>
  *		answer; where that fails ─> op_unmake ─> refusal
+ *	extend:	op_grow ─> op_extend, if it is replicated ─> answer
  *	delete:	op_disable if it is said ─> op_unmake ─> answer
  *
  * C1 All that can be known is looked at before anything is made: the backend,
@@ -286,21 +287,12 @@ static int fill(struct making *x, char error[CONFIG_ERROR_SIZE])
 	return 0;
 }
 
-/* 0, or -errno with a sentence: a file has it, or the size is none. */
-static int check(struct making *x, const char *name,
-		 char error[CONFIG_ERROR_SIZE])
+/* How large it is to be. 0, or -errno with a sentence. */
+static int take_size(struct making *x, char error[CONFIG_ERROR_SIZE])
 {
 	json_int_t bytes = json_integer_value(json_object_get(
 					x->request->params, "size_bytes"));
-	int err = enable_of_file(x->request, name, &x->config, error);
 
-	if (x->config || err == -EEXIST) {
-		snprintf(error, CONFIG_ERROR_SIZE, "volume %.60s is of the "
-			 "files already", name);
-		return -EEXIST;
-	}
-	if (err)
-		return err;
 	x->made.bytes = bytes <= 0 ? 0 : (bytes + SIZE_STEP - 1ULL) /
 					 SIZE_STEP * SIZE_STEP;
 	if (driver_metadata_bytes(x->made.bytes ?: UINT64_MAX))
@@ -308,6 +300,20 @@ static int check(struct making *x, const char *name,
 	snprintf(error, CONFIG_ERROR_SIZE, "want size_bytes, of a volume that "
 		 "there can be");
 	return -EDESTADDRREQ;
+}
+
+/* 0, or -errno with a sentence: a file has it, or the size is none. */
+static int check(struct making *x, const char *name,
+		 char error[CONFIG_ERROR_SIZE])
+{
+	int err = enable_of_file(x->request, name, &x->config, error);
+
+	if (x->config || err == -EEXIST) {
+		snprintf(error, CONFIG_ERROR_SIZE, "volume %.60s is of the "
+			 "files already", name);
+		return -EEXIST;
+	}
+	return err ? err : take_size(x, error);
 }
 
 void do_create(struct request *request)
@@ -344,7 +350,7 @@ void do_create(struct request *request)
 
 /* --- delete --------------------------------------------------------------- */
 
-static void on_unmade(struct op *op)
+static void on_last(struct op *op)
 {
 	struct making *x = op->arg;
 
@@ -354,8 +360,7 @@ static void on_unmade(struct op *op)
 
 static void unmake(struct making *x)
 {
-	check_op(x, op_unmake(x->request->daemon, x->made.volume, on_unmade,
-			      x));
+	check_op(x, op_unmake(x->request->daemon, x->made.volume, on_last, x));
 }
 
 static void on_disabled(struct op *op)
@@ -441,6 +446,41 @@ void do_delete(struct request *request)
 	}
 	x->result = describe(&x->made);
 	begin_delete(x);
+}
+
+/* --- extend --------------------------------------------------------------- */
+
+static void on_grown(struct op *op)
+{
+	struct making *x = op->arg;
+	struct daemon *daemon = op->daemon;
+
+	if (!take(x, op))
+		return;
+	if (daemon_find(daemon, x->made.volume))
+		check_op(x, op_extend(daemon, x->made.volume, false, on_last,
+				      x));
+	else
+		answer(x);
+}
+
+void extend_made(struct request *request, const char *name)
+{
+	struct making *x = making_create(request);
+	char error[CONFIG_ERROR_SIZE];
+
+	if (!x)
+		return;
+	x->result = json_object();
+	if (!volume_name_is_valid(name)) {
+		refuse(x, 2, "want the name of a volume");
+	} else if (take_size(x, error)) {
+		refuse(x, 2, error);
+	} else {
+		snprintf(x->made.volume, sizeof(x->made.volume), "%s", name);
+		check_op(x, op_grow(request->daemon, name, x->made.bytes,
+				    on_grown, x));
+	}
 }
 
 /* --- made ----------------------------------------------------------------- */

@@ -294,7 +294,9 @@ static void do_extend(struct request *request)
 {
 	const char *name = get_volume(request);
 
-	if (name)
+	if (name && json_object_get(request->params, "size_bytes"))
+		extend_made(request, name);
+	else if (name)
 		check_op(request, op_extend(request->daemon, name, false,
 					    on_done, request));
 }

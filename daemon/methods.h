@@ -49,6 +49,8 @@ void do_target_check(struct request *request);
 /* methods-make.c */
 void do_create(struct request *request);
 void do_delete(struct request *request);
+/* With "size_bytes", of one that was made here. */
+void extend_made(struct request *request, const char *name);
 void do_made(struct request *request);
 
 /* methods-delete.c */

@@ -5,6 +5,7 @@
  *	make:	none ─> job: check ─> record "making" ─> driver ─> record "ready", or,
  *		if it is to be replicated, left at "making" until it is
  *	unmake:	job: device out ─> record "deleting" ─> driver ─> no record
+ *	grow:	job: record "growing" ─> driver ─> record "ready"
  *
  * Where a make fails, it is unmade at once; where that fails too, its record
  * stays, and the next start goes on.
@@ -129,6 +130,30 @@ static void settle_blocking(struct ring_job *job)
 	take_error(op, &err);
 }
 
+/* V5 */
+static int grow(struct op *op, struct error *err)
+{
+	const struct driver *driver = driver_find(op->made->driver);
+	int ret = !driver ? error_set(err, -EINVAL, "there is no driver %s",
+				      op->made->driver) :
+		  save(op, MADE_GROWING, err);
+
+	note_step(op, "growing");
+	if (!ret)
+		ret = driver->extend(op->made, err);
+	note_step(op, "grown");
+	return ret ? ret : save(op, MADE_READY, err);
+}
+
+static void grow_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+	struct error err = { 0 };
+
+	grow(op, &err);
+	take_error(op, &err);
+}
+
 /* --- on the main thread --------------------------------------------------- */
 
 static void refuse(struct op *op, int err, const char *what)
@@ -203,7 +228,33 @@ static void start_settle(struct op *op)
 		op_run_job(op, settle_blocking, op_finish);
 }
 
-/* V2, V3 */
+static void grown(struct op *op)
+{
+	op->result = json_pack("{sI sI}", "size_bytes",
+			       (json_int_t)op->made->bytes, "before_bytes",
+			       (json_int_t)op->before_bytes);
+	op_finish(op);
+}
+
+/* One that could not grow before tries the size that is asked for now. */
+static void start_grow(struct op *op)
+{
+	if (!load(op))
+		return;
+	op->before_bytes = op->made->bytes;
+	if (op->made->step != MADE_READY && op->made->step != MADE_GROWING) {
+		refuse(op, -EBUSY, "is being made, or deleted");
+	} else if (op->bytes < op->made->bytes &&
+		   op->made->step == MADE_READY) {
+		refuse(op, -EINVAL, "is larger already, and is not made "
+		       "smaller");
+	} else {
+		op->made->bytes = op->bytes;
+		op_run_job(op, grow_blocking, grown);
+	}
+}
+
+/* V2, V3, V5 */
 static void start_recover(struct op *op)
 {
 	bool is_there = daemon_find(op->daemon, op->name);
@@ -212,6 +263,8 @@ static void start_recover(struct op *op)
 		return;
 	if (op->made->step == MADE_MAKING && is_there)
 		op_run_job(op, settle_blocking, op_finish);
+	else if (op->made->step == MADE_GROWING)
+		op_run_job(op, grow_blocking, grown);
 	else if (op->made->step == MADE_READY)
 		op_finish(op);
 	else if (is_there)
@@ -263,11 +316,33 @@ struct op *op_unmake(struct daemon *daemon, const char *name, op_done_fn *done,
 	return op ? op_put_in_line(op) : NULL;
 }
 
-static void on_recovered(struct op *op)
+struct op *op_grow(struct daemon *daemon, const char *name, uint64_t bytes,
+		   op_done_fn *done, void *arg)
+{
+	struct op *op = create(daemon, name, start_grow, done, arg);
+
+	if (!op)
+		return NULL;
+	op->bytes = bytes;
+	return op_put_in_line(op);
+}
+
+static void on_taken_up(struct op *op)
 {
 	if (op->err)
-		log_err(op->name, "what is left of its making or deleting is "
-			"still there: %s", op->error);
+		log_err(op->name, "what it is made of has grown, itself not: "
+			"%s", op->error);
+	op_free(op);
+}
+
+/* Behind the starts of all volumes, in the line. */
+static void on_recovered(struct op *op)
+{
+	if (!op->err && op->result && daemon_find(op->daemon, op->name))
+		op_extend(op->daemon, op->name, false, on_taken_up, NULL);
+	if (op->err)
+		log_err(op->name, "its making, growing or deleting has not "
+			"ended: %s", op->error);
 	op_free(op);
 }
 

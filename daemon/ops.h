@@ -45,7 +45,8 @@ struct op {
 	struct volume *volume;
 	struct group *group;
 	struct look *look;		/* status: by the first reactor */
-	struct made *made;		/* of ops-make.c */
+	struct made *made;		/* these three are of ops-make.c */
+	uint64_t bytes, before_bytes;
 	struct kernel_device device;
 	char name[64];
 	bool is_in_line;
@@ -99,7 +100,13 @@ struct op *op_make_settle(struct daemon *daemon, const char *name,
 			  op_done_fn *done, void *arg);
 struct op *op_unmake(struct daemon *daemon, const char *name, op_done_fn *done,
 		     void *arg);
-/* At a start, before any other: V2 and V3 in made.h. */
+/*
+ * What it is made of becomes so large; op_extend() takes that up. ->result as
+ * there.
+ */
+struct op *op_grow(struct daemon *daemon, const char *name, uint64_t bytes,
+		   op_done_fn *done, void *arg);
+/* At a start, before any other: V2, V3 and V5 in made.h. */
 void ops_recover_made(struct daemon *daemon);
 /* Starts an entry that does not run. */
 struct op *op_start(struct daemon *daemon, struct entry *entry,

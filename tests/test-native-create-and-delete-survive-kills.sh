@@ -88,7 +88,7 @@ sed 's/"step": "ready"/"step": "deleting"/' "$scratch_dir/record" \
 mv "$folder" "$folder.away"
 start_daemon
 check "its folder is not there: that is told" wait_until 20 grep -q \
-	"still there: .*volumes" "$daemon_log"
+	"has not ended: .*volumes" "$daemon_log"
 refuses "  it is not enabled" "being made, or deleted" replicactl enable v \
 	--target "$(uri_of v)"
 is "  it is known" "$(step)" deleting

@@ -31,12 +31,16 @@ lvcreate) [ ! -e "$dir/$name" ] || exit 5
 	[ ! -e "$dir/full-$name" ] || { echo "insufficient
    free space" >&2; exit 5; }
 	echo "$(((size + 4194303) / 4194304 * 4194304)) $tag 0" >"$dir/$name" ;;
+lvextend) read -r old tag open <"$dir/${1#vg/}"
+	echo "$(((size + 4194303) / 4194304 * 4194304)) $tag $open" \
+		>"$dir/${1#vg/}" ;;
 lvremove) rm "$dir/${1#vg/}" ;;
 esac
 END
 chmod +x "$scratch_dir/bin/lvs"
 ln -s lvs "$scratch_dir/bin/lvcreate"
 ln -s lvs "$scratch_dir/bin/lvremove"
+ln -s lvs "$scratch_dir/bin/lvextend"
 PATH=$scratch_dir/bin:$PATH
 
 begin_config
@@ -77,6 +81,12 @@ is "  its base has the name that LVM leaves alone" "$(field_of a base)" \
 need=$(replicactl kernel meta-size $((16 << 10)) --json | jq .meta_bytes)
 check "  the metadata is for that size" said \
 	"lvcreate .* --size ${need}b --name a-dmr-meta .*"
+check "  it grows" replicactl extend a --size 200GiB
+check "  its base does" said "lvextend --yes --size 214748364800b vg/a-dmr-origin"
+check "  and its metadata" said "lvextend --yes --size [0-9]*b vg/a-dmr-meta"
+is "  which are large enough" "$(($(cut -d ' ' -f 1 "$scratch_dir/vg/a-dmr-meta") >= \
+	$(replicactl kernel meta-size $((400 << 20)) --json | jq .meta_bytes)))" 1
+is "  its size" "$(field_of a size_bytes)" $((200 << 30))
 check "a thin one" replicactl create b --size 16MiB --backend thin
 check "  it is in the pool" said \
 	"lvcreate --yes --virtualsize 16777216b --thinpool pool0 --name b-dmr-origin --addtag dmr-[0-9a-f]* vg"

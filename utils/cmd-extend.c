@@ -1,24 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdint.h>
 #include <stdio.h>
 
 #include "cmd.h"
 #include "print.h"
 
+static int put_size(const struct args *args, json_t *params)
+{
+	const char *size = args_value(args, "size");
+	unsigned long long bytes;
+
+	if (!size)
+		return STATUS_OK;
+	if (args_bytes(size, &bytes) || !bytes || bytes > INT64_MAX)
+		return ctl_fail(args, STATUS_USAGE, "extend: --size is the new "
+				"size, for example 20GiB");
+	json_object_set_new(params, "size_bytes", json_integer(bytes));
+	return STATUS_OK;
+}
+
 static int run(const struct args *args)
 {
 	char from[PRINT_LEN], to[PRINT_LEN];
-	int status = STATUS_OK;
-	json_t *r = ctl_call(args, "extend",
-			     json_pack("{ss}", "volume", args->words[0]),
-			     &status);
+	json_t *r, *params = json_pack("{ss}", "volume", args->words[0]);
+	int status = put_size(args, params);
 
+	if (status)
+		json_decref(params);
+	r = status ? NULL : ctl_call(args, "extend", params, &status);
 	if (!r)
 		return status;
 	if (args_has(args, "json"))
 		print_json(r);
 	else
-		printf("%s has grown from %s to %s. What is new is shipped "
-		       "now: replicactl status --watch\n", args->words[0],
+		printf("%s has grown from %s to %s. If it is replicated, "
+		       "what is new is shipped now.\n", args->words[0],
 		       print_bytes(from, json_number_value(
 				   json_object_get(r, "before_bytes"))),
 		       print_bytes(to, json_number_value(
@@ -27,7 +43,10 @@ static int run(const struct args *args)
 	return STATUS_OK;
 }
 
-static const struct option_spec options[] = { { NULL } };
+static const struct option_spec options[] = {
+	{ "size", "SIZE", "make its origin so large first; of create's" },
+	{ NULL }
+};
 
 const struct command cmd_extend = {
 	.name = "extend",
@@ -35,7 +54,9 @@ const struct command cmd_extend = {
 	.min_words = 1,
 	.max_words = 1,
 	.summary = "take up that the volume's origin has grown",
-	.examples = "    lvextend -L +10G vg/vol-origin && replicactl extend vol\n",
+	.examples =
+	"    replicactl extend db --size 20GiB\n"
+	"    lvextend -L +10G vg/vol-origin && replicactl extend vol\n",
 	.text =
 	"The device becomes as large as its origin is now, while it is in use, and the\n"
 	"replica grows with it: a stage makes a base that is a file larger, any other\n"
