@@ -68,17 +68,17 @@ field_of() {
 }
 start_daemon
 
-check "a plain one" replicactl create a --size 5MiB --backend plain
+check "a plain one" replicactl create a --size 126MiB --backend plain
 tag=$(cut -d ' ' -f 2 "$scratch_dir/vg/a-dmr-origin")
 is "  the base and its metadata" "$(lvs)" "a-dmr-meta
 a-dmr-origin"
 check "  the base is zeroed, has its tag, and no filesystem of before" said \
-	"lvcreate --yes --wipesignatures y --zero y --size 5242880b --name a-dmr-origin --addtag $tag vg"
+	"lvcreate --yes --wipesignatures y --zero y --size 132120576b --name a-dmr-origin --addtag $tag vg"
 is "  its tag is its id" "$tag" "dmr-$(jq -r .id "$state_dir/made/a.json")"
-is "  its size is that of whole extents" "$(field_of a size_bytes)" $((8 << 20))
+is "  its size is that of whole extents" "$(field_of a size_bytes)" $((128 << 20))
 is "  its base has the name that LVM leaves alone" "$(field_of a base)" \
 	/dev/vg/a-dmr-origin
-need=$(replicactl kernel meta-size $((16 << 10)) --json | jq .meta_bytes)
+need=$(replicactl kernel meta-size $((256 << 10)) --json | jq .meta_bytes)
 check "  the metadata is for that size" said \
 	"lvcreate .* --size ${need}b --name a-dmr-meta .*"
 check "  it grows" replicactl extend a --size 200GiB

@@ -105,6 +105,9 @@ refuses "to be replicated, but nowhere to" "[Tt]arget|tls=off" replicactl create
 	x --size 1MiB --target nbd://127.0.0.1/x
 refuses "larger than any volume" "that there can be" replicactl create x \
 	--size 8000000TiB
+touch "$scratch_dir/x.late"
+refuses "that cannot be replicated after all" "x comes late" replicactl create x \
+	--size 8MiB --target "$(uri_of third)"
 is "  nothing is left of them" "$(files) $(made x step)" "$before "
 refuses "none that was made here" "not made here" replicactl delete x --yes
 
