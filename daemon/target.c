@@ -22,6 +22,8 @@
  *    makes it larger, and it is opened again. On any other target it is where
  *    the volume ended before; the hello, which is durable, goes to the new
  *    place, and what is data now is written after that.
+ * T7 a link that breaks in the TLS handshake looks like a wrong key, where the
+ *    server hangs up: only several in a row are believed.
  */
 #include "target.h"
 
@@ -31,6 +33,7 @@
 #include <string.h>
 
 #define HELLO_GAP	3	/* odd: the hello goes to the older slot */
+#define MOST_REJECTED	4	/* handshakes, in a row (T7) */
 
 static void report_failure(struct ring_work *work)
 {
@@ -51,6 +54,16 @@ static bool is_hopeless(int err)
 	default:
 		return false;
 	}
+}
+
+/* T7. Of what has come from backend_open(). */
+static bool is_refusal(struct target *t, int err)
+{
+	if (err != -EKEYREJECTED)
+		return is_hopeless(err);
+	if (t->nr_rejected < MOST_REJECTED)
+		t->nr_rejected++;
+	return t->nr_rejected == MOST_REJECTED;
 }
 
 static void fail(struct target *t, bool is_refused, const char *what,
@@ -400,9 +413,10 @@ static void on_ready(void *arg, int err, const char *text)
 	struct target *t = arg;
 
 	if (err) {
-		fail(t, is_hopeless(err), "", text);
+		fail(t, is_refusal(t, err), "", text);
 		return;
 	}
+	t->nr_rejected = 0;
 	t->is_staged = backend_info(t->backend)->is_staged;
 	read_slots(t, tail_offset(t), on_first_read);
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * cut-proxy [--mute] [--each] LISTEN TARGET MESSAGES PROGRESS: stands between a
- * client and a server of NBD, in TLS or not, or of a join (pairing-wire.h), and
- * cuts the link after each message of theirs in turn. LISTEN, TARGET: the path
- * of a Unix socket, or ADDRESS:PORT (IPv4). After each such step all
- * connections live for LIVE_MS from the first one on, so that something is
- * committed on the way, and are cut; the next one takes the next step. A step
- * is a message (the first, a second, up to MESSAGES, of either side; FROM-TO:
- * from one to the other) and one of these:
+ * cut-proxy [--mute] [--each] [--live=MS] LISTEN TARGET MESSAGES PROGRESS:
+ * stands between a client and a server of NBD, in TLS or not, or of a join
+ * (pairing-wire.h), and cuts the link after each message of theirs in turn.
+ * LISTEN, TARGET: the path of a Unix socket, or ADDRESS:PORT (IPv4). After each
+ * such step all connections live for MS from the first one on, so that
+ * something is committed on the way, and are cut; the next one takes the next
+ * step. A step is a message (the first, a second, up to MESSAGES, of either
+ * side; FROM-TO: from one to the other; 0: all goes through) and one of these:
  *
  *	the request is lost, or half of it, and both sides are cut off
  *	its reply is lost, or half of it, and both sides are cut off
@@ -30,11 +30,11 @@
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +45,7 @@
 
 #include "nbd-wire.h"
 
-#define LIVE_MS		250
+#define LIVE_MS		250	/* where --live does not say */
 #define TRIES		20
 #define NR_CONNS	32
 #define NR_READS	1024		/* under way, of one connection */
@@ -92,6 +92,7 @@ static struct conn conns[NR_CONNS];
 static const char *target;
 static FILE *progress;
 static unsigned int first_message, nr_messages, step, tries;
+static int64_t live_ms = LIVE_MS;
 static int64_t free_until_ms;		/* -1: from the next connection on */
 static bool is_step_given;		/* to a connection that there is */
 static bool is_each, is_any_taken, is_over;	/* C3 */
@@ -297,7 +298,7 @@ static void plan(struct conn *c)
 	if (is_done() || is_step_given)
 		return;
 	if (free_until_ms < 0)
-		free_until_ms = now_ms() + (is_each ? 0 : LIVE_MS);
+		free_until_ms = now_ms() + (is_each ? 0 : live_ms);
 	if (now_ms() < free_until_ms) {
 		c->is_free = true;
 		return;
@@ -455,29 +456,40 @@ static void parse_messages(const char *text)
 		first_message = 1;
 		to = atoi(text);
 	}
-	nr_messages = to - first_message + 1;
-	if (!first_message || to < first_message)
-		nr_messages = 0;
+	nr_messages = to >= first_message ? to - first_message + 1 : 0;
+}
+
+/* How many there are. */
+static int parse_options(char **argv, bool *is_mute)
+{
+	int n = 0;
+
+	for (; argv[n] && !strncmp(argv[n], "--", 2); n++) {
+		if (!strcmp(argv[n], "--mute"))
+			*is_mute = true;
+		else if (!strcmp(argv[n], "--each"))
+			is_each = true;
+		else if (sscanf(argv[n], "--live=%" SCNd64, &live_ms) != 1)
+			break;
+	}
+	return n;
 }
 
 int main(int argc, char **argv)
 {
-	bool is_mute = argc > 1 && !strcmp(argv[1], "--mute");
+	int nr_options, listener;
+	bool is_mute = false;
 	union address addr;
-	int listener;
 
-	argv += is_mute;
-	argc -= is_mute;
-	is_each = argc > 1 && !strcmp(argv[1], "--each");
-	argv += is_each;
-	argc -= is_each;
-	if (argc == 5)
-		parse_messages(argv[3]);
-	if (!nr_messages) {
-		fprintf(stderr, "usage: cut-proxy [--mute] [--each] LISTEN "
-			"TARGET MESSAGES PROGRESS\n");
+	nr_options = argc ? parse_options(argv + 1, &is_mute) : 0;
+	argv += nr_options;
+	argc -= nr_options;
+	if (argc != 5) {
+		fprintf(stderr, "usage: cut-proxy [--mute] [--each] "
+			"[--live=MS] LISTEN TARGET MESSAGES PROGRESS\n");
 		return 2;
 	}
+	parse_messages(argv[3]);
 	first_kind = is_mute ? NR_LOUD : 0;
 	end_kind = is_mute ? NR_KINDS : NR_LOUD;
 	target = argv[2];
