@@ -22,6 +22,8 @@
  * Z4 nothing goes before the checkpoint that allows it is on the disk, for it
  *    may have been read from the cache of a process that was killed. Where that
  *    cannot be written all of it stays, for the next one who opens the stage.
+ * Z5 what cannot be read is not what is bad: it may have been acknowledged, and
+ *    can be there the next time. So that is an error, and nothing is changed.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -430,6 +432,8 @@ static int scan_fronts(struct stage_group *g, uint64_t upto, struct error *err)
 		    w.r.type != STAGE_REC_PARTIAL)
 			continue;
 		payload = stage_walk_payload(&w, err);
+		if (!payload)
+			ret = -EIO;				/* Z5 */
 		if (!payload || stage_crc(payload, w.r.payload) != w.r.crc)
 			break;
 		ret = check_members(g, members_of(&w.r), err);
@@ -494,27 +498,37 @@ static int sync_all(struct stage_group *g, struct error *err)
 			       strerror(-ret)) : 0;
 }
 
-/* Is all that the last epoch has on the disk, and good? */
-static bool verify_tail(struct scan *sc)
+static bool is_good_payload(const struct stage_record *r, const char *payload)
 {
-	struct walker w;
-	const char *payload;
-	bool ret = false;
+	switch (r->type) {
+	case STAGE_REC_DATA:
+		return replica_digest(r->off, payload, r->len) == r->crc;
+	case STAGE_REC_ZERO:
+	case STAGE_REC_OPEN:
+		return true;
+	}
+	return stage_crc(payload, r->payload) == r->crc;
+}
 
-	if (stage_walk_begin(&w, sc->g, sc->tail_open, NULL))
-		w.lsn = UINT64_MAX;	/* it was there a moment ago */
-	while (!ret && w.lsn < sc->tail_commit) {
-		if (stage_walk_next(&w, NULL) != 1)
-			break;
-		payload = stage_walk_payload(&w, NULL);
+/* Is all that the last epoch has on the disk, and good? 1, 0 or -errno (Z5). */
+static int verify_tail(struct scan *sc, struct error *err)
+{
+	struct walker w = {
+		.g = sc->g,
+		.s = stage_segment_find(sc->g,
+					stage_lsn_segment(sc->tail_open)),
+		.pos = stage_lsn_pos(sc->tail_open),
+	};
+	const char *payload;
+	int ret = 1;
+
+	while (ret == 1 && w.lsn < sc->tail_commit) {
+		ret = stage_walk_next(&w, err);
+		payload = ret == 1 ? stage_walk_payload(&w, err) : "";
 		if (!payload)
-			break;
-		if (w.r.type == STAGE_REC_DATA &&
-		    replica_digest(w.r.off, payload, w.r.len) != w.r.crc)
-			break;
-		if (w.lsn == sc->tail_commit &&
-		    stage_crc(payload, w.r.payload) == w.r.crc)
-			ret = true;
+			ret = -EIO;
+		else if (ret == 1)
+			ret = is_good_payload(&w.r, payload);
 	}
 	stage_walk_end(&w);
 	return ret;
@@ -529,8 +543,11 @@ static int confirm_tail(struct scan *sc, struct error *err)
 
 	if (!stage_fault(S3_SYNC))
 		ret = sync_all(g, err);
-	if (ret || !tail || stage_fault(S3_VERIFY) || verify_tail(sc))
+	if (ret || !tail || stage_fault(S3_VERIFY))
 		return ret;
+	ret = verify_tail(sc, err);
+	if (ret)
+		return ret < 0 ? ret : 0;
 	*sc = (struct scan) {
 		.g = g,
 		.limit = tail,

@@ -50,7 +50,9 @@ static const char *look(struct walker *w, uint64_t pos, size_t len,
 	w->len = 0;
 	n = io->pread(io->arg, w->s->fd, w->buf, len, w->s->at + pos);
 	if (n < 0) {
-		error_set(err, -EIO, "reading the log: %s", strerror(-n));
+		error_set(err, -EIO, "%s: reading segment %" PRIu64
+			  " of the log: %s", w->g->name, w->s->number,
+			  strerror(-n));
 		return NULL;
 	}
 	memset(w->buf + n, 0, len - n);

@@ -267,7 +267,7 @@ static ssize_t disk_pread(void *arg, int fd, void *buf, size_t len,
 	struct file *f;
 
 	enter(d, false);
-	if (is_broken(d, fd_file(d, fd)))
+	if (++d->reads == d->fail_read || is_broken(d, fd_file(d, fd)))
 		return leave(d, -EIO);
 	f = &d->files[fd_file(d, fd)];
 	if (off >= f->size)
@@ -490,6 +490,19 @@ void disk_fail(struct disk *d, uint64_t nth, int err, uint64_t more)
 uint64_t disk_calls(const struct disk *d)
 {
 	return d->calls;
+}
+
+void disk_fail_read(struct disk *d, uint64_t nth)
+{
+	enter(d, false);
+	d->reads = 0;
+	d->fail_read = nth;
+	leave(d, 0);
+}
+
+uint64_t disk_reads(const struct disk *d)
+{
+	return d->reads;
 }
 
 void disk_fail_sync(struct disk *d, const char *part, unsigned int nr)

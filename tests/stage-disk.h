@@ -28,6 +28,9 @@ void disk_set_now(struct disk *d, uint64_t now);
  */
 void disk_fail(struct disk *d, uint64_t nth, int err, uint64_t more);
 uint64_t disk_calls(const struct disk *d);
+/* The nth read from now on fails: EIO. 0: none. */
+void disk_fail_read(struct disk *d, uint64_t nth);
+uint64_t disk_reads(const struct disk *d);
 /* Only syncs of files whose name has @part in it fail, @nr times. A failed one
  * loses what was written, but the cache goes on showing it, as clean. */
 void disk_fail_sync(struct disk *d, const char *part, unsigned int nr);
