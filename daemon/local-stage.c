@@ -81,7 +81,7 @@ static bool is_key(const char *key)
 {
 	static const char *const keys[] = {
 		"log", "log_device", "history", "history_min", "index",
-		"open_timeout", "on_full",
+		"max_size", "open_timeout", "on_full",
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -103,8 +103,8 @@ static int set_key(struct stage_name *name, char *pair, struct error *err)
 	if (!is_key(pair))
 		return error_set(err, -EINVAL, "a local stage knows no "
 				 "%.40s=: want base, log, log_device, history, "
-				 "history_min, index, open_timeout or on_full",
-				 pair);
+				 "history_min, index, max_size, open_timeout "
+				 "or on_full", pair);
 	return plugin_options_set(&name->options, pair, value, err);
 }
 

@@ -35,6 +35,8 @@ const char plugin_options_help[] =
 	"                           later it is found by itself\n"
 	"history=[AGE][,SIZE]       how long epochs are kept (default: 0)\n"
 	"history_min=AGE            not even a full log costs younger ones\n"
+	"max_size=SIZE              a primary makes no volume larger (default: the\n"
+	"                           size of the file system that has its BASE)\n"
 	"index=SIZE                 most that an index may take in memory\n"
 	"                           (default: 1GiB)\n"
 	"open_timeout=AGE           an open epoch for which nothing comes is given\n"
@@ -266,6 +268,7 @@ static const struct row rows[] = {
 	{ "history", BY(set_history) },
 	{ "history_min", BY(set_history_min) },
 	{ "index", SIZE(stage.index_bytes, 64 << 10, 1ULL << 40) },
+	{ "max_size", SIZE(stage.volume_bytes, STAGE_BLOCK, SIZE_MOST) },
 	{ "open_timeout", BY(set_open_timeout) },
 	{ "on_full", BY(set_on_full) },
 	{ "parallel", BY(set_parallel) },

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -191,6 +192,20 @@ static bool sys_is_file(void *arg, int fd)
 	return !fstat(fd, &st) && S_ISREG(st.st_mode);
 }
 
+/* A file system that does not say how large it is sets no limit. */
+static int sys_most(void *arg, int fd, uint64_t *bytes)
+{
+	struct statvfs fs;
+
+	if (!sys_is_file(arg, fd))
+		return sys_size(arg, fd, bytes);
+	if (fstatvfs(fd, &fs))
+		return -errno;
+	*bytes = fs.f_blocks ? (uint64_t)fs.f_blocks * fs.f_frsize :
+			       UINT64_MAX;
+	return 0;
+}
+
 static int sys_sync_dir(void *arg, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -243,6 +258,7 @@ const struct stage_io stage_system_io = {
 	.mkdir = sys_mkdir,
 	.rmdir = sys_rmdir,
 	.is_file = sys_is_file,
+	.most = sys_most,
 	.sync_dir = sys_sync_dir,
 	.list = sys_list,
 	.now = sys_now,

@@ -49,6 +49,8 @@ struct stage_io {
 	int (*rmdir)(void *arg, const char *path);
 	/* A regular file, not a device. */
 	bool (*is_file)(void *arg, int fd);
+	/* Bytes of the file system that a file is in, or of the device. */
+	int (*most)(void *arg, int fd, uint64_t *bytes);
 };
 
 /* The system's. */

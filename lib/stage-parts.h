@@ -205,6 +205,9 @@ struct stage_group *stage_group_create(struct stage *s, const char *name,
 int stage_group_add_member(struct stage_group *g, struct stage_volume *v);
 int stage_volume_open_base(struct stage_volume *v, struct error *err);
 /* Locked. No epoch is open, and nobody writes but who asks for it. */
+/* May a hello make it so large? Changes nothing (session Y7). */
+int stage_volume_check_growth(const struct stage_volume *v, uint64_t bytes,
+			      struct error *err);
 int stage_volume_grow(struct stage_volume *v, uint64_t bytes,
 		      struct error *err);
 void stage_volume_destroy(struct stage_volume *v);

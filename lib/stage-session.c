@@ -18,7 +18,8 @@
  *    refusal of what follows is how the primary learns of it.
  * Y7 a hello of a larger volume makes the replica larger before it is taken, by
  *    nobody who could not write, and when the others are out. The tail may be
- *    elsewhere then: who said it opens the export again.
+ *    elsewhere then: who said it opens the export again. What is too large is
+ *    refused before anything is changed.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -183,6 +184,8 @@ static int check_shape(const struct stage_volume *v,
 		return error_set(err, -EINVAL, "%s: a group of %u here, of %u "
 				 "there", v->meta.name, v->g->nr_members,
 				 h->members);
+	if (h->volume_bytes > v->meta.bytes)
+		return stage_volume_check_growth(v, h->volume_bytes, err);
 	return 0;
 }
 

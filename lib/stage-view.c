@@ -88,6 +88,11 @@ static int view_rmdir(void *arg, const char *path)
 	return 0;
 }
 
+static int view_most(void *arg, int fd, uint64_t *bytes)
+{
+	return stage_system_io.most(arg, fd, bytes);
+}
+
 static bool view_is_file(void *arg, int fd)
 {
 	return false;
@@ -126,6 +131,7 @@ const struct stage_io stage_view_io = {
 	.mkdir = view_mkdir,
 	.rmdir = view_rmdir,
 	.is_file = view_is_file,
+	.most = view_most,
 	.sync_dir = view_sync_dir,
 	.list = view_list,
 	.now = view_now,

@@ -555,6 +555,37 @@ static int check_growth(const struct stage_volume *v, uint64_t bytes,
 }
 
 /*
+ * A file is sparse, so that a wrong size costs nothing at once; but a volume
+ * never becomes smaller again.
+ */
+static int check_limit(const struct stage_volume *v, uint64_t bytes,
+		       struct error *err)
+{
+	uint64_t chosen = v->stage->opts.volume_bytes, most = chosen;
+	const struct stage_io *io = v->stage->io;
+	int ret = chosen ? 0 : io->most(io->arg, v->base_fd, &most);
+
+	if (ret)
+		return error_set(err, ret, "%s: %s", v->meta.base,
+				 strerror(-ret));
+	if (bytes <= most)
+		return 0;
+	return error_set(err, -EINVAL, "%s: %llu bytes here, %llu there; it "
+			 "grows to no more than %llu%s", v->meta.name,
+			 (unsigned long long)v->meta.bytes,
+			 (unsigned long long)bytes, (unsigned long long)most,
+			 chosen ? "" : ", which is what its base is on");
+}
+
+int stage_volume_check_growth(const struct stage_volume *v, uint64_t bytes,
+			      struct error *err)
+{
+	int ret = check_growth(v, bytes, err);
+
+	return ret ? ret : check_limit(v, bytes, err);
+}
+
+/*
  * Whatever a device has there, the image has zeros. No image that is open, and
  * no record of the log, has a place there: readers and the applier go on.
  */

@@ -57,8 +57,8 @@ struct stage_options {
 	uint64_t history_bytes;	/* while all take no more; 0 = log_bytes / 2 */
 	uint64_t history_min_ms; /* a full log does not cost younger ones */
 	uint64_t on_full_apply;	/* not 0: what cannot fit goes in place */
-	uint64_t open_idle_ms;	/* an open epoch without data or commit for so
-				 * long, or a second more, is dropped; 0: no */
+	uint64_t volume_bytes;	/* most by a hello; 0 = what its base is on */
+	uint64_t open_idle_ms;	/* an idle open epoch is dropped; 0 = never */
 	bool is_still;		/* no applier (stage-promote.h) */
 	const struct stage_io *io;	/* NULL = the system's */
 };

@@ -395,6 +395,15 @@ static bool disk_is_file(void *arg, int fd)
 	return true;
 }
 
+static int disk_most(void *arg, int fd, uint64_t *bytes)
+{
+	struct disk *d = arg;
+
+	enter(d, false);
+	*bytes = d->space ? d->space : UINT64_MAX;
+	return leave(d, 0);
+}
+
 static int disk_sync_dir(void *arg, const char *path)
 {
 	struct disk *d = arg;
@@ -448,7 +457,7 @@ struct disk *disk_create(void)
 		disk_pread, disk_zero, disk_is_hole, disk_truncate,
 		disk_sync, disk_drop_cache, disk_unlink,
 		disk_rename, disk_mkdir, disk_sync_dir, disk_list, disk_now,
-		disk_rmdir, disk_is_file,
+		disk_rmdir, disk_is_file, disk_most,
 	};
 	return d;
 }

@@ -60,6 +60,21 @@ start_daemon
 check "after a restart of both" wait_settled a
 check "it is as large as it was" staged_is_whole
 
+stop_plugin
+start_stage history=1h max_size=$((12 * mib + 16384))
+check "with max_size it goes on" wait_until 60 settled a
+image "$scratch_dir/old"
+sim-ctl grow a $((13 * mib))
+check "more than that is refused" wait_until 60 says error \
+	"cannot be made larger"
+check "which its site says" grep -q "grows to no more than 12599296" \
+	"$plugin_log"
+image "$scratch_dir/image"
+check "its image is as it was" cmp "$scratch_dir/old" "$scratch_dir/image"
+stop_plugin
+start_stage history=1h
+check "when that is allowed it grows" wait_until 60 has_grown $((13 * mib))
+check "it is the volume" staged_is_whole
 stop_daemon
 stop_plugin
 

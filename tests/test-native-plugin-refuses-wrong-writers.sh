@@ -38,6 +38,9 @@ no "another generation" EPERM "of an unrelated generation" <<<"
 p.hello(session=(9, 1, 7), generation=0x99)"
 no "another size" EINVAL "8388608 bytes here, 512 there" <<<"
 p.hello(session=(9, 1, 7), bytes=512)"
+no "a size that the disk never had" EINVAL \
+	"it grows to no more than [0-9]+, which is what its base is on" <<<"
+p.hello(session=(9, 1, 7), bytes=1 << 49)"
 no "another chunk size" EINVAL "chunks of 4096 bytes here" <<<"
 p.hello(session=(9, 1, 7), chunk=8192)"
 no "a group" EINVAL "a group of 1 here, of 2 there" <<<"
@@ -79,6 +82,10 @@ no "zeros over the tail" EINVAL "go beyond the volume's end" <<<"
 p.hello().open(22); p.zero(2047, 8)"
 no "half a block" EINVAL "100 bytes at 0 are not whole blocks" <<<"
 p.hello().open(23); p.h.pwrite(bytes(100), 0)"
+stop_plugin
+start_plugin history=1h max_size=9MiB
+no "more than max_size" EINVAL "16777216 there; it grows to no more than 9437184" \
+	<<<"p.hello(session=(9, 1, 7), bytes=1 << 24)"
 is "the image is what it was" "$(cmp_image)" "$before"
 check "and a good writer goes on" primary <<<"
 Primary(session=(5, 1)).hello().whole(30, 3, 66)

@@ -118,6 +118,44 @@ static bool has_tail(struct stage_conn *conn, uint64_t bytes)
 	       !replica_header_pick(&h, slots, sizeof(slots), NULL);
 }
 
+/* What is refused changes nothing: who has an epoch open goes on with it. */
+static void test_limit(const struct stage_options *o, uint64_t space)
+{
+	struct stage_conn *conn;
+
+	memset(&m, 0, sizeof(m));
+	d = disk_create();
+	s = rig_create(d, o, 1);
+	disk_set_space(d, space);
+	client_connect(&c, s, "a");
+	client_hello(&c, 1, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	client_open(&c, 2);
+	client_write(&c, &m, 3, 2, 2);
+	stage_conn_create(&conn, c.v, NULL);
+	is_int(hello_at(conn, FAR, RIG_BYTES, 2), -EINVAL, "a hello of more "
+	       "than %s", o->volume_bytes ? "was said" : "there is");
+	is_int(size_of(c.v), RIG_BYTES, "it is as it was");
+	is_int(client_write(&c, &m, 7, 1, 3), 0, "nobody is shut out");
+	is_int(client_commit(&c, &m, 2, true), 0, "what was open is committed");
+	ok(is_whole(c.v, m.image[2]), "and shown");
+	is_int(hello_at(conn, LARGER, RIG_BYTES, 3), 0, "a hello of less");
+	is_int(size_of(c.v), LARGER, "it grows");
+	stage_conn_destroy(conn);
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
+}
+
+static void test_limits(void)
+{
+	const struct stage_options said = { .history_ms = 3600000,
+					    .volume_bytes = LARGER };
+
+	test_limit(&said, 0);
+	test_limit(&keep, FAR - 1);
+}
+
 /* conn V3: for a client that said hello, and heard no answer, too. */
 static void test_connection(void)
 {
@@ -278,6 +316,7 @@ int main(void)
 {
 	test_growing();
 	test_hello();
+	test_limits();
 	test_connection();
 	test_readers();
 	test_failing();
