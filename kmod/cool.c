@@ -29,7 +29,7 @@
  *     pins, and before its chunks are in the sets. Else the region gets ones,
  *     and is looked at again.
  *  C5 Whatever fails, nothing is forgotten: hot regions stay hot, todo bits
- *     stay set.
+ *     stay set. And none stays closed: writes to hot regions go on.
  *
  *  C6 One run at a time (run_lock): between what a step reads from the sets and
  *     what it writes, a region may become hot, but it can't have cooled again.
@@ -414,14 +414,12 @@ static int clear_hot_bits(struct dmr_meta *m, struct step *s)
 	return r;
 }
 
-/* C5. Regions that were closed take writes again. */
-static void give_back(struct dmr_meta *m, struct step *s)
+/* hot_lock. Regions that were closed take writes again. */
+static void open_closed(struct dmr_meta *m)
 {
 	unsigned int i, at;
 
 	m->chances++;
-	for (i = 0; i < s->nr_victims; i++)
-		dmr_ring_push(m, s->victim[i]);
 	for (i = 0; i < m->ring_len && m->nr_closed; i++) {
 		at = m->ring_head + i;
 		at -= at < m->ring_size ? 0 : m->ring_size;
@@ -430,6 +428,15 @@ static void give_back(struct dmr_meta *m, struct step *s)
 		    DMR_R_CLOSED)
 			m->nr_closed--;
 	}
+}
+
+/* C5. hot_lock. Nothing was rewritten. */
+static void give_back(struct dmr_meta *m, struct step *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->nr_victims; i++)
+		dmr_ring_push(m, s->victim[i]);
 	for (i = 0; i < s->nr; i++)
 		if (!(atomic_read(&m->regions[s->region[i]]) & DMR_R_HOT))
 			set_bit(s->region[i], m->todo);
@@ -461,6 +468,8 @@ static int one_step(struct dmr_meta *m, struct step *s, bool all)
 		give_back(m, s);
 	else
 		r = clear_hot_bits(m, s);
+	if (r)
+		open_closed(m);
 	mutex_unlock(&m->hot_lock);
 	return r;
 }

@@ -40,6 +40,9 @@
  *  H9 Who submits many at once (with a plug) has them wait in its plug until it
  *     has submitted all, so that they are in one step. A plug is emptied at
  *     the latest when its owner sleeps.
+ *  H10 Who waits because so many blocks have changed that no other has a place
+ *     in the next write (T1 in hot.c; regions that cooled fill it too) makes
+ *     that write, and tries again: nobody else is bound to.
  *
  * A write whose hot bit can't be written gets an error; nothing is hot then
  * that was not before. The bit may be on disk all the same, until its block is
@@ -209,6 +212,8 @@ void dmr_intent_defer(struct dmr_meta *m, struct bio *bio)
 /* One step. */
 struct heat {
 	unsigned int nr, room;		/* regions: taken, still free */
+	bool starved;			/* one got no room */
+	bool full;			/* one's block of bits got no place */
 };
 
 /* False: it has to wait for the next step. */
@@ -218,9 +223,16 @@ static bool add_region(struct dmr_meta *m, struct heat *h, u32 region)
 
 	if (v & (DMR_R_HOT | DMR_R_HEATING))
 		return true;
-	if (!h->room || h->nr == DMR_META_BATCH ||
-	    !dmr_hot_touch(m, region))
+	if (!h->room) {
+		h->starved = true;
 		return false;
+	}
+	if (h->nr == DMR_META_BATCH)
+		return false;
+	if (!dmr_hot_touch(m, region)) {
+		h->full = true;
+		return false;
+	}
 	atomic_or(DMR_R_HEATING, &m->regions[region]);
 	if (!dmr_fault(no_intent))
 		dmr_hot_assign(m, region, true);
@@ -267,33 +279,33 @@ static void settle(struct dmr_meta *m, struct heat *h, bool durable)
 		WRITE_ONCE(m->nr_hot, m->nr_hot + h->nr);
 }
 
-/* H6: heats what @bios need, as far as there is room. */
+/*
+ * H6, H10: heats what @bios need, as far as there is room. Progress: who had to
+ * wait for something else than room finds it now.
+ */
 static int heat(struct dmr_meta *m, struct bio_list *bios, bool *progress)
 {
 	struct heat h = { };
 	struct bio *bio;
-	bool starved = false;
 	int r = 0;
 
 	mutex_lock(&m->hot_lock);
 	h.room = m->limit > m->nr_hot ? m->limit - m->nr_hot : 0;
 	bio_list_for_each(bio, bios) {
-		if (!add_region(m, &h, first_region(m, bio)))
-			starved = true;
-		else
+		if (add_region(m, &h, first_region(m, bio)))
 			look_ahead(m, &h, bio);
 	}
-	WRITE_ONCE(m->starved, starved);
-	if (h.nr) {
+	WRITE_ONCE(m->starved, h.starved);
+	if (h.nr || h.full) {
 		dmr_fault_delay(heat);
 		r = dmr_fault_every(fail_intent) ? -EIO : dmr_hot_write(m);
 		settle(m, &h, !r);
-	} else if (starved) {
+	} else if (h.starved) {
 		/* There won't be room while nothing can be cooled. */
 		r = READ_ONCE(m->error);
 	}
 	mutex_unlock(&m->hot_lock);
-	*progress = h.nr && !r;
+	*progress = (h.nr || h.full) && !r;
 	return r;
 }
 
