@@ -144,9 +144,13 @@ static void spare_region(struct dmr_meta *m, u32 region)
 static int flush_origin(struct dmr_meta *m)
 {
 	u64 drops = READ_ONCE(m->nr_drops);
-	int r = dmr_fault(no_flush) ? 0 : blkdev_issue_flush(m->dev->bdev);
+	int r = 0;
 
-	WRITE_ONCE(m->origin_failed, r != 0);
+	if (dmr_fault_every(fail_flush))
+		r = -EIO;
+	else if (!dmr_fault(no_flush))
+		r = blkdev_issue_flush(m->dev->bdev);
+	WRITE_ONCE(m->origin_error, r);
 	if (r)
 		dmr_warn_limit(m->dev, "the origin can't be flushed: error %d",
 			       r);
@@ -530,8 +534,10 @@ static int run(struct dmr_meta *m, bool all)
 	} while (!r && (s->nr || READ_ONCE(m->to_age)));
 	r = r ?: write_hot(m);
 	r = r ?: write_settings(m);
-	if (!r)
+	if (!r) {
 		WRITE_ONCE(m->durable_marks, marks);
+		WRITE_ONCE(m->origin_error, 0);
+	}
 	m->has_todo = !bitmap_empty(m->todo, m->layout.nr_regions);
 	mutex_unlock(&m->run_lock);
 	kfree(s);
@@ -558,7 +564,7 @@ void dmr_cool_work(struct work_struct *work)
 					  struct dmr_meta, cool_work);
 	int r = run(m, false);
 
-	if (!r || !m->origin_failed)
+	if (!r || !m->origin_error)
 		dmr_meta_report(m, r);
 	if (r)
 		queue_delayed_work(dmr_cool_wq, &m->cool_work, RETRY);

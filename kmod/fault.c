@@ -43,6 +43,7 @@ NUMBER(fault_no_mem);
 NUMBER(fault_fail_copy);
 NUMBER(fault_fail_intent);
 NUMBER(fault_fail_super);
+NUMBER(fault_fail_flush);
 NUMBER(fault_lose_reply);
 NUMBER(fault_lose_event);
 

@@ -36,6 +36,7 @@
  *   fault_fail_copy	read of a held chunk's old content (EIO)
  *   fault_fail_intent	write of hot bits (EIO)
  *   fault_fail_super	write of a superblock (EIO)
+ *   fault_fail_flush	flush of the origin by the cooler (EIO)
  *   fault_lose_reply	reply to a command that has taken effect (ENOMEM)
  *   fault_lose_event	event
  */
@@ -58,7 +59,7 @@ extern unsigned int fault_super_us;
 extern unsigned int fault_mark_us, fault_park_us, fault_preserve_us;
 extern unsigned int fault_copied_us, fault_wake_us, fault_view_us;
 extern unsigned int fault_split_us, fault_no_mem, fault_fail_copy;
-extern unsigned int fault_fail_intent, fault_fail_super;
+extern unsigned int fault_fail_intent, fault_fail_super, fault_fail_flush;
 extern unsigned int fault_lose_reply, fault_lose_event;
 
 #define dmr_fault(name)		unlikely(READ_ONCE(fault_##name))

@@ -44,8 +44,10 @@
  *     in the next write (T1 in hot.c; regions that cooled fill it too) makes
  *     that write, and tries again: nobody else is bound to.
  *
- * A write whose hot bit can't be written gets an error; nothing is hot then
- * that was not before. The bit may be on disk all the same, until its block is
+ * A write whose hot bit can't be written gets an error, as does one for which
+ * there is no room and won't be, because the metadata device or a flush of the
+ * origin fails: a write that can't be tracked is refused, it doesn't wait for
+ * somebody to mend a disk. Nothing is hot then that was not before. The bit may be on disk all the same, until its block is
  * written again: too much is safe.
  */
 #include "intent.h"
@@ -300,9 +302,11 @@ static int heat(struct dmr_meta *m, struct bio_list *bios, bool *progress)
 		dmr_fault_delay(heat);
 		r = dmr_fault_every(fail_intent) ? -EIO : dmr_hot_write(m);
 		settle(m, &h, !r);
+		if (r)
+			dmr_meta_report(m, r);
 	} else if (h.starved) {
 		/* There won't be room while nothing can be cooled. */
-		r = READ_ONCE(m->error);
+		r = READ_ONCE(m->error) ?: READ_ONCE(m->origin_error);
 	}
 	mutex_unlock(&m->hot_lock);
 	*progress = (h.nr || h.full) && !r;
@@ -357,12 +361,10 @@ void dmr_heat_work(struct work_struct *work)
 		return;
 	r = heat(m, &bios, &progress);
 	release(m, &bios, r);
-	if (r)
-		dmr_meta_report(m, r);
 	if (!bio_list_empty(&bios)) {
 		if (dmr_intent_stay(m, &m->waiting, &bios, chances) || progress)
 			queue_work(dmr_intent_wq, work);
-		else if (r || READ_ONCE(m->origin_failed))
+		else if (r)
 			dmr_cool_later(m);
 		else
 			dmr_cool_kick(m);

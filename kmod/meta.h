@@ -94,7 +94,7 @@ struct dmr_meta {
 	bool quiesced;			/* no I/O until the next resume */
 
 	int error;			/* atomic; 0 = the device works */
-	bool origin_failed;		/* run_lock; it can't be flushed */
+	int origin_error;		/* run_lock; a flush of it failed */
 	bool has_todo;			/* run_lock; at the end of a run */
 	u64 written;			/* group lock; to see new writes */
 };
