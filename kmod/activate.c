@@ -167,8 +167,8 @@ static int format(struct dmr_meta *m)
 	m->sequence = 0;
 	for (i = 0; i < dmr_layout_nr_hot_blocks(&m->layout); i++)
 		memset(m->hot[i], 0, DMR_BLOCK_SIZE);
-	r = dmr_super_write(m) ?: write_hot(m, 0) ?: dmr_bits_fill(m, 0) ?:
-	    dmr_super_write(m);
+	r = dmr_super_write_first(m) ?: write_hot(m, 0) ?:
+	    dmr_bits_fill(m, 0) ?: dmr_super_write(m);
 	if (!r)
 		dmr_info(m->dev, "metadata: formatted; the whole volume is dirty");
 	return r;
@@ -328,6 +328,12 @@ static int read_supers(struct dmr_meta *m, const char **why)
 	if (!r)
 		r = dmr_super_choose(b[0].data, b[1].data, &m->now, why);
 	mutex_unlock(&m->chunk_lock);
+	if (r >= 0) {
+		m->next_slot = !r;
+		if (*why)
+			dmr_warn(m->dev, "metadata: superblock %d is not sound (%s); the other one is taken",
+				 !r, *why);
+	}
 	return r;
 }
 

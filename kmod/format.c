@@ -414,7 +414,7 @@ int dmr_super_choose(const void *slot0, const void *slot1,
 		     struct dmr_super *s, const char **why)
 {
 	const struct dmr_super_disk *d0 = slot0, *d1 = slot1;
-	const char *why1;
+	const char *why1, *other;
 	int r0, r1, best;
 
 	r0 = dmr_super_decode(slot0, s, why);
@@ -432,7 +432,11 @@ int dmr_super_choose(const void *slot0, const void *slot1,
 		*why = "the two superblocks are of different volumes";
 		return -EUCLEAN;
 	}
+	other = r0 ? *why : why1;
 	best = r0 || (!r1 && le64_to_cpu(d1->sequence) >
 			     le64_to_cpu(d0->sequence));
-	return best ?: dmr_super_decode(slot0, s, why);
+	if (!best)
+		dmr_super_decode(slot0, s, why);
+	*why = other;
+	return best;
 }

@@ -118,7 +118,8 @@ int dmr_super_decode(const void *block, struct dmr_super *s,
 
 /*
  * The one of the two slots that counts: 0 or 1, or -errno as above: -ENODATA
- * says that the device is new.
+ * says that the device is new. *@why is NULL if both are sound, else it says
+ * what the other one is; that one may have been the newer.
  */
 int dmr_super_choose(const void *slot0, const void *slot1,
 		     struct dmr_super *s, const char **why);

@@ -73,9 +73,11 @@ struct dmr_meta {
 	/* Regions whose chunk bits on disk are not what they should be. */
 	unsigned long *todo;		/* atomic bits */
 
-	struct mutex super_lock;	/* the next two */
+	struct mutex super_lock;	/* the next four; see super.c */
 	void *page;
 	u64 sequence;			/* of the last one written */
+	unsigned int next_slot;		/* to be written: not that one's */
+	u64 settings[DMR_NR_SUPERS];	/* what each says (S7); 0: unknown */
 
 	/* Group lock; what the next superblock will say. */
 	struct dmr_super now;
@@ -141,6 +143,9 @@ void dmr_meta_stop(struct dmr_meta *m);
 
 /* super_lock not held. What the device says now becomes durable. */
 int dmr_super_write(struct dmr_meta *m);
+
+/* A device that is being formatted: slot 1 only, block 0 stays what it is. */
+int dmr_super_write_first(struct dmr_meta *m);
 
 /* DMR_SUPER_F_* of the next superblock. */
 void dmr_super_flags(struct dmr_meta *m, u32 clear, u32 set);

@@ -2,9 +2,13 @@
 /*
  * Writing the superblock.
  *
- * Invariant:
+ * Invariants:
  *  S1 The slots are written in turn; one that failed is written again. So at
  *     any time one slot has what was written last with success.
+ *  S7 What was acknowledged does not hang on one slot: but for how far epochs
+ *     and time have come, both say it. (Who falls back to an older epoch is
+ *     behind its target, which is noticed: W5. A role, a generation or a
+ *     suspicion that is gone is noticed by nobody.)
  *
  * When it is written, and in which order with the bits, stands in activate.c
  * and cool.c.
@@ -12,6 +16,7 @@
 #include "meta.h"
 
 #include <linux/timekeeping.h>
+#include <linux/xxhash.h>
 
 #include "event.h"
 #include "fault.h"
@@ -33,38 +38,94 @@ static void capture(struct dmr_meta *m)
 	m->written = written;
 }
 
-/* S1. super_lock. */
-static int write_slot(struct dmr_meta *m)
+/* S7: a digest of what both slots have to say; 0 is none. */
+static u64 settings_of(const struct dmr_super *s, void *page)
 {
-	struct dmr_block b = { .data = m->page };
-	struct dmr_group *g = dmr_group_lock(m->dev);
-	u64 drops = m->nr_drops, urgent = m->nr_urgent, committed;
-	int r;
+	struct dmr_super_disk *d = page;
 
+	dmr_super_encode(s, page);
+	d->crc = 0;
+	d->sequence = 0;
+	d->last_committed = 0;
+	d->highest_seen = 0;
+	d->last_write = 0;
+	d->last_contact = 0;
+	return xxh64(page, DMR_BLOCK_SIZE, 0) ?: 1;
+}
+
+/* What a superblock has made durable. */
+struct covered {
+	u64 drops, urgent, committed, settings;
+};
+
+/* Group lock. The next superblock is in the page. */
+static void __take(struct dmr_meta *m, struct covered *c)
+{
 	capture(m);
 	m->now.sequence = m->sequence + 1;
+	c->drops = m->nr_drops;
+	c->urgent = m->nr_urgent;
+	c->committed = m->now.last_committed;
+	c->settings = settings_of(&m->now, m->page);
 	dmr_super_encode(&m->now, m->page);
-	committed = m->now.last_committed;
+}
+
+/* S1. super_lock. */
+static int write_slot(struct dmr_meta *m, struct covered *c)
+{
+	struct dmr_block b = { .data = m->page, .nr = m->next_slot };
+	struct dmr_group *g = dmr_group_lock(m->dev);
+	int r;
+
+	__take(m, c);
 	dmr_group_unlock(g);
-	b.nr = (m->sequence + 1) % DMR_NR_SUPERS;
+	m->settings[b.nr] = 0;
 	dmr_fault_delay(super);
 	r = dmr_fault_every(fail_super) ? -EIO :
 	    dmr_blocks_write(m->bdev, &b, 1);
 	if (r)
 		return r;
+	m->settings[b.nr] = c->settings;
+	m->next_slot = !b.nr;
 	m->sequence++;
-	WRITE_ONCE(m->durable_drops, drops);
-	WRITE_ONCE(m->durable_urgent, urgent);
-	WRITE_ONCE(m->durable_committed, committed);
 	return 0;
+}
+
+/* S7. super_lock. A setting that changes meanwhile is for the next call. */
+static int write_both(struct dmr_meta *m, struct covered *c)
+{
+	struct covered second;
+	int r = write_slot(m, c);
+
+	if (!r && m->settings[m->next_slot] != c->settings)
+		r = write_slot(m, &second);
+	return r;
 }
 
 int dmr_super_write(struct dmr_meta *m)
 {
+	struct covered c;
 	int r;
 
 	mutex_lock(&m->super_lock);
-	r = write_slot(m);
+	r = write_both(m, &c);
+	if (!r) {
+		WRITE_ONCE(m->durable_drops, c.drops);
+		WRITE_ONCE(m->durable_urgent, c.urgent);
+		WRITE_ONCE(m->durable_committed, c.committed);
+	}
+	mutex_unlock(&m->super_lock);
+	return r;
+}
+
+int dmr_super_write_first(struct dmr_meta *m)
+{
+	struct covered c;
+	int r;
+
+	mutex_lock(&m->super_lock);
+	m->next_slot = 1;
+	r = write_slot(m, &c);
 	mutex_unlock(&m->super_lock);
 	return r;
 }

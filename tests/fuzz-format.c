@@ -100,6 +100,7 @@ static void check_pair(const u8 *slot0, const u8 *slot1)
 		return;
 	}
 	must(best <= 1 && !r[best] && s.sequence == seq[best]);
+	must(!r[!best] == !why);
 	must(r[!best] || seq[!best] <= seq[best]);
 }
 

@@ -15,9 +15,26 @@ wait_kept() {
 	check "  it is durable soon" wait_until 15 is_kept vol
 }
 
+# with_damage SLOT FIELD: what is left if that superblock is damaged (S7)
+with_damage() {
+	dd if=/dev/vol-meta of="$scratch_dir/copy" bs=1M iflag=direct status=none
+	printf X | dd of="$scratch_dir/copy" bs=1 seek=$(($1 * 4096 + 300)) \
+		conv=notrunc status=none
+	replica-dump "$scratch_dir/copy" | awk -v f="$2" '
+		$1 == "bad_slots" { bad = $2 }
+		$1 == f && !n++ { value = $2 }
+		END { print bad, value }'
+}
+check_damage() {
+	is "  and stays if the first superblock rots" \
+		"$(with_damage 0 "$1")" "1 $2"
+	is "  or the second" "$(with_damage 1 "$1")" "1 $2"
+}
+
 ctl "a generation" vol attach "set generation=77 last_committed=1"
 wait_kept
 is "  is on disk" "$(dump vol generation)" "$(printf %016x 77)"
+check_damage generation "$(printf %016x 77)"
 is "  with its ancestor" "$(dump vol ancestor)" \
 	"$(printf %016x "$old") ended 1"
 ctl "marked chunks" vol "mark 5 9000-9001"
@@ -26,6 +43,7 @@ is "  are on disk" "$(dump vol dirty)" 3
 ctl "a role" vol attach "set role=2"
 wait_kept
 is "  is on disk" "$(dump vol role)" secondary
+check_damage role secondary
 ctl "  and refuses all I/O" vol "fails EIO read $v 0 8 0" \
 	"fails EIO write $v 0 8 1"
 check "it retires" retire_kept vol

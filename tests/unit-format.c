@@ -164,6 +164,51 @@ static void test_choice(void)
 	is_int(choose(&sequence), -EUCLEAN, "two of different volumes: neither");
 }
 
+/* Two slots as super.c leaves them: they differ in how far epochs have come. */
+static void fill_pair(u64 first, u64 second)
+{
+	struct dmr_super s = sample(first);
+
+	s.role = DMR_ROLE_SECONDARY;
+	s.flags = DMR_SUPER_F_TAKEN_OUT;
+	s.generation = 8;
+	dmr_super_encode(&s, slot[0]);
+	s.sequence = second;
+	s.last_committed = s.highest_seen = 50;
+	dmr_super_encode(&s, slot[1]);
+}
+
+/* S7 in super.c is what makes this enough. */
+static void test_pair(void)
+{
+	unsigned int i, lost = 0, silent = 0, wrong = 0;
+	struct dmr_super s;
+	u8 *byte, flip;
+	int r;
+
+	for (i = 0; i < 8 * BLOCK; i++) {
+		fill_pair(6, i & 4 ? 5 : 7);
+		byte = &slot[i / 2 % 2][i / 8];
+		flip = i % 2 ? 0xff : 0x10;
+		*byte ^= flip;
+		r = dmr_super_choose(slot[0], slot[1], &s, &why);
+		wrong += r != !(i / 2 % 2);
+		silent += !why || !*why;
+		lost += r < 0 || s.role != DMR_ROLE_SECONDARY ||
+			s.flags != DMR_SUPER_F_TAKEN_OUT || s.generation != 8 ||
+			s.last_committed != (r ? 50 : 41);
+	}
+	is_int(wrong, 0, "of a pair with a flipped byte the sound one is taken");
+	is_int(silent, 0, "  and the other is named, with its reason");
+	is_int(lost, 0, "  nothing that both said is lost");
+	fill_pair(6, 7);
+	is_int(dmr_super_choose(slot[0], slot[1], &s, &why), 1, "a sound pair");
+	ok(!why, "  nothing is said of it");
+	memset(slot[1], 0, BLOCK);
+	is_int(dmr_super_choose(slot[0], slot[1], &s, &why), 0, "one is empty");
+	ok(why && strstr(why, "empty"), "  and is named");
+}
+
 static void test_layout(void)
 {
 	struct dmr_layout l, grown;
@@ -303,6 +348,7 @@ int main(void)
 	test_flips();
 	test_fields();
 	test_choice();
+	test_pair();
 	test_layout();
 	test_places();
 	test_bits();

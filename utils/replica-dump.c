@@ -29,7 +29,7 @@ struct dump {
 	int fd;
 	struct dmr_super super;
 	struct dmr_layout layout;
-	uint64_t bad_sectors, nr_hot, nr_dirty;
+	uint64_t bad_slots, bad_sectors, nr_hot, nr_dirty;
 	uint64_t run_start, run_len;	/* dirty chunks, not printed yet */
 	bool extents;
 };
@@ -58,6 +58,7 @@ static int read_super(struct dump *d)
 		return 1;
 	if (dmr_super_choose(slot[0], slot[1], &d->super, &why) < 0)
 		return fail(d, why);
+	d->bad_slots = why != NULL;
 	dmr_layout_init(&d->layout, d->super.sectors, d->super.chunk_sectors,
 			d->super.region_sectors);
 	return 0;
@@ -223,6 +224,7 @@ static int dump_metadata(struct dump *d)
 	status = read_super(d);
 	if (!status) {
 		print_super(&d->super);
+		print_number("bad_slots", d->bad_slots);
 		status = print_bits(d);
 	}
 	close(d->fd);
