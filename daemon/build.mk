@@ -27,7 +27,7 @@ replicad-y += window.o compare.o verify.o verify-read.o
 replicad-y += metadata-file.o salvage-file.o loop.o methods-failover.o lineage.o resolve.o
 replicad-y += promotion-find.o promotion-status.o
 replicad-y += promotion.o promotion-run.o promotion-plan.o promotion-record.o promotion-end.o activation.o
-replicad-y += activation-ask.o giving-up.o resolve-look.o
+replicad-y += activation-ask.o giving-up.o given-up.o resolve-look.o resolve-salvage.o
 replicad-y += notify.o watchdog.o
 # Objects of nbdkit's plugin.
 plugin-y += nbdkit-replica-plugin.o plugin-options.o plugin-export.o

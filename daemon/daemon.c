@@ -26,6 +26,7 @@
 #include "ask.h"
 #include "boot.h"
 #include "control.h"
+#include "given-up.h"
 #include "growth.h"
 #include "hooks-late.h"
 #include "kernel.h"
@@ -527,6 +528,8 @@ static int run(struct daemon *daemon, char error[CONFIG_ERROR_SIZE])
 	int err = prepare(daemon, error);
 
 	set_hooks(daemon);
+	if (!err)
+		given_up_settle(daemon->config.state_dir);
 	if (!err)
 		testdev_recover(daemon);
 	block_signals(&set);

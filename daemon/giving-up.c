@@ -15,13 +15,19 @@
  *    none, as soon as it has joined.
  * V5 Whether a note that failed is on disk is unknown: it is not opened before
  *    "begun" has been written there again.
+ * V6 Of several, one note says it of all of them (given-up.h), when each is
+ *    ready and none has said it by itself: so there is no moment at which some
+ *    have been given up, and others go on. It is taken back, if it failed,
+ *    before any of them is opened.
  */
 #include "giving-up.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "given-up.h"
 #include "group.h"
 #include "kernel.h"
 #include "log.h"
@@ -43,15 +49,19 @@ static void tell_step(const struct volume *v, const char *step)
 		ops->note_step(step);
 }
 
+static int fail_id(const struct volume *v, int ret, struct error *err)
+{
+	return error_set(err, ret, "%.150s/%s.id: %s", v->reactor->state_dir,
+			 v->config->name, strerror(-ret));
+}
+
 static int note(struct volume *v, enum given_up given_up, struct error *err)
 {
 	int ret = v->identity.given_up == given_up ? 0 :
 		  identity_note_given_up(&v->identity, v->reactor->state_dir,
 					 v->config->name, given_up);
 
-	return ret ? error_set(err, ret, "%.150s/%s.id: %s",
-			       v->reactor->state_dir, v->config->name,
-			       strerror(-ret)) : 0;
+	return ret ? fail_id(v, ret, err) : 0;
 }
 
 static int fail(struct volume *v, int ret, struct error *err)
@@ -83,19 +93,51 @@ int giving_up_hold(struct volume *v, unsigned int ms, struct error *err)
 	return 0;
 }
 
-/* V3 */
-int giving_up_begin(struct volume *v, uint32_t role, struct error *err)
+static int fail_note(const struct volume *v, int ret, struct error *err)
 {
-	int ret = v->identity.given_up ? 0 : note(v, GIVEN_UP_BEGUN, err);
+	return error_set(err, ret, "%.200s/given-up: %s", v->reactor->state_dir,
+			 strerror(-ret));
+}
 
-	if (ret)
-		return ret;
-	tell_step(v, "giving-up-begun");
+/* An old note of a group is not of this time. */
+static int note_begun(struct volume *v, struct error *err)
+{
+	int ret = given_up_drop(v->reactor->state_dir, v->config->name);
+
+	return ret ? fail_note(v, ret, err) : note(v, GIVEN_UP_BEGUN, err);
+}
+
+static int begin_one(struct volume *v, struct error *err)
+{
+	int ret = v->identity.given_up ? 0 : note_begun(v, err);
+
+	if (!ret)
+		tell_step(v, "giving-up-begun");
+	return ret;
+}
+
+static int close_one(struct volume *v, uint32_t role, struct error *err)
+{
+	int ret;
+
 	v->is_reopening = v->wants_reopen = false;
 	verify_stop(v, "the volume is being given up");
 	ret = set_role(v, role, err);
 	if (!ret)
 		tell_step(v, "giving-up-closed");
+	return ret;
+}
+
+/* V3 */
+int giving_up_begin(struct volume *const *all, unsigned int nr, uint32_t role,
+		    struct error *err)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < nr; i++)
+		ret = begin_one(all[i], err);
+	for (unsigned int i = 0; !ret && i < nr; i++)
+		ret = close_one(all[i], role, err);
 	return ret;
 }
 
@@ -112,10 +154,9 @@ static void let_writers_go(struct volume *v)
 		m->is_held = false;
 }
 
-/* V4 */
-int giving_up_finish(struct volume *v, struct error *err)
+/* One that was read still is readonly: no power cut may know that. */
+static int get_ready(struct volume *v, struct error *err)
 {
-	/* One that was read still is readonly: no power cut may know that. */
 	int ret = set_role(v, DMR_ROLE_SECONDARY, err);
 
 	if (ret || v->identity.given_up == GIVEN_UP_DONE)
@@ -125,31 +166,102 @@ int giving_up_finish(struct volume *v, struct error *err)
 	if (!giving_up_is_durable(v))
 		return error_set(err, -EAGAIN, "%s: its metadata device does "
 				 "not take the new role", v->config->name);
-	tell_step(v, "giving-up-seen");
-	ret = note(v, GIVEN_UP_DONE, err);
-	v->is_in_doubt = ret;
-	if (ret)
-		return ret;
-	tell_step(v, "giving-up-done");
+	return 0;
+}
+
+/* V6 */
+static int note_together(struct volume *const *all, unsigned int nr,
+			 struct error *err)
+{
+	const char **names = calloc(nr, sizeof(*names));
+	int ret = names ? 0 : -ENOMEM;
+
+	for (unsigned int i = 0; !ret && i < nr; i++)
+		names[i] = all[i]->config->name;
+	if (!ret)
+		ret = given_up_note(all[0]->reactor->state_dir, names, nr);
+	free(names);
+	return ret ? fail_note(all[0], ret, err) : 0;
+}
+
+/* V4, V6 */
+static int note_done(struct volume *const *all, unsigned int nr,
+		     struct error *err)
+{
+	int ret = nr > 1 ? note_together(all, nr, err) :
+			   note(all[0], GIVEN_UP_DONE, err);
+
+	for (unsigned int i = 0; i < nr; i++)
+		all[i]->is_in_doubt = ret;
+	if (!ret)
+		tell_step(all[0], nr > 1 ? "giving-up-agreed" :
+					   "giving-up-done");
+	return ret;
+}
+
+static void end_one(struct volume *v)
+{
 	v->fence = FENCE_CONTINUE;
 	let_writers_go(v);
 	log_info(v->config->name, "given up here: the other site's data count, "
 		 "and a write here gets an error from now on");
 	giving_up_tell(v);
+}
+
+/*
+ * Each knows it by itself, and the note may go; where it stays, the next start
+ * does that.
+ */
+static void settle(struct volume *const *all, unsigned int nr)
+{
+	struct error err = { 0 };
+	int ret = 0;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		ret = note(all[i], GIVEN_UP_DONE, &err) || ret;
+		all[i]->identity.given_up = GIVEN_UP_DONE;
+		tell_step(all[i], "giving-up-done");
+	}
+	if (!ret)
+		given_up_cancel(all[0]->reactor->state_dir,
+				all[0]->config->name);
+}
+
+int giving_up_finish(struct volume *const *all, unsigned int nr,
+		     struct error *err)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < nr; i++)
+		ret = get_ready(all[i], err);
+	if (ret)
+		return ret;
+	tell_step(all[0], "giving-up-seen");
+	ret = note_done(all, nr, err);
+	if (ret)
+		return ret;
+	if (nr > 1)
+		settle(all, nr);
+	for (unsigned int i = 0; i < nr; i++)
+		end_one(all[i]);
 	return 0;
 }
 
-/* V5 */
+/* V5, V6 */
 static int note_begun_again(struct volume *v, struct error *err)
 {
-	int ret = v->is_in_doubt ?
-		  identity_note_given_up(&v->identity, v->reactor->state_dir,
-					 v->config->name, GIVEN_UP_BEGUN) : 0;
+	const char *state_dir = v->reactor->state_dir;
+	int ret = 0;
 
+	if (!v->is_in_doubt)
+		return 0;
+	ret = given_up_cancel(state_dir, v->config->name);
+	if (ret)
+		return fail_note(v, ret, err);
+	ret = identity_note_given_up(&v->identity, state_dir, v->config->name,
+				     GIVEN_UP_BEGUN);
 	v->is_in_doubt = ret;
-	return ret ? error_set(err, ret, "%.150s/%s.id: %s",
-			       v->reactor->state_dir, v->config->name,
-			       strerror(-ret)) : 0;
+	return ret ? fail_id(v, ret, err) : 0;
 }
 
 /* V3. A fence that was there stays (N2). */
@@ -166,7 +278,7 @@ static int reopen(struct volume *v, struct error *err)
 	return ret;
 }
 
-void giving_up_undo(struct volume *v)
+static void undo_one(struct volume *v)
 {
 	struct error err = { 0 };
 
@@ -174,9 +286,17 @@ void giving_up_undo(struct volume *v)
 	    reopen(v, &err))
 		log_err(v->config->name, "it stays closed for now: %s",
 			err.text);
-	if (v->is_stopped)	/* a fence's hold is not ours */
-		let_writers_go(v);
-	group_kick(v->group);
+}
+
+void giving_up_undo(struct volume *const *all, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		undo_one(all[i]);
+	for (unsigned int i = 0; i < nr; i++) {
+		if (all[i]->is_stopped)	/* a fence's hold is not ours */
+			let_writers_go(all[i]);
+		group_kick(all[i]->group);
+	}
 }
 
 void giving_up_look(struct volume *v)
@@ -191,6 +311,12 @@ void giving_up_look(struct volume *v)
 	if (!v->is_reopening || !giving_up_is_durable(v))
 		return;
 	v->is_reopening = note(v, GIVEN_UP_NO, &err);
+}
+
+void giving_up_load(struct volume *v)
+{
+	if (given_up_is(v->reactor->state_dir, v->config->name, &v->identity))
+		v->identity.given_up = GIVEN_UP_DONE;
 }
 
 int giving_up_adopt(struct volume *v, char error[CONFIG_ERROR_SIZE])
@@ -217,8 +343,7 @@ void giving_up_forget(struct volume *v)
 {
 	struct error err = { 0 };
 
-	if (v->identity.given_up == GIVEN_UP_DONE &&
-	    note(v, GIVEN_UP_BEGUN, &err))
+	if (v->identity.given_up == GIVEN_UP_DONE && note_begun(v, &err))
 		log_err(v->config->name, "it stays closed: %s", err.text);
 }
 
@@ -232,7 +357,7 @@ bool giving_up_is_noted(const char *state_dir, const char *name)
 	struct identity id;
 
 	return !identity_load(&id, state_dir, name) &&
-	       id.given_up == GIVEN_UP_DONE;
+	       given_up_is(state_dir, name, &id);
 }
 
 void giving_up_tell(struct volume *v)

@@ -25,18 +25,30 @@ int giving_up_hold(struct volume *v, unsigned int ms, struct error *err);
 
 /*
  * A write gets an error from now on, and one that waits, too. @role: READONLY
- * where it is to be read still, else SECONDARY. -EAGAIN: an epoch is open.
+ * where it is to be read still, else SECONDARY. -EAGAIN: an epoch is open. What
+ * the disk refuses is known before any of them is closed.
  */
-int giving_up_begin(struct volume *v, uint32_t role, struct error *err);
+int giving_up_begin(struct volume *const *all, unsigned int nr, uint32_t role,
+		    struct error *err);
 
 /* By what GET said last: is the role on its metadata device? */
 bool giving_up_is_durable(const struct volume *v);
 
-/* The point of no return. The volume's group is superseded after it. */
-int giving_up_finish(struct volume *v, struct error *err);
+/*
+ * The point of no return: all of them, or none. Several are of one group. Their
+ * group is superseded after it. -errno: giving_up_undo() is to be called.
+ */
+int giving_up_finish(struct volume *const *all, unsigned int nr,
+		     struct error *err);
 
-/* It goes on as it was. Nothing to do where it was not begun, or is done. */
-void giving_up_undo(struct volume *v);
+/*
+ * They go on as they were: all of them, before one that waits goes on. Nothing
+ * to do where it was not begun, or is done.
+ */
+void giving_up_undo(struct volume *const *all, unsigned int nr);
+
+/* A volume has its identity: what was noted of its group counts, too. */
+void giving_up_load(struct volume *v);
 
 /* A volume joins, after ATTACH: what a process before us has left. */
 int giving_up_adopt(struct volume *v, char error[CONFIG_ERROR_SIZE]);
@@ -50,7 +62,7 @@ void giving_up_look(struct volume *v);
 /* Its role is ours: begun, or done. */
 bool giving_up_is_on(const struct volume *v);
 
-/* By STATE_DIR/NAME.id: it is done. Any thread. */
+/* By what is on disk: it is done. Any thread. */
 bool giving_up_is_noted(const char *state_dir, const char *name);
 
 /* Says to the group that it is given up. */

@@ -82,6 +82,7 @@ static void hand_over(struct request *request)
 	const struct resolve_request q = {
 		.volume = text_of(request, "volume"),
 		.is_planned = true,
+		.is_group = is_set(request, "group"),
 		.is_dry = is_set(request, "dry_run"),
 		.wait_ms = wait_ms_of(request),
 	};

@@ -2,12 +2,10 @@
 #include "promotion-record.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "config.h"
 #include "state-file.h"
@@ -206,18 +204,9 @@ int promotion_load(const char *state_dir, const char *volume,
 int promotion_remove(const char *state_dir, const char *volume)
 {
 	char path[PATH_MAX];
-	int fd, err = path_of(path, state_dir, volume, ".json");
+	int err = path_of(path, state_dir, volume, ".json");
 
-	if (!err && unlink(path))
-		return errno == ENOENT ? 0 : -errno;
-	if (!err)
-		err = path_of(path, state_dir, "", "");
-	fd = err ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (!err && (fd < 0 || fsync(fd)))
-		err = -errno;
-	if (fd >= 0)
-		close(fd);
-	return err;
+	return err ? err : state_file_remove(path);
 }
 
 void promotion_each(const char *state_dir,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What resolve.c and resolve-look.c share. Not for others. */
+/* What resolve.c, resolve-look.c, resolve-salvage.c share. Not for others. */
 #ifndef REPLICAD_RESOLVE_IMPL_H
 #define REPLICAD_RESOLVE_IMPL_H
 
@@ -20,23 +20,35 @@ enum resolve_phase {
 	RESOLVE_DONE,
 };
 
+struct resolve_member {
+	char path[PATH_MAX], live[PATH_MAX];
+	char device[DMR_NAME_LEN];
+	struct salvage_info info;	/* ->volume: its name */
+	uint64_t chunk_bytes;
+	struct dmr_extents *dirty;
+	int fd;				/* R1 */
+};
+
 struct resolution {
 	struct resolution *next;	/* daemon->resolutions */
 	struct daemon *daemon;
 	struct reactor *reactor;
 	struct ring_work work;
 	struct ring_job job;
-	char dir[PATH_MAX], path[PATH_MAX], live[PATH_MAX];
-	char device[DMR_NAME_LEN];
+	char dir[PATH_MAX];
+	char volume[64];		/* that was asked for */
+	char group[64];			/* "" = that one alone */
+	struct resolve_member *all;	/* in the order of the group */
+	struct volume **volumes;	/* of these; during a look */
+	unsigned int nr;
+	unsigned int nr_in_group;	/* with those that are not meant */
+	unsigned int nr_ended;		/* promotions that are over */
+	bool is_found;			/* ->all is known; main thread */
 	enum resolve_phase phase;
-	bool is_counted;		/* nobody else has it open */
-	bool is_over;			/* it was given up before */
-	bool is_owed;			/* after-demote, if it is given up */
-	struct salvage_info info;
-	uint64_t chunk_bytes;
-	struct dmr_extents *dirty;
-	int fd;				/* R1 */
-	bool is_dry, is_planned;
+	bool is_counted;		/* nobody else has them open */
+	bool is_over;			/* they were given up before */
+	bool is_owed;			/* after-demote, if they are given up */
+	bool is_dry, is_planned, is_group;
 	uint64_t wait_ns;		/* of a planned one: for the end */
 	uint64_t until_ns;		/* monotonic; of that */
 	unsigned int nr_open_seen;	/* in a row */
@@ -46,8 +58,16 @@ struct resolution {
 	void *arg;
 };
 
-/* resolve-look.c, on the volume's thread. -EAGAIN in ->error: once more. */
-void resolve_find(struct resolution *r, const struct volume *v);
-void resolve_look(struct resolution *r, struct volume *v);
+/* Room for so many, of which nothing is known. 0 or -ENOMEM. */
+int resolve_make_members(struct resolution *r, unsigned int nr);
+
+/* resolve-look.c, on the volumes' thread. -EAGAIN in ->error: once more. */
+void resolve_find(struct resolution *r, struct volume *v);
+void resolve_look(struct resolution *r);
+void resolve_undo(struct resolution *r);
+
+/* resolve-salvage.c. Blocks. -EAGAIN in ->error: it was called off. */
+void resolve_salvage(struct resolution *r);
+bool resolve_has_dirty(const struct resolution *r);
 
 #endif

@@ -3,12 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "giving-up.h"
@@ -16,7 +13,6 @@
 #include "log.h"
 #include "promotion.h"
 
-#define PIECE_BYTES	(1U << 20)
 #define AGAIN_MS	100
 #define GIVE_UP_NS	10000000000ULL	/* until its metadata has the role */
 #define OPENS_MAX	10	/* looks at which it is open, in a row */
@@ -26,22 +22,85 @@ static struct ring *main_ring(const struct resolution *r)
 	return r->daemon->reactors[0].ring;
 }
 
-static const char *name_of(const struct resolution *r)
+/* --- who they are --------------------------------------------------------- */
+
+int resolve_make_members(struct resolution *r, unsigned int nr)
 {
-	return r->info.volume;
+	r->all = calloc(nr, sizeof(*r->all));
+	r->volumes = calloc(nr, sizeof(*r->volumes));
+	if (!r->all || !r->volumes)
+		return error_set(&r->error, -ENOMEM, "no memory");
+	for (; r->nr < nr; r->nr++) {
+		r->all[r->nr].fd = -1;
+		r->all[r->nr].dirty = dmr_extents_create();
+		if (!r->all[r->nr].dirty)
+			return error_set(&r->error, -ENOMEM, "no memory");
+	}
+	return 0;
+}
+
+/* By another than @but. Until it has found them, only what was asked for. */
+static bool is_under_way(const struct daemon *daemon, const char *volume,
+			 const struct resolution *but)
+{
+	for (const struct resolution *r = daemon->resolutions; r; r = r->next) {
+		if (r == but || (but && !r->is_found))
+			continue;
+		if (!r->is_found && !strcmp(r->volume, volume))
+			return true;
+		for (unsigned int i = 0; r->is_found && i < r->nr; i++)
+			if (!strcmp(r->all[i].info.volume, volume))
+				return true;
+	}
+	return false;
+}
+
+static void close_all(struct resolution *r)
+{
+	for (unsigned int i = 0; i < r->nr; i++) {
+		if (r->all[i].fd >= 0)
+			close(r->all[i].fd);
+		r->all[i].fd = -1;
+	}
+}
+
+static void free_resolution(struct resolution *r)
+{
+	close_all(r);
+	for (unsigned int i = 0; i < r->nr; i++)
+		dmr_extents_destroy(r->all[i].dirty);
+	free(r->all);
+	free(r->volumes);
+	free(r);
 }
 
 /* --- the end -------------------------------------------------------------- */
 
+static json_t *describe_one(const struct resolution *r,
+			    const struct resolve_member *m)
+{
+	uint64_t bytes = dmr_extents_chunks(m->dirty) * m->chunk_bytes;
+
+	return json_pack("{ss sI sI ss}", "volume", m->info.volume,
+			 "lost_bytes", (json_int_t)bytes, "last_committed",
+			 (json_int_t)m->info.epoch, "salvage",
+			 r->is_dry || !bytes ? "" : m->path);
+}
+
 static json_t *describe(const struct resolution *r)
 {
-	uint64_t bytes = dmr_extents_chunks(r->dirty) * r->chunk_bytes;
+	json_t *o = describe_one(r, &r->all[0]), *all;
 
-	return json_pack("{si ss sI sI ss sb}", "schema_version", 1, "volume",
-			 name_of(r), "lost_bytes", (json_int_t)bytes,
-			 "last_committed", (json_int_t)r->info.epoch,
-			 "salvage", r->is_dry || !bytes ? "" : r->path,
-			 "dry_run", r->is_dry);
+	json_object_set_new(o, "schema_version", json_integer(1));
+	json_object_set_new(o, "dry_run", json_boolean(r->is_dry));
+	if (!r->group[0])
+		return o;
+	all = json_array();
+	for (unsigned int i = 0; i < r->nr; i++)
+		json_array_append_new(all, describe_one(r, &r->all[i]));
+	json_object_set_new(o, "group", json_string(r->group));
+	json_object_set_new(o, "volumes", all);
+	return o;
 }
 
 static void finish(struct resolution *r)
@@ -51,15 +110,13 @@ static void finish(struct resolution *r)
 	while (*link != r)
 		link = &(*link)->next;
 	*link = r->next;
-	if (r->fd >= 0)
-		close(r->fd);
 	if (r->is_owed)
-		hooks_waive(&r->daemon->hooks, HOOK_AFTER_DEMOTE, name_of(r));
+		hooks_waive(&r->daemon->hooks, HOOK_AFTER_DEMOTE,
+			    r->all[0].info.volume);
 	r->done(r->arg, r->error.code ? NULL : describe(r),
 		r->error.code ? &r->error : NULL);
-	dmr_extents_destroy(r->dirty);
 	daemon_wrap_up(r->daemon);
-	free(r);
+	free_resolution(r);
 }
 
 static void on_undone(struct ring_work *work)
@@ -70,15 +127,13 @@ static void on_undone(struct ring_work *work)
 static void undo_on_reactor(struct ring_work *work)
 {
 	struct resolution *r = container_of(work, struct resolution, work);
-	struct volume *v = reactor_find(r->reactor, name_of(r));
 
-	if (v)
-		giving_up_undo(v);
+	resolve_undo(r);
 	r->work.run = on_undone;
 	ring_post(main_ring(r), &r->work);
 }
 
-/* It goes on as it was. */
+/* They go on as they were. */
 static void undo(struct resolution *r)
 {
 	r->work.run = undo_on_reactor;
@@ -98,25 +153,52 @@ static void run_job(struct resolution *r, void (*blocking)(struct ring_job *),
 
 /* --- hooks ---------------------------------------------------------------- */
 
-static struct hook_call hook_of(const struct resolution *r, enum hook hook)
+/* hook_call_clear(). -ENOMEM. */
+static int fill_hook(struct hook_call *c, const struct resolution *r,
+		     enum hook hook, struct error *err)
 {
-	struct hook_call c = {
-		.hook = hook, .epoch = r->info.epoch,
-		.generation = r->info.generation,
-	};
+	const struct resolve_member *first = &r->all[0];
+	int ret = 0;
 
-	snprintf(c.volume, sizeof(c.volume), "%s", name_of(r));
-	snprintf(c.device, sizeof(c.device), "/dev/mapper/%s", r->device);
-	snprintf(c.reason, sizeof(c.reason), "%s", r->is_planned ?
+	*c = (struct hook_call){ .hook = hook, .epoch = first->info.epoch,
+				 .generation = first->info.generation };
+	snprintf(c->volume, sizeof(c->volume), "%s", first->info.volume);
+	snprintf(c->group, sizeof(c->group), "%s", r->group);
+	snprintf(c->device, sizeof(c->device), "/dev/mapper/%s", first->device);
+	snprintf(c->reason, sizeof(c->reason), "%s", r->is_planned ?
 		 "a planned failover" : "the other site's data are kept");
-	return c;
+	for (unsigned int i = 0; !ret && r->group[0] && i < r->nr; i++)
+		ret = hook_call_add(c, r->all[i].info.volume);
+	return ret ? error_set(err, ret, "no memory") : 0;
+}
+
+static int ask_hook(struct resolution *r)
+{
+	struct hook_call c;
+	int ret = fill_hook(&c, r, HOOK_BEFORE_DEMOTE, &r->error);
+
+	if (!ret)
+		ret = hooks_run(&r->daemon->hooks, &c, &r->error);
+	hook_call_clear(&c);
+	return ret;
+}
+
+static int owe_hook(struct resolution *r)
+{
+	struct hook_call c;
+	int ret = fill_hook(&c, r, HOOK_AFTER_DEMOTE, &r->error);
+
+	if (!ret)
+		ret = hooks_owe(&r->daemon->hooks, &c, &r->error);
+	hook_call_clear(&c);
+	return ret;
 }
 
 static void pay_blocking(struct ring_job *job)
 {
 	struct resolution *r = container_of(job, struct resolution, job);
 
-	hooks_pay(&r->daemon->hooks, HOOK_AFTER_DEMOTE, name_of(r));
+	hooks_pay(&r->daemon->hooks, HOOK_AFTER_DEMOTE, r->all[0].info.volume);
 }
 
 static void on_paid(struct ring_job *job)
@@ -133,28 +215,38 @@ static void finish_with_hook(struct resolution *r)
 		finish(r);
 }
 
-/* --- the end of one that is given up -------------------------------------- */
+/* --- the end of those that are given up ----------------------------------- */
 
+static void end_next(struct resolution *r);
+
+/* One that fails stops none of the others. */
 static void on_ended(void *arg, const struct error *err)
 {
 	struct resolution *r = arg;
 
-	if (!err) {
-		finish_with_hook(r);
-		return;
-	}
-	error_set(&r->error, err->code, "%s", err->text);
-	finish(r);
+	if (err)
+		error_set(&r->error, err->code, "%s", err->text);
+	r->nr_ended++;
+	end_next(r);
 }
 
-/* The claim is over: it is we who would use the device. */
+static void end_next(struct resolution *r)
+{
+	if (r->nr_ended < r->nr)
+		promotion_end(r->daemon, r->all[r->nr_ended].info.volume,
+			      on_ended, r);
+	else if (r->error.code)
+		finish(r);
+	else
+		finish_with_hook(r);
+}
+
+/* The claim is over: it is we who would use the devices. */
 static void end_given_up(struct resolution *r)
 {
 	r->is_owed = false;		/* it will be paid */
-	if (r->fd >= 0)
-		close(r->fd);
-	r->fd = -1;
-	promotion_end(r->daemon, name_of(r), on_ended, r);
+	close_all(r);
+	end_next(r);
 }
 
 static void go_to_reactor(struct resolution *r);
@@ -162,9 +254,7 @@ static void go_to_reactor(struct resolution *r);
 /* Q3 */
 static void give_up(struct resolution *r)
 {
-	const struct hook_call after = hook_of(r, HOOK_AFTER_DEMOTE);
-
-	if (hooks_owe(&r->daemon->hooks, &after, &r->error)) {
+	if (owe_hook(r)) {
 		undo(r);
 		return;
 	}
@@ -174,66 +264,9 @@ static void give_up(struct resolution *r)
 	go_to_reactor(r);
 }
 
-/* --- salvage -------------------------------------------------------------- */
-
-static int copy_run(struct resolution *r, struct salvage_writer *w, char *buf,
-		    const struct dmr_extent *e)
-{
-	uint64_t off = e->start * r->chunk_bytes;
-	uint64_t end = off + e->count * r->chunk_bytes;
-	int ret = 0;
-
-	if (end >= r->info.volume_bytes + r->chunk_bytes)
-		return error_set(&r->error, -EAGAIN, "%s: it has grown "
-				 "meanwhile", r->info.volume);
-	if (end > r->info.volume_bytes)
-		end = r->info.volume_bytes;
-	while (!ret && off < end) {
-		size_t part = end - off < PIECE_BYTES ? end - off : PIECE_BYTES;
-		ssize_t n = pread(r->fd, buf, part, off);
-
-		if (n != (ssize_t)part)
-			return error_set(&r->error, n < 0 ? -errno : -EIO,
-					 "%.180s: cannot be read at %" PRIu64,
-					 r->live, off);
-		ret = salvage_add(w, off, buf, part, &r->error);
-		off += part;
-	}
-	return ret;
-}
-
-static int write_salvage(struct resolution *r)
-{
-	struct salvage_writer *w = NULL;
-	char *buf = malloc(PIECE_BYTES);
-	const struct dmr_extent *e;
-	size_t nr;
-	int ret = buf ? salvage_begin(&w, r->path, &r->info, &r->error) :
-			error_set(&r->error, -ENOMEM, "no memory");
-
-	e = dmr_extents_array(r->dirty, &nr);
-	for (size_t i = 0; !ret && i < nr; i++)
-		ret = copy_run(r, w, buf, &e[i]);
-	if (!ret)
-		ret = salvage_end(w, &r->error);
-	else if (w)
-		salvage_give_up(w);
-	free(buf);
-	return ret;
-}
-
 static void salvage_blocking(struct ring_job *job)
 {
-	struct resolution *r = container_of(job, struct resolution, job);
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	r->info.time = now.tv_sec * 1000000000ULL + now.tv_nsec;
-	if (mkdir(r->dir, 0700) && errno != EEXIST)
-		error_set(&r->error, -errno, "%.200s: %s", r->dir,
-			  strerror(errno));
-	else
-		write_salvage(r);
+	resolve_salvage(container_of(job, struct resolution, job));
 }
 
 static void on_salvaged(struct ring_job *job)
@@ -246,39 +279,35 @@ static void on_salvaged(struct ring_job *job)
 		give_up(r);
 }
 
-static void salvage(struct resolution *r)
-{
-	if (!dmr_extents_chunks(r->dirty)) {
-		give_up(r);
-		return;
-	}
-	if (snprintf(r->path, sizeof(r->path), "%s/%s-%" PRIu64 "-%08" PRIx32
-		     SALVAGE_SUFFIX, r->dir, name_of(r), r->info.epoch,
-		     (uint32_t)r->info.generation) < PATH_MAX) {
-		run_job(r, salvage_blocking, on_salvaged);
-		return;
-	}
-	error_set(&r->error, -ENAMETOOLONG, "%.200s", r->dir);
-	undo(r);
-}
-
 /* --- looking -------------------------------------------------------------- */
 
 /* What else has it open: ours is one. It may only look at it, as udev does. */
+static int count_one(struct resolution *r, const struct resolve_member *m)
+{
+	char error[KERNEL_ERROR_SIZE] = "";
+	int ret = r->daemon->kernel_ops->nr_opens(m->device, error);
+
+	if (ret < 0)
+		return error_set(&r->error, ret, "%s: %.200s", m->info.volume,
+				 error);
+	if (ret <= 1)
+		return 0;
+	r->nr_open_seen++;
+	return error_set(&r->error, r->nr_open_seen < OPENS_MAX ? -EAGAIN :
+			 -EBUSY, "%s: %.100s: is in use: stop what uses it",
+			 m->info.volume, m->live);
+}
+
 static void count_blocking(struct ring_job *job)
 {
 	struct resolution *r = container_of(job, struct resolution, job);
-	char error[KERNEL_ERROR_SIZE] = "";
-	int ret = r->daemon->kernel_ops->nr_opens(r->device, error);
+	int ret = 0;
 
-	r->is_counted = ret >= 0 && ret <= 1;
-	r->nr_open_seen = ret > 1 ? r->nr_open_seen + 1 : 0;
-	if (ret < 0)
-		error_set(&r->error, ret, "%s: %.200s", name_of(r), error);
-	else if (ret > 1)
-		error_set(&r->error, r->nr_open_seen < OPENS_MAX ? -EAGAIN :
-			  -EBUSY, "%s: %.100s: is in use: stop what uses it",
-			  name_of(r), r->live);
+	for (unsigned int i = 0; !ret && i < r->nr; i++)
+		ret = count_one(r, &r->all[i]);
+	r->is_counted = !ret;
+	if (!ret)
+		r->nr_open_seen = 0;
 }
 
 static void on_again(struct ring_timer *timer)
@@ -321,8 +350,10 @@ static void go_on(struct resolution *r)
 {
 	if (r->phase == RESOLVE_DONE)
 		end_given_up(r);
+	else if (r->phase == RESOLVE_SALVAGED && resolve_has_dirty(r))
+		run_job(r, salvage_blocking, on_salvaged);
 	else if (r->phase == RESOLVE_SALVAGED)
-		salvage(r);
+		give_up(r);
 	else if (r->is_counted)
 		go_to_reactor(r);
 	else
@@ -346,13 +377,8 @@ static void on_looked(struct ring_work *work)
 static void look(struct ring_work *work)
 {
 	struct resolution *r = container_of(work, struct resolution, work);
-	struct volume *v = reactor_find(r->reactor, name_of(r));
 
-	if (v)
-		resolve_look(r, v);
-	else
-		error_set(&r->error, -ENOENT, "there is no volume %s",
-			  name_of(r));
+	resolve_look(r);
 	r->work.run = on_looked;
 	ring_post(main_ring(r), &r->work);
 }
@@ -365,25 +391,30 @@ static void go_to_reactor(struct resolution *r)
 
 /* --- claim ---------------------------------------------------------------- */
 
-static void claim_blocking(struct ring_job *job)
+static int claim_one(struct resolution *r, struct resolve_member *m)
 {
-	struct resolution *r = container_of(job, struct resolution, job);
-	const struct hook_call before = hook_of(r, HOOK_BEFORE_DEMOTE);
 	char error[KERNEL_ERROR_SIZE] = "";
 	int ret;
 
-	if (hooks_run(&r->daemon->hooks, &before, &r->error))
-		return;
-	r->fd = open(r->live, O_RDONLY | O_EXCL | O_CLOEXEC);
-	ret = r->fd < 0 ? -errno :
-	      r->daemon->kernel_ops->nr_opens(r->device, error);
+	m->fd = open(m->live, O_RDONLY | O_EXCL | O_CLOEXEC);
+	ret = m->fd < 0 ? -errno :
+	      r->daemon->kernel_ops->nr_opens(m->device, error);
 	if (ret > 1)
 		ret = -EBUSY;
-	if (ret < 0)
-		error_set(&r->error, ret, "%s: %.100s: %.120s", name_of(r),
-			  r->live, ret == -EBUSY ? "is in use: stop what uses "
-			  "it, and unmount it" : error[0] ? error :
-			  strerror(-ret));
+	return ret >= 0 ? 0 :
+	       error_set(&r->error, ret, "%s: %.100s: %.120s", m->info.volume,
+			 m->live, ret == -EBUSY ? "is in use: stop what uses "
+			 "it, and unmount it" : error[0] ? error :
+			 strerror(-ret));
+}
+
+static void claim_blocking(struct ring_job *job)
+{
+	struct resolution *r = container_of(job, struct resolution, job);
+	int ret = ask_hook(r);
+
+	for (unsigned int i = 0; !ret && i < r->nr; i++)
+		ret = claim_one(r, &r->all[i]);
 }
 
 static void on_claimed(struct ring_job *job)
@@ -398,11 +429,22 @@ static void on_claimed(struct ring_job *job)
 		go_to_reactor(r);
 }
 
-static void on_device(struct ring_work *work)
+/* Another resolution has one of them. */
+static bool is_taken(struct resolution *r)
+{
+	for (unsigned int i = 0; i < r->nr; i++)
+		if (is_under_way(r->daemon, r->all[i].info.volume, r))
+			return error_set(&r->error, -EBUSY, "%s: is being "
+					 "resolved", r->all[i].info.volume);
+	return false;
+}
+
+static void on_found(struct ring_work *work)
 {
 	struct resolution *r = container_of(work, struct resolution, work);
 
-	if (r->error.code || (r->is_over && r->is_dry))
+	r->is_found = !r->error.code && !is_taken(r);
+	if (!r->is_found || (r->is_over && r->is_dry))
 		finish(r);
 	else if (r->is_over)
 		end_given_up(r);
@@ -413,53 +455,53 @@ static void on_device(struct ring_work *work)
 }
 
 /* On the volume's thread. */
-static void find_device(struct ring_work *work)
+static void find(struct ring_work *work)
 {
 	struct resolution *r = container_of(work, struct resolution, work);
-	struct volume *v = reactor_find(r->reactor, name_of(r));
+	struct volume *v = reactor_find(r->reactor, r->volume);
 
 	if (v)
 		resolve_find(r, v);
 	else
 		error_set(&r->error, -ENOENT, "there is no volume %s",
-			  name_of(r));
-	r->work.run = on_device;
+			  r->volume);
+	r->work.run = on_found;
 	ring_post(main_ring(r), &r->work);
 }
 
 /* --- the beginning -------------------------------------------------------- */
-
-static bool is_under_way(const struct daemon *daemon, const char *volume)
-{
-	const struct resolution *r = daemon->resolutions;
-
-	while (r && strcmp(name_of(r), volume))
-		r = r->next;
-	return r;
-}
 
 static int check(const struct daemon *daemon, const struct resolve_request *q,
 		 struct error *err)
 {
 	const struct entry *entry = daemon_find(daemon, q->volume);
 
+	if (is_under_way(daemon, q->volume, NULL))
+		return error_set(err, -EBUSY, "%.60s: is being resolved",
+				 q->volume);
 	if (promotion_is_ending(daemon, q->volume))
-		return is_under_way(daemon, q->volume) ?
-		       error_set(err, -EBUSY, "%.60s: is being resolved",
-				 q->volume) : 0;
+		return 0;
 	if (!entry)
 		return error_set(err, -ENOENT, "there is no volume %.60s",
 				 q->volume);
 	if (!entry->reactor)
 		return error_set(err, -EINVAL, "volume %.60s does not run: "
 				 "there is nothing to resolve", q->volume);
-	if (is_under_way(daemon, q->volume))
-		return error_set(err, -EBUSY, "%.60s: is being resolved",
-				 q->volume);
 	if (q->dir && q->dir[0] != '/')
 		return error_set(err, -EINVAL, "dir=%.100s: want an absolute "
 				 "path", q->dir);
 	return 0;
+}
+
+/* It alone: there is nothing more to be known. */
+static int find_ending(struct resolution *r)
+{
+	int ret = resolve_make_members(r, 1);
+
+	if (!ret)
+		snprintf(r->all[0].info.volume, sizeof(r->all[0].info.volume),
+			 "%s", r->volume);
+	return ret;
 }
 
 static struct resolution *create(struct daemon *daemon,
@@ -469,20 +511,15 @@ static struct resolution *create(struct daemon *daemon,
 
 	if (!r)
 		return NULL;
-	r->dirty = dmr_extents_create();
-	if (!r->dirty) {
-		free(r);
-		return NULL;
-	}
 	r->daemon = daemon;
-	r->fd = -1;
 	r->is_dry = q->is_dry;
 	r->is_planned = q->is_planned;
+	r->is_group = q->is_group;
 	r->wait_ns = q->wait_ms * 1000000ULL;
 	r->is_over = promotion_is_ending(daemon, q->volume);
 	if (!r->is_over)
 		r->reactor = daemon_find(daemon, q->volume)->reactor;
-	snprintf(r->info.volume, sizeof(r->info.volume), "%s", q->volume);
+	snprintf(r->volume, sizeof(r->volume), "%s", q->volume);
 	if (q->dir)
 		snprintf(r->dir, sizeof(r->dir), "%s", q->dir);
 	else
@@ -511,13 +548,12 @@ void resolve_keep_peer(struct daemon *daemon, const struct resolve_request *q,
 	}
 	r->done = done;
 	r->arg = arg;
-	if (r->is_over) {
-		if (r->is_dry)
-			finish(r);
-		else
-			end_given_up(r);
-		return;
+	if (!r->is_over) {
+		r->work.run = find;
+		ring_post(r->reactor->ring, &r->work);
+	} else if (find_ending(r) || r->is_dry) {
+		finish(r);
+	} else {
+		end_given_up(r);
 	}
-	r->work.run = find_device;
-	ring_post(r->reactor->ring, &r->work);
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The end of an old primary: what is only here is kept aside (L4), and nobody
- * writes here any more, so that its device can become the base of a replica.
+ * writes here any more, so that its device can become the base of a replica. A
+ * group goes as one: each step is done to all of its volumes before the next.
  *
- *	claim [job]	nobody may have the device open; from now on nobody can
- *			mount it, or claim it otherwise
+ *	claim [job]	nobody may have the devices open; from now on nobody can
+ *			mount them, or claim them otherwise
  *	WAITS		planned: until the target follows
  *	HELD		planned: writers wait; until the target has all of it.
- *			Then it is counted again who has the device open [job]
+ *			Then it is counted again who has the devices open [job]
  *	CLOSED		a write gets an error (giving-up.h); counted here, where
  *			it was not planned
  *	SALVAGED	the last look, and what is dirty is in a file [job]
@@ -28,6 +29,10 @@
  *    same may be asked for again, and does the rest.
  * R5 The volume stays, and is superseded, until it is disabled; only the device
  *    of a promotion goes.
+ * R6 Of a group, all are done or none (V6): writers of all wait together, and
+ *    what one of them is refused has all go on. It is called off, too, when
+ *    another volume joins or leaves meanwhile. A planned one is of a group as a
+ *    whole, and of the kernel's: its last epoch is one cut.
  */
 #ifndef REPLICAD_RESOLVE_H
 #define REPLICAD_RESOLVE_H
@@ -43,6 +48,7 @@ struct resolve_request {
 	const char *volume;
 	const char *dir;	/* of the salvage; NULL: STATE_DIR/salvage */
 	bool is_dry;
+	bool is_group;		/* all of its group, with it (R6) */
 	bool is_planned;	/* a handover: nothing may be lost … */
 	unsigned int wait_ms;	/* … and this long it may take until all is
 				 * there, with the claim */

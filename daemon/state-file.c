@@ -47,15 +47,19 @@ static int write_new(const char *path, const char *text, size_t len)
 	return fd < 0 ? -errno : write_all(fd, text, len);
 }
 
+int state_folder_sync(const char *path)
+{
+	CLOSED_AT_END int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) ? -errno : 0;
+}
+
 static int sync_folder_of(const char *path)
 {
 	char copy[PATH_MAX];
 
 	snprintf(copy, sizeof(copy), "%s", path);
-	CLOSED_AT_END int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY |
-				    O_CLOEXEC);
-
-	return fd < 0 || fsync(fd) ? -errno : 0;
+	return state_folder_sync(dirname(copy));
 }
 
 int state_folder_make(const char *path)
@@ -80,6 +84,15 @@ int state_file_write(const char *path, const char *text, size_t len)
 		return err;
 	}
 	return sync_folder_of(path);
+}
+
+/* One that is not there may have been removed by who could not sync that. */
+int state_file_remove(const char *path)
+{
+	int err = unlink(path) && errno != ENOENT ? -errno :
+						    sync_folder_of(path);
+
+	return err == -ENOENT ? 0 : err;	/* nor is its folder there */
 }
 
 static int read_all(int fd, char *text, size_t size)
@@ -122,11 +135,12 @@ int state_file_read(const char *path, char **text, size_t *len)
 	return 0;
 }
 
-void state_folder_each(const char *path,
-		       void (*each)(void *arg, const char *name), void *arg)
+int state_folder_each(const char *path,
+		      void (*each)(void *arg, const char *name), void *arg)
 {
 	struct dirent *entry;
 	DIR *dir = opendir(path);
+	int err = dir || errno == ENOENT ? 0 : -errno;
 
 	while (dir && (entry = readdir(dir))) {
 		size_t len = strlen(entry->d_name);
@@ -141,4 +155,5 @@ void state_folder_each(const char *path,
 	}
 	if (dir)
 		closedir(dir);
+	return err;
 }

@@ -11,18 +11,24 @@
  */
 int state_file_write(const char *path, const char *text, size_t len);
 
+/* It is gone, durably, when this returns 0; also if there is none. */
+int state_file_remove(const char *path);
+
 /*
  * Makes a folder for such files, mode 0700, unless there is one: its name is
  * durable, in any case, when this returns 0.
  */
 int state_folder_make(const char *path);
 
+/* What is in it, and what is not any more, is durable when this returns 0. */
+int state_folder_sync(const char *path);
+
 /*
  * Each NAME of a file NAME.json in the folder that is a volume's or a pair's
- * name; of none if there is no such folder.
+ * name; of none if there is no such folder. 0, or -errno: it cannot be read.
  */
-void state_folder_each(const char *path,
-		       void (*each)(void *arg, const char *name), void *arg);
+int state_folder_each(const char *path,
+		      void (*each)(void *arg, const char *name), void *arg);
 
 /*
  * Reads a whole file of at most 1 MiB. *text is allocated, ends with a NUL and

@@ -425,7 +425,9 @@ static int open_identity(struct volume *v, char error[CONFIG_ERROR_SIZE])
 	int err = identity_load(&v->identity, v->reactor->state_dir,
 				v->config->name);
 
-	if (err)
+	if (!err)
+		giving_up_load(v);
+	else
 		snprintf(error, CONFIG_ERROR_SIZE, "%.200s/%s.id: %s",
 			 v->reactor->state_dir, v->config->name,
 			 err == -EBADMSG ? "damaged, it has the volume's "

@@ -222,14 +222,17 @@ int sim_nr_opens(const char *name, char error[KERNEL_ERROR_SIZE])
 }
 
 /*
- * SIM_DIE_AT=STEP: as kill -9 there. SIM_HOLD_AT=STEP: it takes as long as the
- * file "hold" is there; the file "reached" tells that it has come there.
+ * SIM_DIE_AT=STEP: as kill -9 there, at the SIM_DIE_TURN-th time (1).
+ * SIM_HOLD_AT=STEP: it takes as long as the file "hold" is there; the file
+ * "reached" tells that it has come there.
  */
 void sim_note_step(const char *step)
 {
 	const char *at = getenv("SIM_DIE_AT"), *hold = getenv("SIM_HOLD_AT");
+	const char *nth = getenv("SIM_DIE_TURN");
+	static int turn;
 
-	if (at && !strcmp(at, step))
+	if (at && !strcmp(at, step) && ++turn >= (nth ? atoi(nth) : 1))
 		raise(SIGKILL);
 	if (!hold || strcmp(hold, step))
 		return;

@@ -89,9 +89,10 @@ static int check(const struct args *args)
 
 	if (is_planned && (args_has(args, "force") || args_has(args, "epoch") ||
 			   args_has(args, "at") || args_has(args, "dir") ||
-			   args_has(args, "metadata") || args_has(args, "group")))
+			   args_has(args, "metadata")))
 		return ctl_fail(args, STATUS_USAGE, "failover: with --planned "
-				"goes no other option but --dry-run");
+				"go --group and --dry-run, and no other "
+				"option");
 	if (is_planned || args_has(args, "force") || args_has(args, "dry-run"))
 		return STATUS_OK;
 	return ctl_fail(args, STATUS_USAGE, "failover: --planned, at the "
@@ -99,16 +100,30 @@ static int check(const struct args *args)
 			"takes over; --dry-run tells what that would cost");
 }
 
-static void print_handover(const struct args *args, const json_t *r)
+static void print_handed(const json_t *r, bool is_dry)
 {
-	if (json_is_true(json_object_get(r, "dry_run")))
+	if (is_dry)
 		printf("%s: all of it is at the other site\n",
 		       text_of(r, "volume"));
 	else
 		printf("%s: all of it is at the other site, up to epoch %.0f, "
-		       "and nobody writes to it here any more.\nThere: "
-		       "replicactl failover %s --force\n", text_of(r, "volume"),
-		       number_of(r, "last_committed"), args->words[0]);
+		       "and nobody writes to it here any more.\n",
+		       text_of(r, "volume"), number_of(r, "last_committed"));
+}
+
+static void print_handover(const struct args *args, const json_t *r)
+{
+	bool is_dry = json_is_true(json_object_get(r, "dry_run"));
+	json_t *all = json_object_get(r, "volumes"), *one;
+	size_t i;
+
+	if (!all)
+		print_handed(r, is_dry);
+	json_array_foreach(all, i, one)
+		print_handed(one, is_dry);
+	if (!is_dry)
+		printf("There: replicactl failover %s %s--force\n",
+		       args->words[0], all ? "--group " : "");
 }
 
 /* NULL: the failure has been told. */
@@ -198,7 +213,8 @@ const struct command cmd_failover = {
 	"    replicactl failover vol --force && mount /dev/mapper/vol /mnt\n"
 	"    replicactl failover vol --force --at '10m ago'\n"
 	"    replicactl failover db-log --group --force\n"
-	"    umount /srv && replicactl failover vol --planned   # at the primary\n",
+	"    umount /srv && replicactl failover vol --planned   # at the primary\n"
+	"    replicactl failover db-log --group --planned       # and its group\n",
 	.text =
 	"With --force, for the site that receives, when the other is lost. The replica is closed\n"
 	"to it for good: whatever it still sends is refused. It becomes what it was\n"
@@ -206,7 +222,7 @@ const struct command cmd_failover = {
 	"/dev/mapper/VOLUME, which remembers what is written to it. What the site\n"
 	"had that is newer is kept aside (replicactl salvage).\n"
 	"\n"
-	"The volumes of a group go together (--group), as of one epoch.\n"
+	"The volumes of a group go together (--group), as of one epoch, both ways.\n"
 	"\n"
 	"Where it was interrupted, it goes on by itself when replicad is started,\n"
 	"or when it is asked for again.\n"
