@@ -31,10 +31,12 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "stage-device.h"
 #include "stage-parts.h"
 
 #define PATIENCE_S	60	/* for an applier that makes room */
@@ -96,10 +98,17 @@ static bool is_in_budget(const struct stage_group *g, bool is_data)
 
 static int refuse_full(struct stage_group *g, struct error *err)
 {
+	struct stage_device *d = g->stage->device;
+	unsigned int nr_out = d ? stage_device_nr_out(d) : 0;
+	char out[64] = "";
+
+	if (nr_out)
+		snprintf(out, sizeof(out), ", %u slots of its device are out "
+			 "of use", nr_out);
 	g->full = g->stage->opts.segment_bytes;
 	return error_set(err, -ENOSPC, "the log is full: %llu bytes are in "
-			 "use, and no more history can go%s",
-			 (unsigned long long)g->log_bytes,
+			 "use%s, and no more history can go%s",
+			 (unsigned long long)g->log_bytes, out,
 			 g->stage->opts.on_full_apply || !g->clean_epoch ?
 			 "; what comes next may be applied in place" : "");
 }

@@ -14,7 +14,7 @@
 #include "tap.h"
 
 #define MARKS	256
-#define SECONDS	6	/* power cuts right after the recovery of one killed */
+#define SECONDS	4	/* power cuts right after the recovery of one killed */
 
 /* Before a commit is sent, and when it was answered. */
 struct mark {

@@ -346,6 +346,21 @@ static bool is_copied(const char *commit)
 	return false;
 }
 
+/* On the disk, not in its cache alone. */
+static void spoil(uint64_t pos)
+{
+	const struct stage_io *io = disk_io(d);
+	int fd = io->open(io->arg, RIG_DEVICE, O_RDWR);
+	char byte;
+	struct iovec iov = { &byte, 1 };
+
+	io->pread(io->arg, fd, &byte, 1, pos);
+	byte ^= 1;
+	io->pwritev(io->arg, fd, &iov, 1, pos);
+	io->sync(io->arg, fd);
+	io->close(io->arg, fd);
+}
+
 struct damage {
 	char commit[STAGE_RECORD_BYTES];
 	unsigned int slot;
@@ -354,16 +369,19 @@ struct damage {
 /* Epochs in several segments; the newest one's beginning is damaged. */
 static void make_damage(struct damage *x, bool is_slot, bool is_front)
 {
-	uint64_t size;
-	char *data;
+	uint64_t at;
 
 	begin(&on_device);
 	write_epochs(1, 12);
 	x->slot = newest(x->commit);
+	at = slot_at(x->slot);
 	shut();
-	data = disk_data(d, RIG_DEVICE, &size) + slot_at(x->slot);
-	data[40] ^= is_slot;
-	data[STAGE_BLOCK_BYTES + 40] ^= is_front;
+	if (is_slot)
+		spoil(at + 40);
+	if (is_front)
+		spoil(at + STAGE_BLOCK_BYTES + 40);
+	if (is_front)			/* and its first record */
+		spoil(at + 2 * STAGE_BLOCK_BYTES + 8);
 }
 
 /* T4, Z3: nothing of it goes, whichever call fails, before it is elsewhere. */
@@ -373,14 +391,11 @@ static void test_damage_is_kept(void)
 	unsigned int bad = 0, lost = 0;
 	struct disk *whole, *cut;
 	struct damage x;
-	uint64_t size;
 
 	make_damage(&x, false, true);
 	whole = d;
 	for (uint64_t n = 1; n < 60; n++) {
 		d = disk_cut(whole, disk_moment(whole), 1);
-		disk_data(d, RIG_DEVICE, &size)[slot_at(x.slot) +
-			STAGE_BLOCK_BYTES + 40] ^= 1;
 		disk_fail(d, n, -ENOSPC, 1000000);
 		stage_close(rig_open(d, &on_device, &err));
 		lost += !has_commit(d, x.commit);
@@ -552,7 +567,8 @@ static void test_delete(void)
 	s = rig_open(d, &by_note, &err);
 	ok(s && !disk_data(d, "/stage/a.delete", &size), "it is ended when the "
 	   "device is well: %s", err.text);
-	ok(used > 1 && !count_slots(STAGE_SLOT_USED), "%u slots are free", used);
+	ok(used > 1 && !count_slots(STAGE_SLOT_USED), "%u slots are free",
+	   used);
 	stage_close(s);
 	disk_destroy(d);
 }
@@ -566,6 +582,11 @@ static void test_no_slot_is_free(void)
 	is_int(count_refused(1, 60), 0, "six slots are enough for sixty "
 	       "epochs: %s", c.err.text);
 	ok(shows(&c, m.image[60]), "the newest is shown");
+	client_open(&c, 61);
+	while (!client_write(&c, NULL, 0, 24, 61))
+		;
+	ok(strstr(c.err.text, "18 slots of its device are out of use"),
+	   "what does not fit is told why: %s", c.err.text);
 	end();
 }
 
