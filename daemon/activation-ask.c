@@ -227,6 +227,13 @@ static int open_target(struct asking *a, const char *state_dir)
 	return ret ? say(a, ret, "the ring failed") : a->verdict;
 }
 
+bool activation_asks(const struct volume_config *config)
+{
+	return config->activation == ACTIVATION_ASK &&
+	       strncmp(config->target, "local:", 6) &&
+	       strncmp(config->target, "stage:", 6);
+}
+
 bool activation_has_to_ask(const struct kernel_ops *ops,
 			   const struct volume_config *config)
 {
@@ -236,9 +243,7 @@ bool activation_has_to_ask(const struct kernel_ops *ops,
 	};
 	char error[KERNEL_ERROR_SIZE];
 
-	return config->activation == ACTIVATION_ASK && config->origin &&
-	       strncmp(config->target, "local:", 6) &&
-	       strncmp(config->target, "stage:", 6) &&
+	return activation_asks(config) && config->origin &&
 	       ops->is_plain(&form, error);	/* < 0: who knows? B1 */
 }
 

@@ -14,6 +14,9 @@ enum activation {
 	ACTIVATION_ASK,
 };
 
+/* Its target, on another machine, is to be asked. */
+bool activation_asks(const struct volume_config *config);
+
 /* It is ours to make, has not been made, and asks first. Blocks. */
 bool activation_has_to_ask(const struct kernel_ops *ops,
 			   const struct volume_config *config);

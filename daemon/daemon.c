@@ -141,7 +141,7 @@ int daemon_ask(struct daemon *daemon, const struct entry *entry,
 	snprintf(error, CONFIG_ERROR_SIZE, "%s", entry->error[0] ?
 		 entry->error : "not activated yet: its target will be asked "
 		 "whether the other site has taken over");
-	return -EAGAIN;
+	return entry->err ? entry->err : -EAGAIN;
 }
 
 /* Only while nothing else is being changed: the entries stay as they are. */

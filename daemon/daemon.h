@@ -29,7 +29,8 @@ struct entry {
 	struct volume_config *config;
 	struct reactor *reactor;	/* where it runs; NULL = it does not */
 	bool is_disabled;		/* only its take-out failed */
-	char error[CONFIG_ERROR_SIZE];	/* why it does not … */
+	int err;			/* -errno: why it does not … */
+	char error[CONFIG_ERROR_SIZE];	/* … in words … */
 	char told[CONFIG_ERROR_SIZE];	/* … and what was logged of that */
 };
 
@@ -76,7 +77,7 @@ void daemon_wrap_up(struct daemon *daemon);
 
 /*
  * activation_ask(), if it is the entry's turn (B3 in activation-ask.c); else
- * -EAGAIN and what it was told last. Blocks; for the job of an op.
+ * what it was told last, or -EAGAIN. Blocks; for the job of an op.
  */
 int daemon_ask(struct daemon *daemon, const struct entry *entry,
 	       char error[CONFIG_ERROR_SIZE]);

@@ -325,6 +325,7 @@ static const struct method {
 	{ "create", do_create, true },
 	{ "delete", do_delete, true },
 	{ "made", do_made, true },
+	{ "path", do_path, true },
 	{ "delete_replica", do_delete_replica, true },
 	{ "test", do_test, true },
 	{ "test_list", do_test_list, true },

@@ -53,6 +53,9 @@ void do_delete(struct request *request);
 void extend_made(struct request *request, const char *name);
 void do_made(struct request *request);
 
+/* methods-path.c */
+void do_path(struct request *request);
+
 /* methods-delete.c */
 void do_delete_replica(struct request *request);
 

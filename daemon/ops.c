@@ -174,6 +174,7 @@ static void save_enabled(struct op *op)
 	char text[CONFIG_ERROR_SIZE];
 	int err;
 
+	op->entry->err = op->err;
 	if (op->err) {
 		snprintf(op->entry->error, sizeof(op->entry->error), "%s",
 			 op->error);

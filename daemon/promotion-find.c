@@ -36,6 +36,17 @@ static bool has_volume(const char *dir, const char *volume)
 	       PATH_MAX && !access(path, F_OK);
 }
 
+bool promotion_is_replica(const struct daemon *daemon, const char *volume)
+{
+	if (!volume_name_is_valid(volume))
+		return false;
+	for (struct pairing *p = daemon->pairings; p; p = p->next)
+		if (promotion_stage_of(p) &&
+		    has_volume(promotion_stage_of(p), volume))
+			return true;
+	return false;
+}
+
 static bool was_given_up(const char *dir, const char *volume)
 {
 	struct stage_fence f;

@@ -96,6 +96,9 @@ void promotions_free(struct daemon *daemon);
 void promotion_end(struct daemon *daemon, const char *volume,
 		   void (*done)(void *arg, const struct error *err), void *arg);
 
+/* Does the stage of a pair of this site have it? */
+bool promotion_is_replica(const struct daemon *daemon, const char *volume);
+
 /* Is there a promotion, which is over, or is to be? */
 bool promotion_is_ending(const struct daemon *daemon, const char *volume);
 bool promotion_was_given_up(const struct promotion *p);

@@ -20,7 +20,7 @@ there() {
 	done
 }
 there usr/sbin/{replicad,replicactl,replica-dump} usr/lib/libreplica.so.0 \
-	usr/lib/systemd/system/{replicad,replica-insert,replica-metrics}.service \
+	usr/lib/systemd/system/{replicad,replica-insert,replica-metrics,replica-volume@}.service \
 	usr/lib/udev/rules.d/58-dm-replica.rules \
 	usr/lib/{sysusers,tmpfiles}.d/dm-replica.conf \
 	usr/share/bash-completion/completions/replicactl \

@@ -19,6 +19,9 @@ verify() {
 check "systemd takes the unit that inserts" verify replica-insert.service
 check "and replicad's" verify replicad.service
 check "and the metrics'" verify replica-metrics.service
+check "and that of a volume" verify replica-volume@.service
+check "  a restart of replicad does not end who uses it" eval \
+	"! grep -q '^Requires=' '$scratch_dir/replica-volume@.service'"
 check "targets are inserted before filesystems are mounted" \
 	grep -q '^Before=.*local-fs-pre.target' "$scratch_dir/replica-insert.service"
 check "what a hook mounts is seen by all" eval \

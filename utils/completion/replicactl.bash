@@ -20,7 +20,7 @@ _replicactl_volumes() {
 		replicactl kernel list 2>/dev/null |
 			awk 'NR > 1 && NF > 3 { print $1 }' ;;
 	status | disable | pause | resume | resync | verify | events | history | \
-		test | failover | resolve | extend)
+		test | failover | resolve | extend | path)
 		_replicactl_ask status --names ;;
 	delete) _replicactl_ask create --names ;;
 	esac

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "print.h"
+
+#define WAIT_S		120
+#define POLL_US		500000
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static const char *text_of(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key)) ?: "";
+}
+
+static bool is_use(const json_t *answer, const char *word)
+{
+	return !strcmp(text_of(answer, "use"), word);
+}
+
+/* Whoever reads the log of a boot sees what it waits for. */
+static void tell_reason(const struct args *args, const char *reason,
+			char told[RPC_WHY])
+{
+	if (!strcmp(told, reason))
+		return;
+	snprintf(told, RPC_WHY, "%s", reason);
+	ctl_hint(args, "waiting: %s", reason);
+}
+
+/*
+ * replicad may be on its way up, too: until @until only what waiting does not
+ * change is an answer. NULL: *err.
+ */
+static json_t *ask(const struct args *args, double until,
+		   struct rpc_error *err)
+{
+	char told[RPC_WHY] = "";
+
+	for (;;) {
+		json_t *answer = ctl_try(args, "path",
+					 json_pack("{ss}", "volume",
+						   args->words[0]), err);
+		bool may_change = answer ? is_use(answer, "not-yet") :
+				  err->exit_status == STATUS_FAILED ||
+				  err->exit_status == STATUS_TIMEOUT;
+
+		if (!may_change || now() >= until)
+			return answer;
+		tell_reason(args, answer ? text_of(answer, "reason") :
+					   err->text, told);
+		json_decref(answer);
+		usleep(POLL_US);
+	}
+}
+
+static int tell(const struct args *args, const json_t *answer)
+{
+	if (!is_use(answer, "yes"))
+		return ctl_fail(args, STATUS_NOT_HERE, "%.60s is not to be "
+				"used here%s: %.300s", args->words[0],
+				is_use(answer, "no") ? "" : " yet",
+				text_of(answer, "reason"));
+	if (args_has(args, "json"))
+		print_json(answer);
+	else
+		puts(text_of(answer, "path"));
+	return STATUS_OK;
+}
+
+static int run(const struct args *args)
+{
+	const char *text = args_value(args, "wait");
+	double wait = args_has(args, "wait") ? WAIT_S : 0;
+	struct rpc_error err = { 0 };
+	json_t *answer;
+	int status;
+
+	if (text && (args_seconds(text, &wait) || wait > 86400))
+		return ctl_fail(args, STATUS_USAGE, "--wait=%.20s is not a "
+				"time such as 30s or 2m, and at most 24h",
+				text);
+	answer = ask(args, now() + wait, &err);
+	if (!answer)
+		return ctl_fail(args, err.exit_status, "%s", err.text);
+	status = tell(args, answer);
+	json_decref(answer);
+	return status;
+}
+
+static const struct option_spec options[] = {
+	{ "wait", "[=TIME]", "until it may be used, at most so long (2m)" },
+	{ NULL }
+};
+
+const struct command cmd_path = {
+	.name = "path",
+	.words = "VOLUME",
+	.min_words = 1,
+	.max_words = 1,
+	.summary = "the device of a volume, if it may be used here",
+	.examples =
+	"    mount \"$(replicactl path vol --wait=60s)\" /srv/vol\n"
+	"    systemctl start replica-volume@vol\n",
+	.text =
+	"Prints the path of the device when the volume is active here, this site is the\n"
+	"primary, and, with activation=ask, its target has been met since replicad was\n"
+	"started and says that no other site has taken over. Else the exit status is 8,\n"
+	"and the reason is told. With --wait that is the answer at once only where no\n"
+	"waiting would change it.\n",
+	.options = options,
+	.run = run,
+};
