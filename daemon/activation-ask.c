@@ -25,6 +25,7 @@
 #include "lineage.h"
 #include "lvm.h"
 #include "pairing-file.h"
+#include "promotion-record.h"
 #include "target.h"
 
 #define LONGEST_MS	5000
@@ -95,6 +96,35 @@ static int learn_size(struct asking *a)
 	return a->bytes ? 0 : say(a, -EIO, "its size cannot be found out");
 }
 
+/* What the superblock, if there is one, knows better. */
+static bool learn_super(struct asking *a, const char *metadata)
+{
+	if (!read_super(metadata, &a->super))
+		return false;
+	a->bytes = a->super.sectors * 512;
+	a->mine.generation = a->super.generation;
+	for (uint32_t i = 0; i < a->super.nr_ancestors; i++) {
+		a->own[i].generation = a->super.ancestors[i].generation;
+		a->own[i].end_epoch = a->super.ancestors[i].end_epoch;
+	}
+	a->mine.nr_ancestors = a->super.nr_ancestors;
+	return true;
+}
+
+/* It was promoted here, and has no origin in its configuration. */
+static int learn_promoted(struct asking *a, const char *state_dir)
+{
+	struct promotion_record r;
+	int err = promotion_load(state_dir, a->config->name, &r);
+
+	if (err)
+		return say(a, err, "the record of its failover cannot be "
+			   "read");
+	if (!learn_super(a, r.metadata))
+		a->bytes = a->id.target_bytes ? a->id.target_bytes : r.bytes;
+	return 0;
+}
+
 /* The metadata know more, and better, than NAME.id. */
 static int learn(struct asking *a, const char *state_dir)
 {
@@ -109,16 +139,9 @@ static int learn(struct asking *a, const char *state_dir)
 		.generation = a->id.generation, .ancestors = a->own,
 		.is_primary = true,
 	};
-	if (!read_super(a->config->metadata, &a->super))
-		return learn_size(a);
-	a->bytes = a->super.sectors * 512;
-	a->mine.generation = a->super.generation;
-	for (uint32_t i = 0; i < a->super.nr_ancestors; i++) {
-		a->own[i].generation = a->super.ancestors[i].generation;
-		a->own[i].end_epoch = a->super.ancestors[i].end_epoch;
-	}
-	a->mine.nr_ancestors = a->super.nr_ancestors;
-	return 0;
+	if (!a->config->origin)
+		return learn_promoted(a, state_dir);
+	return learn_super(a, a->config->metadata) ? 0 : learn_size(a);
 }
 
 /* --- what the target says ------------------------------------------------- */

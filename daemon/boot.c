@@ -17,6 +17,7 @@
 #include "daemon.h"
 #include "insertion.h"
 #include "log.h"
+#include "promotion-record.h"
 
 #define UNIT		"replica-insert.service"
 #define POLL_US		100000
@@ -59,9 +60,26 @@ static int insert_one(struct daemon *daemon, struct entry *entry, time_t until)
 	return err;
 }
 
+/* Its device is made by the record of its failover (promotion.h). */
+static bool is_promoted(struct daemon *daemon, const struct entry *entry)
+{
+	const struct kernel_form form = { .device = entry->config->name };
+	struct promotion_record record;
+	char error[KERNEL_ERROR_SIZE];
+
+	return !promotion_load(daemon->config.state_dir, entry->config->name,
+			       &record) &&
+	       is_missing(daemon->kernel_ops->is_plain(&form, error));
+}
+
 /* There is no network yet. */
 static bool leave_to_daemon(struct daemon *daemon, const struct entry *entry)
 {
+	if (is_promoted(daemon, entry)) {
+		log_info(entry->config->name, "it was promoted here: replicad "
+			 "makes its device");
+		return true;
+	}
 	if (!activation_has_to_ask(daemon->kernel_ops, entry->config))
 		return false;
 	log_info(entry->config->name, "replicad makes its device, when its "

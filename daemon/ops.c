@@ -26,6 +26,7 @@
 #include "log.h"
 #include "ops-impl.h"
 #include "look.h"
+#include "promotion.h"
 #include "status.h"
 #include "volume.h"
 
@@ -268,6 +269,8 @@ static struct reactor *choose_reactor(struct daemon *daemon,
 
 static void inserted(struct op *op)
 {
+	if (op->may_go)
+		promotion_may_go(op->daemon, op->entry->config->name);
 	if (op->err)
 		save_enabled(op);
 	else
@@ -281,9 +284,14 @@ static void insert_blocking(struct ring_job *job)
 	struct insertion_past none = { 0 };
 
 	/* Who enables it has decided. */
-	if (!op->config && activation_has_to_ask(op->daemon->kernel_ops,
-						 op->entry->config))
+	if (!op->config && (op->is_promoted ?
+			    activation_asks(op->entry->config) :
+			    activation_has_to_ask(op->daemon->kernel_ops,
+						  op->entry->config)))
 		op->err = daemon_ask(op->daemon, op->entry, op->error);
+	op->may_go = op->is_promoted && !op->err;
+	if (op->may_go)
+		set_error(op, -EAGAIN, "its device is being made");
 	if (!op->err)
 		op->err = insertion_run(op->daemon->kernel_ops,
 					op->daemon->config.state_dir,
@@ -292,8 +300,11 @@ static void insert_blocking(struct ring_job *job)
 					op->error);
 }
 
+/* T8: the device of a promotion is not ours to make. */
 static void start_entry(struct op *op)
 {
+	op->is_promoted = promotion_asks_first(op->daemon,
+					       op->entry->config->name);
 	op_run_job(op, insert_blocking, inserted);
 }
 

@@ -50,6 +50,8 @@ struct op {
 	struct kernel_device device;
 	char name[64];
 	bool is_in_line;
+	bool is_promoted;		/* start: of promotion.h (T8), … */
+	bool may_go;			/* … which may go on now */
 	bool is_full;			/* resync all; verify and repair */
 	bool is_stop;			/* the verify */
 	bool is_noticed;		/* extend: nobody has asked for it */

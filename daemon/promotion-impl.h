@@ -42,6 +42,11 @@ static inline bool promotion_is_of(const struct promotion *p,
 	       (p->leader == leader && p->state != PROMOTION_ENDING);
 }
 
+/* T8, promotion-ask.c: at a start; is one of its run asking; it goes on. */
+void promotions_find_who_asks(struct daemon *daemon);
+bool promotion_is_asking(const struct promotion *leader);
+void promotion_ask_no_more(struct promotion *leader);
+
 /* With all that go with it. */
 json_t *promotion_describe(const struct promotion *leader);
 

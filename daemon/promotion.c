@@ -363,6 +363,7 @@ static void take_stage(struct promotion *p)
 /* The last thing that is done with it: it may be gone. */
 static void go(struct promotion *p)
 {
+	promotion_ask_no_more(p);
 	p->daemon->nr_promotions++;
 	p->run.is_asked = false;
 	if (gather(p))
@@ -527,6 +528,20 @@ static struct promotion *find_leader(struct daemon *daemon, const char *volume)
 	return p && p->leader ? p->leader : p;
 }
 
+/* T8 */
+void promotion_may_go(struct daemon *daemon, const char *volume)
+{
+	struct promotion *p = promotion_find(daemon, volume);
+
+	if (!p || !p->asks_first)
+		return;
+	p->asks_first = false;
+	if (p->leader)
+		p = p->leader;
+	if (is_at_rest(p) && !promotion_is_asking(p))
+		go(p);
+}
+
 /* --- asked for ------------------------------------------------------------ */
 
 static void refuse(promotion_done_fn *done, void *arg, const struct error *err)
@@ -549,6 +564,10 @@ static void again(struct promotion *p, const struct promotion_request *q,
 			  q->volume);
 	else if (has_no_leader(p))
 		error_set(&err, p->error.code, "%s", p->error.text);
+	else if (promotion_is_asking(p))
+		error_set(&err, -EBUSY, "%s: its target is asked first whether "
+			  "another site has taken over: see replicactl status "
+			  "(with activation=force nobody is asked)", q->volume);
 	else if (q->wish.at_ns || (q->wish.epoch &&
 				   q->wish.epoch != p->record.epoch))
 		error_set(&err, -EEXIST, "%s: was promoted already, as of "
@@ -654,10 +673,11 @@ void promotions_start(struct daemon *daemon)
 
 	promotion_each(daemon->config.state_dir, load, daemon);
 	find_places(daemon);
+	promotions_find_who_asks(daemon);
 	for (struct promotion *p = daemon->promotions; p; p = next) {
 		next = p->next;
 		if (p->state == PROMOTION_ENDING || p->leader ||
-		    has_no_leader(p))
+		    has_no_leader(p) || promotion_is_asking(p))
 			continue;
 		if (p->record.step < PROMOTION_LEFT)
 			log_info(p->record.volume, "failover: it goes on");

@@ -26,6 +26,9 @@
  *    are one until it is DONE, and has run the hook of all. From then on each
  *    is by itself, also when it is asked for again. A group is never promoted
  *    in parts.
+ * T8 (B1) At a start, the device of one that is replicated from here with
+ *    activation=ask is not made before its target has said that no other site
+ *    has taken over; nor are those of its run. Its entry asks (ops.c).
  *
  * All on the main thread.
  */
@@ -62,6 +65,7 @@ struct promotion {
 	promotion_done_fn *done;	/* NULL: nobody waits */
 	bool waits_for_dir, has_dir;	/* of a stage that no pair has */
 	bool is_ending;			/* of promotion-end.c */
+	bool asks_first;		/* T8; no more, when its entry went */
 	void *arg;
 };
 
@@ -98,6 +102,10 @@ void promotion_end(struct daemon *daemon, const char *volume,
 
 /* Does the stage of a pair of this site have it? */
 bool promotion_is_replica(const struct daemon *daemon, const char *volume);
+
+/* T8: the target of that volume has to be asked, or has said that it may. */
+bool promotion_asks_first(const struct daemon *daemon, const char *volume);
+void promotion_may_go(struct daemon *daemon, const char *volume);
 
 /* Is there a promotion, which is over, or is to be? */
 bool promotion_is_ending(const struct daemon *daemon, const char *volume);

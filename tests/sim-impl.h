@@ -54,6 +54,7 @@ void sim_note_step(const char *step);
 bool sim_is_kept(const struct sim_volume *v);
 void sim_meta_keep(struct sim_volume *v);	/* formats it, if it is not */
 void sim_meta_load(struct sim_volume *v);
+void sim_add_incarnation(struct dmr_info *info);
 void sim_meta_ended(struct sim_volume *v, enum dmr_end how);
 void sim_meta_changed(struct sim_volume *v);	/* MARK, SET */
 void sim_meta_looked(struct sim_volume *v);	/* GET */

@@ -38,7 +38,7 @@ static void settle(struct sim_volume *v)
 		v->chunks[i] &= ~SIM_MARKED;
 }
 
-static void add_incarnation(struct dmr_info *info)
+void sim_add_incarnation(struct dmr_info *info)
 {
 	memmove(info->incarnations + 1, info->incarnations,
 		(DMR_INCARNATIONS_MAX - 1) * sizeof(info->incarnations[0]));
@@ -62,7 +62,7 @@ void sim_meta_keep(struct sim_volume *v)
 	v->info.meta_dev = dmr_devno(253, 200);
 	v->info.loads = 1;
 	v->info.nr_incarnations = 0;
-	add_incarnation(&v->info);
+	sim_add_incarnation(&v->info);
 	if (getrandom(v->info.volume_id, sizeof(v->info.volume_id), 0) < 0 ||
 	    getrandom(&v->info.generation, 8, 0) < 0)
 		v->info.generation = v->info.incarnation;
@@ -88,7 +88,7 @@ void sim_meta_load(struct sim_volume *v)
 	v->info.generation = m->generation;
 	v->info.role = m->role ?: DMR_ROLE_PRIMARY;
 	v->info.dev_flags &= ~(DMR_DEV_F_META_PENDING | DMR_DEV_F_META_FAILED);
-	add_incarnation(&v->info);
+	sim_add_incarnation(&v->info);
 	if (m->is_taken_out) {
 		v->info.dev_flags |= DMR_DEV_F_SUSPECT;
 		m->suspect_epoch = m->highest;

@@ -99,6 +99,13 @@ static void take_super(struct sim_volume *v, const struct dmr_super *s)
 		i->ancestors[n].generation = s->ancestors[n].generation;
 		i->ancestors[n].end_epoch = s->ancestors[n].end_epoch;
 	}
+	sim_add_incarnation(i);
+}
+
+/* Since it was made by them, what the volume has of them is newer (V.map). */
+static bool was_made_by(const struct sim_volume *v, const struct dmr_super *s)
+{
+	return sim_is_kept(v) && v->meta.generation == s->generation;
 }
 
 static int load_metadata(const struct kernel_promoted *p)
@@ -114,12 +121,11 @@ static int load_metadata(const struct kernel_promoted *p)
 	err = v ? load_super(fd, &s, &l) : -ENXIO;
 	if (!err && !fits(v, &s, p))
 		err = -EINVAL;
-	if (!err)
+	if (!err && !was_made_by(v, &s)) {
 		take_super(v, &s);
-	if (!err)
 		err = load_chunks(fd, v, &s, &l);
-	if (!err)
 		sim_count(v);
+	}
 	close(fd);
 	return err;
 }

@@ -31,8 +31,8 @@ begin_wait() {
 waits() {
 	grep -q "^waiting: .*$1" "$scratch_dir/waits" && kill -0 $waiter
 }
-came() {
-	wait $waiter && [ "$(cat "$scratch_dir/path")" = /dev/mapper/a ]
+is_here() {
+	[ "$(cat "$scratch_dir/path")" = /dev/mapper/a ]
 }
 
 a_options=$'activation=ask\nmetadata=/dev/meta-a\norigin='$scratch_dir/a.img
@@ -52,7 +52,7 @@ check "no replicad" says 1 "." replicactl path a
 begin_wait replicactl path a --wait=100s
 check "  that is waited for" wait_until 30 waits replicad
 start_daemon
-check "  until it has made the device" came
+check "  until it has made the device" wait_until 100 is_here
 
 boot_a
 kill_pid $b_pid
@@ -62,7 +62,7 @@ check "no answer of the target" says 8 "not to be used here yet: volume a is not
 begin_wait replicactl path a --wait=100s
 check "  it is waited for" wait_until 60 waits "does not say whether"
 start_b
-check "  and comes" came
+check "  and comes" wait_until 100 is_here
 
 # One that others activate: its device is there, and nobody was asked.
 kill_pid $b_pid
@@ -73,7 +73,7 @@ is "another's device is there before anybody was asked" "$(sim-ctl get a plain)"
 check "  it is not to be used (B5)" says 8 "yet" replicactl path a
 start_b
 begin_wait replicactl path a --wait=100s
-check "  until the target was met" came
+check "  until the target was met" wait_until 100 is_here
 kill_pid $b_pid
 check "  also when it has gone then" wait_until 30 field_is a state connecting
 is "  " "$(replicactl path a)" /dev/mapper/a
