@@ -37,10 +37,12 @@ enum stage_fault {
 	STAGE_FAULT_AGE = 1 << 28,     /* history goes at any age */
 	STAGE_FAULT_SIZE = 1 << 29,    /* … is kept at any size */
 	STAGE_FAULT_GONE = 1U << 31,   /* … is listed, and cannot be opened */
+	STAGE_FAULT_A7 = 1ULL << 32,   /* windows take all there is */
+	STAGE_FAULT_I7 = 1ULL << 33,   /* an image is given up for the first */
 };
 
 #ifdef STAGE_FAULTS
-extern unsigned int stage_faults;
+extern unsigned long long stage_faults;
 #define stage_fault(x)	(stage_faults & STAGE_FAULT_##x)
 #else
 #define stage_fault(x)	0

@@ -346,7 +346,7 @@ static bool is_too_much(const struct stage_group *g,
 {
 	return g->open.is_window && has_data(r) && g->clean_epoch &&
 	       g->open.partial_bytes + g->open.bytes + r->payload >
-	       g->stage->opts.log_bytes / 8;
+	       g->stage->opts.log_bytes / 8 && !stage_fault(A7);
 }
 
 int stage_log_append(struct stage_group *g, struct stage_record *r,

@@ -38,7 +38,7 @@
 #define LOG_MIN		(4 * SEGMENT_MIN)
 
 #ifdef STAGE_FAULTS
-unsigned int stage_faults;
+unsigned long long stage_faults;
 #endif
 
 static int lock_dir(struct stage *s, struct error *err)

@@ -14,7 +14,7 @@
 
 static const struct {
 	const char *name;
-	unsigned int fault;
+	unsigned long long fault;
 } rules[] = {
 	{ "S1", STAGE_FAULT_S1 }, { "S2", STAGE_FAULT_S2 },
 	{ "S3_SYNC", STAGE_FAULT_S3_SYNC },
@@ -30,7 +30,7 @@ static const struct {
 	{ "GONE", STAGE_FAULT_GONE },
 };
 
-static unsigned int fault_of(const char *name)
+static unsigned long long fault_of(const char *name)
 {
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (!strcmp(rules[i].name, name))

@@ -365,3 +365,35 @@ bool sums_are(struct stage_volume *v, const char *image)
 	}
 	return true;
 }
+
+/* --- what was sent and answered ------------------------------------------- */
+
+void marks_add(struct marks *marks, const struct disk *d, uint64_t clean,
+	       uint64_t partial)
+{
+	marks->list[marks->nr++] = (struct mark) { disk_moment(d), clean,
+						   partial };
+}
+
+const struct mark *marks_find(const struct marks *marks, uint64_t moment)
+{
+	const struct mark *found = &marks->list[0];
+
+	for (unsigned int i = 0; i < marks->nr; i++)
+		if (marks->list[i].moment <= moment)
+			found = &marks->list[i];
+	return found;
+}
+
+bool marks_allow(const struct mark *acked, const struct mark *sent,
+		 uint64_t clean, uint64_t partial)
+{
+	if ((clean == acked->clean || clean == sent->clean) &&
+	    (partial == acked->partial || partial == sent->partial))
+		return true;
+	printf("# clean %llu, partial %llu; acked %llu, %llu\n",
+	       (unsigned long long)clean, (unsigned long long)partial,
+	       (unsigned long long)acked->clean,
+	       (unsigned long long)acked->partial);
+	return false;
+}

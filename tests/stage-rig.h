@@ -37,6 +37,24 @@ struct model {
 	uint64_t clean, partial;
 };
 
+/* What was sent, or answered, up to a moment of the disk. */
+struct mark {
+	uint64_t moment, clean, partial;
+};
+
+struct marks {
+	struct mark list[256];
+	unsigned int nr;
+};
+
+void marks_add(struct marks *marks, const struct disk *d, uint64_t clean,
+	       uint64_t partial);
+/* The last one up to then, or the first. */
+const struct mark *marks_find(const struct marks *marks, uint64_t moment);
+/* May a stage have this, after a cut? What was answered, or was under way. */
+bool marks_allow(const struct mark *acked, const struct mark *sent,
+		 uint64_t clean, uint64_t partial);
+
 /* A blank one. */
 void rig_make_device(struct disk *d, const char *path, uint64_t bytes);
 /* A stage with volumes "a", "b" and so on, in one group if nr > 1; and with the

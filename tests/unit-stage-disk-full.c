@@ -170,19 +170,39 @@ static bool try_full(const struct stage_options *o, uint64_t nth,
 	return is_end;
 }
 
+/* From each call on, until it was bad so often; the number of calls. */
+static uint64_t try_each(const struct stage_options *o, unsigned int most,
+			 struct seen *seen)
+{
+	uint64_t n = 1;
+
+	while (n < MOST_CALLS && seen->bad < most && !try_full(o, n, seen))
+		n++;
+	printf("# %llu calls; %u epochs refused, %u not applied\n",
+	       (unsigned long long)n, seen->refused, seen->not_applied);
+	return n;
+}
+
 static void test_full(const struct stage_options *o, const char *what)
 {
 	struct seen seen = { 0 };
-	uint64_t n = 1;
+	uint64_t n = try_each(o, 3, &seen);
 
-	while (n < MOST_CALLS && seen.bad < 3 && !try_full(o, n, &seen))
-		n++;
-	printf("# %llu calls; %u epochs refused, %u not applied\n",
-	       (unsigned long long)n, seen.refused, seen.not_applied);
 	is_int(seen.bad, 0, "full from each call on, %s", what);
 	ok(n > 40 && seen.refused > n, "which was felt");
 	if (!o->history_ms)
 		ok(seen.not_applied > n, "by the applier, too");
+}
+
+/* A first copy that met a full disk; an image that it has had since (S6). */
+static void test_first_image(void)
+{
+	struct seen seen = { 0 };
+
+	stage_faults = STAGE_FAULT_I7;
+	try_each(&at_once, 1, &seen);
+	stage_faults = 0;
+	ok(seen.bad, "inplace I7 off: noticed");
 }
 
 /* --- fewer bytes than the budget ------------------------------------------ */
@@ -304,5 +324,6 @@ int main(void)
 
 	test_full(&keep, "with a long history");
 	test_full(&at_once, "with none, applying");
+	test_first_image();
 	return tap_done();
 }

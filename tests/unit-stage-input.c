@@ -135,7 +135,7 @@ static bool busy_stays(void)
 }
 
 /* In a process of its own: without the rule it may end anyhow. */
-static bool is_noticed(unsigned int fault)
+static bool is_noticed(unsigned long long fault)
 {
 	int status;
 	pid_t pid = fork();

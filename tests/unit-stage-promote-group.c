@@ -229,7 +229,7 @@ static unsigned int count_bad(struct run *r, unsigned int seeds)
 }
 
 /* With the rule @fault off, from the first step on. -1: it has not run. */
-static int try(uint64_t epoch, unsigned int seeds, unsigned int fault)
+static int try(uint64_t epoch, unsigned int seeds, unsigned long long fault)
 {
 	struct error err = { 0 };
 	struct stage *s;

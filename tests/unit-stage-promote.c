@@ -399,7 +399,7 @@ static void test_damage(void)
 static void test_faults(void)
 {
 	static const struct {
-		unsigned int fault;
+		unsigned long long fault;
 		const char *name;
 	} t[] = {
 		{ STAGE_FAULT_F1, "a fence is durable" },

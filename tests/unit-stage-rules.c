@@ -466,7 +466,7 @@ static bool base_sync(void)
 static const struct {
 	const char *claim;
 	bool (*holds)(void);
-	unsigned int fault;		/* 0: no switch */
+	unsigned long long fault;		/* 0: no switch */
 } rules[] = {
 	{ "S1 a partial epoch is not shown", s1, STAGE_FAULT_S1 },
 	{ "S2 an abort drops the open epoch only", s2, STAGE_FAULT_S2 },
@@ -491,7 +491,7 @@ static const struct {
 };
 
 /* In a process of its own: without its rule a scenario may end anyhow. */
-static bool fails_without(unsigned int fault, bool (*holds)(void))
+static bool fails_without(unsigned long long fault, bool (*holds)(void))
 {
 	int status;
 	pid_t pid = fork();

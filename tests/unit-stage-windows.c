@@ -2,9 +2,13 @@
 /*
  * Writers that never rest: what they fill a log with is in no image yet, and
  * cannot be applied. If this fails, a volume could never be copied to a log
- * that is smaller, or a log is full for ever of what was overwritten long ago.
+ * that is smaller, or a log is full for ever of what was overwritten long ago;
+ * also after a power cut at any moment. STAGE_SEEDS sets how many subsets are
+ * tried for each (4).
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "stage-rig.h"
@@ -221,6 +225,165 @@ static void test_partial_first(void)
 	end();
 }
 
+/* --- power cuts ----------------------------------------------------------- */
+
+#define LAST_CLEAN	40
+
+static struct marks sent, acked;
+
+static int commit(uint64_t epoch, bool is_clean)
+{
+	int ret;
+
+	/* It may be there before it is answered. */
+	memcpy(m.image[epoch], m.next, sizeof(m.next));
+	m.is_there[epoch] = is_clean;
+	marks_add(&sent, d, is_clean ? epoch : m.clean,
+		  is_clean ? m.partial : epoch);
+	ret = client_commit(&c, &m, epoch, is_clean);
+	marks_add(&acked, d, m.clean, m.partial);
+	return ret;
+}
+
+static void begin_marked(const struct stage_options *o)
+{
+	begin(o);
+	sent.nr = acked.nr = 0;
+	marks_add(&sent, d, 0, 0);
+	marks_add(&acked, d, 0, 0);
+}
+
+/* I7. 1 is refused; in place: 2 partial, 3 given up, 4 clean; 5 is staged. */
+static int first_copy(void)
+{
+	begin_marked(&refuse);
+	flood(1);
+	come_back(2);
+	client_open(&c, 2);
+	client_write(&c, &m, 0, 10, 2);
+	commit(2, false);
+	client_open(&c, 3);
+	client_write(&c, &m, 8, 6, 3);
+	come_back(3);
+	client_open(&c, 4);
+	client_write(&c, &m, 8, CHUNKS - 8, 4);
+	commit(4, true);
+	client_open(&c, 5);
+	client_write(&c, &m, 3, 4, 5);
+	return commit(5, true);
+}
+
+/* A7. 1 is clean; windows until there are too many; a clean one of all. */
+static int windows(void)
+{
+	uint64_t e = 1;
+	int ret;
+
+	begin_marked(&larger);
+	client_open(&c, e);
+	client_write(&c, &m, 0, CHUNKS, e);
+	commit(e, true);
+	do {
+		ret = client_open_window(&c, ++e) ?:
+		      client_write(&c, &m, e % 8, 8, e) ?: commit(e, false);
+	} while (!ret && e < LAST_CLEAN - 1);
+	come_back(2);
+	client_open(&c, LAST_CLEAN);
+	return client_write(&c, &m, 0, CHUNKS, LAST_CLEAN) ?:
+	       commit(LAST_CLEAN, true);
+}
+
+/* It goes on, with a clean epoch of all from this chunk on. */
+static bool takes_clean(uint64_t from, const char *below)
+{
+	char image[RIG_BYTES];
+	bool is_good;
+
+	memcpy(image, below, from * RIG_CHUNK);
+	fill(image + from * RIG_CHUNK, RIG_BYTES - from * RIG_CHUNK,
+	     from * RIG_CHUNK, 50);
+	is_good = !client_hello(&c, 9, 9) && !client_open(&c, 50) &&
+		  !client_write(&c, NULL, from, CHUNKS - from, 50) &&
+		  !client_commit(&c, NULL, 50, true) && shows(&c, image) &&
+		  !image_error(50) && shows_epoch(c.v, 50, image);
+	if (!is_good)
+		printf("# going on: %s\n", c.err.text);
+	return is_good;
+}
+
+/*
+ * No image before the first clean one, and what was kept in place needs not be
+ * sent again; then always one, and room for a clean epoch of all.
+ */
+static bool is_right(uint64_t moment)
+{
+	struct stage_info info;
+
+	client_connect(&c, s, "a");
+	stage_get_info(c.v, &info);
+	if (info.state == STAGE_ERROR ||
+	    !marks_allow(marks_find(&acked, moment), marks_find(&sent, moment),
+			 info.header.last_clean, info.header.last_partial))
+		return false;
+	if (!info.header.last_clean)
+		return image_error(STAGE_LATEST) &&
+		       takes_clean(info.header.last_partial ? 8 : 0,
+				   m.image[2]);
+	return info.state == STAGE_OK && shows_all(c.v, &m) &&
+	       shows(&c, m.image[info.header.last_clean]) &&
+	       takes_clean(0, m.now);
+}
+
+static bool check_cut(const struct stage_options *o, struct disk *cut,
+		      uint64_t moment)
+{
+	bool is_good;
+
+	s = rig_open(cut, o, NULL);
+	is_good = s && is_right(moment);
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(cut);
+	return is_good;
+}
+
+static unsigned int count_bad(const struct stage_options *o,
+			      int (*workload)(void), unsigned int most)
+{
+	const char *env = getenv("STAGE_SEEDS");
+	unsigned int seeds = env ? atoi(env) : 4, bad = 0, nr = 0;
+	int ret = workload();
+	uint64_t last = disk_moment(d);
+
+	client_close(&c);
+	stage_close(s);
+	for (uint64_t i = acked.list[0].moment; i <= last && bad < most; i++)
+		for (unsigned int seed = 0; seed < seeds; seed++, nr++)
+			if (!check_cut(o, disk_cut(d, i, seed < 2 ? seed :
+						   i * 31 + seed), i)) {
+				printf("# moment %llu of %llu, seed %u\n",
+				       (unsigned long long)i,
+				       (unsigned long long)last, seed);
+				bad++;
+			}
+	disk_destroy(d);
+	printf("# %u states, the workload: %d\n", nr, ret);
+	return bad + !!ret;
+}
+
+static void test_cuts(void)
+{
+	is_int(count_bad(&refuse, first_copy, 5), 0,
+	       "power cuts of a first copy that the log cannot hold");
+	stage_faults = STAGE_FAULT_I3;
+	ok(count_bad(&refuse, first_copy, 1), "I3 off: noticed");
+	stage_faults = 0;
+	is_int(count_bad(&larger, windows, 5), 0, "power cuts of windows");
+	stage_faults = STAGE_FAULT_A7;
+	ok(count_bad(&larger, windows, 1), "A7 off: noticed");
+	stage_faults = 0;
+}
+
 int main(void)
 {
 	test_first();
@@ -228,5 +391,6 @@ int main(void)
 	test_windows();
 	test_degraded();
 	test_partial_first();
+	test_cuts();
 	return tap_done();
 }
