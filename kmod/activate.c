@@ -331,7 +331,8 @@ static int read_supers(struct dmr_meta *m, const char **why)
 	if (r >= 0) {
 		m->next_slot = !r;
 		if (*why)
-			dmr_warn(m->dev, "metadata: superblock %d is not sound (%s); the other one is taken",
+			dmr_warn(m->dev,
+				 "metadata: superblock %d is not sound (%s)",
 				 !r, *why);
 	}
 	return r;

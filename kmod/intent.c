@@ -47,8 +47,8 @@
  * A write whose hot bit can't be written gets an error, as does one for which
  * there is no room and won't be, because the metadata device or a flush of the
  * origin fails: a write that can't be tracked is refused, it doesn't wait for
- * somebody to mend a disk. Nothing is hot then that was not before. The bit may be on disk all the same, until its block is
- * written again: too much is safe.
+ * somebody to mend a disk. Nothing is hot then that was not before. The bit may
+ * be on disk all the same, until its block is written again: too much is safe.
  */
 #include "intent.h"
 
