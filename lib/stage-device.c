@@ -17,6 +17,11 @@
  *    what the superblock has counted before is used, and the rest tried again
  *    when the stage is opened.
  * B5 a device that is smaller than it was is refused: epochs would be missing.
+ * B6 no two devices have one id: each that is formatted gets a new one. And what
+ *    is opened by its path once more is looked at again [stage_device_is].
+ * B7 a slot that cannot be read, or of which nobody can say whose it is, may have
+ *    the newest epochs: then the device is not used at all. An image that is
+ *    older than what was acknowledged is never shown in silence.
  */
 #include "stage-device.h"
 
@@ -106,6 +111,15 @@ static int read_super(const struct stage_device *d,
 		*nr += 1;
 	}
 	return *nr ? 0 : ret;
+}
+
+bool stage_device_is(const struct stage_device *d, int fd)
+{
+	struct stage_device other = { .io = d->io, .fd = fd };
+	unsigned int nr;
+
+	return !read_super(&other, &other.block, &nr) &&
+	       !memcmp(other.block.device_id, d->block.device_id, 16);
 }
 
 /* --- the note ------------------------------------------------------------- */
@@ -199,9 +213,8 @@ static int choose_slots(const struct stage *s, uint64_t size,
 	return 0;
 }
 
-/* B2. @id: what the note says; NULL: there is none. */
-static int format(struct stage *s, const uint8_t *id, uint64_t size,
-		  struct error *err)
+/* B2, B6 */
+static int format(struct stage *s, uint64_t size, struct error *err)
 {
 	struct stage_device *d = s->device;
 	struct stage_device_block b = { 0 };
@@ -211,9 +224,7 @@ static int format(struct stage *s, const uint8_t *id, uint64_t size,
 		ret = choose_slots(s, size, &b, err);
 	if (ret)
 		return ret;
-	if (id)
-		memcpy(b.device_id, id, sizeof(b.device_id));
-	else if (getrandom(b.device_id, 16, 0) != 16)
+	if (getrandom(b.device_id, 16, 0) != 16)
 		return error_set(err, -EIO, "no random numbers");
 	ret = write_note(s, b.device_id, err);
 	if (ret)
@@ -278,8 +289,8 @@ static bool ask_segment(const char *front, struct stage_slot_block *b)
 	return true;
 }
 
-/* B3: one that nobody can read stays as it is. */
-static void read_slot(struct stage_device *d, unsigned int nr)
+/* B7 */
+static int read_slot(struct stage_device *d, unsigned int nr)
 {
 	struct stage_slot *slot = &d->slots[nr];
 	char buf[2 * STAGE_BLOCK_BYTES];
@@ -293,20 +304,26 @@ static void read_slot(struct stage_device *d, unsigned int nr)
 	if (ret == -EBADMSG || ret == -ENODATA)
 		ret = ask_segment(buf + STAGE_BLOCK_BYTES, &slot->b) ? 0 : ret;
 	memcpy(slot->b.device_id, d->block.device_id, 16);
-	slot->is_out = ret;
-	if (ret)
-		slot->b.state = STAGE_SLOT_LOST;
+	return ret;
 }
 
-static int load_slots(struct stage_device *d, uint64_t size)
+static int load_slots(struct stage_device *d, uint64_t size, struct error *err)
 {
 	uint64_t fits = count_fits(d, size);
 
 	d->slots = calloc(fits + 1, sizeof(*d->slots));
 	if (!d->slots)
-		return -ENOMEM;
-	for (unsigned int i = 0; i < d->block.nr_slots; i++)
-		read_slot(d, i);
+		return error_set(err, -ENOMEM, "no memory");
+	for (unsigned int i = 0; i < d->block.nr_slots; i++) {
+		int ret = read_slot(d, i);
+
+		if (ret)
+			return error_set(err, -EIO, "log_device=%.200s: slot "
+					 "%u, which may have the newest "
+					 "epochs, cannot be read: %s", d->path,
+					 i, ret == -EBADMSG || ret == -ENODATA ?
+					 "it is damaged" : strerror(-ret));
+	}
 	return 0;
 }
 
@@ -337,10 +354,12 @@ static int take_slots(struct stage_device *d, uint64_t size, bool is_new,
 		return tell(d, -EIO, "is smaller than it was", err);
 	if (!d->block.nr_slots && !is_new)
 		return tell(d, -EIO, "is damaged: it has no slots", err);
-	ret = load_slots(d, size);
-	if (!ret && (is_torn || count_fits(d, size) > d->block.nr_slots))
+	ret = load_slots(d, size, err);
+	if (ret)
+		return ret;
+	if (is_torn || count_fits(d, size) > d->block.nr_slots)
 		ret = grow(d, size);
-	if (ret && ret != -ENOMEM && d->block.nr_slots)
+	if (ret && d->block.nr_slots)
 		ret = 0;						/* B4 */
 	return ret ? tell_errno(d, ret, err) : 0;
 }
@@ -365,7 +384,7 @@ static int use(struct stage *s, const struct stage_note_block *n, bool is_new,
 		return tell(d, -EIO, "is not the one that has the logs of this "
 			    "stage, or is damaged", err);
 	if (ret)
-		ret = format(s, n ? n->device_id : NULL, size, err);
+		ret = format(s, size, err);
 	else if (strcmp(d->path, n->path))
 		ret = write_note(s, d->block.device_id, err);	/* B2 */
 	return ret ? ret : take_slots(d, size, is_new,

@@ -40,6 +40,9 @@ struct stage_device {
 int stage_device_open(struct stage *s, struct error *err);
 void stage_device_close(struct stage *s);
 
+/* Is it the same device that @fd has open? */
+bool stage_device_is(const struct stage_device *d, int fd);
+
 /* Where a slot is. */
 static inline uint64_t stage_slot_pos(const struct stage_device *d,
 				      unsigned int slot)

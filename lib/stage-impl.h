@@ -37,8 +37,8 @@ struct stage_segment {
 	uint64_t tail;		/* the next record goes there */
 	uint64_t end;		/* where the log leaves it; 0 = open; atomic */
 	bool is_dirty;		/* written since its last sync */
-	bool is_bad;		/* a write or a sync of it has failed, */
-	bool is_short;		/* or met with a disk that was full */
+	bool is_bad;		/* a write of it has failed, */
+	bool is_short;		/* or a sync, or its disk was full */
 	bool is_lost;		/* not of the log, but to be looked at */
 };
 

@@ -395,7 +395,7 @@ static int sync_segments(struct stage_group *g, struct error *err)
 	const struct stage_io *io = g->stage->io;
 	struct stage_segment **dirty =
 		malloc((g->nr_segments + 1) * sizeof(*dirty));
-	bool is_dir_dirty = g->is_dir_dirty;
+	bool is_dir_dirty = g->is_dir_dirty, is_dir;
 	unsigned int nr;
 	int ret = 0;
 
@@ -407,14 +407,13 @@ static int sync_segments(struct stage_group *g, struct error *err)
 	/* A commit's own segment is last: it is durable if all else is. */
 	if (is_dir_dirty)
 		ret = io->sync_dir(io->arg, g->dir);
+	is_dir = ret;
 	for (unsigned int i = 0; !ret && i < nr; i++)
 		if (!i || dirty[i]->fd != dirty[i - 1]->fd)
 			ret = io->sync(io->arg, dirty[i]->fd);
 	pthread_mutex_lock(&g->lock);
-	for (unsigned int i = 0; ret && i < nr; i++) {
-		dirty[i]->is_bad |= ret != -ENOSPC;
-		dirty[i]->is_short |= ret == -ENOSPC;
-	}
+	for (unsigned int i = 0; i < nr; i++)
+		dirty[i]->is_short |= ret && !is_dir;	/* slots T3 */
 	free(dirty);
 	g->nr_syncs += nr;
 	g->is_dir_dirty |= ret && is_dir_dirty;

@@ -164,6 +164,19 @@ static bool is_chain(struct recovery *rec, struct found *f)
 	return f;
 }
 
+/* Only one of two can be what was acknowledged last: nobody knows which. */
+static int check_numbers(struct recovery *rec, struct error *err)
+{
+	for (unsigned int i = 1; i < rec->nr; i++)
+		if (rec->found[i].is_good && rec->found[i - 1].is_good &&
+		    rec->found[i].s.number == rec->found[i - 1].s.number &&
+		    is_chain(rec, &rec->found[i]) &&
+		    is_chain(rec, &rec->found[i - 1]))
+			return tell(rec->g, &rec->found[i], -EIO,
+				    "there are two of this number", err);
+	return 0;
+}
+
 static void choose_chain(struct recovery *rec)
 {
 	uint64_t first = rec->g->checkpoint.first;
@@ -206,8 +219,10 @@ static int take_segment(struct stage_group *g, struct found *f)
 static int build_chain(struct recovery *rec, struct error *err)
 {
 	struct stage_group *g = rec->g;
-	int ret = 0;
+	int ret = check_numbers(rec, err);
 
+	if (ret)
+		return ret;
 	choose_chain(rec);
 	for (unsigned int i = 0; !ret && i < rec->nr; i++) {
 		struct found *f = &rec->found[i];
@@ -581,22 +596,31 @@ static bool has_commit(struct stage_group *g, const struct found *f)
 	return has || ret < 0;
 }
 
-/* Z3. A predecessor of what counts was dropped before: it goes for good. */
-static bool is_kept(struct stage_group *g, const struct found *f)
+/*
+ * Z3. A predecessor of what counts was dropped before: it goes for good. What
+ * stands before a commit that is kept may have that one's data.
+ */
+static bool is_kept(struct stage_group *g, const struct found *f,
+		    bool is_before_kept)
 {
 	if (f->s.is_lost)
 		return true;
 	if (f->s.number < g->checkpoint.first)
 		return false;
+	if (is_before_kept && !f->is_blank)
+		return true;
 	return f->is_good || f->s.salt ? has_commit(g, f) : !f->is_blank;
 }
 
-static int discard(struct stage_group *g, struct found *f, struct error *err)
+static int discard(struct stage_group *g, struct found *f, bool *has_kept,
+		   struct error *err)
 {
-	if (is_kept(g, f))
-		return g->stage->medium->keep(g, &f->s, err);
-	g->stage->medium->remove(g, &f->s);
-	return 0;
+	if (!is_kept(g, f, *has_kept)) {
+		g->stage->medium->remove(g, &f->s);
+		return 0;
+	}
+	*has_kept = true;
+	return g->stage->medium->keep(g, &f->s, err);
 }
 
 /* Out of the list, into @f again. */
@@ -634,13 +658,15 @@ static void settle_end(struct scan *sc, struct recovery *rec)
 /* Z4 */
 static int discard_rest(struct recovery *rec, struct error *err)
 {
+	bool has_kept = false;
 	int ret = 0;
 
 	if (stage_checkpoint_confirm(rec->g, NULL))
 		return 0;
-	for (unsigned int i = 0; !ret && i < rec->nr; i++)
+	for (unsigned int i = rec->nr; !ret && i-- > 0;)
 		if (rec->found[i].s.fd >= 0)
-			ret = discard(rec->g, &rec->found[i], err);
+			ret = discard(rec->g, &rec->found[i], &has_kept,
+				      err);
 	return ret;
 }
 

@@ -9,9 +9,9 @@
  *    there.
  * T2 a slot whose log nobody knows is not free: its volume may be described
  *    again. Only the removal of a log frees them (delete E2).
- * T3 a slot where a write or a sync has failed is not taken again by this
- *    process. One that met with a device that was full is taken last: others
- *    may have had their room.
+ * T3 a slot where a write has failed is not taken again by this process. One
+ *    that was dirty when a sync failed is taken last: it may be that of
+ *    another slot, or the device was full (a thin one says EIO then, too).
  * T4 a slot with something that is to be looked at is free when a copy of that
  *    is in the directory, durably; else it says so on the device, durably, and
  *    is not taken; else the log is not recovered.
@@ -122,16 +122,25 @@ static struct stage_device *device_of(const struct stage_group *g)
 	return g->stage->device;
 }
 
-/* T5 */
+/* T5. By then another device may have the path (device B6). */
 static int attach(struct stage_group *g)
 {
 	const struct stage_device *d = device_of(g);
+	int fd;
 
 	if (d->fd < 0)
 		return -EIO;
-	if (g->device_fd < 0)
-		g->device_fd = d->io->open(d->io->arg, d->path, O_RDWR);
-	return g->device_fd < 0 ? g->device_fd : 0;
+	if (g->device_fd >= 0)
+		return 0;
+	fd = d->io->open(d->io->arg, d->path, O_RDWR);
+	if (fd < 0)
+		return fd;
+	if (!stage_device_is(d, fd)) {
+		d->io->close(d->io->arg, fd);
+		return -ENODEV;
+	}
+	g->device_fd = fd;
+	return 0;
 }
 
 static int slots_list(struct stage_group *g,

@@ -480,13 +480,114 @@ static void test_slot_block(void)
 	ok(goes_on(13), "costs nothing");
 	end();
 	make_damage(&x, true, true);
-	is_int(restart(&on_device, &err), 0, "nobody knows whose it is: %s",
+	is_int(restart(&on_device, &err), -EIO, "nobody knows whose it is: %s",
 	       err.text);
-	is_int(stage_device_nr_out(s->device), 1, "it is out of use");
-	client_hello(&c, 1, 7);
-	for (uint64_t e = 20; e < 60; e++)
-		client_epoch(&c, NULL, e, e, true);
-	ok(has_commit(d, x.commit), "and stays as it is");
+	ok(has_commit(d, x.commit), "it stays as it is");
+	shut();
+	spoil(slot_at(x.slot) + STAGE_BLOCK_BYTES + 40);
+	spoil(slot_at(x.slot) + 2 * STAGE_BLOCK_BYTES + 8);
+	error_clear(&err);
+	is_int(restart(&on_device, &err), 0, "when the segment's own is back");
+	ok(goes_on(13), "nothing is lost: %s", err.text);
+	end();
+}
+
+/* B7 */
+static void test_unreadable_slot(void)
+{
+	struct error err = { 0 };
+	unsigned int older = 0, gone = 0;
+	uint64_t before, nr;
+
+	begin(&on_device);
+	write_epochs(1, 12);
+	before = disk_reads(d);
+	is_int(restart(&on_device, &err), 0, "a stage is opened");
+	nr = disk_reads(d) - before;
+	for (uint64_t n = 1; n <= nr; n++) {
+		disk_fail_read(d, n);
+		older += !restart(&on_device, &err) && c.h.last_clean != 12;
+		disk_fail_read(d, 0);
+		error_clear(&err);
+		gone += restart(&on_device, &err) || c.h.last_clean != 12;
+	}
+	ok(nr > 24, "it reads %u times", (unsigned int)nr);
+	is_int(older, 0, "whichever fails, nothing older is shown");
+	is_int(gone, 0, "and all is there when none does");
+	end();
+}
+
+/* Z3: an epoch's data and its commit are in two slots. */
+static void test_data_before_a_commit(void)
+{
+	struct error err = { 0 };
+	char commit[STAGE_RECORD_BYTES], data[STAGE_RECORD_BYTES];
+	struct stage_group *g;
+	unsigned int slot;
+	uint64_t size;
+
+	begin(&on_device);
+	write_epochs(1, 3);
+	client_open(&c, 4);
+	client_write(&c, &m, 0, 24, 4);
+	client_commit(&c, &m, 4, true);
+	newest(commit);
+	g = stage_find(s, "a")->g;
+	slot = g->segments[g->nr_segments - 2]->slot;
+	memcpy(data, disk_data(d, RIG_DEVICE, &size) + slot_at(slot) +
+	       RIG_SLOT / 2, sizeof(data));
+	shut();
+	spoil(slot_at(slot) + STAGE_BLOCK_BYTES + 40);
+	spoil(slot_at(slot) + 2 * STAGE_BLOCK_BYTES + 8);
+	restart(&on_device, &err);
+	fill_slots();
+	ok(has_commit(d, commit), "a commit that cannot be used is kept");
+	ok(has_commit(d, data), "and what it is of");
+	end();
+}
+
+/* B6 */
+static void test_second_device(void)
+{
+	struct stage_options o = on_device;
+	struct error err = { 0 };
+
+	d = disk_create();
+	rig_make_device(d, RIG_DEVICE, RIG_DEVICE_BYTES);
+	rig_make_device(d, OTHER, RIG_DEVICE_BYTES);
+	stage_close(rig_open(d, &on_device, &err));
+	snprintf(o.log_device, sizeof(o.log_device), OTHER);
+	s = rig_create(d, &o, 1);
+	client_connect(&c, s, "a");
+	client_hello(&c, 1, 1);
+	memset(&m, 0, sizeof(m));
+	ok(write_epochs(1, 3), "another device before there was a volume");
+	is_int(restart(&on_device, &err), -EIO, "the first one then: %s",
+	       err.text);
+	error_clear(&err);
+	is_int(restart(&o, &err), 0, "the right one");
+	ok(goes_on(4), "has all: %s", err.text);
+	end();
+}
+
+/* B6: the path is another device's when the first segment is made. */
+static void test_path_changes(void)
+{
+	const struct stage_io *io;
+	uint64_t size;
+	char *foreign;
+
+	d = disk_create();
+	s = rig_create(d, &on_device, 1);
+	io = disk_io(d);
+	io->rename(io->arg, RIG_DEVICE, OTHER);
+	rig_make_device(d, RIG_DEVICE, RIG_DEVICE_BYTES);
+	foreign = copy_of(RIG_DEVICE, &size);
+	client_connect(&c, s, "a");
+	ok(client_hello(&c, 1, 1) || client_epoch(&c, NULL, 1, 1, true),
+	   "no log on another device: %s", c.err.text);
+	ok(is_as(RIG_DEVICE, foreign, size), "which is not written");
+	free(foreign);
 	end();
 }
 
@@ -538,7 +639,7 @@ static void test_full_at_sync(void)
 	client_hello(&c, 1, 3);
 	ok(write_epochs(7, 8), "others do");
 	stage_settle(c.v, true, NULL);
-	ok(stage_device_nr_out(s->device), "what it had is out of use");
+	is_int(stage_device_nr_out(s->device), 0, "no slot is blamed for it");
 	end();
 }
 
@@ -600,6 +701,10 @@ int main(int argc, char **argv)
 	test_damage_is_kept();
 	test_slot_after_copy();
 	test_slot_block();
+	test_unreadable_slot();
+	test_data_before_a_commit();
+	test_second_device();
+	test_path_changes();
 	test_bad_slot();
 	test_full_at_sync();
 	test_delete();
