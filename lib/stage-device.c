@@ -17,11 +17,11 @@
  *    what the superblock has counted before is used, and the rest tried again
  *    when the stage is opened.
  * B5 a device that is smaller than it was is refused: epochs would be missing.
- * B6 no two devices have one id: each that is formatted gets a new one. And what
- *    is opened by its path once more is looked at again [stage_device_is].
- * B7 a slot that cannot be read, or of which nobody can say whose it is, may have
- *    the newest epochs: then the device is not used at all. An image that is
- *    older than what was acknowledged is never shown in silence.
+ * B6 no two devices have one id: each that is formatted gets a new one. What is
+ *    opened by its path once more is looked at again [stage_device_is].
+ * B7 a slot that cannot be read, or of which nobody can say whose it is, may
+ *    have the newest epochs: then the device is not used at all. An image that
+ *    is older than what was acknowledged is never shown in silence.
  */
 #include "stage-device.h"
 

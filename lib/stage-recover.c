@@ -31,21 +31,7 @@
 #include <string.h>
 
 #include "stage-parts.h"
-
-struct found {
-	struct stage_segment s;		/* fd -1: taken, or closed */
-	struct stage_segment_block b;
-	bool is_good;
-	bool is_blank;			/* begun, and never written */
-	bool is_chosen;
-};
-
-struct recovery {
-	struct stage_group *g;
-	struct found *found;		/* by number */
-	unsigned int nr, max;
-	int ret;
-};
+#include "stage-recover.h"
 
 struct scan {
 	struct stage_group *g;
@@ -573,56 +559,6 @@ static int confirm_tail(struct scan *sc, struct error *err)
 
 /* --- the rest ------------------------------------------------------------- */
 
-/*
- * Anywhere in it: also behind something that is no record, and where its front
- * is damaged, if its salt is known. What cannot be read may have one.
- */
-static bool has_commit(struct stage_group *g, const struct found *f)
-{
-	struct stage_segment s = f->s;
-	struct walker w = { .g = g, .s = &s, .pos = STAGE_BLOCK_BYTES };
-	bool has = false;
-	int ret = 0;
-
-	s.salt = f->is_good ? f->b.salt : s.salt;
-	while (!has && ret >= 0 && w.pos + STAGE_RECORD_BYTES <= s.bytes) {
-		ret = stage_walk_next(&w, NULL);
-		if (!ret)
-			w.pos += STAGE_ALIGN;
-		has = ret == 1 && (w.r.type == STAGE_REC_CLEAN ||
-				   w.r.type == STAGE_REC_PARTIAL);
-	}
-	stage_walk_end(&w);
-	return has || ret < 0;
-}
-
-/*
- * Z3. A predecessor of what counts was dropped before: it goes for good. What
- * stands before a commit that is kept may have that one's data.
- */
-static bool is_kept(struct stage_group *g, const struct found *f,
-		    bool is_before_kept)
-{
-	if (f->s.is_lost)
-		return true;
-	if (f->s.number < g->checkpoint.first)
-		return false;
-	if (is_before_kept && !f->is_blank)
-		return true;
-	return f->is_good || f->s.salt ? has_commit(g, f) : !f->is_blank;
-}
-
-static int discard(struct stage_group *g, struct found *f, bool *has_kept,
-		   struct error *err)
-{
-	if (!is_kept(g, f, *has_kept)) {
-		g->stage->medium->remove(g, &f->s);
-		return 0;
-	}
-	*has_kept = true;
-	return g->stage->medium->keep(g, &f->s, err);
-}
-
 /* Out of the list, into @f again. */
 static void untake_segment(struct stage_group *g, struct recovery *rec)
 {
@@ -655,21 +591,6 @@ static void settle_end(struct scan *sc, struct recovery *rec)
 	g->durable_lsn = g->kept_lsn;
 }
 
-/* Z4 */
-static int discard_rest(struct recovery *rec, struct error *err)
-{
-	bool has_kept = false;
-	int ret = 0;
-
-	if (stage_checkpoint_confirm(rec->g, NULL))
-		return 0;
-	for (unsigned int i = rec->nr; !ret && i-- > 0;)
-		if (rec->found[i].s.fd >= 0)
-			ret = discard(rec->g, &rec->found[i], &has_kept,
-				      err);
-	return ret;
-}
-
 static int check_floor(const struct stage_group *g, struct error *err)
 {
 	for (unsigned int i = 0; i < g->nr_epochs; i++)
@@ -698,7 +619,7 @@ static int recover(struct recovery *rec, struct error *err)
 	if (ret)
 		return ret;
 	settle_end(&sc, rec);
-	return discard_rest(rec, err);
+	return stage_recover_discard(rec, err);
 }
 
 int stage_group_recover(struct stage_group *g, struct error *err)

@@ -502,7 +502,7 @@ static void test_unreadable_slot(void)
 	begin(&on_device);
 	write_epochs(1, 12);
 	before = disk_reads(d);
-	is_int(restart(&on_device, &err), 0, "a stage is opened");
+	restart(&on_device, &err);
 	nr = disk_reads(d) - before;
 	for (uint64_t n = 1; n <= nr; n++) {
 		disk_fail_read(d, n);

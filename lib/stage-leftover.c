@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What recovery has found and does not count: segments that were begun for
+ * nothing go, what may have been acknowledged stays to be looked at. Rules Z3
+ * and Z4 are at the top of stage-recover.c.
+ */
+#include "stage-parts.h"
+#include "stage-recover.h"
+
+/*
+ * Anywhere in it: also behind something that is no record, and where its front
+ * is damaged, if its salt is known. What cannot be read may have one.
+ */
+static bool has_commit(struct stage_group *g, const struct found *f)
+{
+	struct stage_segment s = f->s;
+	struct walker w = { .g = g, .s = &s, .pos = STAGE_BLOCK_BYTES };
+	bool has = false;
+	int ret = 0;
+
+	s.salt = f->is_good ? f->b.salt : s.salt;
+	while (!has && ret >= 0 && w.pos + STAGE_RECORD_BYTES <= s.bytes) {
+		ret = stage_walk_next(&w, NULL);
+		if (!ret)
+			w.pos += STAGE_ALIGN;
+		has = ret == 1 && (w.r.type == STAGE_REC_CLEAN ||
+				   w.r.type == STAGE_REC_PARTIAL);
+	}
+	stage_walk_end(&w);
+	return has || ret < 0;
+}
+
+/*
+ * Z3. A predecessor of what counts was dropped before: it goes for good. What
+ * stands before a commit that is kept may have that one's data.
+ */
+static bool is_kept(struct stage_group *g, const struct found *f,
+		    bool is_before_kept)
+{
+	if (f->s.is_lost)
+		return true;
+	if (f->s.number < g->checkpoint.first)
+		return false;
+	if (is_before_kept && !f->is_blank)
+		return true;
+	return f->is_good || f->s.salt ? has_commit(g, f) : !f->is_blank;
+}
+
+static int discard(struct stage_group *g, struct found *f, bool *has_kept,
+		   struct error *err)
+{
+	if (!is_kept(g, f, *has_kept)) {
+		g->stage->medium->remove(g, &f->s);
+		return 0;
+	}
+	*has_kept = true;
+	return g->stage->medium->keep(g, &f->s, err);
+}
+
+/* Z4 */
+int stage_recover_discard(struct recovery *rec, struct error *err)
+{
+	bool has_kept = false;
+	int ret = 0;
+
+	if (stage_checkpoint_confirm(rec->g, NULL))
+		return 0;
+	for (unsigned int i = rec->nr; !ret && i-- > 0;)
+		if (rec->found[i].s.fd >= 0)
+			ret = discard(rec->g, &rec->found[i], &has_kept,
+				      err);
+	return ret;
+}
