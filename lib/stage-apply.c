@@ -361,6 +361,7 @@ void stage_apply_finish(struct stage_group *g, const struct stage_checkpoint *c)
 	pthread_rwlock_unlock(&g->files);
 	g->room_wanted = 0;
 	error_clear(&g->apply_error);
+	stage_inplace_applied(g);
 }
 
 /* Locked, dropped. */

@@ -188,6 +188,14 @@ static void give_up(struct stage_group *g)
 	error_clear(&g->apply_error);
 }
 
+void stage_inplace_applied(struct stage_group *g)
+{
+	if (!g->has_announce_failed || stage_is_in_place(g))
+		return;
+	give_up(g);
+	g->wants_in_place = g->is_in_place_asked = false;
+}
+
 bool stage_inplace_turn(struct stage_group *g, bool is_pressed)
 {
 	bool is_idle;

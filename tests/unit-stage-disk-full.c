@@ -316,8 +316,39 @@ static void test_handover(void)
 	disk_destroy(d);
 }
 
+/*
+ * To go in place was asked for and has failed, then history made room: who ends
+ * the epoch that is open does not wait for it. Inside, since the applier gives
+ * it up as soon as it can.
+ */
+static void test_asked_in_vain(void)
+{
+	struct disk *d = disk_create();
+	struct stage *s = rig_create(d, &keep, 1);
+	struct stage_group *g;
+
+	memset(&m, 0, sizeof(m));
+	client_connect(&c, s, "a");
+	client_hello(&c, 1, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	client_open(&c, 2);
+	client_write(&c, &m, 0, 3, 2);
+	g = c.v->g;
+	pthread_mutex_lock(&g->lock);
+	g->is_in_place_asked = g->has_announce_failed = true;
+	error_set(&g->apply_error, -ENOSPC, "the checkpoint");
+	pthread_mutex_unlock(&g->lock);
+	is_int(stage_settle(c.v, true, NULL), 0, "history makes room");
+	is_int(client_commit(&c, &m, 2, true), 0, "the open epoch is taken");
+	ok(shows(&c, m.image[2]), "and shown");
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
+}
+
 int main(void)
 {
+	test_asked_in_vain();
 	test_handover();
 	test_space(0);
 	test_space(3600000);
