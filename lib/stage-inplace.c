@@ -209,7 +209,7 @@ bool stage_inplace_turn(struct stage_group *g, bool is_pressed)
 	if (g->is_in_place_asked && !is_idle)
 		return false;		/* they end soon, and say so */
 	if (stage_is_in_place(g) ||
-	    ((may_go(g) || stage_fault(I7)) && !has_history(g) && g->end_lsn))
+	    (may_go(g) && !has_history(g) && g->end_lsn))
 		go_in_place(g);
 	else if (g->has_announce_failed)
 		give_up(g);

@@ -177,9 +177,11 @@ void stage_inplace_ask(struct stage_group *g);
 bool stage_inplace_is_pending(const struct stage_group *g);
 /* The applier: is there something to do, and was it done? Dropped. */
 bool stage_inplace_turn(struct stage_group *g, bool is_pressed);
-/* History was applied, and made room: what was asked for and has failed is not
- * waited for any more, or who ends an open epoch would wait for that, and it for
- * the epoch. Not dropped. */
+/*
+ * History was applied, and made room: what was asked for and has failed is not
+ * waited for any more, or who ends an open epoch would wait for that, and it
+ * for the epoch. Not dropped.
+ */
 void stage_inplace_applied(struct stage_group *g);
 /* May the bases read otherwise than the disk has them? Not dropped. */
 bool stage_inplace_is_distrusted(const struct stage_group *g);

@@ -487,8 +487,8 @@ static void test_slot_block(void)
 	spoil(slot_at(x.slot) + STAGE_BLOCK_BYTES + 40);
 	spoil(slot_at(x.slot) + 2 * STAGE_BLOCK_BYTES + 8);
 	error_clear(&err);
-	is_int(restart(&on_device, &err), 0, "when the segment's own is back");
-	ok(goes_on(13), "nothing is lost: %s", err.text);
+	ok(!restart(&on_device, &err) && goes_on(13), "nothing is lost when "
+	   "the segment's own is back: %s", err.text);
 	end();
 }
 
@@ -496,24 +496,18 @@ static void test_slot_block(void)
 static void test_unreadable_slot(void)
 {
 	struct error err = { 0 };
-	unsigned int older = 0, gone = 0;
-	uint64_t before, nr;
+	unsigned int older = 0;
 
 	begin(&on_device);
 	write_epochs(1, 12);
-	before = disk_reads(d);
-	restart(&on_device, &err);
-	nr = disk_reads(d) - before;
-	for (uint64_t n = 1; n <= nr; n++) {
+	for (uint64_t n = 1; n <= 60; n++) {
 		disk_fail_read(d, n);
 		older += !restart(&on_device, &err) && c.h.last_clean != 12;
 		disk_fail_read(d, 0);
 		error_clear(&err);
-		gone += restart(&on_device, &err) || c.h.last_clean != 12;
+		older += restart(&on_device, &err) || c.h.last_clean != 12;
 	}
-	ok(nr > 24, "it reads %u times", (unsigned int)nr);
-	is_int(older, 0, "whichever fails, nothing older is shown");
-	is_int(gone, 0, "and all is there when none does");
+	is_int(older, 0, "whichever read fails, nothing older is shown");
 	end();
 }
 
@@ -527,7 +521,6 @@ static void test_data_before_a_commit(void)
 	uint64_t size;
 
 	begin(&on_device);
-	write_epochs(1, 3);
 	client_open(&c, 4);
 	client_write(&c, &m, 0, 24, 4);
 	client_commit(&c, &m, 4, true);
@@ -540,9 +533,8 @@ static void test_data_before_a_commit(void)
 	spoil(slot_at(slot) + STAGE_BLOCK_BYTES + 40);
 	spoil(slot_at(slot) + 2 * STAGE_BLOCK_BYTES + 8);
 	restart(&on_device, &err);
-	fill_slots();
-	ok(has_commit(d, commit), "a commit that cannot be used is kept");
-	ok(has_commit(d, data), "and what it is of");
+	ok(fill_slots() && has_commit(d, commit) && has_commit(d, data),
+	   "a commit that cannot be used is kept, and what it is of");
 	end();
 }
 
@@ -554,19 +546,15 @@ static void test_second_device(void)
 
 	d = disk_create();
 	rig_make_device(d, RIG_DEVICE, RIG_DEVICE_BYTES);
-	rig_make_device(d, OTHER, RIG_DEVICE_BYTES);
 	stage_close(rig_open(d, &on_device, &err));
 	snprintf(o.log_device, sizeof(o.log_device), OTHER);
 	s = rig_create(d, &o, 1);
 	client_connect(&c, s, "a");
-	client_hello(&c, 1, 1);
 	memset(&m, 0, sizeof(m));
-	ok(write_epochs(1, 3), "another device before there was a volume");
-	is_int(restart(&on_device, &err), -EIO, "the first one then: %s",
-	       err.text);
+	ok(!client_hello(&c, 1, 1) && write_epochs(1, 3), "another device");
+	is_int(restart(&on_device, &err), -EIO, "the first one: %s", err.text);
 	error_clear(&err);
-	is_int(restart(&o, &err), 0, "the right one");
-	ok(goes_on(4), "has all: %s", err.text);
+	ok(!restart(&o, &err) && goes_on(4), "the right one: %s", err.text);
 	end();
 }
 
@@ -584,9 +572,8 @@ static void test_path_changes(void)
 	rig_make_device(d, RIG_DEVICE, RIG_DEVICE_BYTES);
 	foreign = copy_of(RIG_DEVICE, &size);
 	client_connect(&c, s, "a");
-	ok(client_hello(&c, 1, 1) || client_epoch(&c, NULL, 1, 1, true),
-	   "no log on another device: %s", c.err.text);
-	ok(is_as(RIG_DEVICE, foreign, size), "which is not written");
+	ok((client_hello(&c, 1, 1) || client_epoch(&c, NULL, 1, 1, true)) &&
+	   is_as(RIG_DEVICE, foreign, size), "another device is not written");
 	free(foreign);
 	end();
 }

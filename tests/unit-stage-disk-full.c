@@ -194,17 +194,6 @@ static void test_full(const struct stage_options *o, const char *what)
 		ok(seen.not_applied > n, "by the applier, too");
 }
 
-/* A first copy that met a full disk; an image that it has had since (S6). */
-static void test_first_image(void)
-{
-	struct seen seen = { 0 };
-
-	stage_faults = STAGE_FAULT_I7;
-	try_each(&at_once, 1, &seen);
-	stage_faults = 0;
-	ok(seen.bad, "inplace I7 off: noticed");
-}
-
 /* --- fewer bytes than the budget ------------------------------------------ */
 
 static int note_oldest(void *arg, const struct stage_epoch *e)
@@ -355,6 +344,5 @@ int main(void)
 
 	test_full(&keep, "with a long history");
 	test_full(&at_once, "with none, applying");
-	test_first_image();
 	return tap_done();
 }
