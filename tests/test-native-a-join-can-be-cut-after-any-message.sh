@@ -125,10 +125,12 @@ done
 for pid in "${pids[@]}"; do wait "$pid"; done
 says=$(cat "$scratch_dir"/silence.*)
 note "$(sort <<<"$says" | uniq -c)"
+# Who waits longer is told of the other's end.
 check "silence has an end at each side's record" eval \
-	'[ $(grep -c "no answer in time" <<<"$says") -ge 6 ]'
+	'[ $(grep -cE "no answer in time|reset by peer" <<<"$says") -ge 6 ]'
+check "  by a deadline" grep -q "no answer in time" <<<"$says"
 check "  that may have been the answer" grep -q \
-	"no answer in time: the pair may stand there" <<<"$says"
+	": the pair may stand there" <<<"$says"
 for m in 1 2 3 4 5 6; do
 	check "they join after silence at record $m" agree s$m
 done
