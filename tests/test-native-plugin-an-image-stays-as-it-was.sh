@@ -17,7 +17,7 @@ done
 start_primary <<'EOP'
 import random, time
 p = Primary().hello()
-for epoch in range(11, 800):
+for epoch in range(11, 400):
     p.open(epoch)
     for i in range(8):
         p.write(random.randrange(512), epoch % 251, 4)
@@ -59,5 +59,5 @@ wait_until 60 eval '! kill -0 $writer 2>/dev/null'
 wait $writer
 is "the writer had no trouble" $? 0
 refuses "7 is not there for ever" "No such file" nbdinfo "$(uri vol@7)"
-check "the newest is" nbdinfo "$(uri vol@799)"
+check "the newest is" nbdinfo "$(uri vol@399)"
 finish
