@@ -297,7 +297,6 @@ static int heat(struct dmr_meta *m, struct bio_list *bios, bool *progress)
 		if (add_region(m, &h, first_region(m, bio)))
 			look_ahead(m, &h, bio);
 	}
-	WRITE_ONCE(m->starved, h.starved);
 	if (h.nr || h.full) {
 		dmr_fault_delay(heat);
 		r = dmr_fault_every(fail_intent) ? -EIO : dmr_hot_write(m);
@@ -308,6 +307,8 @@ static int heat(struct dmr_meta *m, struct bio_list *bios, bool *progress)
 		/* There won't be room while nothing can be cooled. */
 		r = READ_ONCE(m->error) ?: READ_ONCE(m->origin_error);
 	}
+	/* Who got an error waits no more: what is idle may cool as ever. */
+	WRITE_ONCE(m->starved, h.starved && !r);
 	mutex_unlock(&m->hot_lock);
 	*progress = (h.nr || h.full) && !r;
 	return r;
