@@ -9,6 +9,9 @@ load_module --fault
 make_kept_volume vol 64 4 hot_regions 4
 v=/dev/mapper/vol
 settle_volume vol
+cooled() {
+	[ "$(field vol nr_hot)" = 0 ]
+}
 echo 2 >/sys/module/dm_replica/parameters/idle_seconds
 set_fault fault_fail_flush 1
 ctl "while the origin can't be flushed, regions become hot" vol \
@@ -24,7 +27,7 @@ is "  of the metadata nothing is said" "$(kernel_log |
 	grep -c 'only hot regions can be written')" 0
 is "  nothing has cooled on disk" "$(dump vol hot)" 4
 set_fault fault_fail_flush 0
-check "when it can, others can be written" wait_until 60 dmr-ctl "$v" \
-	"write $v 32768 8 1" "expect nr_dirty=6"
+check "when it can, regions cool" wait_until 60 cooled
+ctl "  and others can be written" vol "write $v 32768 8 1" "expect nr_dirty=6"
 check_dmesg
 finish
