@@ -87,3 +87,39 @@ group_marks_cover() {
 			done || return
 	done
 }
+
+# group_goes_back STATE_DIR [OPTION...]: A, which runs nothing, receives the group on
+# the disks that it has, in a stage of its own; B sends it, with those lines too
+group_goes_back() {
+	local dir=$1 v
+	shift
+	choose_port
+	mkdir "$scratch_dir/stage"
+	printf '[replicad]\nstate_dir=%s\nreactors=1\nplugin=%s\n' "$dir" \
+		"$plugin_so" >"$scratch_dir/conf"
+	start_daemon
+	replicactl pair invite q --address "127.0.0.1:$port" \
+		--listen 127.0.0.1 --dir "$scratch_dir/stage" --history 1h \
+		--create "g/a:${native_mib}MiB:$scratch_dir/a.img" \
+		--create "g/c:${native_mib}MiB:$scratch_dir/c.img" \
+		>"$scratch_dir/token" || bail "A does not invite"
+	b replicactl pair join q <"$scratch_dir/token" ||
+		bail "B does not join"
+	kill -TERM $b_pid
+	wait $b_pid
+	b_options=$(for v in $members; do
+		printf '[volume %s]\ntarget=pair:q\ngroup=g\n' $v
+		printf '%s\n' heartbeat=200ms interval=20ms "$@"
+	done)
+	start_b
+	check "A has the group" wait_until 60 b_settled
+}
+
+b_settled() {
+	local v
+	for v in $members; do
+		[ "$(b rpc-call get $v state)" = replicating ] &&
+			[ "$(b rpc-call get $v dirty_bytes)" = 0 ] &&
+			[ "$(b rpc-call get $v epoch)" = 0 ] || return
+	done
+}

@@ -15,35 +15,10 @@ lose_a
 b replicactl failover a --group --force >/dev/null || bail "no failover"
 
 # A receives the group, which B sends with activation=ask.
-choose_port
-mkdir "$scratch_dir/stage"
 for v in $members; do
 	sim-ctl meta $v unplug
 done
-printf '[replicad]\nstate_dir=%s\nreactors=1\nplugin=%s\n' "$scratch_dir/state-a" \
-	"$plugin_so" >"$scratch_dir/conf"
-start_daemon
-replicactl pair invite q --address "127.0.0.1:$port" --listen 127.0.0.1 \
-	--dir "$scratch_dir/stage" --history 1h \
-	--create "g/a:${native_mib}MiB:$scratch_dir/a.img" \
-	--create "g/c:${native_mib}MiB:$scratch_dir/c.img" \
-	>"$scratch_dir/token" || bail "A does not invite"
-b replicactl pair join q <"$scratch_dir/token" || bail "B does not join"
-kill_pid $b_pid
-b_options=$(for v in $members; do
-	printf '[volume %s]\ntarget=pair:q\ngroup=g\nactivation=ask\n%s\n' $v \
-		$'heartbeat=200ms\ninterval=20ms\nstale_wait=300ms'
-done)
-start_b
-b_settled() {
-	local v
-	for v in $members; do
-		[ "$(b rpc-call get $v state)" = replicating ] &&
-			[ "$(b rpc-call get $v dirty_bytes)" = 0 ] &&
-			[ "$(b rpc-call get $v epoch)" = 0 ] || return
-	done
-}
-check "A has the group" wait_until 60 b_settled
+group_goes_back "$scratch_dir/state-a" activation=ask stale_wait=300ms
 kill_pid $b_pid
 start_b
 check "another replicad at B asks for none that is there (B1)" wait_until 60 b_settled

@@ -43,33 +43,7 @@ done
 
 # The way back: A receives them as one group, on the disks that it has.
 stop_daemon
-choose_port
-mkdir "$scratch_dir/stage"
-printf '[replicad]\nstate_dir=%s\nreactors=1\nplugin=%s\n' "$state_dir" \
-	"$plugin_so" >"$scratch_dir/conf"
-start_daemon
-replicactl pair invite q --address "127.0.0.1:$port" --listen 127.0.0.1 \
-	--dir "$scratch_dir/stage" --history 1h \
-	--create "g/a:${native_mib}MiB:$scratch_dir/a.img" \
-	--create "g/c:${native_mib}MiB:$scratch_dir/c.img" \
-	>"$scratch_dir/token" || bail "A does not invite"
-b replicactl pair join q <"$scratch_dir/token" || bail "B does not join"
-kill -TERM $b_pid
-wait $b_pid
-b_options=$(for v in $members; do
-	printf '[volume %s]\ntarget=pair:q\ngroup=g\n%s\n' $v \
-		$'heartbeat=200ms\ninterval=20ms'
-done)
-start_b
-b_settled() {
-	local v
-	for v in $members; do
-		[ "$(b rpc-call get $v state)" = replicating ] &&
-			[ "$(b rpc-call get $v dirty_bytes)" = 0 ] &&
-			[ "$(b rpc-call get $v epoch)" = 0 ] || return
-	done
-}
-check "A has the group" wait_until 60 b_settled
+group_goes_back "$state_dir"
 for v in $members; do
 	check "  of $v only what differed was sent" test \
 		"$(b rpc-call get $v bytes_shipped)" -le $((1024 * 1024))

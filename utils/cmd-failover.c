@@ -36,7 +36,8 @@ static void print_loss(const json_t *p)
 
 	printf("image: epoch %.0f, as of %s\n", number_of(p, "epoch"),
 	       when_print(cut, number_of(p, "cut_time")));
-	printf("lost, at most: what was written after that, %s\n",
+	printf("lost, at most: what was written after that, %s by the clocks "
+	       "of both sites\n",
 	       print_seconds(lost, number_of(p, "lost_s")));
 	if (dropped > 0)
 		printf("dropped here: %s that are newer\n",
@@ -53,27 +54,31 @@ static void print_one(const json_t *p, bool is_dry)
 		       text_of(p, "device"));
 }
 
-static void print_salvage(const json_t *p)
+static void print_salvage(const json_t *p, bool is_dry)
 {
-	if (*text_of(p, "salvage"))
+	if (!is_dry && *text_of(p, "salvage"))
 		printf("salvaged: %s\n", text_of(p, "salvage"));
 }
 
-static void print_result(const json_t *p)
+/* Of all that go together, or of the one. */
+static void print_each(const json_t *p,
+		       void (*print)(const json_t *p, bool is_dry))
 {
 	bool is_dry = json_is_true(json_object_get(p, "dry_run"));
 	json_t *all = json_object_get(p, "volumes"), *one;
 	size_t i;
 
 	if (!all)
-		print_one(p, is_dry);
+		print(p, is_dry);
 	json_array_foreach(all, i, one)
-		print_one(one, is_dry);
+		print(one, is_dry);
+}
+
+static void print_result(const json_t *p)
+{
+	print_each(p, print_one);
 	print_loss(p);
-	if (!all)
-		print_salvage(p);
-	json_array_foreach(all, i, one)
-		print_salvage(one);
+	print_each(p, print_salvage);
 }
 
 static void put_text(const struct args *args, json_t *params, const char *key)
@@ -113,17 +118,11 @@ static void print_handed(const json_t *r, bool is_dry)
 
 static void print_handover(const struct args *args, const json_t *r)
 {
-	bool is_dry = json_is_true(json_object_get(r, "dry_run"));
-	json_t *all = json_object_get(r, "volumes"), *one;
-	size_t i;
-
-	if (!all)
-		print_handed(r, is_dry);
-	json_array_foreach(all, i, one)
-		print_handed(one, is_dry);
-	if (!is_dry)
+	print_each(r, print_handed);
+	if (!json_is_true(json_object_get(r, "dry_run")))
 		printf("There: replicactl failover %s %s--force\n",
-		       args->words[0], all ? "--group " : "");
+		       args->words[0],
+		       json_object_get(r, "volumes") ? "--group " : "");
 }
 
 /* NULL: the failure has been told. */
