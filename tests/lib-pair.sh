@@ -29,6 +29,18 @@ start_b() {
 		tail -n 3 "$b_log")"
 }
 
+b_stops_cleanly() {
+	kill -TERM $b_pid
+	wait $b_pid
+	is "B stops cleanly" $? 0
+}
+
+both_stop_cleanly() {
+	b_stops_cleanly
+	stop_daemon
+	is "A too" $? 0
+}
+
 # choose_port: sets port to one that nobody listens at
 choose_port() {
 	for _ in 1 2 3 4 5 6 7 8 9; do

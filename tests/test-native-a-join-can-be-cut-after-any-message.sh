@@ -135,9 +135,5 @@ for m in 1 2 3 4 5 6; do
 	check "they join after silence at record $m" agree s$m
 done
 check "B is well" b rpc-call status
-kill -TERM $b_pid
-wait $b_pid
-is "B stops cleanly" $? 0
-stop_daemon
-is "A too" $? 0
+both_stop_cleanly
 finish

@@ -95,9 +95,5 @@ done
 is "nothing was begun" "$(ls "$site_b/state/promotions")" ""
 is "and there is still no device" "$(b sim-ctl get a plain)" 1
 check "the pair is served all the same" wait_until 30 serves p
-kill -TERM $b_pid
-wait $b_pid
-is "B stops cleanly" $? 0
-stop_daemon
-is "A too" $? 0
+both_stop_cleanly
 finish

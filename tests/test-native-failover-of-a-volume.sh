@@ -86,9 +86,5 @@ check "what was written is there" eval \
 name=$(b replicactl salvage --json | jq -r '.salvages[0].name')
 check "the salvage can be dropped" b replicactl salvage --drop "$name" --yes
 is "and is gone then" "$(b replicactl salvage)" "There is no salvage."
-kill -TERM $b_pid
-wait $b_pid
-is "B stops cleanly" $? 0
-stop_daemon
-is "A too" $? 0
+both_stop_cleanly
 finish

@@ -60,9 +60,7 @@ start_b
 check "also after a restart" wait_until 30 both
 check "which serves the pair" wait_until 30 serves p
 check "one again, beside the other" b replicactl failover c --force
-kill -TERM $b_pid
-wait $b_pid
-is "B stops cleanly" $? 0
+b_stops_cleanly
 
 # Both are half done at a start.
 sed -i 's/"step": "active"/"step": "begun"/' "$site_b"/state/promotions/*.json

@@ -69,7 +69,5 @@ check "  both are there" group_failed_over
 check "  then the hook is run" wait_until 30 has_run "$after" 2
 is "  for both" "$(given "$after" REPLICA_VOLUMES)" "a c"
 check "  and owed no more" wait_until 30 eval '[ -z "$(owed "$site_b/state")" ]'
-kill -TERM $b_pid
-wait $b_pid
-is "B stops cleanly" $? 0
+b_stops_cleanly
 finish

@@ -69,9 +69,5 @@ check "the receiver revokes it" b replicactl pair revoke p
 check "and serves it no more" eval '[ -z "$(ss -Hltn "sport = :$port")" ]'
 is "nothing is left of it" "$(ls "$site_b/state/pairs")" ""
 check "the sender sees that" wait_until 30 field_is a state connecting
-kill -TERM $b_pid
-wait $b_pid
-is "B stops cleanly" $? 0
-stop_daemon
-is "A too" $? 0
+both_stop_cleanly
 finish

@@ -80,9 +80,5 @@ refuses "and is no good then" "still open there" replicactl pair join t \
 	<"$scratch_dir/token"
 refuses "there is nothing to revoke" "no pair t" b replicactl pair revoke t
 check "B is well" b rpc-call status
-kill -TERM $b_pid
-wait $b_pid
-is "B stops cleanly" $? 0
-stop_daemon
-is "A too" $? 0
+both_stop_cleanly
 finish

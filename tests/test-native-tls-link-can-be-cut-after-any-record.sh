@@ -75,9 +75,5 @@ cut_at_each 2 --mute
 is "no cut was an error" "$(sort -u "$scratch_dir/states" |
 	grep -vxE 'connecting|syncing|replicating|catching-up')" ""
 note "$nr_writes writes; $(sort "$scratch_dir/states" | uniq -c | tr '\n' ' ')"
-kill -TERM $b_pid
-wait $b_pid
-is "B stops cleanly" $? 0
-stop_daemon
-is "A too" $? 0
+both_stop_cleanly
 finish
