@@ -69,6 +69,8 @@ b replicactl failover a --force --epoch "$back" >/dev/null &
 first=$!
 check "it is under way" wait_until 30 test -e "$site_b/state/promotions/a.json"
 is "and shown" "$(b rpc-call get a state)" failing-over
+refuses "it is not to be used yet (usable B4)" "not to be used here yet" \
+	b replicactl path a
 refuses "a second one is refused" "is under way" \
 	b replicactl failover a --force
 refuses "the pair is not revoked meanwhile" "is under way" \

@@ -103,8 +103,13 @@ called_off() {
 }
 sim-ctl meta c stuck
 rpc-call failover \
-	'{"volume": "a", "planned": true, "group": true, "wait_s": 2}' \
-	>"$scratch_dir/says" 2>&1
+	'{"volume": "a", "planned": true, "group": true, "wait_s": 4}' \
+	>"$scratch_dir/says" 2>&1 &
+call=$!
+wait_until 30 eval '[ "$(sim-ctl get a role)" = 2 ]'
+refuses "who is closed is not to be used (usable B4)" "not to be used here" \
+	replicactl path a
+wait $call
 is "the last of them does not take its role" $? 6
 sim-ctl meta c moving
 called_off
