@@ -41,6 +41,7 @@
  *    that was wanted is not given up for it.
  */
 #include <assert.h>
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -153,8 +154,10 @@ static void go_in_place(struct stage_group *g)
 	int ret = 0;
 
 	g->is_applying = true;
+	error_clear(&g->apply_error);	/* it is pending again: I2 */
 	if (is_new)
 		ret = announce(g, &err);
+	assert(g->open.state == EPOCH_NONE || !is_new);
 	if (!ret) {
 		pthread_mutex_unlock(&g->lock);
 		ret = apply_kept(g, &c, kept, &err);

@@ -439,6 +439,13 @@ static void test_nobody_comes_back(void)
 	end();
 }
 
+static enum stage_state wait_in_place(void)
+{
+	for (int i = 0; i < 600 && info_now().state != STAGE_IN_PLACE; i++)
+		usleep(100000);
+	return info_now().state;
+}
+
 static bool is_error(void)
 {
 	return info_now().state == STAGE_ERROR;
@@ -455,11 +462,37 @@ static void test_announce_fails(void)
 	come_back(2);
 	ok(is_error(), "in place, but it cannot be announced");
 	disk_break(d, "");
-	for (int i = 0; i < 600 && is_error(); i++)
-		usleep(100000);
-	is_int(info_now().state, STAGE_IN_PLACE, "then it can");
+	is_int(wait_in_place(), STAGE_IN_PLACE, "then it can");
 	come_back(3);
 	is_int(send_whole(3), 0, "and it goes on");
+	end();
+}
+
+/* I2: nor does an epoch begin in the log while it is tried again. */
+static void test_announced_late(void)
+{
+	begin(&in_place, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	stage_settle(c.v, true, NULL);
+	flood(2);
+	disk_break(d, "checkpoint");
+	come_back(2);
+	ok(is_error(), "in place, but it cannot be announced");
+	disk_slow(d, "checkpoint", 500);
+	disk_break(d, "");
+	come_back(3);
+	usleep(100000);			/* the applier has begun again */
+	is_int(client_open(&c, 3), 0, "an epoch meanwhile");
+	client_write(&c, &m, 0, 4, 3);
+	is_int(client_commit(&c, &m, 3, false), 0, "which is partial");
+	is_int(wait_in_place(), STAGE_IN_PLACE, "in place now");
+	disk_slow(d, "", 0);
+	client_open(&c, 4);
+	client_write(&c, &m, 0, 4, 4);
+	is_int(client_commit(&c, &m, 4, true), 0, "then a clean one");
+	ok(shows(&c, m.image[4]), "which is the image");
+	stage_settle(c.v, true, NULL);
+	ok(shows(&c, m.image[4]), "and stays so");
 	end();
 }
 
@@ -689,6 +722,7 @@ int main(void)
 	test_base_shows_what_it_lost();
 	test_restart_in_place();
 	test_announce_fails();
+	test_announced_late();
 	test_nobody_comes_back();
 	test_group();
 	test_room();
