@@ -87,7 +87,7 @@ static int write_super(const struct stage_device *d,
 	return ret;
 }
 
-/* The one that counts more; *nr: how many are good. */
+/* The one that counts more; *nr: how many say the same. */
 static int read_super(const struct stage_device *d,
 		      struct stage_device_block *b, unsigned int *nr)
 {
@@ -106,9 +106,10 @@ static int read_super(const struct stage_device *d,
 			ret = one;
 		if (one)
 			continue;
-		if (!*nr || copy.nr_slots > b->nr_slots)
-			*b = copy;
-		*nr += 1;
+		if (*nr && copy.nr_slots < b->nr_slots)
+			continue;
+		*nr = *nr && copy.nr_slots == b->nr_slots ? *nr + 1 : 1;
+		*b = copy;
 	}
 	return *nr ? 0 : ret;
 }
@@ -238,6 +239,19 @@ static int format(struct stage *s, uint64_t size, struct error *err)
 
 /* --- slots ---------------------------------------------------------------- */
 
+static int read_own(struct stage_device *d, unsigned int nr,
+		    struct stage_slot_block *b)
+{
+	char sector[STAGE_SECTOR];
+	int ret = read_all(d, sector, sizeof(sector), stage_slot_pos(d, nr));
+
+	if (!ret)
+		ret = stage_slot_decode(b, sector);
+	return !ret && memcmp(b->device_id, d->block.device_id, 16) ?
+	       -EBADMSG : ret;
+}
+
+/* One that is ours already may be in use: a superblock forgot it. */
 static int stamp_new(struct stage_device *d, unsigned int from,
 		     unsigned int to)
 {
@@ -247,6 +261,9 @@ static int stamp_new(struct stage_device *d, unsigned int from,
 	memcpy(b.device_id, d->block.device_id, sizeof(b.device_id));
 	for (unsigned int i = from; !ret && i < to; i++) {
 		d->slots[i] = (struct stage_slot) { .b = b };
+		if (from && !read_own(d, i, &d->slots[i].b))
+			continue;
+		d->slots[i].b = b;
 		ret = stage_slot_write(d, i, &b);
 	}
 	return ret ? ret : d->io->sync(d->io->arg, d->fd);
@@ -275,34 +292,37 @@ static int grow(struct stage_device *d, uint64_t size)
 	return ret;
 }
 
-/* A slot's own block is damaged: its segment may say whose it is. */
-static bool ask_segment(const char *front, struct stage_slot_block *b)
+/* A slot's own block is bad: its segment may say whose it is. */
+static int ask_segment(struct stage_device *d, unsigned int nr,
+		       struct stage_slot_block *b)
 {
 	struct stage_segment_block s;
+	char front[STAGE_BLOCK_BYTES];
+	int ret = read_all(d, front, sizeof(front),
+			   stage_slot_pos(d, nr) + STAGE_BLOCK_BYTES);
 
-	if (stage_segment_decode(&s, front))
-		return false;
+	if (!ret)
+		ret = stage_segment_decode(&s, front);
+	if (ret)
+		return ret;
 	memcpy(b->log_id, s.log_id, sizeof(b->log_id));
 	b->number = s.number;
 	b->salt = s.salt;
 	b->state = STAGE_SLOT_USED;
-	return true;
+	return 0;
 }
 
 /* B7 */
 static int read_slot(struct stage_device *d, unsigned int nr)
 {
 	struct stage_slot *slot = &d->slots[nr];
-	char buf[2 * STAGE_BLOCK_BYTES];
-	int ret = read_all(d, buf, sizeof(buf), stage_slot_pos(d, nr));
+	int ret;
 
 	memset(slot, 0, sizeof(*slot));
-	if (!ret)
-		ret = stage_slot_decode(&slot->b, buf);
-	if (!ret && memcmp(slot->b.device_id, d->block.device_id, 16))
-		ret = -EBADMSG;
-	if (ret == -EBADMSG || ret == -ENODATA)
-		ret = ask_segment(buf + STAGE_BLOCK_BYTES, &slot->b) ? 0 : ret;
+	ret = read_own(d, nr, &slot->b);
+	if ((ret == -EBADMSG || ret == -ENODATA) &&
+	    !ask_segment(d, nr, &slot->b))
+		ret = 0;
 	memcpy(slot->b.device_id, d->block.device_id, 16);
 	return ret;
 }

@@ -38,6 +38,7 @@ enum stage_fault {
 	STAGE_FAULT_SIZE = 1 << 29,    /* … is kept at any size */
 	STAGE_FAULT_GONE = 1U << 31,   /* … is listed, and cannot be opened */
 	STAGE_FAULT_A7 = 1ULL << 32,   /* windows take all there is */
+	STAGE_FAULT_I7 = 1ULL << 33,   /* an image is given up for the first */
 };
 
 #ifdef STAGE_FAULTS

@@ -184,18 +184,11 @@ static bool is_due(const struct stage_group *g, bool is_pressed)
 	return g->is_in_place_asked;
 }
 
-/* What it has failed with is nobody's concern any more. */
-static void give_up(struct stage_group *g)
-{
-	g->has_announce_failed = false;
-	error_clear(&g->apply_error);
-}
-
 void stage_inplace_applied(struct stage_group *g)
 {
 	if (!g->has_announce_failed || stage_is_in_place(g))
 		return;
-	give_up(g);
+	g->has_announce_failed = false;
 	g->wants_in_place = g->is_in_place_asked = false;
 }
 
@@ -212,10 +205,13 @@ bool stage_inplace_turn(struct stage_group *g, bool is_pressed)
 	if (g->is_in_place_asked && !is_idle)
 		return false;		/* they end soon, and say so */
 	if (stage_is_in_place(g) ||
-	    (may_go(g) && !has_history(g) && g->end_lsn))
+	    ((may_go(g) || stage_fault(I7)) && !has_history(g) && g->end_lsn)) {
 		go_in_place(g);
-	else if (g->has_announce_failed)
-		give_up(g);
+	} else if (g->has_announce_failed) {
+		/* What it has failed with is nobody's concern any more. */
+		g->has_announce_failed = false;
+		error_clear(&g->apply_error);
+	}
 	g->wants_in_place = g->is_in_place_asked = g->has_announce_failed;
 	pthread_cond_broadcast(&g->changed);
 	return true;

@@ -417,7 +417,9 @@ static int sync_segments(struct stage_group *g, struct error *err)
 	free(dirty);
 	g->nr_syncs += nr;
 	g->is_dir_dirty |= ret && is_dir_dirty;
-	if (ret == -ENOSPC)
+	/* A thin device that is full says EIO to who writes by the cache. */
+	if (ret == -ENOSPC ||
+	    (ret && !is_dir && !g->stage->medium->is_sparse))
 		want_room(g);
 	return ret ? refuse_write(g, "syncing", ret,
 				  g->stage->opts.segment_bytes, err) : 0;

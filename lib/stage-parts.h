@@ -210,15 +210,14 @@ struct stage_group *stage_group_create(struct stage *s, const char *name,
 				       struct error *err);
 int stage_group_add_member(struct stage_group *g, struct stage_volume *v);
 int stage_volume_open_base(struct stage_volume *v, struct error *err);
-/* Locked. No epoch is open, and nobody writes but who asks for it. */
 /* May a hello make it so large? Changes nothing (session Y7). */
 int stage_volume_check_growth(const struct stage_volume *v, uint64_t bytes,
 			      struct error *err);
+/* Locked. No epoch is open, and nobody writes but who asks for it. */
 int stage_volume_grow(struct stage_volume *v, uint64_t bytes,
 		      struct error *err);
 void stage_volume_destroy(struct stage_volume *v);
 void stage_group_destroy(struct stage_group *g);
-/* ->dir and a name; false if that is too long. */
 /* NAME and suffix: one block, read or (atomically, durably) written. */
 int stage_block_read(const struct stage *s, const char *name,
 		     const char *suffix, char *block);
@@ -232,6 +231,7 @@ int stage_block_write(const struct stage *s, const char *name,
 int stage_delete_resume(struct stage *s, struct error *err);
 /* Those that are gone, at the end. */
 void stage_delete_free(struct stage *s);
+/* ->dir and a name; false if that is too long. */
 bool stage_path(const struct stage *s, const char *name, const char *suffix,
 		char *path, size_t size);
 

@@ -18,7 +18,8 @@
  *    A good record of a member that nobody describes is no end: it is an error,
  *    for what is behind it counts as well.
  * Z3 a segment that is damaged, or has a commit that doesn't count, is kept, as
- *    the file NUMBER.seg.lost, or where it is.
+ *    the file NUMBER.seg.lost, or where it is; so are those before one that is,
+ *    but for those that count, which go as ever.
  * Z4 nothing goes before the checkpoint that allows it is on the disk, for it
  *    may have been read from the cache of a process that was killed. Where that
  *    cannot be written all of it stays, for the next one who opens the stage.

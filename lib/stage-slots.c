@@ -89,28 +89,42 @@ static int put(struct stage_device *d, const struct stage_segment *s,
 	return ret;
 }
 
+/* The state is in memory when it is durable: nobody takes one before. */
+static int free_slots(struct stage_device *d, const uint8_t *log_id,
+		      bool is_lost_too)
+{
+	int ret = 0;
+
+	for (int pass = 0; !ret && pass < 2; pass++) {
+		pthread_mutex_lock(&d->lock);
+		for (unsigned int i = 0; !ret && i < d->block.nr_slots; i++) {
+			struct stage_slot_block b = d->slots[i].b;
+
+			if (!is_of(&d->slots[i], log_id) ||
+			    (b.state == STAGE_SLOT_LOST && !is_lost_too))
+				continue;
+			b.state = STAGE_SLOT_FREE;
+			if (pass)
+				d->slots[i].b = b;
+			else
+				ret = stage_slot_write(d, i, &b);
+		}
+		pthread_mutex_unlock(&d->lock);
+		if (!ret && !pass)
+			ret = d->io->sync(d->io->arg, d->fd);
+	}
+	return ret;
+}
+
 int stage_device_release(struct stage *s, const uint8_t *log_id,
 			 struct error *err)
 {
 	struct stage_device *d = s->device;
-	struct stage_slot_block b;
-	int ret = 0;
+	int ret;
 
 	if (d->fd < 0)
 		return error_set(err, -EIO, "%s", d->error.text);
-	pthread_mutex_lock(&d->lock);
-	for (unsigned int i = 0; !ret && i < d->block.nr_slots; i++) {
-		b = d->slots[i].b;
-		b.state = STAGE_SLOT_FREE;
-		if (is_of(&d->slots[i], log_id))
-			ret = stage_slot_write(d, i, &b);
-	}
-	if (!ret)
-		ret = d->io->sync(d->io->arg, d->fd);
-	for (unsigned int i = 0; !ret && i < d->block.nr_slots; i++)
-		if (is_of(&d->slots[i], log_id))
-			d->slots[i].b.state = STAGE_SLOT_FREE;
-	pthread_mutex_unlock(&d->lock);
+	ret = free_slots(d, log_id, true);
 	return ret ? error_set(err, ret, "log_device=%.200s: %s",
 			       d->path, strerror(-ret)) : 0;
 }
@@ -296,10 +310,13 @@ static bool slots_has_room(const struct stage_group *g, unsigned int nr)
 	return found >= nr;
 }
 
-/* What cannot be freed now is when the stage is opened again. */
+/* T4. What cannot be freed now is when the stage is opened again. */
 static void slots_remove_all(struct stage_group *g)
 {
-	stage_device_release(g->stage, g->log_id, NULL);
+	struct stage_device *d = device_of(g);
+
+	if (d->fd >= 0)
+		free_slots(d, g->log_id, false);
 }
 
 const struct stage_medium stage_slots = {

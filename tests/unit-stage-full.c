@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "stage-rig.h"
+#include "stage-scene.h"
 #include "tap.h"
 
 #define CHUNKS	(RIG_BYTES / RIG_CHUNK)
@@ -22,46 +22,9 @@ static const struct stage_options in_place = {
 	.log_bytes = 256 << 10, .on_full_apply = 1,
 };
 
-static struct disk *d;
-static struct stage *s;
-static struct client c;
-static struct model m;
-
-static void begin(const struct stage_options *o, unsigned int members)
-{
-	memset(&m, 0, sizeof(m));
-	d = disk_create();
-	s = rig_create(d, o, members);
-	client_connect(&c, s, "a");
-	client_hello(&c, 1, 1);
-}
-
-static void end(void)
-{
-	client_close(&c);
-	stage_close(s);
-	disk_destroy(d);
-}
-
-static struct stage_info info_now(void)
-{
-	struct stage_info info;
-
-	stage_get_info(c.v, &info);
-	return info;
-}
-
-/* As replicad does after a refusal: it comes back, and reads the header. */
-static int come_back(uint64_t attaches)
-{
-	model_drop(&m);
-	client_close(&c);
-	client_connect(&c, s, "a");
-	return client_hello(&c, 1, attaches);
-}
 
 /* As after the end of its process. */
-static void restart(const struct stage_options *o, struct error *err)
+static void open_again(const struct stage_options *o, struct error *err)
 {
 	client_close(&c);
 	stage_close(s);
@@ -108,7 +71,7 @@ static int begin_smaller(const struct stage_options *o)
 	begin(&large, 1);
 	for (uint64_t e = 1; !ret && e <= 6; e++)
 		ret = send_whole(e);
-	restart(o, NULL);
+	open_again(o, NULL);
 	come_back(2);
 	return ret;
 }
@@ -403,7 +366,7 @@ static void test_restart_in_place(void)
 	memcpy(want, m.next, sizeof(want));
 	disk_fail_sync(d, "base", 1);
 	client_commit(&c, &m, 3, true);
-	restart(&in_place, NULL);
+	open_again(&in_place, NULL);
 	come_back(3);
 	client_open(&c, 4);
 	send_compared(0, 3, 3, want);
@@ -433,7 +396,7 @@ static void test_nobody_comes_back(void)
 	is_int(info_now().state, STAGE_LOG_FULL, "no more than full");
 	is_int(image_error(1), 0, "the last image is there");
 	still.is_still = true;
-	restart(&still, &err);
+	open_again(&still, &err);
 	is_int(stage_fence(stage_find(s, "a"), 1, 77, &err), 0,
 	       "and can be promoted%s%s", err.code ? ": " : "", err.text);
 	end();

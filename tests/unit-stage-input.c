@@ -11,39 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "stage-rig.h"
+#include "stage-scene.h"
 #include "tap.h"
 
 #define HOUR_MS	3600000ULL
 
-static struct model m;
-static struct disk *d;
-static struct stage *s;
-static struct client c;
-
-static void begin(const struct stage_options *o, unsigned int nr)
-{
-	memset(&m, 0, sizeof(m));
-	d = disk_create();
-	s = rig_create(d, o, nr);
-	client_connect(&c, s, "a");
-	client_hello(&c, 1, 1);
-}
-
-static void end(void)
-{
-	client_close(&c);
-	stage_close(s);
-	disk_destroy(d);
-}
-
-static struct stage_info info_now(void)
-{
-	struct stage_info info;
-
-	stage_get_info(c.v, &info);
-	return info;
-}
 
 /* --- nothing after open (O5) ---------------------------------------------- */
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stage-rig.h"
+#include "stage-scene.h"
 #include "tap.h"
 
 #define CHUNKS		(RIG_BYTES / RIG_CHUNK)
@@ -22,26 +22,6 @@ static const struct stage_options hour = {
 	.log_bytes = 1 << 20, .history_ms = 3600000,
 };
 
-static struct disk *d;
-static struct stage *s;
-static struct client c;
-static struct model m;
-
-static void begin(const struct stage_options *o)
-{
-	memset(&m, 0, sizeof(m));
-	d = disk_create();
-	s = rig_create(d, o, 1);
-	client_connect(&c, s, "a");
-	client_hello(&c, 1, 1);
-}
-
-static void end(void)
-{
-	client_close(&c);
-	stage_close(s);
-	disk_destroy(d);
-}
 
 static enum stage_state state_now(void)
 {
@@ -51,16 +31,7 @@ static enum stage_state state_now(void)
 	return info.state;
 }
 
-/* As replicad does after a refusal. */
-static int come_back(uint64_t attaches)
-{
-	model_drop(&m);
-	client_close(&c);
-	client_connect(&c, s, "a");
-	return client_hello(&c, 1, attaches);
-}
-
-static void restart(const struct stage_options *o, uint64_t attaches)
+static void open_again(const struct stage_options *o, uint64_t attaches)
 {
 	model_drop(&m);
 	client_close(&c);
@@ -105,7 +76,7 @@ static int send_whole(uint64_t epoch, bool is_clean)
 /* inplace I7 */
 static void test_first(void)
 {
-	begin(&refuse);
+	begin(&refuse, 1);
 	is_int(flood(1), -ENOSPC, "a first copy that the log cannot hold: %s",
 	       c.err.text);
 	is_int(come_back(2), 0, "it comes back");
@@ -124,13 +95,37 @@ static void test_first(void)
 	end();
 }
 
+/* One turn of the applier that was asked for in place. */
+static enum stage_state ask_anyway(void)
+{
+	pthread_mutex_lock(&c.v->g->lock);
+	c.v->g->is_in_place_asked = true;
+	pthread_mutex_unlock(&c.v->g->lock);
+	stage_settle(c.v, true, NULL);
+	return state_now();
+}
+
+/* I7: an image that has come since it was asked for is not given up. */
+static void test_first_is_there(void)
+{
+	begin(&refuse, 1);
+	is_int(send_whole(1, true), 0, "an image");
+	stage_settle(c.v, true, NULL);
+	is_int(ask_anyway(), STAGE_OK, "is not given up for a first copy");
+	ok(!image_error(1) && shows(&c, m.image[1]), "it is there");
+	stage_faults = STAGE_FAULT_I7;
+	is_int(ask_anyway(), STAGE_IN_PLACE, "inplace I7 off: noticed");
+	stage_faults = 0;
+	end();
+}
+
 /* The same by a writer that never rests: all is partial for long. */
 static void test_first_partial(void)
 {
 	uint64_t e = 0;
 	int ret = 0;
 
-	begin(&refuse);
+	begin(&refuse, 1);
 	while (!ret && ++e < 99)
 		ret = send_whole(e, false);
 	is_int(ret, -ENOSPC, "epoch %d, all of them partial", (int)e);
@@ -162,7 +157,7 @@ static void test_windows(void)
 {
 	uint64_t e = 2;
 
-	begin(&larger);
+	begin(&larger, 1);
 	send_whole(1, true);
 	is_int(send_windows(&e), -ENOSPC, "windows end at %d: %s", (int)e,
 	       c.err.text);
@@ -172,7 +167,7 @@ static void test_windows(void)
 	ok(shows(&c, m.image[1]), "the image is as it was");
 	is_int(send_windows(&e), -ENOSPC, "no window more: %s", c.err.text);
 	come_back(3);
-	restart(&larger, 4);
+	open_again(&larger, 4);
 	is_int(send_windows(&e), -ENOSPC, "nor after a restart: %s",
 	       c.err.text);
 	come_back(5);
@@ -192,7 +187,7 @@ static void test_degraded(void)
 	uint64_t e = 2;
 	int ret = 0;
 
-	begin(&larger);
+	begin(&larger, 1);
 	send_whole(1, true);
 	while (!ret && e < 8)
 		ret = send_whole(e++, false);
@@ -212,7 +207,7 @@ static void test_partial_first(void)
 	uint64_t e = 2;
 	int ret = 0;
 
-	begin(&hour);
+	begin(&hour, 1);
 	send_whole(1, true);
 	for (; !ret && e < 6; e++)
 		ret = send_whole(e, false);
@@ -247,7 +242,7 @@ static int commit(uint64_t epoch, bool is_clean)
 
 static void begin_marked(const struct stage_options *o)
 {
-	begin(o);
+	begin(o, 1);
 	sent.nr = acked.nr = 0;
 	marks_add(&sent, d, 0, 0);
 	marks_add(&acked, d, 0, 0);
@@ -387,6 +382,7 @@ static void test_cuts(void)
 int main(void)
 {
 	test_first();
+	test_first_is_there();
 	test_first_partial();
 	test_windows();
 	test_degraded();

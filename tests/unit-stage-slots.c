@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The slots of a log's device. If this fails, one is used again while what it
+ * has is needed, an image is shown that is older than what was acknowledged, or
+ * a bad one costs epoch after epoch.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stage-delete.h"
+#include "stage-device.h"
+#include "stage-promote.h"
+#include "stage-scene.h"
+#include "tap.h"
+
+#define NOTE	"/stage/log.device"
+#define HOUR_MS	3600000ULL
+
+static const struct stage_options on_device = {
+	.history_ms = HOUR_MS, .log_device = RIG_DEVICE,
+};
+static const struct stage_options at_once = { .log_device = RIG_DEVICE };
+static const struct stage_options by_note = { .history_ms = HOUR_MS };
+
+/* --- what is damaged ------------------------------------------------------ */
+
+/* The newest of the log: its slot, and the header of its last commit. */
+static unsigned int newest(char *commit)
+{
+	struct stage_group *g = stage_find(s, "a")->g;
+	uint64_t size, lsn = g->clean_lsn;
+	struct stage_segment *seg = stage_segment_find(g,
+						stage_lsn_segment(lsn));
+
+	memcpy(commit, disk_data(d, RIG_DEVICE, &size) + seg->at +
+	       stage_lsn_pos(lsn), STAGE_RECORD_BYTES);
+	return seg->slot;
+}
+
+/* Is the commit still somewhere? */
+static bool has_commit(struct disk *disk, const char *commit)
+{
+	const char *name;
+
+	for (unsigned int i = 0; (name = disk_name(disk, i)); i++) {
+		uint64_t size;
+		const char *data = disk_data(disk, name, &size);
+
+		if (data && memmem(data, size, commit, STAGE_RECORD_BYTES))
+			return true;
+	}
+	return false;
+}
+
+/* In a file of the log's folder, beside what else there is? */
+static bool is_copied(const char *commit)
+{
+	const char *name;
+	uint64_t size;
+
+	for (unsigned int i = 0; (name = disk_name(d, i)); i++) {
+		const char *data = strstr(name, ".seg.lost") ?
+				   disk_data(d, name, &size) : NULL;
+
+		if (data && memmem(data, size, commit, STAGE_RECORD_BYTES))
+			return true;
+	}
+	return false;
+}
+
+struct damage {
+	char commit[STAGE_RECORD_BYTES];
+	unsigned int slot;
+};
+
+/* Epochs in several segments; the newest one's beginning is damaged. */
+static void make_damage(struct damage *x, bool is_slot, bool is_front)
+{
+	uint64_t at;
+
+	begin(&on_device, 1);
+	write_epochs(1, 12);
+	x->slot = newest(x->commit);
+	at = slot_at(x->slot);
+	shut();
+	if (is_slot)
+		spoil(at + 40);
+	if (is_front)
+		spoil(at + STAGE_BLOCK_BYTES + 40);
+	if (is_front)			/* and its first record */
+		spoil(at + 2 * STAGE_BLOCK_BYTES + 8);
+}
+
+/* T4, Z3: nothing of it goes, whichever call fails, before it is elsewhere. */
+static void test_damage_is_kept(void)
+{
+	struct error err = { 0 };
+	unsigned int bad = 0, lost = 0;
+	struct disk *whole, *cut;
+	struct damage x;
+
+	make_damage(&x, false, true);
+	whole = d;
+	for (uint64_t n = 1; n < 60; n++) {
+		d = disk_cut(whole, disk_moment(whole), 1);
+		disk_fail(d, n, -ENOSPC, 1000000);
+		stage_close(rig_open(d, &on_device, &err));
+		lost += !has_commit(d, x.commit);
+		cut = disk_cut(d, disk_moment(d), n);
+		lost += !has_commit(cut, x.commit);
+		disk_destroy(cut);
+		disk_fail(d, 0, 0, 0);
+		error_clear(&err);
+		bad += restart(&on_device, &err) ||
+		       client_hello(&c, 1, 5) || client_epoch(&c, NULL, 40, 40,
+							      true);
+		lost += !has_commit(d, x.commit);
+		shut();
+		disk_destroy(d);
+	}
+	d = whole;
+	is_int(lost, 0, "a commit in a slot with a damaged front is kept");
+	is_int(bad, 0, "and the log goes on: %s", err.text);
+	is_int(restart(&on_device, &err), 0, "with none that fails, too");
+	ok(is_copied(x.commit), "it is in the directory then");
+	is_int(count_slots(STAGE_SLOT_LOST), 0, "and its slot is free");
+	end();
+}
+
+/* Epochs of no interest: more than a slot takes. */
+static bool fill_slots(void)
+{
+	bool is_good = !client_hello(&c, 1, c.h.session.attaches + 1);
+	unsigned int nr = 30;
+
+	for (uint64_t e = c.h.last_clean + 50; is_good && nr--; e++)
+		is_good = !client_epoch(&c, NULL, e, e, true);
+	return is_good;
+}
+
+static bool is_whole_after_a_cut(const char *commit)
+{
+	struct disk *cut = disk_cut(d, disk_moment(d), 0);
+	bool has = has_commit(cut, commit);
+
+	disk_destroy(cut);
+	return has;
+}
+
+/* T4: a slot is used again after a copy of it, durably; or it is not. */
+static void test_slot_after_copy(void)
+{
+	struct error err = { 0 };
+	struct damage x;
+	uint64_t number;
+
+	make_damage(&x, false, true);
+	is_int(restart(&on_device, &err), 0, "damage is copied: %s", err.text);
+	number = s->device->slots[x.slot].b.number;
+	ok(fill_slots() && s->device->slots[x.slot].b.number != number,
+	   "then the slot is used again");
+	ok(is_whole_after_a_cut(x.commit), "the copy survives a power cut");
+	end();
+	make_damage(&x, false, true);
+	disk_break(d, ".lost");
+	is_int(restart(&on_device, &err), 0, "no copy can be made: %s",
+	       err.text);
+	is_int(count_slots(STAGE_SLOT_LOST), 1, "the slot is not free");
+	ok(fill_slots() && has_commit(d, x.commit), "nor used again");
+	is_int(restart(&on_device, &err), 0, "also by the next one");
+	ok(fill_slots() && has_commit(d, x.commit), "who opens the stage");
+	disk_break(d, "");
+	is_int(restart(&on_device, &err), 0, "until it can be copied");
+	ok(is_copied(x.commit) && !count_slots(STAGE_SLOT_LOST), "and is free");
+	end();
+}
+
+/* A slot whose own block is damaged has its segment all the same. */
+static void test_slot_block(void)
+{
+	struct error err = { 0 };
+	struct damage x;
+
+	make_damage(&x, true, false);
+	is_int(restart(&on_device, &err), 0, "a damaged slot's block: %s",
+	       err.text);
+	ok(goes_on(13), "costs nothing");
+	end();
+	make_damage(&x, true, true);
+	is_int(restart(&on_device, &err), -EIO, "nobody knows whose it is: %s",
+	       err.text);
+	ok(has_commit(d, x.commit), "it stays as it is");
+	shut();
+	spoil(slot_at(x.slot) + STAGE_BLOCK_BYTES + 40);
+	spoil(slot_at(x.slot) + 2 * STAGE_BLOCK_BYTES + 8);
+	error_clear(&err);
+	ok(!restart(&on_device, &err) && goes_on(13), "nothing is lost when "
+	   "the segment's own is back: %s", err.text);
+	end();
+}
+
+/* B7 */
+static void test_unreadable_slot(void)
+{
+	struct error err = { 0 };
+	unsigned int older = 0, refused = 0;
+
+	begin(&on_device, 1);
+	write_epochs(1, 12);
+	for (uint64_t n = 1; n <= 60; n++) {
+		disk_fail_read(d, n);
+		if (restart(&on_device, &err))
+			refused++;
+		else
+			older += c.h.last_clean != 12;
+		disk_fail_read(d, 0);
+		error_clear(&err);
+		older += restart(&on_device, &err) || c.h.last_clean != 12;
+	}
+	ok(refused > 24, "%u reads of a slot, or of what is in it", refused);
+	is_int(older, 0, "whichever fails, nothing older is shown");
+	end();
+}
+
+/* Z3: an epoch's data and its commit are in two slots. */
+static void test_data_before_a_commit(void)
+{
+	struct error err = { 0 };
+	char commit[STAGE_RECORD_BYTES], data[STAGE_RECORD_BYTES];
+	struct stage_group *g;
+	unsigned int slot;
+	uint64_t size;
+
+	begin(&on_device, 1);
+	client_open(&c, 4);
+	client_write(&c, &m, 0, 24, 4);
+	client_commit(&c, &m, 4, true);
+	newest(commit);
+	g = stage_find(s, "a")->g;
+	slot = g->segments[g->nr_segments - 2]->slot;
+	memcpy(data, disk_data(d, RIG_DEVICE, &size) + slot_at(slot) +
+	       RIG_SLOT / 2, sizeof(data));
+	shut();
+	spoil(slot_at(slot) + STAGE_BLOCK_BYTES + 40);
+	spoil(slot_at(slot) + 2 * STAGE_BLOCK_BYTES + 8);
+	restart(&on_device, &err);
+	ok(fill_slots() && has_commit(d, commit) && has_commit(d, data),
+	   "a commit that cannot be used is kept, and what it is of");
+	end();
+}
+
+/* T4: also a promotion leaves it, which has no use for the rest of the log. */
+static void test_lost_stays(void)
+{
+	struct stage_options still = on_device;
+	struct error err = { 0 };
+	struct damage x;
+
+	still.is_still = true;
+	make_damage(&x, false, true);
+	disk_break(d, ".lost");
+	ok(!restart(&still, &err) &&
+	   !stage_fence(c.v, c.h.last_clean, 77, &err) &&
+	   !stage_fence_apply(c.v, &err) && !stage_fence_finish(c.v, &err),
+	   "promoted without a commit that is damaged: %s", err.text);
+	is_int(count_slots(STAGE_SLOT_USED), 0, "its log is gone");
+	is_int(count_slots(STAGE_SLOT_LOST), 1, "but for what it could not use");
+	ok(has_commit(d, x.commit), "that can be looked at");
+	end();
+}
+
+/* --- what fails ----------------------------------------------------------- */
+
+/* T3. Clean epochs that were refused, of so many. */
+static unsigned int count_refused(uint64_t from, uint64_t to)
+{
+	unsigned int nr = 0;
+
+	for (uint64_t e = from; e <= to; e++)
+		if (client_epoch(&c, &m, e, e, true)) {
+			nr++;
+			model_drop(&m);
+			client_hello(&c, 1, e + 2);
+		}
+	return nr;
+}
+
+static void test_bad_slot(void)
+{
+	begin(&at_once, 1);
+	disk_break_range(d, RIG_DEVICE, slot_at(1), RIG_SLOT);
+	is_int(count_refused(1, 60), 1, "a bad slot costs one epoch");
+	ok(shows(&c, m.image[m.clean]), "the rest are there");
+	is_int(stage_device_nr_out(s->device), 1, "it is out of use");
+	end();
+}
+
+/* T3: one that was full is not one that is bad. */
+static void test_full_at_sync(void)
+{
+	begin(&on_device, 1);
+	write_epochs(1, 2);
+	disk_set_sync_error(d, -ENOSPC);
+	disk_fail_sync(d, RIG_DEVICE, 1);
+	is_int(client_epoch(&c, &m, 3, 3, true), -ENOSPC, "a thin device that "
+	       "is full says so at the sync: %s", c.err.text);
+	model_drop(&m);
+	client_hello(&c, 1, 2);
+	ok(write_epochs(4, 5), "it has room again");
+	stage_settle(c.v, true, NULL);
+	is_int(stage_device_nr_out(s->device), 0, "all of its slots are good");
+	disk_set_sync_error(d, 0);
+	ok(write_epochs(6, 7) && info_now().nr_epochs >= 2, "it has history");
+	disk_fail_sync(d, RIG_DEVICE, 1);
+	is_int(client_epoch(&c, &m, 8, 8, true), -EIO, "or that it is bad: %s",
+	       c.err.text);
+	model_drop(&m);
+	stage_settle(c.v, false, NULL);
+	ok(info_now().nr_epochs < 2, "history makes room in any case");
+	client_hello(&c, 1, 3);
+	ok(write_epochs(9, 10), "others go on");
+	stage_settle(c.v, true, NULL);
+	is_int(stage_device_nr_out(s->device), 0, "no slot is blamed for it");
+	end();
+}
+
+/* E2: what leads to the log stays until its slots are free. */
+static void test_delete(void)
+{
+	struct error err = { 0 };
+	unsigned int used;
+	uint64_t size;
+
+	begin(&on_device, 1);
+	write_epochs(1, 12);
+	used = count_slots(STAGE_SLOT_USED);
+	client_close(&c);
+	disk_break(d, RIG_DEVICE);
+	ok(stage_delete(stage_find(s, "a"), 0, &err), "a device that fails: %s",
+	   err.text);
+	ok(disk_data(d, "/stage/a.delete", &size), "what was begun is noted");
+	stage_close(s);
+	s = rig_open(d, &by_note, &err);
+	ok(disk_data(d, "/stage/a.delete", &size) &&
+	   disk_data(d, NOTE, &size), "also by one who opens the stage then");
+	stage_close(s);
+	disk_break(d, "");
+	error_clear(&err);
+	s = rig_open(d, &by_note, &err);
+	ok(s && !disk_data(d, "/stage/a.delete", &size), "it is ended when the "
+	   "device is well: %s", err.text);
+	ok(used > 1 && !count_slots(STAGE_SLOT_USED), "%u slots are free",
+	   used);
+	stage_close(s);
+	disk_destroy(d);
+}
+
+/* History goes when no slot is free, whatever the budget says. */
+static void test_no_slot_is_free(void)
+{
+	begin(&on_device, 1);
+	for (unsigned int i = 6; i < s->device->block.nr_slots; i++)
+		s->device->slots[i].is_out = true;
+	is_int(count_refused(1, 60), 0, "six slots are enough for sixty "
+	       "epochs: %s", c.err.text);
+	ok(shows(&c, m.image[60]), "the newest is shown");
+	client_open(&c, 61);
+	while (!client_write(&c, NULL, 0, 24, 61))
+		;
+	ok(strstr(c.err.text, "18 slots of its device are out of use"),
+	   "what does not fit is told why: %s", c.err.text);
+	end();
+}
+
+int main(void)
+{
+	test_damage_is_kept();
+	test_slot_after_copy();
+	test_lost_stays();
+	test_slot_block();
+	test_unreadable_slot();
+	test_data_before_a_commit();
+	test_bad_slot();
+	test_full_at_sync();
+	test_delete();
+	test_no_slot_is_free();
+	return tap_done();
+}
