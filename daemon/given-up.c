@@ -5,7 +5,8 @@
  *    twice: so an old one says nothing of a volume that was enabled, or
  *    promoted, since.
  * D3 One that cannot be read may be of any of those that have begun: they stay
- *    closed, and the file is named.
+ *    closed, and the file is named. That is no answer: nothing is noted, ended
+ *    or paid for it, and it is asked again.
  */
 #include "given-up.h"
 
@@ -180,14 +181,16 @@ int given_up_note(const char *state_dir, const char *const *volumes,
 }
 
 /* D2, D3 */
-bool given_up_is(const char *state_dir, const char *volume,
+int given_up_is(const char *state_dir, const char *volume,
 		 const struct identity *id)
 {
 	struct search s = { .state_dir = state_dir, .volume = volume };
+	int err;
 
 	if (id->given_up != GIVEN_UP_BEGUN)
 		return id->given_up == GIVEN_UP_DONE;
-	return search(&s) || s.nr;
+	err = search(&s);
+	return s.nr ? 1 : err;
 }
 
 /* --- at the start --------------------------------------------------------- */

@@ -27,8 +27,11 @@ int given_up_cancel(const char *state_dir, const char *volume);
 /* @volume alone is in none any more, durably, when this returns 0. */
 int given_up_drop(const char *state_dir, const char *volume);
 
-/* Is it given up, by what its NAME.id says, and by these? */
-bool given_up_is(const char *state_dir, const char *volume,
+/*
+ * Is it given up, by what its NAME.id says, and by these? 1, 0; -errno: one
+ * that it may be in cannot be read.
+ */
+int given_up_is(const char *state_dir, const char *volume,
 		 const struct identity *id);
 
 /*

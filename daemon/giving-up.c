@@ -95,8 +95,9 @@ int giving_up_hold(struct volume *v, unsigned int ms, struct error *err)
 
 static int fail_note(const struct volume *v, int ret, struct error *err)
 {
-	return error_set(err, ret, "%.200s/given-up: %s", v->reactor->state_dir,
-			 strerror(-ret));
+	return error_set(err, ret, "%.200s/given-up: %s: a file there cannot be "
+			 "read: until it is put right it stays closed",
+			 v->reactor->state_dir, strerror(-ret));
 }
 
 /* An old note of a group is not of this time. */
@@ -267,12 +268,12 @@ static int note_begun_again(struct volume *v, struct error *err)
 /* V3. A fence that was there stays (N2). */
 static int reopen(struct volume *v, struct error *err)
 {
-	bool is_fenced = v->info.role == DMR_ROLE_READONLY &&
-			 v->fence == FENCE_READONLY;
+	uint32_t role = v->fence == FENCE_READONLY ? DMR_ROLE_READONLY :
+						    DMR_ROLE_PRIMARY;
 	int ret = note_begun_again(v, err);
 
-	if (!ret && !is_fenced)
-		ret = set_role(v, DMR_ROLE_PRIMARY, err);
+	if (!ret && v->info.role != role)
+		ret = set_role(v, role, err);
 	v->wants_reopen = ret;
 	v->is_reopening = !ret;
 	return ret;
@@ -315,7 +316,11 @@ void giving_up_look(struct volume *v)
 
 void giving_up_load(struct volume *v)
 {
-	if (given_up_is(v->reactor->state_dir, v->config->name, &v->identity))
+	int is = given_up_is(v->reactor->state_dir, v->config->name,
+			     &v->identity);
+
+	v->given_up_err = is < 0 ? is : 0;
+	if (is > 0)
 		v->identity.given_up = GIVEN_UP_DONE;
 }
 
@@ -324,7 +329,11 @@ int giving_up_adopt(struct volume *v, char error[CONFIG_ERROR_SIZE])
 	struct error err = { 0 };
 	int ret = 0;
 
-	if (v->identity.given_up == GIVEN_UP_DONE) {
+	if (v->given_up_err) {		/* given-up D3 */
+		set_role(v, DMR_ROLE_SECONDARY, &err);
+		error_clear(&err);
+		ret = fail_note(v, v->given_up_err, &err);
+	} else if (v->identity.given_up == GIVEN_UP_DONE) {
 		ret = set_role(v, DMR_ROLE_SECONDARY, &err);
 	} else if (v->identity.given_up == GIVEN_UP_BEGUN) {
 		log_info(v->config->name, "its giving up was interrupted: it "
@@ -352,11 +361,11 @@ bool giving_up_is_on(const struct volume *v)
 	return v->identity.given_up && !v->is_reopening;
 }
 
-bool giving_up_is_noted(const char *state_dir, const char *name)
+int giving_up_is_noted(const char *state_dir, const char *name)
 {
 	struct identity id;
 
-	return !identity_load(&id, state_dir, name) &&
+	return identity_load(&id, state_dir, name) ? 0 :
 	       given_up_is(state_dir, name, &id);
 }
 

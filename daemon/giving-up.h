@@ -62,8 +62,8 @@ void giving_up_look(struct volume *v);
 /* Its role is ours: begun, or done. */
 bool giving_up_is_on(const struct volume *v);
 
-/* By what is on disk: it is done. Any thread. */
-bool giving_up_is_noted(const char *state_dir, const char *name);
+/* By what is on disk: is it done? 1, 0, or -errno: nobody knows. Any thread. */
+int giving_up_is_noted(const char *state_dir, const char *name);
 
 /* Says to the group that it is given up. */
 void giving_up_tell(struct volume *v);

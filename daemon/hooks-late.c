@@ -152,11 +152,13 @@ static void on_paid(struct ring_job *job)
 static void pay(void *arg, const char *volume)
 {
 	struct daemon *daemon = arg;
+	int is_noted = giving_up_is_noted(daemon->config.state_dir, volume);
 	struct owed *o;
 
+	if (is_noted < 0)
+		return;			/* it is owed to whom that is clear */
 	/* Its giving up has not come to its end: it is ours still. */
-	if (daemon_find(daemon, volume) &&
-	    !giving_up_is_noted(daemon->config.state_dir, volume)) {
+	if (daemon_find(daemon, volume) && !is_noted) {
 		hooks_waive(&daemon->hooks, HOOK_AFTER_DEMOTE, volume);
 		return;
 	}

@@ -270,9 +270,11 @@ static bool load_owed(struct hook_call *call, const char *path)
 
 static void forget_owed(const char *path, const char *volume)
 {
-	if (unlink(path) && errno != ENOENT)
-		log_err(volume, "%s: %s: the hook will be run again", path,
-			strerror(errno));
+	int err = state_file_remove(path);
+
+	if (err)
+		log_err(volume, "%s: %s: the hook may be run again", path,
+			strerror(-err));
 }
 
 void hooks_waive(const struct hooks *hooks, enum hook hook, const char *volume)

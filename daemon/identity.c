@@ -286,7 +286,5 @@ int identity_forget(const char *state_dir, const char *name)
 	char path[PATH_MAX];
 	int err = path_of(path, state_dir, name);
 
-	if (err)
-		return err;
-	return unlink(path) && errno != ENOENT ? -errno : 0;
+	return err ? err : state_file_remove(path);
 }

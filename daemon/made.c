@@ -134,19 +134,10 @@ int made_load(const char *state_dir, const char *volume, struct made *m,
 int made_remove(const char *state_dir, const char *volume, struct error *err)
 {
 	char path[PATH_MAX];
-	int fd, ret = path_of(path, state_dir, volume);
+	int ret = path_of(path, state_dir, volume);
 
-	if (!ret && unlink(path))
-		ret = -errno;
-	if (ret == -ENOENT)
-		return 0;
 	if (!ret)
-		ret = path_of(path, state_dir, "");
-	fd = ret ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (!ret && (fd < 0 || fsync(fd)))
-		ret = -errno;
-	if (fd >= 0)
-		close(fd);
+		ret = state_file_remove(path);
 	return ret ? refuse(err, ret, volume) : 0;
 }
 

@@ -37,7 +37,23 @@ bool promotion_was_given_up(const struct promotion *p)
 {
 	return p->record.step == PROMOTION_GIVEN_UP ||
 	       (p->record.step >= PROMOTION_LEFT &&
-		giving_up_is_noted(p->run.state_dir, p->record.volume));
+		giving_up_is_noted(p->run.state_dir, p->record.volume) > 0);
+}
+
+/* given-up D3 */
+bool promotion_is_unsure(const struct promotion *p)
+{
+	return p->record.step >= PROMOTION_LEFT &&
+	       p->record.step != PROMOTION_GIVEN_UP &&
+	       giving_up_is_noted(p->run.state_dir, p->record.volume) < 0;
+}
+
+void promotion_tell_unsure(struct promotion *p)
+{
+	error_clear(&p->error);
+	error_set(&p->error, -EIO, "%s: it may have been given up, and a file "
+		  "in %.150s/given-up cannot be read: put it right; then "
+		  "start replicad again", p->record.volume, p->run.state_dir);
 }
 
 bool promotion_is_ending(const struct daemon *daemon, const char *volume)

@@ -390,6 +390,12 @@ static bool has_no_leader(const struct promotion *p)
 	       !named_leader(p);
 }
 
+/* Somebody has to put something right first. */
+static bool is_stuck(const struct promotion *p)
+{
+	return has_no_leader(p) || promotion_is_unsure(p);
+}
+
 /* It goes on when it is asked for. */
 static bool is_at_rest(const struct promotion *p)
 {
@@ -490,6 +496,8 @@ static void find_place(struct promotion *p)
 
 	if (promotion_was_given_up(p))
 		p->state = PROMOTION_ENDING;
+	else if (promotion_is_unsure(p))
+		promotion_tell_unsure(p);
 	else if (has_no_leader(p))
 		tell_no_leader(p);
 	else if (leader && leader != p && is_at_rest(leader) &&
@@ -538,7 +546,7 @@ void promotion_may_go(struct daemon *daemon, const char *volume)
 	p->asks_first = false;
 	if (p->leader)
 		p = p->leader;
-	if (is_at_rest(p) && !promotion_is_asking(p))
+	if (is_at_rest(p) && !promotion_is_asking(p) && !is_stuck(p))
 		go(p);
 }
 
@@ -562,7 +570,7 @@ static void again(struct promotion *p, const struct promotion_request *q,
 	else if (p->state == PROMOTION_WAITING || p->state == PROMOTION_RUNNING)
 		error_set(&err, -EBUSY, "%s: a failover is under way",
 			  q->volume);
-	else if (has_no_leader(p))
+	else if (is_stuck(p))
 		error_set(&err, p->error.code, "%s", p->error.text);
 	else if (promotion_is_asking(p))
 		error_set(&err, -EBUSY, "%s: its target is asked first whether "
@@ -677,7 +685,7 @@ void promotions_start(struct daemon *daemon)
 	for (struct promotion *p = daemon->promotions; p; p = next) {
 		next = p->next;
 		if (p->state == PROMOTION_ENDING || p->leader ||
-		    has_no_leader(p) || promotion_is_asking(p))
+		    is_stuck(p) || promotion_is_asking(p))
 			continue;
 		if (p->record.step < PROMOTION_LEFT)
 			log_info(p->record.volume, "failover: it goes on");

@@ -110,6 +110,9 @@ void promotion_may_go(struct daemon *daemon, const char *volume);
 /* Is there a promotion, which is over, or is to be? */
 bool promotion_is_ending(const struct daemon *daemon, const char *volume);
 bool promotion_was_given_up(const struct promotion *p);
+/* Nobody can say: nothing is done with it, until what is named is put right. */
+bool promotion_is_unsure(const struct promotion *p);
+void promotion_tell_unsure(struct promotion *p);
 
 /* T5, after the volumes were started. */
 void promotions_end(struct daemon *daemon);

@@ -11,7 +11,7 @@
 #include "salvage-file.h"
 #include "volume.h"
 
-/* In this order; a planned one skips SALVAGED, another one WAITS and HELD. */
+/* In this order; one that is not planned skips WAITS and HELD. */
 enum resolve_phase {
 	RESOLVE_WAITS,		/* until the target follows */
 	RESOLVE_HELD,		/* writers wait: until all is at the target */

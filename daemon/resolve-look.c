@@ -238,7 +238,8 @@ static int take_members(struct resolution *r)
 					 "volume %s", name);
 		r->volumes[i] = v;
 		g = g ? g : v->group;
-		if (v->group != g || g->nr_volumes != r->nr_in_group)
+		if (v->group != g ||
+		    (r->is_group && g->nr_volumes != r->nr_in_group))
 			return error_set(&r->error, -ECANCELED, "%s: its group "
 					 "has changed meanwhile", name);
 	}

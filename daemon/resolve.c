@@ -235,8 +235,6 @@ static void end_next(struct resolution *r)
 	if (r->nr_ended < r->nr)
 		promotion_end(r->daemon, r->all[r->nr_ended].info.volume,
 			      on_ended, r);
-	else if (r->error.code)
-		finish(r);
 	else
 		finish_with_hook(r);
 }

@@ -142,7 +142,13 @@ int state_folder_each(const char *path,
 	DIR *dir = opendir(path);
 	int err = dir || errno == ENOENT ? 0 : -errno;
 
-	while (dir && (entry = readdir(dir))) {
+	while (dir) {
+		errno = 0;
+		entry = readdir(dir);
+		if (!entry) {
+			err = -errno;
+			break;
+		}
 		size_t len = strlen(entry->d_name);
 		char name[sizeof(entry->d_name)];
 

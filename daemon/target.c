@@ -23,7 +23,8 @@
  *    the volume ended before; the hello, which is durable, goes to the new
  *    place, and what is data now is written after that.
  * T7 a link that breaks in the TLS handshake looks like a wrong key, where the
- *    server hangs up: only several in a row are believed.
+ *    server hangs up: only several are believed, with none between that went
+ *    well.
  */
 #include "target.h"
 
@@ -33,7 +34,7 @@
 #include <string.h>
 
 #define HELLO_GAP	3	/* odd: the hello goes to the older slot */
-#define MOST_REJECTED	4	/* handshakes, in a row (T7) */
+#define MOST_REJECTED	4	/* handshakes, since one that went well (T7) */
 
 static void report_failure(struct ring_work *work)
 {

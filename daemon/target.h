@@ -70,7 +70,7 @@ struct target {
 	bool is_sent;
 	bool is_staged;			/* by the last that was opened */
 	unsigned int opens;		/* counts target_open() */
-	unsigned int nr_rejected;	/* handshakes, in a row (T7) */
+	unsigned int nr_rejected;	/* handshakes (T7) */
 	bool had_hello;			/* sent since the last open */
 	bool was_unclean;		/* of the last close */
 	target_done_fn *done;

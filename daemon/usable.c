@@ -61,8 +61,8 @@ static enum use judge_running(const struct entry *entry, const json_t *status,
 	*reason = text_of(status, "reason");
 	if (strcmp(text_of(status, "writes"), "allowed")) {
 		if (!**reason)
-			*reason = "who writes to it is refused";
-		return USE_NO;
+			*reason = "who writes to it is refused, or waits";
+		return USE_NOT_YET;
 	}
 	if (!activation_asks(entry->config) || was_met(status))
 		return USE_YES;

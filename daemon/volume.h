@@ -78,7 +78,8 @@ struct volume {
 	enum fence_policy fence;	/* in force; these are of fence.c */
 	bool is_held, is_fence_found;
 	bool is_reopening, wants_reopen;	/* of giving-up.c, */
-	bool is_stopped, is_in_doubt;		/* these, too */
+	bool is_stopped, is_in_doubt;		/* these, too, and */
+	int given_up_err;			/* why nobody knows (D3) */
 	const char *advice;		/* the next step after a refusal */
 	bool is_rolled_back;		/* the target was refused for that */
 	int refusal;			/* of judge_target(), until told */

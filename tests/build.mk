@@ -174,5 +174,7 @@ unit-y += unit-failover-files
 build/san/tests/unit-failover-files.o: cppflags += -Ikmod
 build/san/tests/unit-failover-files: LDFLAGS += -Wl,--wrap=pwrite \
 	-Wl,--wrap=fsync
+unit-y += unit-given-up
+build/san/tests/unit-given-up: LDFLAGS += -Wl,--wrap=fsync
 unit-y += unit-lineage
 unit-y += unit-loop

@@ -24,6 +24,7 @@ boot_a() {
 }
 # begin_wait COMMAND...: in the background, as job $waiter
 begin_wait() {
+	rm -f "$scratch_dir/path" "$scratch_dir/waits"
 	"$@" >"$scratch_dir/path" 2>"$scratch_dir/waits" &
 	waiter=$!
 	cleanup_fn kill_pid $waiter
@@ -32,7 +33,7 @@ waits() {
 	grep -q "^waiting: .*$1" "$scratch_dir/waits" && kill -0 $waiter
 }
 is_here() {
-	[ "$(cat "$scratch_dir/path")" = /dev/mapper/a ]
+	[ "$(cat "$scratch_dir/path" 2>/dev/null)" = /dev/mapper/a ]
 }
 
 a_options=$'activation=ask\nmetadata=/dev/meta-a\norigin='$scratch_dir/a.img

@@ -143,6 +143,44 @@ for at in held:1 begun:1 begun:2 closed:1 closed:2 seen:1; do
 	check "  they are written, also without replicad" go_on
 done
 
+# A note that cannot be read may be of them: they stay closed, and nothing is
+# noted for it (given-up D3).
+SIM_DIE_AT=giving-up-begun SIM_DIE_TURN=2 start_daemon
+wait_until 60 all_are state replicating || bail "it does not replicate"
+hand_over >/dev/null 2>&1
+wait $daemon_pid
+end_writers
+for v in $members; do
+	sim-ctl reload $v
+done
+mkdir -p "$state_dir/given-up"
+echo '{' >"$state_dir/given-up/0123456789abcdef.json"
+start_daemon
+check "with a note that cannot be read none is opened" wait_until 30 all_are \
+	state error
+is "  they are closed" "$(roles)" "2 2"
+check "  the folder is named" eval \
+	'replicactl status 2>&1 | grep -q "given-up: .* stays closed"'
+is "  and nothing is noted" "$(jq -r .given_up "$state_dir"/?.id | sort -u)" \
+	begun
+rm "$state_dir/given-up/0123456789abcdef.json"
+kill_daemon
+start_daemon
+check "without it all go on as primaries" wait_until 60 all_are state replicating
+is "  by their roles" "$(roles)" "1 1"
+# An old one is not of this time (D2).
+kill_daemon
+SIM_DIE_AT=giving-up-begun SIM_DIE_TURN=2 start_daemon
+wait_until 60 all_are state replicating || bail "it does not replicate"
+echo '{"schema_version": 1, "volumes": ["a", "c"]}' \
+	>"$state_dir/given-up/0123456789abcdef.json"
+hand_over >/dev/null 2>&1
+wait $daemon_pid
+start_daemon
+check "an old note does not give them up" wait_until 60 all_are state replicating
+start_writers
+kill_daemon
+
 # Then none does: killed before each of them knows it by itself, and after.
 cp -a "$state_dir" "$scratch_dir/state-before"
 for v in $members; do
