@@ -274,8 +274,9 @@ static int ask(struct pairing_wire *w, const struct pairing_token *token,
 					JOIN_VERSION, "pair_id", token->id));
 
 	if (ret)
-		return say(err, ret, "the other side");
-	ret = get_line(w, line, err);
+		say(err, ret, "the other side");
+	else
+		ret = get_line(w, line, err);
 	if (ret)
 		return say_in_doubt(ret, err);
 	message = json_loads(line, 0, NULL);

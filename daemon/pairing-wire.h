@@ -13,8 +13,8 @@
  * Z2 nothing is said, and no key derived, before the peer has proved that it
  *    has the one-time key.
  * Z3 the joiner has the pair only if it was told so; the receiver has it
- *    before it says so. A joiner whose line has gone out and who gets no answer
- *    is told that the receiver may have it.
+ *    before it says so. A joiner whose line may have gone out, and who gets no
+ *    answer, is told that the receiver may have it.
  */
 #ifndef REPLICAD_PAIRING_WIRE_H
 #define REPLICAD_PAIRING_WIRE_H
