@@ -1,61 +1,42 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# For test-meta-power-cut*.sh: source it after lib-kmod.sh. Origin and metadata
-# are on one disk, whose writes are logged in the order in which they become
-# durable; powercut-check cuts the power, on paper, after every one.
+# For test-meta-power-cut*.sh, which run on the host: after lib.sh. The writes of
+# a volume are recorded in a virtual machine (tests/powercut-record), in which
+# dm-log-writes is below its origin and its metadata; powercut-check cuts the
+# power here, on paper, after every one.
 
 origin=32768 meta=2048			# sectors
-shape="chunk_size 8 region_size 512 hot_regions 12"
+requires_root
+PATH=$PATH:/sbin:/usr/sbin
+requires_cmd powercut-check
 
-# run SEED SECONDS [no-flush]: a fresh disk and log; status of the check.
-run() {
-	local seed=$1 seconds=$2
-	shift 2
-	requires_cmd powercut-run powercut-check
-	make_null both 17 cache_size=4
-	make_null log 400
-	make_dm logged "0 $(sectors_of /dev/both) log-writes /dev/both /dev/log"
-	make_dm org "0 $origin linear /dev/mapper/logged 0"
-	make_dm met "0 $meta linear /dev/mapper/logged $origin"
-	# shellcheck disable=SC2086
-	dmsetup create vol --table "0 $origin replica /dev/mapper/org \
-/dev/mapper/met 6 $shape" || bail "no volume"
-	make_view vol /dev/mapper/org
-	timeout 200 powercut-run /dev/mapper/vol /dev/mapper/vol-dmr-view \
-		"$scratch_dir/images" "$seconds" "$seed" \
-		"dmsetup message logged 0 mark" "$@" ||
-		bail "powercut-run failed"
-	dmsetup status vol
-	dmsetup remove vol-dmr-view
-	dmsetup message vol 0 retire
-	dmsetup remove vol || bail "cannot remove the volume"
-	# Whatever is still in the cache becomes durable after all that.
-	blockdev --flushbufs /dev/mapper/logged
-	fdatasync_of /dev/mapper/logged
-	dmsetup message logged 0 mark the-end
-	blockdev --flushbufs /dev/log
-	powercut-check /dev/log $origin $meta "$scratch_dir/images" "$seed"
-}
-
-fdatasync_of() {
-	python3 -c 'import os, sys; f = os.open(sys.argv[1], os.O_RDWR)
-os.fdatasync(f)' "$1"
-}
-
-# power_cuts SEED SECONDS [no-flush]: the same; the disks are gone afterwards, and what
-# the check said is in $scratch_dir/said.
-power_cuts() {
-	(
-		test_cleanups=()
-		trap run_nested EXIT
-		run "$@"
-	) >"$scratch_dir/said" 2>&1
-}
-run_nested() {
-	local status=$? c
-	for c in ${test_cleanups[@]+"${test_cleanups[@]}"}; do
-		eval "timeout_or_function $c" >/dev/null 2>&1
+# record OPTION... -- RUN...: options for vm/run. What each RUN (powercut-record)
+# wrote is in $scratch_dir/log.RUN.
+record() {
+	local options=() disks=() run
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
 	done
-	exit $status
+	shift
+	for run; do
+		truncate -s 400M "$scratch_dir/log.$run"
+		disks+=(--disk "$scratch_dir/log.$run")
+	done
+	mkdir -p "$scratch_dir/share/out"
+	"$test_dir/vm/run" --timeout 600 "${options[@]}" "${disks[@]}" \
+		--share "$scratch_dir/share" -- tests/powercut-record $origin \
+		$meta "$@" >"$scratch_dir/recorded" 2>&1
+}
+
+# cut_power RUN: the verdict's status; what it said is in $scratch_dir/said.
+cut_power() {
+	local status=0 seed=${1#*:}
+	powercut-check "$scratch_dir/log.$1" $origin $meta \
+		"$scratch_dir/share/out/images.$1" "${seed%%:*}" \
+		>"$scratch_dir/said" 2>&1 || status=$?
+	note "$(tail -n 12 "$scratch_dir/said")"
+	rm -f "$scratch_dir/log.$1" "$scratch_dir/share/out/images.$1"
+	return $status
 }

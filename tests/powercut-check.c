@@ -190,22 +190,35 @@ static void apply(const struct pending *w)
 		memset(to, 0, w->nr_sectors * SECTOR);
 }
 
-/* Each of @w became durable on its own accord, or not. */
+/* What a write replaced. */
+static uint8_t *old_content(const struct pending *w)
+{
+	uint8_t *old = malloc(w->nr_sectors * SECTOR + 1);
+
+	return memcpy(old, pc.disk + w->sector * SECTOR,
+		      w->nr_sectors * SECTOR);
+}
+
+/* Each of @w became durable on its own accord, or not; all is taken back. */
 static void check_subset(const struct pending *w, size_t nr)
 {
-	size_t total = (pc.origin_sectors + pc.meta_sectors) * SECTOR;
-	uint8_t *durable = pc.disk;
+	uint8_t **old = calloc(nr, sizeof(*old));
 	size_t i;
 
-	pc.disk = malloc(total);
-	memcpy(pc.disk, durable, total);
 	for (i = 0; i < nr; i++)
-		if (rand_r(&pc.dice) % 2)
+		if (rand_r(&pc.dice) % 2) {
+			old[i] = old_content(&w[i]);
 			apply(&w[i]);
+		}
 	check_point();
 	pc.subsets++;
-	free(pc.disk);
-	pc.disk = durable;
+	while (i--)
+		if (old[i]) {
+			memcpy(pc.disk + w[i].sector * SECTOR, old[i],
+			       w[i].nr_sectors * SECTOR);
+			free(old[i]);
+		}
+	free(old);
 }
 
 static void flush_pending(struct pending *w, size_t nr)
