@@ -32,6 +32,7 @@
 /* Enough: epochs; discards of whole regions. */
 #define MIN_EPOCHS	8
 #define MIN_RANGES	8
+#define BATCH		64	/* chunks read at once */
 
 static struct {
 	int fd, view, file;
@@ -62,13 +63,13 @@ static int64_t now_ms(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
-static void *new_buffer(void)
+static void *new_buffer(size_t len)
 {
 	void *p = NULL;
 
-	if (posix_memalign(&p, 4096, CHUNK_BYTES))
+	if (posix_memalign(&p, 4096, len))
 		die("memory", ENOMEM);
-	memset(p, 0, CHUNK_BYTES);
+	memset(p, 0, len);
 	return p;
 }
 
@@ -113,7 +114,7 @@ static void zero_some(unsigned int *dice)
 static void *writer(void *arg)
 {
 	unsigned int dice = seed + (unsigned int)(uintptr_t)arg;
-	void *buffer = new_buffer();
+	void *buffer = new_buffer(CHUNK_BYTES);
 
 	while (!atomic_load(&stop)) {
 		if (rand_r(&dice) % 100)
@@ -146,17 +147,28 @@ static void wait_frozen(void)
 	} while (get.number[DMR_A_STATE] != DMR_STATE_FROZEN);
 }
 
-static void read_chunk(uint64_t chunk, void *buffer)
+static void take_chunk(uint64_t chunk, const void *content)
 {
-	const struct powercut_stamp *stamp = buffer;
+	const struct powercut_stamp *stamp = content;
 
-	if (pread(run.view, buffer, CHUNK_BYTES, chunk * CHUNK_BYTES) !=
-	    CHUNK_BYTES)
-		die("read of the view", errno);
 	if (stamp->version && stamp->chunk != chunk)
 		die("a chunk in another's place", EBADE);
 	run.target[chunk].version = stamp->version;
 	run.target[chunk].epoch = run.epoch;
+}
+
+static void read_chunks(uint64_t chunk, uint64_t count, char *buffer)
+{
+	uint64_t i, nr;
+
+	for (; count; count -= nr, chunk += nr) {
+		nr = count < BATCH ? count : BATCH;
+		if (pread(run.view, buffer, nr * CHUNK_BYTES,
+			  chunk * CHUNK_BYTES) != (ssize_t)(nr * CHUNK_BYTES))
+			die("read of the view", errno);
+		for (i = 0; i < nr; i++)
+			take_chunk(chunk + i, buffer + i * CHUNK_BYTES);
+	}
 }
 
 static void keep_image(void)
@@ -179,11 +191,10 @@ static void mark(void)
 		die(command, EIO);
 }
 
-static void ship(void *buffer)
+static void ship(char *buffer)
 {
 	struct dmr_extents frozen = { 0 };
 	struct dmr_held held;
-	uint64_t c;
 	size_t i;
 	int err;
 
@@ -195,9 +206,8 @@ static void ship(void *buffer)
 	err = dmr_extents(&run.genl, DMR_CMD_GET_FROZEN, run.dev, run.epoch,
 			  &frozen);
 	for (i = 0; i < frozen.nr && !err; i++) {
-		c = frozen.extent[i].start;
-		for (; c < frozen.extent[i].start + frozen.extent[i].count; c++)
-			read_chunk(c, buffer);
+		read_chunks(frozen.extent[i].start, frozen.extent[i].count,
+			    buffer);
 		err = dmr_release(&run.genl, run.dev, run.epoch,
 				  &frozen.extent[i], 1, &held);
 	}
@@ -244,7 +254,7 @@ static bool is_enough(int64_t end, uint64_t first_epoch)
 int main(int argc, char **argv)
 {
 	pthread_t thread[4];
-	void *buffer;
+	char *buffer;
 	uint64_t first;
 	uintptr_t i;
 	int64_t end;
@@ -258,7 +268,7 @@ int main(int argc, char **argv)
 	no_flush = argc == 8;
 	first = run.epoch;
 	seed = atoi(argv[5]);
-	buffer = new_buffer();
+	buffer = new_buffer(BATCH * CHUNK_BYTES);
 	end = now_ms() + atoi(argv[4]) * 1000LL;
 	for (i = 0; i < 4; i++)
 		pthread_create(&thread[i], NULL, writer, (void *)i);
