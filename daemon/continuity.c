@@ -12,6 +12,8 @@
  *    NAME.id keeps it from then on; its generation is the volume's. Another one
  *    gets the volume's generation. If it has been loaded before, it remembers
  *    what happened to another volume, or to this one before: suspect.
+ * U5 Where another tool takes the target out, the kernel records that, if it
+ *    can; we note it too: the state folder need not fail with the metadata.
  *
  * Without metadata a load begins wholly dirty: nothing is trusted there.
  */
@@ -154,6 +156,19 @@ void continuity_committed(struct volume *v)
 	if (err)
 		warn_state_folder(v, err, "the next start will not know the "
 				  "metadata device");
+}
+
+void continuity_lost(struct volume *v)
+{
+	int err;
+
+	if (!v->info.incarnation || !is_kept(v) || v->identity.is_suspect)
+		return;
+	err = identity_note_suspect(&v->identity, v->reactor->state_dir,
+				    v->config->name, true);
+	if (err)
+		warn_state_folder(v, err, "only the metadata device may know "
+				  "that the volume lost its target");
 }
 
 void continuity_look(struct volume *v)

@@ -24,6 +24,9 @@ bool continuity_is_settled(struct volume *v);
 /* An epoch of the volume was committed or kept. */
 void continuity_committed(struct volume *v);
 
+/* Its device is without its target, and nobody has told it to be (U5). */
+void continuity_lost(struct volume *v);
+
 /* After each GET: tells when the metadata device fails, and works again. */
 void continuity_look(struct volume *v);
 

@@ -545,6 +545,7 @@ void group_event(struct group *g, struct volume *v,
 		ship_event(&g->ship, v, ev);
 		break;
 	case DMR_EVENT_REMOVED:
+		continuity_lost(v);
 		v->advice = volume_lost_advice;
 		on_gone(g, v, volume_lost);
 		break;

@@ -79,6 +79,8 @@ int volume_refresh(struct volume *volume)
 	if (!err) {
 		continuity_look(volume);
 		giving_up_look(volume);
+	} else if (err == -ENODEV) {
+		continuity_lost(volume);
 	}
 	return err;
 }

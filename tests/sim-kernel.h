@@ -81,9 +81,10 @@ int sim_asked(const char *name, uint64_t *gets, uint64_t *dumps);
 /*
  * What happens to the metadata: "lazy" and "prompt" (is the superblock
  * written?), "stuck" and "moving" (do marks become durable?), "fail" and
- * "mend"; "rip": another tool replaces the table; "unplug": a boot, the
- * device comes up without the target; "use" and "leave": an application
- * opens it, and closes it; "open" and "abort": an epoch. -EINVAL: none of these.
+ * "mend"; "rip": another tool replaces the table ("rip unseen": the metadata does
+ * not say so); "unplug": a boot, the device comes up without the target; "use"
+ * and "leave": an application opens it, and closes it; "open" and "abort": an
+ * epoch. -EINVAL: none of these.
  */
 int sim_meta(const char *name, const char *what);
 

@@ -137,12 +137,13 @@ static void fail(struct sim_volume *v)
 	sim_send(v, DMR_EVENT_META_FAILED);
 }
 
-static void rip(struct sim_volume *v)
+static void rip(struct sim_volume *v, bool is_recorded)
 {
 	sim_send(v, DMR_EVENT_REMOVED);
 	if (v->info.epoch)
 		sim_end_one(v, DMR_END_ABORT);
-	v->is_plain = v->meta.is_taken_out = true;
+	v->is_plain = true;
+	v->meta.is_taken_out = is_recorded;
 	v->info.owner = 0;
 }
 
@@ -179,8 +180,8 @@ int sim_meta(const char *name, const char *what)
 		fail(v);
 	else if (!strcmp(what, "mend"))
 		v->info.dev_flags &= ~DMR_DEV_F_META_FAILED;
-	else if (!strcmp(what, "rip"))
-		rip(v);
+	else if (!strcmp(what, "rip") || !strcmp(what, "rip unseen"))
+		rip(v, !what[3]);
 	else if (!strcmp(what, "use") || !strcmp(what, "leave"))
 		v->is_busy = *what == 'u';
 	else if (!strcmp(what, "open"))

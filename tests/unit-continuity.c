@@ -278,6 +278,24 @@ static void test_table_replaced(void)
 	stop();
 }
 
+/* U5: the kernel could not record it, and its counters began anew. */
+static void test_replaced_unrecorded(void)
+{
+	begin("a table is replaced while the metadata fails, then a boot", 1,
+	      KEPT);
+	check_replica(1, "sync");
+	sim_meta(rigs[0].name, "rip unseen");
+	write_chunks(&rigs[0], 40, 1);
+	ok(run_until(is_error, 10000), "state error");
+	crash();
+	start(1, KEPT " trust_boot=yes");
+	ok(group->volumes->identity.is_suspect, "suspect");
+	ok(run_until(is_replicating, 10000), "it replicates");
+	is_int(sent(), BYTES, "all of it was sent");
+	check_replica(1, "at last");
+	stop();
+}
+
 static void forget_metadata(uint8_t kernel_volume[16])
 {
 	struct identity id;
@@ -356,6 +374,7 @@ int main(void)
 	test_written_before_a_boot();
 	test_suspicion_survives();
 	test_table_replaced();
+	test_replaced_unrecorded();
 	test_other_metadata();
 	test_metadata_fails();
 	test_no_persistence();
