@@ -3,9 +3,10 @@
  * The life of a volume's metadata.
  *
  *	created -[dmr_meta_activate]-> working -[retire, quiesce]-> shut
- *	              |    ^              |  ^                        |
- *	            refused '-- again     |  '---[dmr_meta_activate]--'
- *	                                  '-[dmr_meta_stop]-> taken out
+ *	              |    ^           | ^  ^                         |
+ *	            refused '-- again  | |  '----[dmr_meta_activate]--'
+ *	                               | '-----[dmr_meta_activate]--.
+ *	                               '-[quiesce]-> taken out -----'
  *
  * Invariants:
  *  S2 Superblocks and bits are written in an order such that every prefix is
@@ -22,6 +23,11 @@
  *     every chunk which had not been delivered before.
  *  S6 What can't be read or makes no sense is refused; the volume does not come
  *     up then. Only bits have an answer that is always safe: ones.
+ *  S8 Once it is quiesced, TAKEN_OUT is durable, or CLEAN: the table that comes
+ *     next may take writes before ours is destroyed. Who goes on takes it back,
+ *     and nobody waits for that: until it is durable a crash makes the volume
+ *     suspect. A metadata device that does not answer is not waited for long:
+ *     who suspends both may have begun with it.
  *
  * A new volume is wholly dirty without being suspect: nothing is there to
  * compare with.
@@ -37,7 +43,11 @@
 #include "group.h"
 #include "hot.h"
 #include "intent.h"
+#include "main.h"
 #include "witness.h"
+
+/* How long a suspend waits for the metadata device. */
+#define ANSWER	(5 * HZ)
 
 /* ---- bits, read and written as a whole ---- */
 
@@ -362,6 +372,59 @@ static int load(struct dmr_meta *m, const struct dmr_config *cfg)
 	return r;
 }
 
+/* ---- taken out ---- */
+
+/* dmr_meta::taken_work. It has answered what was asked before. */
+void dmr_taken_work(struct work_struct *work)
+{
+	struct dmr_meta *m = container_of(work, struct dmr_meta, taken_work);
+	/* before the flags are captured; pairs with take_out() */
+	unsigned int asked = smp_load_acquire(&m->asked);
+	int r = dmr_super_write(m);
+
+	if (r)
+		dmr_warn(m->dev, "metadata: a removal can't be recorded: error %d",
+			 r);
+	WRITE_ONCE(m->answered, asked);
+	wake_up(&m->answer_wait);
+}
+
+/* S8. state_lock; nothing can be written. */
+static void take_out(struct dmr_meta *m)
+{
+	unsigned int asked = m->asked + 1;
+
+	dmr_super_flags(m, DMR_SUPER_F_CLEAN, DMR_SUPER_F_TAKEN_OUT);
+	/* after the flags were set; pairs with dmr_taken_work() */
+	smp_store_release(&m->asked, asked);
+	queue_work(dmr_cool_wq, &m->taken_work);
+	if (!wait_event_timeout(m->answer_wait,
+				READ_ONCE(m->answered) == asked, ANSWER))
+		dmr_warn(m->dev, "metadata: no answer: a removal is not recorded yet");
+}
+
+/* S8. state_lock. */
+static int put_back(struct dmr_meta *m)
+{
+	struct dmr_group *g;
+	int r;
+
+	dmr_super_flags(m, DMR_SUPER_F_CLEAN | DMR_SUPER_F_TAKEN_OUT, 0);
+	if (m->shut || m->now.sectors < m->layout.sectors) {
+		r = write_size(m);
+		if (r)
+			take_out(m);
+		m->shut = false;
+		return r;
+	}
+	g = dmr_group_lock(m->dev);
+	dmr_meta_changed(m);
+	dmr_group_unlock(g);
+	return 0;
+}
+
+/* ---- activation, again ---- */
+
 /* It has been here before: a reload, a resume. Growth may be half done. */
 static int reopen(struct dmr_meta *m, const struct dmr_config *cfg)
 {
@@ -369,11 +432,8 @@ static int reopen(struct dmr_meta *m, const struct dmr_config *cfg)
 
 	if (cfg->sectors > m->layout.sectors)
 		r = dmr_meta_grow(m, cfg);
-	r = r ?: dmr_meta_limit(m, cfg->hot_regions, 0) ?: add_new_area(m);
-	if (!r && (m->shut || m->now.sectors < m->layout.sectors)) {
-		dmr_super_flags(m, DMR_SUPER_F_CLEAN, 0);
-		r = write_size(m);
-	}
+	r = r ?: dmr_meta_limit(m, cfg->hot_regions, 0) ?: add_new_area(m) ?:
+	    put_back(m);
 	if (r)
 		dmr_err(m->dev, "metadata: can't go on: error %d", r);
 	return r;
@@ -412,12 +472,12 @@ static int shut_down(struct dmr_meta *m)
 		r = blkdev_issue_flush(m->dev->bdev);
 	r = r ?: dmr_witness_take(m);
 	if (!r) {
-		dmr_super_flags(m, 0, DMR_SUPER_F_CLEAN);
+		dmr_super_flags(m, DMR_SUPER_F_TAKEN_OUT, DMR_SUPER_F_CLEAN);
 		r = dmr_super_write(m);
 	}
 	if (r) {
-		dmr_super_flags(m, DMR_SUPER_F_CLEAN, 0);
 		dmr_warn(m->dev, "metadata: no clean shutdown: error %d", r);
+		take_out(m);
 	}
 	m->shut = !r;
 	return r;
@@ -429,8 +489,12 @@ void dmr_meta_quiesce(struct dmr_meta *m)
 
 	mutex_lock(&m->state_lock);
 	WRITE_ONCE(m->quiesced, true);
-	if (m->loaded && READ_ONCE(m->retired) && !m->shut)
-		shut_down(m);
+	if (m->loaded && !m->shut) {
+		if (READ_ONCE(m->retired))
+			shut_down(m);
+		else
+			take_out(m);
+	}
 	mutex_unlock(&m->state_lock);
 	memalloc_noio_restore(noio);
 }
@@ -455,16 +519,11 @@ void dmr_meta_unretire(struct dmr_meta *m)
 		WRITE_ONCE(m->retired, false);
 }
 
+/* What was marked since, and S8, if it could not be recorded then. */
 static void record_end(struct dmr_meta *m)
 {
-	int r;
+	int r = m->shut ? dmr_cool_run(m) : dmr_super_write(m);
 
-	if (m->shut) {
-		r = dmr_cool_run(m);	/* what was marked since */
-	} else {
-		dmr_super_flags(m, 0, DMR_SUPER_F_TAKEN_OUT);
-		r = dmr_super_write(m);
-	}
 	if (r)
 		dmr_warn(m->dev, "metadata: its end can't be recorded: error %d",
 			 r);
@@ -476,11 +535,13 @@ void dmr_meta_stop(struct dmr_meta *m)
 
 	dmr_assert(bio_list_empty(&m->waiting));		/* V4 */
 	dmr_assert(bio_list_empty(&m->ranges));			/* V4 */
+	cancel_work_sync(&m->taken_work);
 	cancel_delayed_work_sync(&m->stamp_work);
 	cancel_work_sync(&m->heat_work);	/* it arms age_work */
 	cancel_work_sync(&m->range_work);
 	cancel_delayed_work_sync(&m->age_work);
 	cancel_delayed_work_sync(&m->cool_work);
+	dmr_assert(!m->loaded || m->quiesced);			/* S8 */
 	if (m->loaded)
 		record_end(m);
 	cancel_delayed_work_sync(&m->cool_work);

@@ -50,6 +50,8 @@ static void init_fields(struct dmr_meta *m)
 	bio_list_init(&m->ranges);
 	INIT_WORK(&m->heat_work, dmr_heat_work);
 	INIT_WORK(&m->range_work, dmr_range_work);
+	INIT_WORK(&m->taken_work, dmr_taken_work);
+	init_waitqueue_head(&m->answer_wait);
 	INIT_DELAYED_WORK(&m->cool_work, dmr_cool_work);
 	INIT_DELAYED_WORK(&m->stamp_work, dmr_meta_stamp_work);
 	INIT_DELAYED_WORK(&m->age_work, dmr_age_work);

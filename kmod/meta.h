@@ -90,10 +90,14 @@ struct dmr_meta {
 	u64 durable_marks;		/* cool_work only */
 	u64 flushed_drops;		/* chunk_lock; origin flushed since */
 
-	struct mutex state_lock;	/* the next four; see super.c */
+	struct mutex state_lock;	/* the next four; see activate.c */
 	bool loaded, shut;
 	bool retired;			/* since the last resume */
 	bool quiesced;			/* no I/O until the next resume */
+	struct work_struct taken_work;	/* S8 in activate.c */
+	unsigned int asked;		/* state_lock to write */
+	unsigned int answered;		/* taken_work only */
+	wait_queue_head_t answer_wait;	/* for answered */
 
 	int error;			/* atomic; 0 = the device works */
 	int origin_error;		/* run_lock; a flush of it failed */
@@ -128,8 +132,13 @@ int dmr_meta_activate(struct dmr_meta *m, const struct dmr_config *cfg);
  */
 int dmr_meta_grow(struct dmr_meta *m, const struct dmr_config *cfg);
 
-/* postsuspend: no bio is under way and none will come before preresume. */
+/*
+ * postsuspend: no bio is under way and none will come before preresume. Waits
+ * some seconds for the metadata device, longer only if it is to be shut down.
+ */
 void dmr_meta_quiesce(struct dmr_meta *m);
+
+void dmr_taken_work(struct work_struct *work);
 
 /* The message "retire": the removal is planned. 0 or -errno. */
 int dmr_meta_retire(struct dmr_meta *m);

@@ -77,8 +77,7 @@ check "the metadata works again" wait_until 60 is_durable
 ctl "writes go on" vol "write /dev/mapper/vol 80 8 7" "write /dev/mapper/vol \
 40000 8 7"
 crash() {
-	dmsetup suspend vol || return
-	dd if=/dev/vol-meta of="$scratch_dir/meta" bs=1M iflag=direct || return
+	copy_instant /dev/vol-meta "$scratch_dir/meta" || return
 	drop_volume
 	dd if="$scratch_dir/meta" of=/dev/vol-meta bs=1M oflag=direct || return
 	start_volume

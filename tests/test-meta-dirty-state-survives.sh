@@ -49,10 +49,20 @@ check "what was committed is cleared on disk" wait_until 15 is_cleared
 # A suspend is no shutdown; a retire without a removal is forgotten.
 ctl "more is written" vol "write $v 0 8 1"
 check "suspend" dmsetup suspend vol
+is "  another table might come now" "$(dump vol flags)" taken-out
 check "  resume" dmsetup resume vol
+works() {
+	[ "$(dump vol flags)" = - ]
+}
+check "  none has come" wait_until 20 works
 check "  retire, suspended and resumed" \
 	eval "dmsetup message vol 0 retire && dmsetup suspend vol"
 is "  it is clean while it rests" "$(dump vol flags)" clean
+check "  resume" dmsetup resume vol
+is "  not when it works" "$(dump vol flags)" -
+check "  suspended, then retired" \
+	eval "dmsetup suspend vol && dmsetup message vol 0 retire"
+is "  it is clean too" "$(dump vol flags)" clean
 check "  resume" dmsetup resume vol
 is "  not when it works" "$(dump vol flags)" -
 ctl "  nothing was lost" vol "expect nr_dirty=1" "write $v 8 8 1" \

@@ -105,10 +105,7 @@ check "  it is replicated still" wait_until 60 settled
 boot() {
 	stop
 	dmsetup remove db-dmr-view
-	dmsetup suspend --nolockfs db
-	dd if=/dev/dmrpg/meta of="$scratch_dir/meta" bs=1M iflag=direct \
-		status=none
-	dmsetup resume db
+	copy_instant /dev/dmrpg/meta "$scratch_dir/meta"
 	dmsetup remove db
 	dd if="$scratch_dir/meta" of=/dev/dmrpg/meta bs=1M oflag=direct \
 		status=none

@@ -16,8 +16,7 @@ shape=(region_size 512 hot_regions 6)
 # crash NAME: what a power cut leaves on its disks is what it comes up with.
 crash() {
 	local meta=$scratch_dir/$1.meta
-	dmsetup suspend "$1" || return
-	dd if="/dev/$1-meta" of="$meta" bs=1M iflag=direct status=none || return
+	copy_instant "/dev/$1-meta" "$meta" || return
 	stop_kept "$1"
 	dd if="$meta" of="/dev/$1-meta" bs=1M oflag=direct status=none || return
 	start_kept "$1" "${shape[@]}"

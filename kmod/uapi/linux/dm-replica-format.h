@@ -53,7 +53,7 @@
 
 /* dmr_super_disk::flags */
 #define DMR_SUPER_F_CLEAN	(1U << 0) /* shut down; the witnesses count */
-#define DMR_SUPER_F_TAKEN_OUT	(1U << 1) /* removed without "retire" */
+#define DMR_SUPER_F_TAKEN_OUT	(1U << 1) /* suspended or gone, not retired */
 #define DMR_SUPER_F_SUSPECT	(1U << 2) /* ship all of it with compare */
 #define __DMR_SUPER_F_ALL	((1U << 3) - 1)
 
