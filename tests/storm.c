@@ -8,6 +8,9 @@
  * O1 every chunk has what was last written to it (a shadow in memory knows)
  * O2 (P3) every chunk in which ORIGIN and TARGET differ is dirty or frozen
  *
+ * It goes on, however slow the machine is, until each of them was done, and
+ * growth and taking out also with an epoch open.
+ *
  * TARGET is written by the shipper; it is never ahead of what the volume knows
  * by more than an epoch that is dirty again. All three are overwritten. The
  * seed is printed first; lines of TAP.
@@ -35,7 +38,7 @@ struct storm storm = { .netlink = PTHREAD_MUTEX_INITIALIZER, .fd = -1,
 static const char *origin, *meta;
 static int origin_fd;
 static uint32_t nr_all;			/* chunks of the disk */
-static unsigned int failures, nr_checks;
+static unsigned int failures, nr_checks, nr_grown_open, nr_taken_open;
 static struct genl looker;
 
 void storm_fail(const char *what, uint32_t chunk, int err)
@@ -219,6 +222,29 @@ static void do_mark(void)
 	pthread_mutex_unlock(&storm.netlink);
 }
 
+/* The shipper does nothing meanwhile. */
+static bool is_epoch_open(void)
+{
+	struct dmr_get get;
+
+	must("get", dmr_get(&looker, storm.dev, &get));
+	return get.number[DMR_A_EPOCH];
+}
+
+/* Now and then what the shipper has open stays so until it has grown. */
+static void resume_larger(void)
+{
+	bool shipper_waits = rand() % 2;
+
+	if (shipper_waits) {
+		pthread_mutex_lock(&storm.netlink);
+		nr_grown_open += is_epoch_open();
+	}
+	must("resume larger", dm_raw_resume(VOL));
+	if (shipper_waits)
+		pthread_mutex_unlock(&storm.netlink);
+}
+
 /* Under load; only the view stands still, and is made anew. */
 static void do_grow(void)
 {
@@ -227,7 +253,7 @@ static void do_grow(void)
 	if (more > nr_all)
 		return;
 	must("load larger", load(more, 4 + rand() % 8));
-	must("resume larger", dm_raw_resume(VOL));
+	resume_larger();
 	pthread_rwlock_wrlock(&storm.turn);
 	storm.nr_chunks = more;
 	view_down();
@@ -253,6 +279,7 @@ static void replace_module(void)
 static void down_and_up(bool planned, bool module)
 {
 	pthread_rwlock_wrlock(&storm.turn);
+	nr_taken_open += !planned && is_epoch_open();
 	volume_down(planned);
 	pthread_rwlock_unlock(&storm.turn);
 	usleep(20000 + rand() % 50000);
@@ -303,6 +330,16 @@ static void one_operation(void)
 	operations[i].run();
 	operations[i].nr++;
 	usleep(rand() % 300000);
+}
+
+static bool was_all_done(void)
+{
+	size_t i;
+
+	for (i = 0; i < NR_OPERATIONS; i++)
+		if (!operations[i].nr)
+			return false;
+	return nr_grown_open && nr_taken_open;
 }
 
 /* The disks are equal: the first sync, without a copy. */
@@ -381,6 +418,8 @@ static void report(void)
 	ok(!failures, "O1, O2: %u checks, %u failures", nr_checks, failures);
 	for (i = 0; i < NR_OPERATIONS; i++)
 		printf("# %u times %s\n", operations[i].nr, operations[i].name);
+	ok(was_all_done(), "all of that, %u times grown and %u times taken out "
+	   "with an epoch open", nr_grown_open, nr_taken_open);
 	printf("# writes %u %u %u %u, discards %u, epochs %u, %u chunks\n",
 	       storm.nr_writes[0], storm.nr_writes[1], storm.nr_writes[2],
 	       storm.nr_writes[3], storm.nr_discards, storm.nr_epochs,
@@ -391,7 +430,7 @@ static void report(void)
 
 int main(int argc, char **argv)
 {
-	time_t end;
+	time_t end, patience;
 
 	if (argc != 6) {
 		fprintf(stderr, "usage: storm SECONDS SEED ORIGIN META "
@@ -405,8 +444,10 @@ int main(int argc, char **argv)
 	volume_up();
 	settle();
 	end = time(NULL) + atoi(argv[1]);
+	patience = end + 120;
 	storm_load_start(atoi(argv[2]));
-	while (time(NULL) < end && !storm_failures())
+	while (time(NULL) < (was_all_done() ? end : patience) &&
+	       !storm_failures())
 		one_operation();
 	do_check();
 	__atomic_store_n(&storm.stop, true, __ATOMIC_RELAXED);

@@ -22,14 +22,21 @@ timeout 100 fio --name=load --filename=$v --rw=randwrite --bs=4k --direct=1 \
 	--ioengine=io_uring --iodepth=4 --offset=4M --size=8M --runtime=8 \
 	--time_based >"$scratch_dir/fio" 2>&1 &
 writer=$!
-sleep 1
+is_written() {
+	[ "$(field vol nr_hot)" -gt 2 ]
+}
+check "it is written" wait_until 60 is_written
 check "a larger table" dmsetup reload vol --table "$(table 100000)"
-check "  under load" dmsetup resume vol
+ctl "  under load, with an epoch open: that is aborted" vol attach \
+	"cut next" "wait frozen" "expect nr_frozen>=2" "run dmsetup resume vol" \
+	"expect nr_frozen=0 epoch=0 nr_aborts=1" "fails ESTALE end commit"
 wait $writer
 is "the writer notices nothing" $? 0
 ctl "the new part is dirty" vol "expect sectors=100000 nr_dirty>=7500" \
 	"write $v 99992 8 3" "read $v 80 8 1"
-check "  from the chunk that was cut short on" \
+check "  what was frozen is dirty again" grep -qx "40960 4096" \
+	<(replicactl kernel dirty vol)
+check "  the new part from the chunk that was cut short on" \
 	grep -qx "$((4999 * 4096)) $((7501 * 4096))" \
 	<(replicactl kernel dirty vol)
 is "  also on disk" "$(dump vol sectors)" 100000
