@@ -55,7 +55,7 @@ testable-objs := $(filter-out daemon/main.o,$(replicad-objs))
 # --- libraries ---------------------------------------------------------------
 PACKAGES := libnl-3.0 libnl-genl-3.0 liburing devmapper jansson inih libisal \
 	    libxxhash gnutls nbdkit libmicrohttpd
-no-libs-goals := clean help deps style check demo bench modules list-unit install-dkms \
+no-libs-goals := clean help deps style check soak demo bench modules list-unit install-dkms \
 		 check-kernels check-debug check-kcsan
 ifneq ($(filter-out $(no-libs-goals),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(shell command -v pkg-config),)
@@ -259,6 +259,14 @@ check-kernels check-debug check-kcsan:
 	$(if $(filter check-debug,$@),$(Q)DMR_KERNEL=debug DMR_SLOW=6 \
 		tests/run-tests tests/test-oracle-holds-across-power-cuts.sh \
 		tests/test-meta-killed-machines-forget-no-write.sh)
+# A random walk, again and again, until one is wrong or the time is over.
+SOAK_SECONDS ?= 3600
+soak:
+	$(Q).ci/deps
+	$(Q)$(MAKE) --no-print-directory progs tools
+	$(Q)DMR_SOAK_SECONDS=$(SOAK_SECONDS) DMR_WALK_STEPS=40 \
+		DMR_SEED=$${DMR_SEED:-$$(date +%s)} \
+		tests/test-native-random-walk-keeps-the-promises.sh
 demo:
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory progs
@@ -271,7 +279,7 @@ deps:
 	$(Q).ci/deps
 style:
 	$(Q).ci/style
-.PHONY: check check-kernels check-debug check-kcsan demo bench deps style
+.PHONY: check check-kernels check-debug check-kcsan soak demo bench deps style
 
 # --- the kernel module ----------------------------------------------------------
 # KVER: the kernel to build for. Without it: the running kernel if its headers
@@ -414,6 +422,7 @@ help:
 #?   check-kernels   the tests in machines, on newer kernels
 #?   check-debug     the same on one with KASAN, lockdep, kmemleak, faults
 #?   check-kcsan     those of concurrent paths, on one with KCSAN
+#?   soak      random walks of verbs and faults, for SOAK_SECONDS (1 h)
 #?   bench     measures, writes bench.json style     house rules
 #?   deps      installs the Debian packages that building and testing need
 #?   install   into DESTDIR, PREFIX (/usr/local); SKIP_MODULE=1 leaves it out

@@ -65,7 +65,7 @@ unit-nbd-ask-y := tests/nbd-script.o
 unit-y += unit-pairing
 unit-y += unit-device
 unit-device-y := tests/fake-dm.o
-tools-y += replicad-sim sim-ctl
+tools-y += replicad-sim sim-ctl walk-oracle
 sim-objs := tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o \
 	    tests/sim-promote.o tests/sim-grow.o
 build/obj/tests/sim-promote.o build/san/tests/sim-promote.o: \
@@ -73,6 +73,7 @@ build/obj/tests/sim-promote.o build/san/tests/sim-promote.o: \
 replicad-sim-y := $(sim-objs) kmod/format.o \
 		  $(addprefix daemon/,$(filter-out main.o,$(replicad-y)))
 sim-ctl-y := $(sim-objs) kmod/format.o
+walk-oracle-y := $(sim-objs) kmod/format.o
 build/tests/replicad-sim: LDFLAGS += -Wl,--wrap=statvfs
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \

@@ -137,6 +137,7 @@ static int unplain(const char *name)
 	struct sim_volume *v = sim_find(name);
 
 	sim_load(v);
+	sim_load_larger(v);
 	v->is_plain = v->was_written = false;
 	return 0;
 }

@@ -1,0 +1,522 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2154
+#
+# The steps of a random walk, after lib-walk.sh. Each returns 1 if something is
+# wrong (or asks for what was), and leaves the walk in one of these phases:
+#
+#	paired	$primary sends to $receiver
+#	alone	$primary has no receiver: at first, after a failover
+
+enable_options="--heartbeat 200ms --interval 20ms --stale-wait 300ms
+	--target-timeout 2s --yes"
+
+enable_all() {
+	local v
+	for v in $members; do
+		# shellcheck disable=SC2086
+		at "$primary" replicactl enable $v --target "pair:$pair" \
+			--metadata meta $enable_options \
+			${group:+--group "$group"} >>"$walk_log" 2>&1 ||
+			wrong "$v cannot be enabled at $primary" || return
+	done
+}
+
+disable_all() {
+	local v
+	for v in $members; do
+		[ -n "$(of "$1" $v state 2>>"$walk_log")" ] || continue
+		at "$1" replicactl disable $v >>"$walk_log" 2>&1 ||
+			wrong "$v cannot be disabled at $1" || return
+	done
+}
+
+# The receiver's stage is new, on the disks that it has.
+make_pair() {
+	local v creates=() base
+	cut_link
+	nr_pairs=$((nr_pairs + 1))
+	pair=p$nr_pairs
+	stage=$walk_dir/$receiver/stage$nr_pairs
+	mkdir "$stage"
+	for v in $members; do
+		base=$walk_dir/$receiver/$v.img
+		[ -e "$base" ] || base=$walk_dir/$receiver/$v.base
+		creates+=(--create "${group:+$group/}$v:${mib}MiB:$base")
+	done
+	choose_port_of_both
+	at "$receiver" replicactl pair invite $pair --dir "$stage" \
+		--address "127.0.0.1:$port" --listen 127.0.0.2 --history 1h \
+		${creates[@]+"${creates[@]}"} >"$walk_dir/token" \
+		2>>"$walk_log" || wrong "$receiver does not invite" || return
+	mend_link || return
+	at "$primary" replicactl pair join $pair <"$walk_dir/token" \
+		>>"$walk_log" 2>&1 ||
+		wrong "$primary does not join" || return
+	pair_id=$(at "$receiver" rpc-call pair_list | jq -r --arg n $pair \
+		'.pairs[] | select(.name == $n) | .pair_id')
+}
+
+choose_port_of_both() {
+	local state=$RANDOM
+	RANDOM=$$$nr_pairs
+	for _ in 1 2 3 4 5 6 7 8 9; do
+		port=$((20000 + RANDOM % 10000))
+		[ -n "$(ss -Hltn "sport = :$port")" ] || break
+	done
+	RANDOM=$state
+}
+
+# --- paired ---------------------------------------------------------------------
+# R5
+step_calm() {
+	mend_all || return
+	end_writer "$primary"
+	wait_until 120 is_settled ||
+		wrong "it does not become calm" || return
+	wait_until 60 fetch ||
+		wrong "nobody serves what is there" || return
+	# shellcheck disable=SC2046
+	judge --least "$floor" $(images "$primary") ||
+		wrong "the volumes of $primary are not what was written" ||
+		return
+	judge --exactly "$moment" "${fetched[@]}" ||
+		wrong "after calm both are not equal" || return
+	floor=$moment
+	start_writer "$primary" "$floor"
+}
+
+# All is there, and the link: what a fault has left is put right.
+mend_all() {
+	start_site "$primary" && start_site "$receiver" && mend_link &&
+		resume_all "$primary"
+}
+
+resume_all() {
+	local v
+	for v in $members; do
+		[ "$(of "$1" $v state)" != paused ] || at "$1" \
+			replicactl resume $v >>"$walk_log" 2>&1 ||
+			wrong "$v is not resumed" || return
+	done
+}
+
+committed() {
+	of "$primary" a last_committed
+}
+
+is_beyond_epoch() {
+	[ "$(committed)" -gt "$1" ]
+}
+
+# What was acknowledged before an epoch was committed is in the next one.
+step_work() {
+	local was now
+	mend_all || return
+	wait_until 120 all_of "$primary" state replicating ||
+		wrong "it does not replicate" || return
+	was=$(acked "$primary")
+	now=$(committed)
+	wait_until 120 is_beyond_epoch "$now" || wrong "no epoch" || return
+	now=$(committed)
+	wait_until 120 is_beyond_epoch "$now" || wrong "no epoch" || return
+	[ "$was" = 0.0 ] || floor=$was
+}
+
+step_kill_primary() {
+	kill_site "$primary"
+	one_in 3 || start_site "$primary"
+}
+
+step_kill_receiver() {
+	kill_site "$receiver"
+	one_in 3 || start_site "$receiver"
+}
+
+step_kill_both() {
+	kill_site "$primary"
+	kill_site "$receiver"
+	choose "$primary" "$receiver"
+	start_site "$chosen" && start_site "$(other_than "$chosen")"
+}
+
+step_kill_server() {
+	local pid
+	lives "$receiver" || return 0
+	pid=$(at "$receiver" rpc-call pair_list | jq -r --arg n $pair \
+		'.pairs[] | select(.name == $n) | .server_pid // empty')
+	[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null
+	true
+}
+
+step_restart() {
+	choose A B
+	lives "$chosen" && { stop_site "$chosen" || return; }
+	start_site "$chosen"
+}
+
+step_cut_link() {
+	cut_link
+	one_in 2 || mend_link
+}
+
+# The machine of the primary loses power.
+step_power_cut() {
+	local v
+	kill_site "$primary"
+	kill_writer "$primary"
+	for v in $members; do
+		at "$primary" sim-ctl reload $v
+	done
+	one_in 2 && { start_writer "$primary" "$floor" || return; }
+	start_site "$primary" && start_writer "$primary" "$floor"
+}
+
+step_pause() {
+	choose $members
+	lives "$primary" || return 0
+	at "$primary" replicactl pause "$chosen" >>"$walk_log" 2>&1 ||
+		wrong "it cannot be paused"
+}
+
+step_resync() {
+	choose $members
+	start_site "$primary" || return
+	at "$primary" replicactl resync "$chosen" --yes >>"$walk_log" 2>&1 ||
+		wrong "no resync"
+}
+
+# There is nothing that differs, whatever is written meanwhile.
+step_verify() {
+	local status=0
+	mend_all || return
+	wait_until 120 all_of "$primary" state replicating ||
+		wrong "it does not replicate" || return
+	choose $members
+	at "$primary" timeout 120 replicactl verify "$chosen" \
+		>>"$walk_log" 2>&1 || status=$?
+	[ $status = 0 ] || wrong "verify says $status"
+}
+
+# An epoch of the history, and test devices of it.
+step_history() {
+	local v uri n=0
+	mend_all || return
+	choose_epoch || return 0
+	fetch "$epoch" || wrong "epoch $epoch cannot be read" || return
+	judge "${fetched[@]}" || wrong "epoch $epoch never was" || return
+	for v in $members; do
+		at "$primary" replicactl test $v --no-attach --epoch "$epoch" \
+			--name t$v --json >"$walk_dir/test" 2>>"$walk_log" ||
+			wrong "no test device of $v" || return
+		uri=$(jq -r .uri "$walk_dir/test")
+		rm -f "$walk_dir/$v.test"
+		nbdcopy "$uri" "$walk_dir/$v.test" 2>>"$walk_log" &&
+			cmp "$walk_dir/$v.test" "${fetched[$n]}" \
+			>>"$walk_log" 2>&1 ||
+			wrong "the test device of $v is not epoch $epoch" ||
+			return
+		n=$((n + 1))
+		at "$primary" replicactl test --drop t$v --yes \
+			>>"$walk_log" 2>&1 ||
+			wrong "the test device of $v stays" || return
+	done
+}
+
+# choose_epoch: sets epoch, to one that the receiver shows
+choose_epoch() {
+	local all
+	wait_until 60 eval 'all=$(at "$primary" replicactl history a --json |
+		jq -r ".epochs[] | select(.kind == \"clean\") | .epoch")' ||
+		return
+	[ -n "$all" ] || return
+	# shellcheck disable=SC2086
+	choose $all
+	epoch=$chosen
+}
+
+step_extend() {
+	local v
+	[ $mib -lt 5 ] || return 0
+	mend_all || return
+	mib=$((mib + 1))
+	end_writer "$primary"
+	for v in $members; do
+		at "$primary" sim-ctl grow $v $((mib * 1048576))
+	done
+	start_writer "$primary" "$floor" || return
+	wait_until 120 all_of "$primary" size_bytes $((mib * 1048576)) ||
+		wrong "it does not grow"
+}
+
+# Nothing is tracked for a while; then all of it is looked at.
+step_enable_anew() {
+	mend_all && disable_all "$primary" && enable_all
+}
+
+# Another pairing, which does not take what an older one has: that goes.
+step_pair_anew() {
+	mend_all && disable_all "$primary" || return
+	at "$receiver" replicactl pair revoke $pair --yes >>"$walk_log" 2>&1 ||
+		wrong "the pair stays" || return
+	wait_until 60 at "$receiver" replicactl delete a --replica \
+		${group:+--group} --dir "$stage" --keep-base --yes \
+		2>>"$walk_log" || wrong "the replica stays" || return
+	floor=0.0
+	make_pair && enable_all
+}
+
+# --- failover ---------------------------------------------------------------------
+failover_at() {
+	local s=$1
+	shift
+	at "$s" timeout 300 replicactl failover a ${group:+--group} "$@" \
+		--yes >>"$walk_log" 2>&1
+}
+
+is_promoted() {
+	all_of "$1" state promoted
+}
+
+# promote [--epoch E]: the receiver takes over, whatever kills it on the way
+promote() {
+	local step
+	kill_site "$receiver"
+	if one_in 2; then
+		choose begun fenced salvaged marked applied left active
+		step=$chosen
+		choose "done" noted
+		say "  it dies when $chosen: $step"
+		SIM_DIE_AT=$chosen-$step start_site "$receiver" || return
+		failover_at "$receiver" --force "$@"
+		wait_until 20 eval '! kill -0 ${replicad_pid[$receiver]}'
+		kill_site "$receiver"
+	fi
+	start_site "$receiver" || return
+	wait_until 60 takes_over "$@" ||
+		wrong "$receiver cannot take over" || return
+	wait_until 120 is_promoted "$receiver" ||
+		wrong "$receiver is not promoted"
+}
+
+# It may be that replicad goes on with one that was begun, or that a server of the
+# replicad that was killed is still there: who asks is told, and asks again.
+takes_over() {
+	is_promoted "$receiver" || failover_at "$receiver" --force "$@" ||
+		tail -n 1 "$walk_log" | grep -q "a failover is under way"
+}
+
+# taken_over: what was the receiver is the primary
+taken_over() {
+	local was=$primary
+	primary=$receiver receiver=$was phase=alone is_unpaired=
+	base_moment=$moment floor=$moment
+	start_writer "$primary" "$floor"
+}
+
+# R3: the site of the primary is lost, or cut off, or just slow
+step_failover_forced() {
+	local exactly=()
+	choose newest newest older
+	if [ "$chosen" = older ]; then
+		mend_all && choose_epoch || return 0
+		fetch "$epoch" || wrong "epoch $epoch cannot be read" || return
+		judge "${fetched[@]}" || wrong "epoch $epoch never was" ||
+			return
+		exactly=(--epoch "$epoch")
+	fi
+	choose dead alive cut
+	say "  the primary is $chosen ${exactly[*]-}"
+	case $chosen in
+	dead) kill_site "$primary"; one_in 2 || kill_writer "$primary" ;;
+	cut) cut_link ;;
+	esac
+	[ -n "${exactly[*]-}" ] || moment=$floor
+	exactly_at=$moment
+	promote ${exactly[@]+"${exactly[@]}"} || return
+	# shellcheck disable=SC2046
+	if [ -n "${exactly[*]-}" ]; then
+		judge --exactly "$exactly_at" $(images "$receiver")
+	else
+		judge --least "$floor" $(images "$receiver")
+	fi || wrong "$receiver has not what it should have" || return
+	taken_over
+}
+
+# R3: whoever writes until the last moment gets an error then.
+step_failover_planned() {
+	local s
+	mend_all || return
+	wait_until 120 all_of "$primary" state replicating ||
+		wrong "it does not replicate" || return
+	one_in 2 || end_writer "$primary"
+	chosen=
+	if one_in 3; then
+		choose held begun closed agreed "done"
+		say "  it dies when giving up: $chosen"
+		stop_site "$primary" || return
+		SIM_DIE_AT=giving-up-$chosen start_site "$primary" || return
+		wait_until 120 all_of "$primary" state replicating ||
+			wrong "it does not replicate" || return
+		failover_at "$primary" --planned
+		wait_until 20 eval '! kill -0 ${replicad_pid[$primary]}'
+		kill_site "$primary"
+		start_site "$primary" || return
+	else
+		failover_at "$primary" --planned ||
+			wrong "$primary does not hand over" || return
+	fi
+	wait_until 120 is_decided "$chosen" ||
+		wrong "it is neither handed over nor here" || return
+	if ! is_closed "$primary"; then
+		say "  it was called off"
+		end_writer "$primary"
+		start_writer "$primary" "$floor"
+		return
+	fi
+	[ -z "${writer_pid[$primary]}" ] ||
+		wait_until 60 eval '! kill -0 ${writer_pid[$primary]}' ||
+		wrong "writes still succeed at $primary" || return
+	kill_writer "$primary"
+	# shellcheck disable=SC2046
+	judge $(images "$primary") ||
+		wrong "the volumes of $primary are not what was written" ||
+		return
+	s=$(acked "$primary")
+	[ "$s" = 0.0 ] || [ "$s" = "$moment" ] ||
+		wrong "$s was acknowledged, $moment is there" || return
+	exactly_at=$moment
+	promote || return
+	# shellcheck disable=SC2046
+	judge --exactly "$exactly_at" $(images "$receiver") ||
+		wrong "$receiver has not what was handed over" || return
+	taken_over
+}
+
+# is_closed SITE: given up there; what was promoted there is gone with that
+is_closed() {
+	all_of "$1" state '@(superseded|)'
+}
+
+# is_decided [STEP]: as it must be after a death at that step
+is_decided() {
+	case $1 in
+	held | begun | closed) all_of "$primary" state replicating ;;
+	*) is_closed "$primary" ;;
+	esac
+}
+
+# --- alone --------------------------------------------------------------------------
+# The other site gives up what it has, and receives.
+step_come_back() {
+	start_site "$primary" && start_site "$receiver" && mend_link || return
+	if [ -z "$is_unpaired" ]; then
+		resume_all "$receiver" && give_up && disable_all "$receiver" || return
+	fi
+	make_pair && enable_all || return
+	one_in 3 || wait_until 120 is_there ||
+		wrong "the first copy does not end" || return
+	phase=paired
+}
+
+is_there() {
+	all_of "$primary" state replicating
+}
+
+is_given_up_or_split() {
+	is_closed "$receiver" || all_of "$receiver" state split-brain
+}
+
+is_given_up() {
+	local writes
+	writes=$(of "$receiver" "$1" writes 2>>"$walk_log")
+	[ -z "$writes" ] || [ "$writes" = refused ]
+}
+
+# R4
+give_up() {
+	local v
+	wait_until 120 is_given_up_or_split ||
+		wrong "$receiver does not see that it is superseded" || return
+	say "  $(of "$receiver" a state)"
+	for v in $members; do
+		! is_given_up $v || continue
+		# What another member was asked starts the group anew.
+		wait_until 60 eval '[[ $(of "$receiver" '$v' state) == s* ]]'
+		at "$receiver" timeout 120 replicactl resolve $v --keep peer \
+			--yes >>"$walk_log" 2>&1 ||
+			wrong "$v is not given up at $receiver" || return
+	done
+	end_writer "$receiver"
+	# shellcheck disable=SC2046
+	judge $(images "$receiver") ||
+		wrong "the volumes given up are not what was written" || return
+	check_kept
+}
+
+check_kept() {
+	local v befores=() n=0
+	for v in $members; do
+		befores+=("$walk_dir/$v.before")
+	done
+	walk-oracle image "$walk_dir/lives" "$base_moment" $((mib * 256)) \
+		"${befores[@]}" || return
+	for v in $members; do
+		export_salvages $v
+		walk-oracle kept "$walk_dir/$receiver/$v.img" \
+			"${befores[$n]}" ${exported[@]+"${exported[@]}"} \
+			>>"$walk_log" 2>&1 ||
+			wrong "what $v had at $receiver is lost" || return
+		n=$((n + 1))
+	done
+}
+
+# export_salvages VOLUME: of both sites; sets exported. Then they go.
+export_salvages() {
+	local s name
+	exported=()
+	for s in A B; do
+		for name in $(at $s replicactl salvage --json | jq -r \
+				--arg v "$1" '.salvages[] |
+				select(.volume == $v) | .name'); do
+			rm -f "$walk_dir/$name.$s"
+			at $s replicactl salvage "$name" --export \
+				"$walk_dir/$name.$s" >>"$walk_log" 2>&1 ||
+				wrong "$name cannot be read" || return
+			exported+=("$walk_dir/$name.$s")
+			at $s replicactl salvage --drop "$name" --yes \
+				>>"$walk_log" 2>&1 ||
+				wrong "$name stays" || return
+		done
+	done
+}
+
+# --- the walk -------------------------------------------------------------------------
+steps_paired="work work calm calm kill_primary kill_receiver kill_both kill_server
+	restart cut_link power_cut pause resync verify history extend enable_anew
+	pair_anew failover_forced failover_forced failover_planned"
+steps_alone="come_back come_back come_back restart power_cut"
+
+# walk SEED STEPS: ends calm
+walk() {
+	local nr step
+	begin_walk "$1"
+	group=
+	[ "$members" = a ] || group=g
+	for ((nr = 1; nr <= $2 + 1; nr++)); do
+		if [ "$nr" -gt "$2" ]; then
+			[ $phase = paired ] || step_come_back || break
+			chosen=calm
+		elif [ $phase = paired ]; then
+			# shellcheck disable=SC2086
+			choose $steps_paired
+		else
+			# shellcheck disable=SC2086
+			choose $steps_alone
+		fi
+		step=$chosen
+		say "$nr $step (primary $primary, floor $floor)"
+		step_"$step" && check_always || break
+	done
+	end_walk
+	[ -z "$is_wrong" ]
+}
