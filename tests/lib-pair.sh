@@ -29,6 +29,14 @@ start_b() {
 		tail -n 3 "$b_log")"
 }
 
+# kill_b: and waits for its servers, which are told to end with it: what they
+# write on the way must not come between the site and its copy.
+kill_b() {
+	kill_pid $b_pid
+	wait_until 60 eval '! pgrep -f -- "$site_b/" >/dev/null' ||
+		bail "servers of B go on without it"
+}
+
 b_stops_cleanly() {
 	kill -TERM $b_pid
 	wait $b_pid

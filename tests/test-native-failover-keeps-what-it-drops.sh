@@ -14,7 +14,7 @@ back=$epoch
 make_epoch 12 65536
 last=$epoch
 lose_a
-kill_pid $b_pid
+kill_b
 
 export SIM_FREE=1048575
 start_b
@@ -24,7 +24,7 @@ refuses "no room for the salvage (L4)" "the salvage of what is dropped needs" \
 check "nothing was begun" eval '[ ! -e "$stage_dir/a.fence" ] &&
 	[ -z "$(ls "$site_b/state/promotions" 2>/dev/null)" ]'
 check "the pair is served" wait_until 30 serves p
-kill_pid $b_pid
+kill_b
 
 # A dry run that takes its time, where no server can be asked.
 touch "$site_b/hold"
@@ -48,7 +48,7 @@ is "the dry run ends well" $? 0
 wait $real
 check "the failover has come so far" grep -q '"step": "applied"' \
 	"$site_b/state/promotions/a.json"
-kill_pid $b_pid
+kill_b
 cp -a "$site_b" "$scratch_dir/kept"
 
 # Its record names an epoch that the stage cannot tell of any more.
@@ -61,14 +61,14 @@ check "without a salvage it does not go on" wait_until 30 eval \
 	'b rpc-call get a reason | grep -q "is below the history"'
 is "which is an error" "$(b rpc-call get a state)" error
 check "and the log is kept" eval 'ls "$stage_dir/a.log" | grep -q "\.seg$"'
-kill_pid $b_pid
+kill_b
 
 # The record is lost: what it told is found again.
 rm -rf "$site_b"
 cp -a "$scratch_dir/kept" "$site_b"
 start_b
 check "it goes on" wait_until 30 failed_over
-kill_pid $b_pid
+kill_b
 rm "$site_b/state/promotions/a.json"
 start_b
 b replicactl failover a --force >/dev/null
@@ -94,5 +94,5 @@ is "and then they are there" "$(jq '[.salvages[] | select(.error | not)] |
 is "what is none has an error" "$(jq '[.salvages[] | select(.error)] | length' \
 	"$scratch_dir/list")" 1
 rm "$stage_dir/slow.salvage"
-kill_pid $b_pid
+kill_b
 finish

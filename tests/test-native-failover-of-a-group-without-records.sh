@@ -15,7 +15,7 @@ make_group_epoch 11 0
 back=$epoch
 make_group_epoch 12 32768
 lose_a
-kill_pid $b_pid
+kill_b
 cp -a "$site_b" "$scratch_dir/kept"
 records=$site_b/state/promotions
 
@@ -43,7 +43,7 @@ goes_on_without() {
 		group_failed_over
 	check "  to the right end" ends_right
 	check "  and the pair is served" wait_until 30 serves p
-	kill_pid $b_pid
+	kill_b
 }
 
 for step in done-fenced noted-fenced noted-salvaged noted-marked \
@@ -66,12 +66,12 @@ check "  and says what is wrong" eval \
 refuses "  also when it is asked for" "promotions/a.json" \
 	b replicactl failover c --group --force
 is "  its record stays" "$(step_of c)" begun
-kill_pid $b_pid
+kill_b
 cp "$scratch_dir/a.json" "$records/a.json"
 start_b
 check "then it is put right" wait_until 60 group_failed_over
 check "  and ends well" ends_right
-kill_pid $b_pid
+kill_b
 
 # It cannot be read, and the stage is fenced: that tells all.
 killed_at done-fenced
@@ -82,7 +82,7 @@ check "  and ends well" ends_right
 
 # Each is by itself now. The one that is lost is asked for.
 for ask in "c" "c --group" "a --group"; do
-	kill_pid $b_pid
+	kill_b
 	rm "$records/c.json"
 	b sim-ctl meta c unplug
 	start_b
@@ -94,10 +94,10 @@ for ask in "c" "c --group" "a --group"; do
 	is "  at the same epoch" "$(jq -s -c 'map(.epoch) | unique' \
 		"$records"/*.json)" "[$back]"
 done
-kill_pid $b_pid
+kill_b
 rm "$records"/*.json
 start_b
 check "both are lost, and asked for" b replicactl failover a --group --force
 check "  and both are there" group_failed_over
-kill_pid $b_pid
+kill_b
 finish

@@ -44,7 +44,7 @@ refuses "a record that cannot be written" "promotions/a.json: " \
 rmdir "$site_b/state/promotions/a.json.new"
 is "  leaves none behind" "$(ls "$site_b/state/promotions")" ""
 wait_until 30 serves p
-kill_pid $b_pid
+kill_b
 cp -a "$site_b" "$scratch_dir/kept"
 
 restore_b() {
@@ -76,7 +76,7 @@ for step in begun fenced salvaged marked applied left active; do
 		fail_over >/dev/null 2>"$scratch_dir/says"
 		check "killed when it was $when: $step" wait_until 60 eval \
 			'! kill -0 $b_pid 2>/dev/null'
-		kill_pid $b_pid
+		kill_b
 		start_b
 		case $when-$step in
 		done-begun | noting-begun)
@@ -92,7 +92,7 @@ for step in begun fenced salvaged marked applied left active; do
 		generation=$(generations)
 		check "the same again changes nothing" fail_over
 		is "neither does the generation" "$(generations)" "$generation"
-		kill_pid $b_pid
+		kill_b
 	done
 done
 
@@ -111,7 +111,7 @@ check "it is the right one" ends_right
 check "one is written" b sim-ctl write c 0 4096 5
 is "  and tracked" "$(b sim-ctl get a dirty)" "$(replica-dump --extents \
 	"$stage_dir/a.meta" | awk '$1 == "extent" { n += $3 } END { print n }')"
-kill_pid $b_pid
+kill_b
 start_b
 check "both are there after a restart" wait_until 30 group_failed_over
 
@@ -120,5 +120,5 @@ start_daemon
 check "the old group is superseded" wait_until 60 field_is a state superseded
 check "  all of it" field_is c state superseded
 stop_daemon
-kill_pid $b_pid
+kill_b
 finish

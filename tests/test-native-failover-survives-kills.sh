@@ -15,7 +15,7 @@ back=$epoch
 make_epoch 13 131072
 make_epoch 14 49152
 lose_a
-kill_pid $b_pid
+kill_b
 cp -a "$site_b" "$scratch_dir/kept"
 
 restore_b() {
@@ -40,7 +40,7 @@ for step in begun fenced salvaged marked applied left active; do
 			>/dev/null 2>"$scratch_dir/says"
 		check "killed when it was $when: $step" wait_until 60 eval \
 			'! kill -0 $b_pid 2>/dev/null'
-		kill_pid $b_pid
+		kill_b
 		start_b
 		if [ "$when-$step" = done-begun ]; then
 			check "then nothing was begun" wait_until 30 serves p
@@ -55,7 +55,7 @@ for step in begun fenced salvaged marked applied left active; do
 			a --force --epoch "$back"
 		is "neither does the generation" "$(jq -r .generation \
 			"$site_b/state/promotions/a.json")" "$generation"
-		kill_pid $b_pid
+		kill_b
 	done
 done
 
@@ -80,7 +80,7 @@ rm "$site_b/hold"
 wait $first
 is "the first one ends well" $? 0
 check "rightly" ends_right
-kill_pid $b_pid
+kill_b
 
 # A stop waits for the step, not for the end; what is left is done later.
 restore_b
@@ -103,7 +103,7 @@ is "it has gone no further" "$(jq -r .step "$site_b/state/promotions/a.json")" \
 start_b
 check "and goes on later" wait_until 60 failed_over
 check "to the right end" ends_right
-kill_pid $b_pid
+kill_b
 
 # The record is lost with the state folder, but the stage knows.
 rm "$site_b/state/promotions/a.json"
@@ -112,5 +112,5 @@ refuses "another epoch is not promoted" "was promoted already" \
 	b replicactl failover a --force --epoch $((back + 1))
 check "the same one is found again" b replicactl failover a --force
 check "as it was" cmp "$scratch_dir/image.$back" "$site_b/a.base"
-kill_pid $b_pid
+kill_b
 finish

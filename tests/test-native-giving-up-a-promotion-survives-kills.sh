@@ -54,7 +54,7 @@ b sim-ctl write a 0 65536 5
 rm -f "$scratch_dir"/a.{img,map,view}
 replicactl failover a --force >/dev/null || bail "no failover to A"
 wait_until 60 b_is state superseded || bail "B is not superseded"
-kill_pid $b_pid
+kill_b
 cp -a "$site_b" "$scratch_dir/b-before"
 
 for step in giving-up-begun giving-up-closed giving-up-seen; do
@@ -65,7 +65,7 @@ for step in giving-up-begun giving-up-closed giving-up-seen; do
 	is "  and by its record" "$(b_record)" active
 	check "  it can be given up" b replicactl resolve a --keep peer
 	check "  then it is not there any more" b_has 0
-	kill_pid $b_pid
+	kill_b
 done
 
 for step in giving-up-done ending-retired ending-noted ending-disabled \
@@ -78,10 +78,10 @@ for step in giving-up-done ending-retired ending-noted ending-disabled \
 	is "  and no record" "$(ls "$site_b/state/promotions")" ""
 	refuses "  nor is it promoted again" "given up" \
 		b replicactl failover a --force
-	kill_pid $b_pid
+	kill_b
 	start_b
 	check "  also not by the next start" b_has 0
-	kill_pid $b_pid
+	kill_b
 done
 
 # Its device cannot go: it is not made a primary for that.
@@ -95,7 +95,7 @@ refuses "its device stays: it is said" "could not be removed" \
 is "it is given up all the same" "$(b_record)" given-up
 refuses "a failover does not bring it back" "being given up" \
 	b replicactl failover a --force
-kill_pid $b_pid
+kill_b
 start_b
 check "nor does the next start" wait_until 30 b_is step given-up
 check "  which says why" wait_until 30 eval \
@@ -103,6 +103,6 @@ check "  which says why" wait_until 30 eval \
 rm "$site_b/stays"
 check "the same again goes on" b replicactl resolve a --keep peer
 check "  to its end" b_has 0
-kill_pid $b_pid
+kill_b
 stop_daemon
 finish

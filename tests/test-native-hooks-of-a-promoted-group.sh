@@ -26,7 +26,7 @@ is "  and all of its volumes" "$(given "$before" REPLICA_VOLUMES)" "a c"
 check "the pair is served" wait_until 30 serves p
 
 hook "$before"
-kill_pid $b_pid
+kill_b
 cp -a "$site_b" "$scratch_dir/kept"
 SIM_DIE_AT=done-active start_b
 b replicactl failover c --group --force >/dev/null 2>&1
@@ -42,7 +42,7 @@ is "  once" "$(runs "$after")" 1
 is "  for the group" "$(given "$after" REPLICA_GROUP)" g
 is "  with all of it" "$(given "$after" REPLICA_VOLUMES)" "a c"
 check "the images are those of the epoch" bases_are "$epoch"
-kill_pid $b_pid
+kill_b
 
 # The same, and the machine boots; the device of one cannot be made at first.
 rm -rf "$site_b"

@@ -11,7 +11,7 @@
 replicate_pair
 make_epoch 11 0
 lose_a
-kill_pid $b_pid
+kill_b
 cp -a "$site_b" "$scratch_dir/kept"
 
 is_suspect() {
@@ -20,7 +20,7 @@ is_suspect() {
 
 # boot_b: others have the base before us, as all that the sim calls "plain"
 boot_b() {
-	kill_pid $b_pid
+	kill_b
 	b sim-ctl meta a unplug
 	b sim-ctl write a 3145728 131072 "$1"
 	start_b
@@ -35,12 +35,12 @@ for at in noted-left done-active; do
 	unset SIM_DIE_AT
 	b replicactl failover a --force >/dev/null 2>&1
 	wait_until 60 eval '! kill -0 $b_pid 2>/dev/null'
-	kill_pid $b_pid
+	kill_b
 	[ $at = noted-left ] || b sim-ctl meta a unplug
 	start_b
 	check "killed at $at: it goes on" wait_until 60 failed_over
 	is "and the base is suspect" "$(is_suspect)" true
-	kill_pid $b_pid
+	kill_b
 done
 
 rm -rf "$site_b"
@@ -65,7 +65,7 @@ b_settled() {
 truncate -s $((native_mib * 1048576 + 1048576)) "$scratch_dir/third"
 check "it is replicated to a third place" make_target
 check "which has it" wait_until 60 b_settled
-kill_pid $b_pid
+kill_b
 start_b
 check "a restart" wait_until 60 b_settled
 is "makes nothing suspect" "$(is_suspect)" false
@@ -73,5 +73,5 @@ boot_b 22
 check "a boot that has written to it" wait_until 60 b_settled
 check "is caught up with" cmp -n $((native_mib * 1048576)) \
 	"$site_b/a.base" "$scratch_dir/third"
-kill_pid $b_pid
+kill_b
 finish
