@@ -309,7 +309,7 @@ takes_over() {
 taken_over() {
 	local was=$primary
 	primary=$receiver receiver=$was phase=alone is_unpaired=
-	base_moment=$moment floor=$moment
+	base_moment=$moment floor=$moment promoted_at[$primary]=
 	start_writer "$primary" "$floor"
 }
 
@@ -401,7 +401,7 @@ is_closed() {
 is_decided() {
 	case $1 in
 	held | begun | closed) all_of "$primary" state replicating ;;
-	*) is_closed "$primary" ;;
+	*) all_of "$primary" state "${promoted_at[$primary]-superseded}" ;;
 	esac
 }
 

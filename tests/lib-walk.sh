@@ -21,6 +21,7 @@ plugin_so=$top_dir/daemon/nbdkit-replica-plugin.so
 [ -e "$plugin_so" ] || skip_all "needs $plugin_so"
 
 declare -A replicad_pid writer_pid
+declare -A promoted_at		# [SITE] is set: what it gives up is gone then
 
 # begin_walk SEED: $members of volumes, at A
 begin_walk() {
@@ -31,6 +32,7 @@ begin_walk() {
 	mkdir -p "$walk_dir"/{A,B}
 	primary=A receiver=B phase=alone
 	nr_pairs=0 port='' link_pid='' floor=0.0 is_wrong='' mib=2 is_unpaired=1
+	promoted_at=()
 	: >"$walk_dir/lives"
 	members=a
 	[ $(($1 % 2)) = 0 ] || members="a c"
