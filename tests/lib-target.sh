@@ -41,7 +41,8 @@ start_target() {
 	done
 }
 
-# configure "KEY=VALUE..." NAME...: all in the group g.
+# configure "KEY=VALUE..." NAME...: all in the group g. A target that hangs has
+# $patience, 1 s without.
 configure() {
 	local more=$1 name
 	shift
@@ -50,7 +51,8 @@ configure() {
 	for name; do
 		printf '%s\n' "[volume $name]" group=g \
 			"target=nbd+unix:///?socket=$scratch_dir/$name.nbd" \
-			interval=0ms heartbeat=300ms timeout=1s window=2MiB
+			interval=0ms heartbeat=300ms "timeout=${patience:-1s}" \
+			window=2MiB
 		tr ' ' '\n' <<<"$more"
 	done >>"$scratch_dir/conf"
 }
