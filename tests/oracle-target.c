@@ -35,12 +35,17 @@ static const char usage[] =
 "  --stale MS       how long a broken connection is not done with (1000)\n"
 "  --hang MS        the daemon's timeout (1000)\n"
 "  --seed N         for the dice (1)\n"
-"  --images N, --partial N, --struck N   at least so many must be seen (1, 0, 0)\n";
+"  --images N, --partial N, --struck N   at least so many must be seen (1, 0, 0)\n"
+"  --enough FILE    make it when that, or a violation, has been seen\n";
 
-enum { FAULTS = 256, DAEMON, STALE, HANG, SEED, IMAGES, PARTIAL, STRUCK, HELP };
+enum {
+	FAULTS = 256, DAEMON, ENOUGH, STALE, HANG, SEED, IMAGES, PARTIAL,
+	STRUCK, HELP
+};
 
 static const struct option long_options[] = {
 	{ "faults", 0, NULL, FAULTS }, { "daemon", 1, NULL, DAEMON },
+	{ "enough", 1, NULL, ENOUGH },
 	{ "stale", 1, NULL, STALE }, { "hang", 1, NULL, HANG },
 	{ "seed", 1, NULL, SEED }, { "images", 1, NULL, IMAGES },
 	{ "partial", 1, NULL, PARTIAL }, { "struck", 1, NULL, STRUCK },
@@ -53,7 +58,7 @@ static unsigned long option[HELP - FAULTS + 1] = {
 	[IMAGES - FAULTS] = 1,
 };
 #define OPTION(name)	option[(name) - FAULTS]
-static const char *daemon_file;
+static const char *daemon_file, *enough_file;
 
 struct client {
 	struct script_server wire;	/* fd, request, payload */
@@ -367,6 +372,33 @@ static int start(char **argv)
 	return err;
 }
 
+/* Under the lock. */
+static bool is_enough(void)
+{
+	const unsigned int *done = faults.done;
+
+	return exports.nr_images >= OPTION(IMAGES) &&
+	       exports.nr_partial >= OPTION(PARTIAL) &&
+	       done[ACTION_CUT] + done[ACTION_KILL] + done[ACTION_HANG] >=
+	       OPTION(STRUCK);
+}
+
+static void tell_enough(void)
+{
+	bool told;
+	FILE *file;
+
+	lock();
+	told = is_enough() || exports.nr_violations;
+	unlock();
+	if (!told || !enough_file)
+		return;
+	file = fopen(enough_file, "w");
+	if (file)
+		fclose(file);
+	enough_file = NULL;
+}
+
 /* The lock is kept: nothing happens any more. */
 static int report(void)
 {
@@ -383,10 +415,7 @@ static int report(void)
 	       exports.nr_violations, exports.check_us / 1000);
 	if (exports.nr_violations)
 		return 1;
-	if (exports.nr_images >= OPTION(IMAGES) &&
-	    exports.nr_partial >= OPTION(PARTIAL) &&
-	    done[ACTION_CUT] + done[ACTION_KILL] + done[ACTION_HANG] >=
-	    OPTION(STRUCK))
+	if (is_enough())
 		return 0;
 	printf("# target: too little was seen\n");
 	return 2;
@@ -403,6 +432,8 @@ static int parse_options(int argc, char **argv)
 		}
 		if (c == DAEMON)
 			daemon_file = optarg;
+		else if (c == ENOUGH)
+			enough_file = optarg;
 		else
 			OPTION(c) = optarg ? strtoul(optarg, NULL, 0) : 1;
 	}
@@ -415,7 +446,8 @@ static int parse_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	int err = parse_options(argc, argv), sig;
+	const struct timespec nap = { 0, 200000000 };
+	int err = parse_options(argc, argv);
 	sigset_t set;
 
 	if (err >= 0)
@@ -429,6 +461,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "oracle-target: %s\n", strerror(-err));
 		return 2;
 	}
-	sigwait(&set, &sig);
+	while (sigtimedwait(&set, NULL, &nap) < 0)
+		tell_enough();
 	return report();
 }

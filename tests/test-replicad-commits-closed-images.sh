@@ -44,6 +44,7 @@ round() {
 	note "$SECONDS s"
 }
 
+patience=20s
 round "small writes, as many images as possible" 20 \
 	"--chains 4 --max 8192 --pause 2000" "--images 20" ""
 read_ms=3
@@ -51,7 +52,7 @@ round "up to 1 MiB, zeros, and so few pages that epochs degrade" 20 \
 	"--chains 4 --zero 10 --pause 6000" "--images 5" "" \
 	preserve_pages 4
 check "  some did" test "$degraded" -gt 0
-read_ms=0
+read_ms=0 patience=1s
 round "links cut and hanging, the daemon killed, in each phase" 60 \
 	"--chains 6 --max 65536 --zero 5 --pause 10000" \
 	"--faults --daemon $daemon_pid_file --struck 8 --images 20" \
@@ -60,7 +61,8 @@ round "links cut and hanging, the daemon killed, in each phase" 60 \
 # That the target would notice: without stale_wait, what a server still executes
 # of an old connection gets into a new epoch.
 make_pair
-begin 40 "--chains 4 --max 65536 --pause 5000" "--faults --stale 6000" \
+begin 40 "--chains 4 --max 65536 --pause 5000" \
+	"--faults --stale 6000 --images 1000000" \
 	"stale_wait=0s"
 check_noticed "a daemon that does not wait for stale writes is noticed"
 stop_daemon
