@@ -459,82 +459,12 @@ static void start_disable(struct op *op)
 		op_run_job(op, check_out_blocking, stop_and_take_out);
 }
 
-static struct op *create_named(struct daemon *daemon, const char *name,
-			       void (*start)(struct op *op), op_done_fn *done,
-			       void *arg)
-{
-	struct op *op = create(daemon, start, done, arg);
-
-	if (!op)
-		return NULL;
-	snprintf(op->name, sizeof(op->name), "%s", name);
-	return put_in_line(op);
-}
-
 struct op *op_disable(struct daemon *daemon, const char *name,
 		      op_done_fn *done, void *arg)
 {
-	return create_named(daemon, name, start_disable, done, arg);
-}
+	struct op *op = op_create(daemon, name, start_disable, done, arg);
 
-/* --- pause, resume ----------------------------------------------------- */
-
-static void with_group(struct op *op, int (*change)(struct group *group),
-		       const char *done)
-{
-	struct volume *v = reactor_find(op->reactor, op->name);
-	int err = v ? change(v->group) : 0;
-
-	if (err)
-		set_error(op, err, "%s: it is %s, but will not be after a "
-			  "restart: %s", op->reactor->state_dir, done,
-			  strerror(-err));
-	finish(op);
-}
-
-static void pause_on_reactor(struct op *op)
-{
-	with_group(op, group_pause, "paused");
-}
-
-static void resume_on_reactor(struct op *op)
-{
-	with_group(op, group_resume, "resumed");
-}
-
-static void go_to_volume(struct op *op, void (*step)(struct op *op))
-{
-	if (!find_entry(op))
-		return;
-	if (op->entry->reactor) {
-		op_run_on(op, op->entry->reactor, step);
-		return;
-	}
-	set_error(op, -EBUSY, "volume %s does not run: %.300s", op->name,
-		  op->entry->error);
-	finish(op);
-}
-
-static void start_pause(struct op *op)
-{
-	go_to_volume(op, pause_on_reactor);
-}
-
-static void start_resume(struct op *op)
-{
-	go_to_volume(op, resume_on_reactor);
-}
-
-struct op *op_pause(struct daemon *daemon, const char *name, op_done_fn *done,
-		    void *arg)
-{
-	return create_named(daemon, name, start_pause, done, arg);
-}
-
-struct op *op_resume(struct daemon *daemon, const char *name,
-		     op_done_fn *done, void *arg)
-{
-	return create_named(daemon, name, start_resume, done, arg);
+	return op ? put_in_line(op) : NULL;
 }
 
 /* --- for ops-impl.h ---------------------------------------------------- */
@@ -561,7 +491,15 @@ void op_finish(struct op *op)
 
 void op_go_to_volume(struct op *op, void (*step)(struct op *op))
 {
-	go_to_volume(op, step);
+	if (!find_entry(op))
+		return;
+	if (op->entry->reactor) {
+		op_run_on(op, op->entry->reactor, step);
+		return;
+	}
+	set_error(op, -EBUSY, "volume %s does not run: %.300s", op->name,
+		  op->entry->error);
+	finish(op);
 }
 
 void op_leave(struct op *op, void (*left)(struct op *op))
