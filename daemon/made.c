@@ -131,6 +131,20 @@ int made_load(const char *state_dir, const char *volume, struct made *m,
 	return ret ? refuse(err, ret, volume) : 0;
 }
 
+int made_settle(const char *state_dir, const char *volume, struct error *err)
+{
+	struct made *m = malloc(sizeof(*m));
+	int ret = m ? made_load(state_dir, volume, m, err) :
+		  refuse(err, -ENOMEM, volume);
+
+	if (!ret && m->step == MADE_MAKING) {
+		m->step = MADE_READY;
+		ret = made_save(state_dir, m, err);
+	}
+	free(m);
+	return ret == -ENOENT || ret == -EBADMSG ? 0 : ret;
+}
+
 int made_remove(const char *state_dir, const char *volume, struct error *err)
 {
 	char path[PATH_MAX];

@@ -8,7 +8,7 @@
  *    all of that is gone: nothing is left over that no record names.
  * V2 What is not MADE_READY was not answered: at the next start it is as if it
  *    had not been asked for, unless the volume is replicated; that is the last
- *    step of its making.
+ *    step of its making. What is disabled meanwhile is MADE_READY before.
  * V3 What is MADE_DELETING goes, whatever happens meanwhile.
  * V4 Its id is in the names, or the tags, of what a driver makes: what has it
  *    not is somebody else's, and is left alone.
@@ -50,6 +50,11 @@ int made_save(const char *state_dir, const struct made *m, struct error *err);
 /* -ENOENT: there is none; -EBADMSG: it is damaged. */
 int made_load(const char *state_dir, const char *volume, struct made *m,
 	      struct error *err);
+/*
+ * V2: what is MADE_MAKING is MADE_READY, durably. 0 also for any other, and
+ * where there is none, or a damaged one, of which nothing is unmade.
+ */
+int made_settle(const char *state_dir, const char *volume, struct error *err);
 /* It is gone, durably, when this returns 0; also if there is none. */
 int made_remove(const char *state_dir, const char *volume, struct error *err);
 /* Calls @each for the name of each that there is. */

@@ -4,13 +4,15 @@
  * made, which lists them.
  *
  *	create:	op_make ─> answer; or op_enable ─> op_make_settle ─>
- *		answer; where that fails ─> op_unmake ─> refusal
+ *		answer; where that fails ─> op_undo_enable if it is
+ *		replicated by then ─> op_unmake ─> refusal
  *	extend:	op_grow ─> op_extend, if it is replicated ─> answer
  *	delete:	op_disable if it is said ─> op_unmake ─> answer
  *
  * C1 All that can be known is looked at before anything is made: the backend,
  *    the type, the target.
- * C2 What is to be replicated is so when the answer comes, or it is not there.
+ * C2 What is to be replicated is so when the answer comes, or it is not there;
+ *    or, where it cannot be undone, the refusal says so, and it stays.
  */
 #include "methods.h"
 
@@ -23,6 +25,7 @@
 #include "daemon.h"
 #include "driver.h"
 #include "identity.h"
+#include "log.h"
 #include "made.h"
 #include "ops.h"
 
@@ -109,21 +112,80 @@ static void check_op(struct making *x, const struct op *op)
 
 /* --- create --------------------------------------------------------------- */
 
+/* It is there, whatever was to become of it: it must not go at a start. */
+static void on_kept(struct op *op)
+{
+	struct making *x = op->arg;
+
+	if (op->err)
+		log_err(x->made.volume, "it could not be undone, and goes at "
+			"the next start: %s", op->error);
+	op_free(op);
+	refuse(x, x->exit_status, x->error);
+}
+
+static void append(struct making *x, const char *before, const char *text)
+{
+	size_t len = strlen(x->error);
+
+	snprintf(x->error + len, sizeof(x->error) - len, "%s%.200s", before,
+		 text);
+}
+
+static void on_undone(struct op *op)
+{
+	struct making *x = op->arg;
+	struct daemon *daemon = op->daemon;
+	bool is_left = op->err;
+
+	if (is_left) {
+		log_err(x->made.volume, "it could not be undone: %s",
+			op->error);
+		append(x, "; that could not be undone: ", op->error);
+	}
+	op_free(op);
+	if (is_left && daemon_find(daemon, x->made.volume))
+		check_op(x, op_make_settle(daemon, x->made.volume, on_kept,
+					   x));
+	else
+		refuse(x, x->exit_status, x->error);
+}
+
+static void on_out(struct op *op)
+{
+	struct making *x = op->arg;
+	struct daemon *daemon = op->daemon;
+
+	append(x, "; so it was taken back", "");
+	if (op->err)
+		log_err(x->made.volume, "%s", op->error);
+	op_free(op);
+	check_op(x, op_unmake(daemon, x->made.volume, on_undone, x));
+}
+
+/* C2. It may be replicated, and only not be so after a restart. */
+static void undo(struct making *x, struct op *op)
+{
+	struct daemon *daemon = op->daemon;
+
+	x->exit_status = method_exit_status(op->err);
+	snprintf(x->error, sizeof(x->error), "%.300s", op->error[0] ?
+		 op->error : strerror(-op->err));
+	op_free(op);
+	if (daemon_find(daemon, x->made.volume))
+		check_op(x, op_undo_enable(daemon, x->made.volume, on_out, x));
+	else
+		check_op(x, op_unmake(daemon, x->made.volume, on_undone, x));
+}
+
 static void on_settled(struct op *op)
 {
 	struct making *x = op->arg;
 
-	if (take(x, op))
+	if (op->err)
+		undo(x, op);
+	else if (take(x, op))
 		answer(x);
-}
-
-/* What could not be undone is in the log, and in the list. */
-static void on_undone(struct op *op)
-{
-	struct making *x = op->arg;
-
-	op_free(op);
-	refuse(x, x->exit_status, x->error);
 }
 
 static void on_enabled(struct op *op)
@@ -131,17 +193,11 @@ static void on_enabled(struct op *op)
 	struct making *x = op->arg;
 	struct daemon *daemon = op->daemon;
 
-	if (!op->err) {
-		take(x, op);
+	if (op->err)
+		undo(x, op);
+	else if (take(x, op))
 		check_op(x, op_make_settle(daemon, x->made.volume, on_settled,
 					   x));
-		return;
-	}
-	x->exit_status = method_exit_status(op->err);
-	snprintf(x->error, sizeof(x->error), "%s", op->error[0] ? op->error :
-		 strerror(-op->err));
-	op_free(op);
-	check_op(x, op_unmake(daemon, x->made.volume, on_undone, x));
 }
 
 static void on_made(struct op *op)

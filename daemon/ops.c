@@ -24,8 +24,9 @@
 #include "group.h"
 #include "insertion.h"
 #include "log.h"
-#include "ops-impl.h"
 #include "look.h"
+#include "made.h"
+#include "ops-impl.h"
 #include "promotion.h"
 #include "status.h"
 #include "volume.h"
@@ -445,12 +446,24 @@ static void stop_and_take_out(struct op *op)
 		take_out(op);
 }
 
+/* What is disabled stays, also where its making has not ended (V2). */
+static int settle_record(struct op *op)
+{
+	struct error err = { 0 };
+	int ret = made_settle(op->daemon->config.state_dir,
+			      op->entry->config->name, &err);
+
+	return ret ? set_error(op, ret, "%s", err.text) : 0;
+}
+
 static void check_out_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
 
 	op->err = insertion_check_undo(op->daemon->kernel_ops,
 				       op->entry->config, op->error);
+	if (!op->err && !op->is_left_open)
+		op->err = settle_record(op);
 }
 
 static void start_disable(struct op *op)
@@ -465,6 +478,17 @@ struct op *op_disable(struct daemon *daemon, const char *name,
 	struct op *op = op_create(daemon, name, start_disable, done, arg);
 
 	return op ? put_in_line(op) : NULL;
+}
+
+struct op *op_undo_enable(struct daemon *daemon, const char *name,
+			  op_done_fn *done, void *arg)
+{
+	struct op *op = op_create(daemon, name, start_disable, done, arg);
+
+	if (!op)
+		return NULL;
+	op->is_left_open = true;
+	return put_in_line(op);
 }
 
 /* --- for ops-impl.h ---------------------------------------------------- */

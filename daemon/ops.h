@@ -55,7 +55,8 @@ struct op {
 	bool is_full;			/* resync all; verify and repair */
 	bool is_stop;			/* the verify */
 	bool is_noticed;		/* extend: nobody has asked for it */
-	bool is_left_open;		/* make: op_make_settle() follows */
+	bool is_left_open;		/* make: op_make_settle() follows;
+					 * disable: op_unmake() does */
 };
 
 /*
@@ -66,6 +67,9 @@ struct op *op_enable(struct daemon *daemon, struct volume_config *config,
 		     op_done_fn *done, void *arg);
 struct op *op_disable(struct daemon *daemon, const char *name,
 		      op_done_fn *done, void *arg);
+/* The same, of one whose making is undone: its record does not say "ready". */
+struct op *op_undo_enable(struct daemon *daemon, const char *name,
+			  op_done_fn *done, void *arg);
 struct op *op_pause(struct daemon *daemon, const char *name, op_done_fn *done,
 		    void *arg);
 struct op *op_resume(struct daemon *daemon, const char *name,

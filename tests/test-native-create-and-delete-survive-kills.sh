@@ -70,6 +70,60 @@ dies_at destroyed delete
 is "  nothing was left but the record" "$left" "0 deleting"
 check "  that goes, too" settled_to " 0"
 
+# --- what cannot be saved ----------------------------------------------------------
+# another_target: one that knows no volume yet
+another_target() {
+	rm "$scratch_dir/v.target"
+	kill_pid $target_pid
+	start_target v
+}
+mkdir "$state_dir/volumes.conf.new"
+refuses "that it is replicated cannot be saved" "volumes.conf: .*taken back$" \
+	create --target "$(uri_of v)"
+is "  then it is not there" "$(step) $(files)" " 0"
+check "  nor replicated" eval '! rpc-call get v state'
+rmdir "$state_dir/volumes.conf.new"
+stop_daemon
+# settles_badly: it is replicated, and its record cannot be written any more
+settles_badly() {
+	another_target
+	SIM_HOLD_AT=settling start_daemon
+	touch "$scratch_dir/hold"
+	create --target "$(uri_of v)" >"$scratch_dir/said" 2>&1 &
+	creator=$!
+	wait_until 60 test -e "$scratch_dir/reached"
+	mkdir "$state_dir/made/v.json.new"
+	"$@"
+	rm "$scratch_dir/hold" "$scratch_dir/reached"
+	wait $creator
+}
+settles_badly true
+is "its record cannot be saved: it is refused" $? 1
+check "  that is said" grep -q "so it was taken back; .*not be undone" \
+	"$scratch_dir/said"
+check "  it is not replicated" eval '! rpc-call get v state'
+rmdir "$state_dir/made/v.json.new"
+stop_daemon
+start_daemon
+check "  the next one undoes it" settled_to " 0"
+stop_daemon
+settles_badly sim-ctl meta v use
+is "in use by then: it is refused" $? 1
+check "  that it is there still is said" grep -q "not be undone: .*replicated" \
+	"$scratch_dir/said"
+check "  and it is so" wait_settled v
+is "  with what is made of it" "$(step) $(files)" "making 2"
+sim-ctl meta v leave
+refuses "  what cannot be saved is not disabled" "record of v" replicactl disable v
+check "  it is replicated still" wait_settled v
+rmdir "$state_dir/made/v.json.new"
+check "  then it is disabled" replicactl disable v
+is "  what it is made of is kept" "$(step) $(files)" "ready 2"
+stop_daemon
+start_daemon
+check "  also by the next one" settled_to "ready 2"
+check "  until it is deleted" delete
+
 # --- what cannot be read, and what cannot be undone --------------------------------
 check "a volume" create
 base=$(replicactl create --json | jq -r '.volumes[0].base')
