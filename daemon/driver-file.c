@@ -8,12 +8,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "loop.h"
+
+#define LEASE_MS	2000
+#define LEASE_NAP_MS	50
 
 static int name_file(char path[PATH_MAX], const struct made *m,
 		     const char *suffix, struct error *err)
@@ -116,6 +121,40 @@ static int release(const char *path, struct error *err)
 		     0;
 }
 
+/*
+ * Has anybody else the file open? A lease for writing is given to the only one
+ * who has it. Whoever opens it in that moment waits, and we are told by a signal
+ * that does nothing.
+ */
+static int ask_lease(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	int ret = fd < 0 || fcntl(fd, F_SETSIG, SIGURG) ||
+		  fcntl(fd, F_SETLEASE, F_WRLCK) ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return ret == -ENOENT ? 0 : ret;
+}
+
+/* A loop device lets go of its file a moment after it was told to. */
+static int check_unused(const char *path, struct error *err)
+{
+	const struct timespec nap = { 0, LEASE_NAP_MS * 1000000 };
+	int tries = LEASE_MS / LEASE_NAP_MS, ret = ask_lease(path);
+
+	while (ret == -EAGAIN && tries--) {
+		nanosleep(&nap, NULL);
+		ret = ask_lease(path);
+	}
+	if (!ret)
+		return 0;
+	return ret == -EAGAIN ?
+	       error_set(err, -EBUSY, "%.180s is in use", path) :
+	       error_set(err, ret, "%.180s: cannot tell whether it is in use: "
+			 "%s", path, strerror(-ret));
+}
+
 static int remove_file(const char *path, struct error *err)
 {
 	if (!unlink(path) || errno == ENOENT)
@@ -124,9 +163,15 @@ static int remove_file(const char *path, struct error *err)
 }
 
 /* The loop devices first: what is in use stays as it is. */
-static int file_destroy(const struct made *m, struct error *err)
+static int file_check_free(const struct made *m, struct error *err)
 {
 	return release(m->base, err) ?: release(m->metadata, err) ?:
+	       check_unused(m->base, err) ?: check_unused(m->metadata, err);
+}
+
+static int file_destroy(const struct made *m, struct error *err)
+{
+	return file_check_free(m, err) ?:
 	       remove_file(m->base, err) ?: remove_file(m->metadata, err) ?:
 	       sync_place(m, err);
 }
@@ -137,5 +182,6 @@ const struct driver driver_file = {
 	.check = file_check,
 	.create = file_create,
 	.extend = file_extend,
+	.check_free = file_check_free,
 	.destroy = file_destroy,
 };

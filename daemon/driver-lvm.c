@@ -71,6 +71,7 @@ static struct texts texts_of(const struct made *m, const char *suffix,
 struct found {
 	uint64_t bytes;			/* 0: there is none */
 	bool is_open;
+	bool has_snapshots;		/* lvremove would take them along */
 };
 
 /* -EEXIST: there is a logical volume of that name, and it is not ours (V4). */
@@ -80,7 +81,7 @@ static int find(const struct made *m, const struct texts *t,
 	char select[sizeof(t->lv) + 16], said[TOOL_SAID], *rest;
 	const char *const argv[] = { "lvs", "--noheadings", "--binary",
 		"--units", "b", "--nosuffix", "--options",
-		"lv_size,lv_device_open,lv_tags", "--select", select, m->place,
+		"lv_size,lv_device_open,lv_attr,lv_tags", "--select", select, m->place,
 		NULL };
 	int ret;
 
@@ -90,7 +91,10 @@ static int find(const struct made *m, const struct texts *t,
 		return error_set(err, ret, "lvs %s: %s", m->place, ret == -EIO ?
 				 "it cannot be read" : strerror(-ret));
 	found->bytes = strtoull(said, &rest, 10);
-	found->is_open = strtoull(rest, &rest, 10);
+	/* -1: of one that is not active, that is not known. */
+	found->is_open = strtoll(rest, &rest, 10) > 0;
+	rest += strspn(rest, " ");
+	found->has_snapshots = *rest == 'o' || *rest == 'O';
 	if (!found->bytes || strstr(rest, t->tag))
 		return 0;
 	return error_set(err, -EEXIST, "there is a logical volume %s already, "
@@ -192,9 +196,13 @@ static int look(const struct made *m, const struct texts *t,
 {
 	struct error why = { 0 };
 
-	if (!find(m, t, found, &why))
-		return !found->is_open ? 0 :
-		       error_set(err, -EBUSY, "%s is in use", t->path);
+	if (!find(m, t, found, &why)) {
+		if (found->is_open)
+			return error_set(err, -EBUSY, "%s is in use", t->path);
+		return !found->has_snapshots ? 0 :
+		       error_set(err, -EBUSY, "%s has snapshots, which would "
+				 "go with it", t->path);
+	}
 	found->bytes = 0;
 	return why.code == -EEXIST ? 0 :
 	       error_set(err, why.code, "%s", why.text);
@@ -206,6 +214,15 @@ static int remove_lv(const struct texts *t, const struct found *found,
 	const char *const argv[] = { "lvremove", "--yes", t->path, NULL };
 
 	return found->bytes ? run(argv, t, err) : 0;
+}
+
+static int lvm_check_free(const struct made *m, struct error *err)
+{
+	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
+	const struct texts meta = texts_of(m, META_SUFFIX, 0);
+	struct found found;
+
+	return look(m, &base, &found, err) ?: look(m, &meta, &found, err);
 }
 
 static int lvm_destroy(const struct made *m, struct error *err)
@@ -224,5 +241,6 @@ const struct driver driver_lvm = {
 	.check = lvm_check_names,
 	.create = lvm_create,
 	.extend = lvm_extend,
+	.check_free = lvm_check_free,
 	.destroy = lvm_destroy,
 };

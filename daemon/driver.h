@@ -35,8 +35,13 @@ struct driver {
 	 */
 	int (*extend)(struct made *m, struct error *err);
 	/*
-	 * Removes what there is of the two, durably. -EBUSY: somebody has one
-	 * of them open, and nothing was removed.
+	 * May the two be removed? -EBUSY: somebody has one of them open, or
+	 * more would go with them. What is not there is no error.
+	 */
+	int (*check_free)(const struct made *m, struct error *err);
+	/*
+	 * Removes what there is of the two, durably. -EBUSY: as check_free(),
+	 * and nothing was removed.
 	 */
 	int (*destroy)(const struct made *m, struct error *err);
 };

@@ -38,24 +38,38 @@ static bool has_file(const char *loop, const char *file)
 	return !strcmp(backing, file);
 }
 
+/* L1 */
+static bool is_ours(const struct loop_info64 *info)
+{
+	return !info->lo_offset && !info->lo_sizelimit &&
+	       !(info->lo_flags & LO_FLAGS_READ_ONLY);
+}
+
 /*
- * Opened exclusively: who has it mounted, or a table above it, keeps it.
- * -ENOENT: this one has the file no more; the next one is looked at.
+ * L1. Opened exclusively: who has it mounted, or a table above it, keeps it.
+ * -ENOENT: this one has the file no more, or loses it when those who have it open
+ * close it; the next one is looked at.
  */
 static int detach(const char *device)
 {
-	int fd = open(device, O_RDWR | O_EXCL | O_CLOEXEC);
-	int ret = fd < 0 || ioctl(fd, LOOP_CLR_FD) ? -errno : -ENOENT;
+	int fd = open(device, O_RDWR | O_EXCL | O_CLOEXEC), ret = -ENOENT;
+	struct loop_info64 info;
 
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return errno == EROFS || errno == EACCES ? -EBUSY : -errno;
+	if (ioctl(fd, LOOP_GET_STATUS64, &info))
+		ret = -errno;
+	else if (!is_ours(&info))
+		ret = -EBUSY;
+	else if (ioctl(fd, LOOP_CLR_FD))
+		ret = -errno;
+	close(fd);
 	return ret;
 }
 
 /* L1, L2. -EBUSY: the file is in use otherwise. */
 static int use_again(const char *device)
 {
-	const unsigned int bad = LO_FLAGS_READ_ONLY;
 	int fd = open(device, O_RDWR | O_CLOEXEC), ret = 0;
 	struct loop_info64 info;
 
@@ -63,7 +77,7 @@ static int use_again(const char *device)
 		return errno == EROFS || errno == EACCES ? -EBUSY : -errno;
 	if (ioctl(fd, LOOP_GET_STATUS64, &info))
 		ret = -errno;
-	else if (info.lo_offset || info.lo_sizelimit || info.lo_flags & bad)
+	else if (!is_ours(&info))
 		ret = -EBUSY;
 	else if (ioctl(fd, LOOP_SET_CAPACITY))
 		ret = -errno;

@@ -16,8 +16,9 @@
 int loop_device_of(const char *path, char *device, size_t size);
 
 /*
- * The reverse, for a file that goes: no loop device has it when this returns 0,
- * also where there was none, or no such file. -EBUSY: it is in use; as above.
+ * The reverse, for a file that goes: when this returns 0 no loop device has it
+ * but those that lose it when whoever has them open closes them; also where there
+ * was none, or no such file. -EBUSY: it is in use, or not ours; as above.
  */
 int loop_release(const char *path);
 

@@ -14,6 +14,9 @@
  *    not is somebody else's, and is left alone.
  * V5 What is MADE_GROWING becomes as large as it says, whatever happens
  *    meanwhile; its metadata first, so that the kernel can take it up.
+ * V6 It is MADE_DELETING only when nobody has it open, and nothing of somebody
+ *    else would go with it: a delete that is refused is forgotten.
+ * V7 What is the base of a replica, or was promoted, is not deleted.
  */
 #ifndef REPLICAD_MADE_H
 #define REPLICAD_MADE_H

@@ -57,7 +57,7 @@ static int take_device_out(struct op *op, struct error *err)
 	return !ret || ret == -ENXIO ? 0 : error_set(err, ret, "%.200s", text);
 }
 
-/* V1, V3. Where nothing has gone yet, it is as it was. */
+/* V1, V3, V6. Where nothing has gone yet, it is as it was. */
 static int unmake(struct op *op, struct error *err)
 {
 	const char *state_dir = op->daemon->config.state_dir;
@@ -70,6 +70,8 @@ static int unmake(struct op *op, struct error *err)
 		return error_set(err, -EINVAL, "there is no driver %s",
 				 op->made->driver);
 	ret = take_device_out(op, err);
+	if (!ret)
+		ret = driver->check_free(op->made, err);
 	if (!ret)
 		ret = save(op, MADE_DELETING, err);
 	note_step(op, "deleting");
@@ -211,13 +213,25 @@ static void start_make(struct op *op)
 		op_run_job(op, make_blocking, made);
 }
 
+/* V7. What its base is of a volume that is not made here. */
+static const char *other_use(const struct op *op)
+{
+	if (promotion_find(op->daemon, op->name))
+		return "was promoted here";
+	if (promotion_is_replica(op->daemon, op->name))
+		return "is a replica here (replicactl delete --replica)";
+	return NULL;
+}
+
 static void start_unmake(struct op *op)
 {
+	const char *use = other_use(op);
+
 	if (daemon_find(op->daemon, op->name))
 		refuse(op, -EBUSY, "is replicated: disable it first, or say "
 		       "--disable");
-	else if (promotion_find(op->daemon, op->name))
-		refuse(op, -EBUSY, "was promoted here");
+	else if (use)
+		refuse(op, -EBUSY, use);
 	else if (load(op))
 		op_run_job(op, unmake_blocking, op_finish);
 }
@@ -258,6 +272,7 @@ static void start_grow(struct op *op)
 static void start_recover(struct op *op)
 {
 	bool is_there = daemon_find(op->daemon, op->name);
+	const char *use = other_use(op);
 
 	if (!load(op))
 		return;
@@ -269,6 +284,8 @@ static void start_recover(struct op *op)
 		op_finish(op);
 	else if (is_there)
 		refuse(op, -EBUSY, "is to be deleted, but replicated");
+	else if (use)
+		refuse(op, -EBUSY, use);
 	else
 		op_run_job(op, unmake_blocking, op_finish);
 }

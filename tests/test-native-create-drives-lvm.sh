@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib-native.sh"
 requires_cmd replicactl jq
 
-# Four tools that keep logical volumes as files NAME: "SIZE TAG OPEN".
+# Four tools that keep logical volumes as files NAME: "SIZE TAG ATTRIBUTES OPEN".
 mkdir "$scratch_dir/bin" "$scratch_dir/vg"
 cat >"$scratch_dir/bin/lvs" <<'END'
 #!/bin/bash
@@ -25,14 +25,14 @@ while [ $# -gt 1 ]; do
 	shift
 done
 case $(basename "$0") in
-lvs) [ ! -e "$dir/$name" ] || { read -r size tag open <"$dir/$name"
-	echo "  $size $open $tag"; } ;;
+lvs) [ ! -e "$dir/$name" ] || { read -r size tag attr open <"$dir/$name"
+	echo "  $size $open $attr $tag"; } ;;
 lvcreate) [ ! -e "$dir/$name" ] || exit 5
 	[ ! -e "$dir/full-$name" ] || { echo "insufficient
    free space" >&2; exit 5; }
-	echo "$(((size + 4194303) / 4194304 * 4194304)) $tag 0" >"$dir/$name" ;;
-lvextend) read -r old tag open <"$dir/${1#vg/}"
-	echo "$(((size + 4194303) / 4194304 * 4194304)) $tag $open" \
+	echo "$(((size + 4194303) / 4194304 * 4194304)) $tag -wi-a----- 0" >"$dir/$name" ;;
+lvextend) read -r old tag attr open <"$dir/${1#vg/}"
+	echo "$(((size + 4194303) / 4194304 * 4194304)) $tag $attr $open" \
 		>"$dir/${1#vg/}" ;;
 lvremove) rm "$dir/${1#vg/}" ;;
 esac
@@ -94,7 +94,7 @@ check "  its metadata is not" said \
 	"lvcreate .* --size [0-9]*b --name b-dmr-meta .* vg"
 
 # --- what is not ours ---------------------------------------------------------------
-echo "8388608 theirs 0" >"$scratch_dir/vg/c-dmr-meta"
+echo "8388608 theirs -wi-a----- 0" >"$scratch_dir/vg/c-dmr-meta"
 refuses "a name that is taken" "c-dmr-meta already" replicactl create c \
 	--size 8MiB --backend plain
 is "  nothing is made" "$(lvs | grep c-dmr)" c-dmr-meta
@@ -125,14 +125,25 @@ sed -i 's/0$/1/' "$scratch_dir/vg/a-dmr-origin"
 refuses "one that is in use" "vg/a-dmr-origin is in use" replicactl delete a --yes
 is "  stays" "$(lvs | grep ^a-) $(field_of a step)" "a-dmr-meta
 a-dmr-origin ready"
-sed -i 's/1$/0/' "$scratch_dir/vg/a-dmr-origin"
+sed -i 's/1$/0/; s/-wi-a-/owi-a-/' "$scratch_dir/vg/a-dmr-origin"
+refuses "one that has snapshots" "has snapshots, which would go with it" \
+	replicactl delete a --yes
+sed -i 's/owi-a-/-wi-a-/' "$scratch_dir/vg/a-dmr-origin"
 touch "$scratch_dir/vg/broken-lvs"
 refuses "a volume group that cannot be read" "lvs vg: it cannot be read" \
 	replicactl delete a --yes
 rm "$scratch_dir/vg/broken-lvs"
+is "  what is refused is forgotten" "$(field_of a step)" ready
+stop_daemon
+start_daemon
+is "  also at the next start" "$(lvs | grep ^a-) $(field_of a step)" \
+	"a-dmr-meta
+a-dmr-origin ready"
+# What is not active has -1 there.
+sed -i 's/0$/-1/; s/-wi-a-/-wi---/' "$scratch_dir/vg/a-dmr-origin"
 check "then it is deleted" replicactl delete a --yes
 is "  both of it" "$(lvs | grep ^a-)" ""
-echo "16777216 theirs 0" >"$scratch_dir/vg/b-dmr-origin"
+echo "16777216 theirs -wi-a----- 0" >"$scratch_dir/vg/b-dmr-origin"
 check "one whose base is another's by now" replicactl delete b --yes
 is "  that is left alone" "$(lvs | grep ^b-)" b-dmr-origin
 stop_daemon

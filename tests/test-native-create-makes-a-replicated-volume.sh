@@ -111,6 +111,14 @@ refuses "that cannot be replicated after all" "x comes late" replicactl create x
 is "  nothing is left of them" "$(files) $(made x step)" "$before "
 refuses "none that was made here" "not made here" replicactl delete x --yes
 
+# --- what somebody has open ---------------------------------------------------------
+exec 9<"$(made scratch base)"
+refuses "a file that somebody reads" "in use" replicactl delete scratch --yes
+exec 9<&-
+stop_daemon
+start_daemon
+is "  stays, also at the next start" "$(made scratch step) $(files)" "ready $before"
+
 # --- and gone ---------------------------------------------------------------------
 check "only told" replicactl delete db --disable --dry-run
 check "  it is replicated still" field_is db state replicating

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lab: timeout=200
-# What would be wrong if this failed: a site could not get rid of a replica while
+# What would be wrong if this failed: what was made here could be deleted though it
+# is a replica's base by now; a site could not get rid of a replica while
 # it has a pair that serves it; or the pair's server would bring it back, or not
 # come back itself; or two would use the stage at a time.
 . "$(dirname "$0")/lib.sh"
@@ -23,8 +24,20 @@ is_another() {
 	serves p && [ "$(b_pair p server_pid)" != "$1" ]
 }
 
+mkdir "$site_b/volumes"
+b_options="[backend east]
+driver=file
+folder=$site_b/volumes"
+start_b
+check "one of its name is made at B" b replicactl create a --size 8MiB
+made=$(find "$site_b/volumes" -name 'a-*.img')
+kill_b
+b_options=
 replicate_pair
 make_epoch 11 0
+refuses "and is not deleted while a replica has that name" "is a replica here" \
+	b replicactl delete a --yes
+check "  it is there" test -e "$made"
 server=$(b_pair p server_pid)
 check "a dry run tells" eval "delete --dry-run |
 	grep 'a would go: 8.0 MiB.*a.base'"
