@@ -12,8 +12,9 @@
  * V3 What is MADE_DELETING goes, whatever happens meanwhile.
  * V4 Its id is in the names, or the tags, of what a driver makes: what has it
  *    not is somebody else's, and is left alone.
- * V5 What is MADE_GROWING becomes as large as it says, whatever happens
- *    meanwhile; its metadata first, so that the kernel can take it up.
+ * V5 What is MADE_GROWING becomes as large as it says, also after replicad's
+ *    death; its metadata first, so that the kernel can take it up. Where the
+ *    driver refuses, it is MADE_READY with its size of before.
  * V6 It is MADE_DELETING only when nobody has it open, and nothing of somebody
  *    else would go with it: a delete that is refused is forgotten.
  * V7 What is the base of a replica, or was promoted, is not deleted.

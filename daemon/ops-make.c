@@ -132,10 +132,15 @@ static void settle_blocking(struct ring_job *job)
 	take_error(op, &err);
 }
 
-/* V5 */
+/*
+ * V5. What is refused is forgotten: it may have grown a little, which no record
+ * has to say. What was under way when replicad died is tried at each start.
+ */
 static int grow(struct op *op, struct error *err)
 {
 	const struct driver *driver = driver_find(op->made->driver);
+	bool was_ready = op->made->step == MADE_READY;
+	struct error ignored = { 0 };
 	int ret = !driver ? error_set(err, -EINVAL, "there is no driver %s",
 				      op->made->driver) :
 		  save(op, MADE_GROWING, err);
@@ -144,7 +149,13 @@ static int grow(struct op *op, struct error *err)
 	if (!ret)
 		ret = driver->extend(op->made, err);
 	note_step(op, "grown");
-	return ret ? ret : save(op, MADE_READY, err);
+	if (!ret)
+		return save(op, MADE_READY, err);
+	if (was_ready) {
+		op->made->bytes = op->before_bytes;
+		save(op, MADE_READY, &ignored);
+	}
+	return ret;
 }
 
 static void grow_blocking(struct ring_job *job)

@@ -66,7 +66,8 @@ check "one that is not replicated" replicactl disable v
 mv "$base" "$base.away"
 refuses "  whose base is gone" "img: No such file" replicactl extend v \
 	--size 300MiB
-is "  that is not forgotten" "$(of v step)" growing
+is "  which is forgotten" "$(of v step) $(of v size_bytes)" \
+	"ready $(stat -c %s "$base.away")"
 check "  nor made anew" test ! -e "$base"
 mv "$base.away" "$base"
 check "  then it grows" replicactl extend v --size 300MiB
