@@ -123,8 +123,8 @@ static int release(const char *path, struct error *err)
 
 /*
  * Has anybody else the file open? A lease for writing is given to the only one
- * who has it. Whoever opens it in that moment waits, and we are told by a signal
- * that does nothing.
+ * who has it. Whoever opens it in that moment waits, and we are told by a
+ * signal that does nothing.
  */
 static int ask_lease(const char *path)
 {

@@ -47,8 +47,8 @@ static bool is_ours(const struct loop_info64 *info)
 
 /*
  * L1. Opened exclusively: who has it mounted, or a table above it, keeps it.
- * -ENOENT: this one has the file no more, or loses it when those who have it open
- * close it; the next one is looked at.
+ * -ENOENT: this one has the file no more, or loses it when it is closed; the
+ * next one is looked at.
  */
 static int detach(const char *device)
 {

@@ -16,9 +16,9 @@
 int loop_device_of(const char *path, char *device, size_t size);
 
 /*
- * The reverse, for a file that goes: when this returns 0 no loop device has it
- * but those that lose it when whoever has them open closes them; also where there
- * was none, or no such file. -EBUSY: it is in use, or not ours; as above.
+ * The reverse, for a file that goes: when this returns 0, no loop device has it
+ * but one that loses it when it is closed; also where there was none, or no
+ * such file. -EBUSY: it is in use, or not ours; as above.
  */
 int loop_release(const char *path);
 

@@ -88,6 +88,7 @@ check "  it is replicated" wait_settled third
 
 # --- refused, and nothing is left -------------------------------------------------
 before=$(files)
+refuses "no name" "name of the volume" replicactl create --size 8MiB
 refuses "no size" "size SIZE" replicactl create x --type gold
 refuses "none that is one" "size" rpc-call create '{"volume":"x","size_bytes":-1}'
 refuses "a name that is none" "not a name" replicactl create a/b --size 1MiB

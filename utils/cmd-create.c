@@ -82,6 +82,11 @@ static int run(const struct args *args)
 	int status = STATUS_OK;
 	json_t *params, *r;
 
+	if (!args->nr_words && (size || args_has(args, "type") ||
+				args_has(args, "backend") ||
+				args_has(args, "target")))
+		return ctl_fail(args, STATUS_USAGE, "create: want the name of "
+				"the volume");
 	if (!args->nr_words)
 		return list(args);
 	if (!size || args_bytes(size, &bytes) || !bytes || bytes > INT64_MAX)
