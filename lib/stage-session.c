@@ -27,6 +27,14 @@
 
 #include "stage-parts.h"
 
+/* A clean commit names an image that there is: what came of it is told without. */
+static void say_applying(struct replica_header *h)
+{
+	h->state = REPLICA_STATE_APPLYING;
+	if (h->kind == REPLICA_KIND_CLEAN || h->kind == REPLICA_KIND_HANDOVER)
+		h->kind = REPLICA_KIND_HEARTBEAT;
+}
+
 /* A number may have been seen since, with another member or in the log. */
 void stage_session_header(struct stage_volume *v, struct replica_header *h)
 {
@@ -36,7 +44,7 @@ void stage_session_header(struct stage_volume *v, struct replica_header *h)
 		h->highest_seen = v->g->seen;
 		h->volume_bytes = v->meta.bytes;	/* may have grown */
 		if (stage_is_in_place(v->g))
-			h->state = REPLICA_STATE_APPLYING;
+			say_applying(h);
 	}
 	pthread_mutex_unlock(&v->g->lock);
 }

@@ -17,6 +17,10 @@ static struct model m;
 
 static const struct stage_options keep = { .history_ms = 3600000 };
 static const struct stage_options at_once = { .history_ms = 0 };
+/* The log holds two of the volume. */
+static const struct stage_options in_place = {
+	.log_bytes = 256 << 10, .on_full_apply = 1,
+};
 
 /* Eight epochs in two segments or three, nothing under way. */
 static struct disk *good_disk(const struct stage_options *o)
@@ -252,6 +256,63 @@ static void stubborn_client(struct stage *s, const struct stage_options *o,
 		client_close(&c);
 }
 
+/* A session, if there is none; the newest clean epoch is read with it. */
+static bool begin_session(struct client *c, struct stage *s, uint64_t attaches,
+			  struct doubt *doubt)
+{
+	if (c->conn)
+		client_close(c);
+	if (client_connect(c, s, "a"))
+		return false;
+	if (client_hello(c, 1, attaches))
+		return false;
+	if (c->h.last_clean > doubt->acked)
+		doubt->acked = c->h.last_clean;
+	return true;
+}
+
+/* All of the volume, so that its image does not depend on what was before. */
+static int send_whole(struct client *c, uint64_t e, unsigned int times)
+{
+	int ret = client_open(c, e);
+
+	for (unsigned int i = 0; !ret && i < times; i++)
+		ret = client_write(c, NULL, 0, RIG_BYTES / RIG_CHUNK, e);
+	fill(m.image[e], RIG_BYTES, 0, e);
+	return ret;
+}
+
+/* Each third epoch is more than the log holds, and each fifth is partial. */
+static void flooding_client(struct stage *s, const struct stage_options *o,
+			    uint64_t epochs, struct doubt *doubt)
+{
+	struct client c = { 0 };
+	bool is_ready = false;
+
+	for (uint64_t e = 1; e <= epochs; e++) {
+		bool is_clean = e % 5 != 1;
+
+		if (!is_ready)
+			is_ready = begin_session(&c, s, e, doubt);
+		is_ready = is_ready && !send_whole(&c, e, e % 3 == 2 ? 4 : 1);
+		m.is_there[e] = is_clean && is_ready;
+		is_ready = is_ready && !client_commit(&c, NULL, e, is_clean);
+		m.is_there[e] &= is_ready;
+		if (is_ready && is_clean)
+			doubt->acked = e;
+	}
+	if (c.conn)
+		client_close(&c);
+}
+
+static bool is_in_place(struct stage *s)
+{
+	struct stage_info info;
+
+	stage_get_info(stage_find(s, "a"), &info);
+	return info.state == STAGE_IN_PLACE;
+}
+
 static bool shows_acked(struct disk *d, const struct stage_options *o,
 			const struct doubt *doubt)
 {
@@ -266,7 +327,7 @@ static bool shows_acked(struct disk *d, const struct stage_options *o,
 	stage_get_info(stage_find(s, "a"), &info);
 	is_good = !client_connect(&c, s, "a") &&
 		  c.h.last_clean == doubt->acked;
-	if (is_good && doubt->acked)
+	if (is_good && doubt->acked && !is_in_place(s))
 		is_good = shows(&c, m.image[c.h.last_clean]);
 	if (!is_good)
 		printf("# acked %llu, there is %llu: %s\n",
@@ -289,7 +350,8 @@ static bool try_failing(const struct stage_options *o, uint64_t nth, int err,
 
 	memset(&m, 0, sizeof(m));
 	disk_fail(d, nth, err, more);
-	stubborn_client(s, o, 12, &doubt);
+	(o->on_full_apply ? flooding_client : stubborn_client)(s, o, 12,
+							       &doubt);
 	*is_end = disk_calls(d) < nth;
 	disk_fail(d, 0, 0, 0);
 	stage_close(s);
@@ -330,5 +392,7 @@ int main(void)
 	test_failing(&at_once, -EIO, 0, "EIO, once, applying");
 	test_failing(&keep, -ENOSPC, 0, "ENOSPC, once");
 	test_failing(&at_once, -ENOSPC, 5, "ENOSPC, for a while, applying");
+	test_failing(&in_place, -EIO, 0, "EIO, once, in place");
+	test_failing(&in_place, -ENOSPC, 5, "ENOSPC, for a while, in place");
 	return tap_done();
 }
