@@ -27,7 +27,7 @@
 
 #include "stage-parts.h"
 
-/* A clean commit names an image that there is: what came of it is told without. */
+/* A clean commit names an image that there is: this one is there no more. */
 static void say_applying(struct replica_header *h)
 {
 	h->state = REPLICA_STATE_APPLYING;
