@@ -459,7 +459,8 @@ check_kept() {
 		befores+=("$walk_dir/$v.before")
 	done
 	walk-oracle image "$walk_dir/lives" "$base_moment" $((mib * 256)) \
-		"${befores[@]}" || return
+		"${befores[@]}" >>"$walk_log" 2>&1 ||
+		wrong "what was there before cannot be told" || return
 	for v in $members; do
 		export_salvages $v
 		walk-oracle kept "$walk_dir/$receiver/$v.img" \
@@ -518,5 +519,7 @@ walk() {
 		step_"$step" && check_always || break
 	done
 	end_walk
+	[ -n "$is_wrong" ] || [ "$nr" -gt $(($2 + 1)) ] ||
+		wrong "step $nr, $chosen, fails without a word"
 	[ -z "$is_wrong" ]
 }

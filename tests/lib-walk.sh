@@ -231,13 +231,14 @@ images() {
 # newest_epoch: of all members, by what is on the receiver's disk
 newest_epoch() {
 	at "$receiver" replicactl history a --target "stage:$stage/a" --json \
-		2>>"$walk_dir/fetch.log" | jq -e .last_committed
+		2>>"$walk_dir/fetch.log" | jq '.last_committed // empty'
 }
 
 # fetch [EPOCH]: what the receiver shows, as files $fetched; status 1: nothing
 fetch() {
 	local v newest=${1-}
-	[ -n "$newest" ] || newest=$(newest_epoch) || return
+	[ -n "$newest" ] || newest=$(newest_epoch)
+	[ -n "$newest" ] || return
 	fetched=()
 	for v in $members; do
 		rm -f "$walk_dir/$v.fetched"
@@ -272,9 +273,9 @@ check_generations() {
 # R6
 is_clear() {
 	at "$1" replicactl status --json >"$walk_dir/status"
-	jq -e '.volumes | all(.state == "replicating" or
+	json_holds '.volumes | all(.state == "replicating" or
 		((.reason | length) > 0 and (.next_step | length) > 0))' \
-		"$walk_dir/status"
+		<"$walk_dir/status" >/dev/null
 }
 
 check_status() {
