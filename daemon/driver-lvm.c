@@ -86,7 +86,7 @@ static int find(const struct made *m, const struct texts *t,
 	int ret;
 
 	snprintf(select, sizeof(select), "lv_name=%s", t->lv);
-	ret = tool_run(argv, 1, said);
+	ret = tool_run(argv, TOOL_LOOKS, 1, said);
 	if (ret)
 		return error_set(err, ret, "lvs %s: %s", m->place, ret == -EIO ?
 				 "it cannot be read" : strerror(-ret));
@@ -105,7 +105,7 @@ static int run(const char *const argv[], const struct texts *t,
 	       struct error *err)
 {
 	char said[TOOL_SAID];
-	int ret = tool_run(argv, 2, said);
+	int ret = tool_run(argv, TOOL_CHANGES, 2, said);
 
 	return ret ? error_set(err, ret, "%s %s: %s", argv[0], t->path,
 			       said[0] ? said : strerror(-ret)) : 0;

@@ -33,7 +33,7 @@ static bool is_volume(const char *path)
 				     "lv_name", path, NULL };
 	char said[TOOL_SAID];
 
-	return !tool_run(argv, 1, said);
+	return !tool_run(argv, TOOL_LOOKS, 1, said);
 }
 
 int lvm_check(const char *path, char error[KERNEL_ERROR_SIZE])
@@ -56,7 +56,7 @@ int lvm_activate(const char *path, char error[KERNEL_ERROR_SIZE])
 
 	if (!access(path, F_OK))
 		return 0;
-	if (is_private_name(path) && !tool_run(argv, 2, said) &&
+	if (is_private_name(path) && !tool_run(argv, TOOL_CHANGES, 2, said) &&
 	    !access(path, F_OK))
 		return 0;
 	snprintf(error, KERNEL_ERROR_SIZE, "there is no origin=%.100s%s%.160s",
@@ -71,7 +71,7 @@ bool lvm_is_hidden(const char *path)
 				     NULL };
 	char said[TOOL_SAID];
 
-	return is_private_name(path) && !tool_run(argv, 1, said) &&
+	return is_private_name(path) && !tool_run(argv, TOOL_LOOKS, 1, said) &&
 	       !strcmp(said + strspn(said, " "), "1");
 }
 
@@ -82,7 +82,7 @@ int lvm_hide(const char *path, bool hidden, char error[KERNEL_ERROR_SIZE])
 				     path, NULL };
 	char said[TOOL_SAID];
 
-	if (!is_private_name(path) || !tool_run(argv, 2, said))
+	if (!is_private_name(path) || !tool_run(argv, TOOL_CHANGES, 2, said))
 		return 0;
 	snprintf(error, KERNEL_ERROR_SIZE, "origin=%.100s: %.160s", path, said);
 	return -EIO;

@@ -14,8 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LIMIT_S		30
-
 extern char **environ;
 
 /* Signals as in a shell; @stream, 1 or 2, goes to @fd, the other nowhere. */
@@ -58,7 +56,7 @@ static int ms_until(const struct timespec *end)
 }
 
 /* The beginning of what it says, and all of it read. -ETIMEDOUT: no end. */
-static int listen_to(int fd, char said[TOOL_SAID])
+static int listen_to(int fd, int seconds, char said[TOOL_SAID])
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	struct timespec end;
@@ -66,7 +64,7 @@ static int listen_to(int fd, char said[TOOL_SAID])
 	ssize_t n = 1;
 
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += LIMIT_S;
+	end.tv_sec += seconds;
 	while (n > 0) {
 		char rest[512];
 		size_t fits = TOOL_SAID - 1 - len;
@@ -95,7 +93,8 @@ static void make_line(char *said)
 			*said = ' ';
 }
 
-int tool_run(const char *const argv[], int stream, char said[TOOL_SAID])
+int tool_run(const char *const argv[], int seconds, int stream,
+	     char said[TOOL_SAID])
 {
 	int fd[2], err, status = -1;
 	pid_t pid;
@@ -106,7 +105,7 @@ int tool_run(const char *const argv[], int stream, char said[TOOL_SAID])
 	err = spawn(argv, stream, fd[1], &pid);
 	close(fd[1]);
 	if (!err) {
-		err = listen_to(fd[0], said);
+		err = listen_to(fd[0], seconds, said);
 		if (err)
 			kill(pid, SIGKILL);
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
