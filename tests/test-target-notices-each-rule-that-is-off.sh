@@ -3,7 +3,7 @@
 # An oracle that cannot fail proves nothing: if this fails, the test of replicad's
 # images would pass with preservation, the drain, the gate, or the shared pointer
 # of a group missing.
-# lab: fault timeout=600
+# lab: fault timeout=900
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 . "$(dirname "$0")/lib-target.sh"
