@@ -17,7 +17,7 @@ lv() {
 	shift
 	"$verb" --config "$lvm_conf" "$@" >>"$scratch_dir/lvm" 2>&1 7>&- ||
 		{ cat "$scratch_dir/lvm"; return 1; }
-	udevadm settle --timeout=20
+	udevadm settle --timeout=60
 }
 
 make_null pv 96
