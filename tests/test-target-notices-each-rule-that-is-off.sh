@@ -28,7 +28,7 @@ notices() {
 		set_fault "${f%%=*}" "${f#*=}"
 	done
 	start=$SECONDS
-	begin "$seconds" "--seed $seed --max 8192 $writer" "--images 1000000" ""
+	begin "$seconds" "--seed $seed --max 8192 $writer" "" ""
 	note "$((SECONDS - start)) s"
 	for f; do
 		set_fault "${f%%=*}" 0
