@@ -25,6 +25,7 @@ SWITCH(fault_no_flush);
 SWITCH(fault_no_name);
 SWITCH(fault_no_spare);
 SWITCH(fault_no_range);
+SWITCH(fault_late_intent);
 SWITCH(fault_early_cool);
 SWITCH(fault_no_incarnation);
 SWITCH(fault_race);
@@ -86,5 +87,5 @@ bool dmr_fault_any(void)
 	       fault_split_group || fault_no_own || fault_no_recheck ||
 	       fault_no_once || fault_no_intent || fault_no_flush ||
 	       fault_no_name || fault_no_spare || fault_no_range ||
-	       fault_early_cool || fault_no_incarnation;
+	       fault_late_intent || fault_early_cool || fault_no_incarnation;
 }

@@ -12,6 +12,7 @@
  *   fault_no_recheck	a view read trusts what the device gave it (K2)
  *   fault_no_once	released chunks can be read again (K4)
  *   fault_no_intent	a region is hot and its bit is not (D1)
+ *   fault_late_intent	its bit is written after the write was issued (D1)
  *   fault_early_cool	its hot bit is cleared before its chunk bits (D2)
  *   fault_no_flush	the origin is not flushed for it (D2, D3, D5)
  *   fault_no_name	bits are cleared before the superblock is written (D3)
@@ -53,7 +54,7 @@ extern bool fault_no_preserve, fault_no_drain, fault_no_gate;
 extern bool fault_split_group, fault_no_own, fault_no_recheck, fault_no_once;
 extern bool fault_no_intent, fault_no_flush, fault_no_name, fault_no_spare;
 extern bool fault_no_range, fault_early_cool, fault_no_incarnation;
-extern bool fault_race;
+extern bool fault_late_intent, fault_race;
 extern unsigned int fault_heat_us, fault_rewrite_us, fault_cool_us;
 extern unsigned int fault_super_us;
 extern unsigned int fault_mark_us, fault_park_us, fault_preserve_us;

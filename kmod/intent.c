@@ -299,7 +299,10 @@ static int heat(struct dmr_meta *m, struct bio_list *bios, bool *progress)
 	}
 	if (h.nr || h.full) {
 		dmr_fault_delay(heat);
-		r = dmr_fault_every(fail_intent) ? -EIO : dmr_hot_write(m);
+		if (dmr_fault_every(fail_intent))
+			r = -EIO;
+		else if (!dmr_fault(late_intent))
+			r = dmr_hot_write(m);
 		settle(m, &h, !r);
 		if (r)
 			dmr_meta_report(m, r);
@@ -348,6 +351,14 @@ bool dmr_intent_stay(struct dmr_meta *m, struct bio_list *list,
 	return READ_ONCE(m->chances) != chances;
 }
 
+/* H1 broken: the bits of what was issued. */
+static void write_late(struct dmr_meta *m)
+{
+	mutex_lock(&m->hot_lock);
+	dmr_hot_write(m);
+	mutex_unlock(&m->hot_lock);
+}
+
 void dmr_heat_work(struct work_struct *work)
 {
 	struct dmr_meta *m = container_of(work, struct dmr_meta, heat_work);
@@ -362,6 +373,8 @@ void dmr_heat_work(struct work_struct *work)
 		return;
 	r = heat(m, &bios, &progress);
 	release(m, &bios, r);
+	if (dmr_fault(late_intent))
+		write_late(m);
 	if (!bio_list_empty(&bios)) {
 		if (dmr_intent_stay(m, &m->waiting, &bios, chances) || progress)
 			queue_work(dmr_intent_wq, work);

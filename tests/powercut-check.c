@@ -11,7 +11,8 @@
  * differs from the image that the target had by then (powercut-run); a chunk
  * that is not dirty must have come with an epoch that the superblock knows.
  * Before each flush, any of the writes that it makes durable may be durable
- * already: some subsets of them are tried.
+ * already: some subsets of them are tried. Of a write of metadata, some sectors
+ * may be: that is tried too.
  *
  * CLEAN in a superblock is checked too: no write to the origin may become
  * durable after it.
@@ -63,7 +64,7 @@ static struct {
 	struct dmr_layout layout;
 	bool formatted, clean;
 	unsigned int dice;
-	uint64_t points, subsets, dirty_sum, bad, late;
+	uint64_t points, subsets, torn, dirty_sum, bad, late;
 } pc;
 
 static void die(const char *what)
@@ -221,6 +222,23 @@ static void check_subset(const struct pending *w, size_t nr)
 	free(old);
 }
 
+/* Power is cut within a write: each sector is old or new; all is taken back. */
+static void check_torn(const struct pending *w)
+{
+	uint8_t *old = old_content(w);
+	struct pending part = { w->sector, 1, w->data };
+
+	for (; part.sector < w->sector + w->nr_sectors; part.sector++) {
+		if (rand_r(&pc.dice) % 2)
+			apply(&part);
+		part.data += SECTOR;
+	}
+	check_point();
+	pc.torn++;
+	memcpy(pc.disk + w->sector * SECTOR, old, w->nr_sectors * SECTOR);
+	free(old);
+}
+
 static void flush_pending(struct pending *w, size_t nr)
 {
 	size_t i;
@@ -307,6 +325,8 @@ static void replay(uint64_t nr_entries)
 			nr = 0;
 		}
 		if (e.flags & (LOG_FUA | LOG_FLUSH)) {
+			if (is_meta(&w) && w.data)
+				check_torn(&w);
 			apply(&w);
 			note_clean(&w);
 			free(w.data);
@@ -343,11 +363,13 @@ int main(int argc, char **argv)
 		die("it is no log of 512-byte sectors");
 	pc.at = SECTOR;
 	replay(super.nr_entries);
-	printf("%" PRIu64 " points (%" PRIu64 " with subsets), up to epoch %"
-	       PRIu64 ", %.1f chunks dirty on average\n", pc.points,
-	       pc.subsets, pc.epoch, (double)pc.dirty_sum /
+	printf("%" PRIu64 " points (%" PRIu64 " with subsets, %" PRIu64
+	       " within a write), up to epoch %" PRIu64
+	       ", %.1f chunks dirty on average\n", pc.points, pc.subsets,
+	       pc.torn, pc.epoch, (double)pc.dirty_sum /
 	       (pc.points ? pc.points : 1));
 	printf("%" PRIu64 " bad, %" PRIu64 " writes after CLEAN\n", pc.bad,
 	       pc.late);
-	return pc.bad || pc.late || !pc.target || pc.points < 50;
+	return pc.bad || pc.late || !pc.target || pc.points < 50 ||
+	       !pc.torn;
 }

@@ -6,6 +6,10 @@
  * to FILE, then "MARK-COMMAND epoch-N" is run, and only then END is sent. It
  * goes on until there was enough of everything, however slow the machine is.
  *
+ * Writes to the last eighth are durable when they end (RWF_DSYNC): the log has
+ * them in their place between those of the metadata, not at the next flush. No
+ * others are there: the log would have an older one behind a newer.
+ *
  * no-flush: no writer flushes, so that only what the module flushes by itself
  * becomes durable.
  *
@@ -20,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -75,6 +80,11 @@ static void *new_buffer(size_t len)
 
 /* --- writing -------------------------------------------------------------- */
 
+static uint64_t sync_from(void)
+{
+	return run.nr_chunks - run.nr_chunks / 8;
+}
+
 /* Most writes go to few places, so that some regions stay hot. */
 static uint64_t some_chunk(unsigned int *dice)
 {
@@ -85,19 +95,22 @@ static uint64_t some_chunk(unsigned int *dice)
 
 static void write_chunk(unsigned int *dice, void *buffer)
 {
+	struct iovec iov = { buffer, CHUNK_BYTES };
 	struct powercut_stamp *stamp = buffer;
+	bool is_sync;
 
 	stamp->chunk = some_chunk(dice);
+	is_sync = !no_flush && stamp->chunk >= sync_from();
 	stamp->version = atomic_fetch_add(&version, 1);
-	if (pwrite(run.fd, buffer, CHUNK_BYTES, stamp->chunk * CHUNK_BYTES) !=
-	    CHUNK_BYTES)
+	if (pwritev2(run.fd, &iov, 1, stamp->chunk * CHUNK_BYTES,
+		     is_sync ? RWF_DSYNC : 0) != CHUNK_BYTES)
 		die("write", errno);
 }
 
 /* Whole regions, or not quite. */
 static void zero_some(unsigned int *dice)
 {
-	uint64_t nr = run.nr_chunks / run.region_chunks;
+	uint64_t nr = sync_from() / run.region_chunks;
 	uint64_t range[2], first = rand_r(dice) % nr;
 	uint64_t count = 1 + rand_r(dice) % 3;
 	unsigned int cut = rand_r(dice) % 2 ? rand_r(dice) % 20 : 0;

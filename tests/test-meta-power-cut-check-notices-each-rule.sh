@@ -7,7 +7,8 @@
 . "$(dirname "$0")/lib-powercut.sh"
 # A run has enough of all that each rule is about, so one of each is enough. For
 # no_flush, a writer's flush would do for ours, by chance.
-runs=(no_intent:3:2 early_cool:3:2 no_flush:3:2:no-flush no_name:3:2 no_range:3:2)
+runs=(no_intent:3:2 late_intent:3:2 early_cool:3:2 no_flush:3:2:no-flush
+	no_name:3:2 no_range:3:2)
 
 check "volumes write" record --fault -- "${runs[@]}" ||
 	{ note "$(tail -n 40 "$scratch_dir/recorded")"; finish; }
