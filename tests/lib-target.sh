@@ -9,23 +9,28 @@ export REPLICA_SOCKET=$scratch_dir/control
 daemon_log=$scratch_dir/daemon.log
 daemon_pid_file=$scratch_dir/daemon.pid
 
+# writer_ends SECONDS: within so many
+writer_ends() {
+	timeout "$1" tail --pid="$writer_pid" -f /dev/null
+}
+
 # begin SECONDS "WRITER" "TARGET" "CONFIG": all of it with the volumes $a and $b,
-# for so long, and on a slow machine until the target has seen enough (twice
-# as long at most). The writer has ended then.
+# for so long, and on a slow machine until the target has seen enough (four times
+# as long at most), or less: a violation ends the writer. It has ended then.
 begin() {
 	local seconds=$1 writer=$2 target=$3 config=$4 enough=$scratch_dir/enough
 	rm -f "$enough"
 	# shellcheck disable=SC2086
-	start_writer --seconds $((2 * seconds)) $writer -- "$a" "$b"
+	start_writer --seconds $((4 * seconds)) $writer -- "$a" "$b"
 	# shellcheck disable=SC2086
 	start_target $target --enough "$enough" -- "$a" "$b"
 	configure "$config" "$a" "$b"
 	start_daemon
-	sleep "$seconds"
-	wait_until "$seconds" test -e "$enough"
-	kill "$writer_pid"
-	timeout 60 tail --pid="$writer_pid" -f /dev/null ||
-		bail "the writer does not end"
+	if ! writer_ends "$seconds"; then
+		wait_until $((3 * seconds)) test -e "$enough"
+		kill "$writer_pid"
+	fi
+	writer_ends 60 || bail "the writer does not end"
 }
 
 # start_target OPTION... -- NAME...: oracle-target for the writer that runs.
