@@ -38,51 +38,39 @@ static bool has_file(const char *loop, const char *file)
 	return !strcmp(backing, file);
 }
 
-/* L1 */
-static bool is_ours(const struct loop_info64 *info)
+/* L1. @request is done; 0 or -errno. -EBUSY: the file is in use otherwise. */
+static int do_to_ours(const char *device, int flags, unsigned long request)
 {
-	return !info->lo_offset && !info->lo_sizelimit &&
-	       !(info->lo_flags & LO_FLAGS_READ_ONLY);
+	int fd = open(device, O_RDWR | O_CLOEXEC | flags), ret = 0;
+	struct loop_info64 info;
+
+	if (fd < 0)
+		return errno == EROFS || errno == EACCES ? -EBUSY : -errno;
+	if (ioctl(fd, LOOP_GET_STATUS64, &info))
+		ret = -errno;
+	else if (info.lo_offset || info.lo_sizelimit ||
+		 info.lo_flags & LO_FLAGS_READ_ONLY)
+		ret = -EBUSY;
+	else if (ioctl(fd, request))
+		ret = -errno;
+	close(fd);
+	return ret;
 }
 
 /*
- * L1. Opened exclusively: who has it mounted, or a table above it, keeps it.
+ * Opened exclusively: who has it mounted, or a table above it, keeps it.
  * -ENOENT: this one has the file no more, or loses it when it is closed; the
  * next one is looked at.
  */
 static int detach(const char *device)
 {
-	int fd = open(device, O_RDWR | O_EXCL | O_CLOEXEC), ret = -ENOENT;
-	struct loop_info64 info;
-
-	if (fd < 0)
-		return errno == EROFS || errno == EACCES ? -EBUSY : -errno;
-	if (ioctl(fd, LOOP_GET_STATUS64, &info))
-		ret = -errno;
-	else if (!is_ours(&info))
-		ret = -EBUSY;
-	else if (ioctl(fd, LOOP_CLR_FD))
-		ret = -errno;
-	close(fd);
-	return ret;
+	return do_to_ours(device, O_EXCL, LOOP_CLR_FD) ?: -ENOENT;
 }
 
-/* L1, L2. -EBUSY: the file is in use otherwise. */
+/* L2 */
 static int use_again(const char *device)
 {
-	int fd = open(device, O_RDWR | O_CLOEXEC), ret = 0;
-	struct loop_info64 info;
-
-	if (fd < 0)
-		return errno == EROFS || errno == EACCES ? -EBUSY : -errno;
-	if (ioctl(fd, LOOP_GET_STATUS64, &info))
-		ret = -errno;
-	else if (!is_ours(&info))
-		ret = -EBUSY;
-	else if (ioctl(fd, LOOP_SET_CAPACITY))
-		ret = -errno;
-	close(fd);
-	return ret;
+	return do_to_ours(device, 0, LOOP_SET_CAPACITY);
 }
 
 /* What @use says of the first that it takes. -ENOENT: no loop device has it. */

@@ -215,6 +215,15 @@ static void test_written_without_us(const char *options, bool is_written,
 	stop();
 }
 
+/* The volume is suspect: it is not known what differs. */
+static void ends_with_all_sent(void)
+{
+	ok(run_until(is_replicating, 10000), "it replicates");
+	is_int(sent(), BYTES, "all of it was sent");
+	check_replica(1, "at last");
+	stop();
+}
+
 /* U4: the counters of the next boot know nothing of it. */
 static void test_written_before_a_boot(void)
 {
@@ -230,10 +239,7 @@ static void test_written_before_a_boot(void)
 	sim_reload(rigs[0].name);
 	start(1, KEPT " trust_boot=yes");
 	ok(group->volumes->identity.is_suspect, "suspect");
-	ok(run_until(is_replicating, 10000), "it replicates");
-	is_int(sent(), BYTES, "all of it was sent");
-	check_replica(1, "at last");
-	stop();
+	ends_with_all_sent();
 }
 
 /* U1: the mark is not durable when the machine crashes. */
@@ -255,10 +261,7 @@ static void test_suspicion_survives(void)
 	sim_kernel_ops.take_out(&form, error);
 	sim_meta(rigs[0].name, "moving");
 	start(1, KEPT);
-	ok(run_until(is_replicating, 10000), "it replicates");
-	is_int(sent(), BYTES, "all of it was sent");
-	check_replica(1, "at last");
-	stop();
+	ends_with_all_sent();
 }
 
 static void test_table_replaced(void)
@@ -290,10 +293,7 @@ static void test_replaced_unrecorded(void)
 	crash();
 	start(1, KEPT " trust_boot=yes");
 	ok(group->volumes->identity.is_suspect, "suspect");
-	ok(run_until(is_replicating, 10000), "it replicates");
-	is_int(sent(), BYTES, "all of it was sent");
-	check_replica(1, "at last");
-	stop();
+	ends_with_all_sent();
 }
 
 static void forget_metadata(uint8_t kernel_volume[16])
