@@ -74,7 +74,8 @@ static void test_again(void)
 	is_int(loop_device_of(path, again, sizeof(again)), 0, "asked again");
 	is_str(again, first, "it has the same device");
 	is_int(size_of(first), 3 * MIB, "which has grown, too");
-	detach(first);
+	is_int(loop_release(path), 0, "it is taken away");
+	is_int(size_of(first), 0, "and has no file then");
 }
 
 static void test_refused(const char *what, const struct loop_config *how)
@@ -84,6 +85,8 @@ static void test_refused(const char *what, const struct loop_config *how)
 	is_int(attach(how, theirs, sizeof(theirs)), 0, "a device: %s", what);
 	is_int(loop_device_of(path, device, sizeof(device)), -EBUSY,
 	       "it is not used");
+	is_int(loop_release(path), -EBUSY, "nor taken away");
+	ok(size_of(theirs) > 0, "it has the file still");
 	detach(theirs);
 }
 
