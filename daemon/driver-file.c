@@ -2,6 +2,10 @@
 /*
  * Volumes in files of a folder: FOLDER/VOLUME-ID.img, sparse, and
  * FOLDER/VOLUME-ID.meta. A device above them gets loop devices (loop.h).
+ *
+ * The folder is told from another one of its name (what a filesystem that is
+ * not mounted leaves to be seen) by its number and the time of its birth, which
+ * stay as they are after a reboot.
  */
 #include "driver.h"
 
@@ -54,33 +58,56 @@ static int make_file(const char *path, uint64_t bytes, struct error *err)
 		     0;
 }
 
-static int sync_place(const struct made *m, struct error *err)
+static int open_place(const struct made *m, int *fd, struct error *err)
 {
-	int fd = open(m->place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int ret = fd < 0 || fsync(fd) ? -errno : 0;
-
-	if (fd >= 0)
-		close(fd);
-	return ret ? error_set(err, ret, "%.180s: %s", m->place,
-			       strerror(-ret)) : 0;
+	*fd = open(m->place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *fd < 0 ? error_set(err, -errno, "folder=%.180s: %s", m->place,
+				   strerror(errno)) : 0;
 }
 
-static int file_check(const struct made *m, struct error *err)
+static int sync_place(const struct made *m, int fd, struct error *err)
 {
-	struct stat st;
+	return fsync(fd) ? error_set(err, -errno, "folder=%.180s: %s",
+				     m->place, strerror(errno)) : 0;
+}
 
-	if (stat(m->place, &st))
+static int read_place_id(const struct made *m, char id[MADE_NAME_LEN],
+			 struct error *err)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, m->place, 0, STATX_INO | STATX_BTIME, &st))
 		return error_set(err, -errno, "folder=%.180s: %s", m->place,
 				 strerror(errno));
-	return S_ISDIR(st.st_mode) ? 0 :
-	       error_set(err, -ENOTDIR, "folder=%.180s is none", m->place);
+	if (!(st.stx_mask & STATX_BTIME))
+		st.stx_btime = (struct statx_timestamp){ 0 };
+	snprintf(id, MADE_NAME_LEN, "%" PRIu64 "-%" PRId64 ".%09u",
+		 (uint64_t)st.stx_ino, (int64_t)st.stx_btime.tv_sec,
+		 st.stx_btime.tv_nsec);
+	return 0;
+}
+
+/* Files cannot be made in what is no folder, but that is to be said first. */
+static int file_check(struct made *m, struct error *err)
+{
+	int fd, ret = open_place(m, &fd, err);
+
+	if (!ret)
+		close(fd);
+	return ret ?: read_place_id(m, m->place_id, err);
 }
 
 static int file_create(struct made *m, struct error *err)
 {
-	return make_file(m->base, m->bytes, err) ?:
-	       make_file(m->metadata, driver_metadata_bytes(m->bytes), err) ?:
-	       sync_place(m, err);
+	int fd, ret = open_place(m, &fd, err);
+
+	if (ret)
+		return ret;
+	ret = make_file(m->base, m->bytes, err) ?:
+	      make_file(m->metadata, driver_metadata_bytes(m->bytes), err) ?:
+	      sync_place(m, fd, err);
+	close(fd);
+	return ret;
 }
 
 /* It is not made again where it is gone. */
@@ -162,18 +189,48 @@ static int remove_file(const char *path, struct error *err)
 	return error_set(err, -errno, "%.180s: %s", path, strerror(errno));
 }
 
+/* V1. What is not in another folder is not gone. */
+static int check_place(const struct made *m, struct error *err)
+{
+	char id[MADE_NAME_LEN];
+	int ret;
+
+	if (!access(m->base, F_OK) && !access(m->metadata, F_OK))
+		return 0;
+	ret = read_place_id(m, id, err);
+	if (ret || !*m->place_id || !strcmp(id, m->place_id))
+		return ret;
+	return error_set(err, -ENXIO, "folder=%.180s is not the one in which "
+			 "it was made: is that mounted?", m->place);
+}
+
+static int file_find_base(const struct made *m, bool *is_there,
+			  struct error *err)
+{
+	*is_there = !access(m->base, F_OK);
+	return check_place(m, err);
+}
+
 /* The loop devices first: what is in use stays as it is. */
 static int file_check_free(const struct made *m, struct error *err)
 {
-	return release(m->base, err) ?: release(m->metadata, err) ?:
+	return check_place(m, err) ?:
+	       release(m->base, err) ?: release(m->metadata, err) ?:
 	       check_unused(m->base, err) ?: check_unused(m->metadata, err);
 }
 
+/* The folder is open, so that it is not unmounted meanwhile. */
 static int file_destroy(const struct made *m, struct error *err)
 {
-	return file_check_free(m, err) ?:
-	       remove_file(m->base, err) ?: remove_file(m->metadata, err) ?:
-	       sync_place(m, err);
+	int fd, ret = open_place(m, &fd, err);
+
+	if (ret)
+		return ret;
+	ret = file_check_free(m, err) ?:
+	      remove_file(m->base, err) ?: remove_file(m->metadata, err) ?:
+	      sync_place(m, fd, err);
+	close(fd);
+	return ret;
 }
 
 const struct driver driver_file = {
@@ -182,6 +239,7 @@ const struct driver driver_file = {
 	.check = file_check,
 	.create = file_create,
 	.extend = file_extend,
+	.find_base = file_find_base,
 	.check_free = file_check_free,
 	.destroy = file_destroy,
 };

@@ -8,19 +8,24 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "device.h"
+#include <linux/dm-replica-format.h>
 #include "tool.h"
 
 #define META_SUFFIX	"-dmr-meta"
+#define META_CLEAR	(2 * DMR_BLOCK_SIZE)
+
+#define TAG_LEN		24
 
 struct texts {
-	char tag[24];		/* V4 in made.h */
 	char lv[MADE_NAME_LEN + 32];
 	char path[2 * MADE_NAME_LEN + 32];	/* VG/LV */
 	char size[32];
@@ -32,7 +37,8 @@ static bool is_lvm_name(const char *name)
 	for (const char *c = name; *c; c++)
 		if (!isalnum((unsigned char)*c) && !strchr("+_.-", *c))
 			return false;
-	return *name && *name != '-' && strlen(name) < MADE_NAME_LEN;
+	return *name && *name != '-' && strcmp(name, ".") &&
+	       strcmp(name, "..") && strlen(name) < MADE_NAME_LEN;
 }
 
 static int lvm_plan(struct made *m, const struct section *backend,
@@ -61,44 +67,91 @@ static struct texts texts_of(const struct made *m, const char *suffix,
 {
 	struct texts t;
 
-	snprintf(t.tag, sizeof(t.tag), "dmr-%016" PRIx64, m->id);
 	snprintf(t.lv, sizeof(t.lv), "%.63s%s", m->volume, suffix);
 	snprintf(t.path, sizeof(t.path), "%.63s/%s", m->place, t.lv);
 	snprintf(t.size, sizeof(t.size), "%" PRIu64 "b", bytes);
 	return t;
 }
 
-struct found {
+/* V4 in made.h */
+static void tag_of(char tag[TAG_LEN], const struct made *m)
+{
+	snprintf(tag, TAG_LEN, "dmr-%016" PRIx64, m->id);
+}
+
+struct lv {
 	uint64_t bytes;			/* 0: there is none */
 	bool is_open;
 	bool has_snapshots;		/* lvremove would take them along */
+	char path[PATH_MAX];		/* of its device */
 };
 
-/* -EEXIST: there is a logical volume of that name, and it is not ours (V4). */
-static int find(const struct made *m, const struct texts *t,
-		struct found *found, struct error *err)
+struct found {
+	struct lv base, meta;
+};
+
+/* A row for each that there is; in @said: its first ones, on one line. */
+static int list(const struct made *m, const char *select, char said[TOOL_SAID],
+		struct error *err)
 {
-	char select[sizeof(t->lv) + 16], said[TOOL_SAID], *rest;
 	const char *const argv[] = { "lvs", "--noheadings", "--binary",
 		"--units", "b", "--nosuffix", "--options",
-		"lv_size,lv_device_open,lv_attr,lv_tags", "--select", select, m->place,
-		NULL };
+		"lv_name,lv_size,lv_device_open,lv_attr,lv_path", "--select",
+		select, m->place, NULL };
+	int ret = tool_run(argv, TOOL_LOOKS, 1, said);
+
+	return ret ? error_set(err, ret, "lvs %s: %s", m->place, ret == -EIO ?
+			       "it cannot be read" : strerror(-ret)) : 0;
+}
+
+/* The rest of the row @name, at @save. -1: of one that is not active, whether
+ * it is open is not known. */
+static void take_row(struct lv *lv, char **save)
+{
+	const char *size = strtok_r(NULL, " ", save);
+	const char *open = strtok_r(NULL, " ", save);
+	const char *attr = strtok_r(NULL, " ", save);
+	const char *path = strtok_r(NULL, " ", save);
+
+	if (!path)
+		return;
+	lv->bytes = strtoull(size, NULL, 10);
+	lv->is_open = strtoll(open, NULL, 10) > 0;
+	lv->has_snapshots = *attr == 'o' || *attr == 'O';
+	snprintf(lv->path, sizeof(lv->path), "%s", path);
+}
+
+/*
+ * V1, V4. By their tag, so that one that was renamed is not taken for gone: it
+ * is in use, by whoever gave it a name.
+ */
+static int find(const struct made *m, struct found *found, struct error *err)
+{
+	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
+	const struct texts meta = texts_of(m, META_SUFFIX, 0);
+	char tag[TAG_LEN], select[TAG_LEN + 16], said[TOOL_SAID], *name, *save;
 	int ret;
 
-	snprintf(select, sizeof(select), "lv_name=%s", t->lv);
-	ret = tool_run(argv, TOOL_LOOKS, 1, said);
+	memset(found, 0, sizeof(*found));
+	tag_of(tag, m);
+	snprintf(select, sizeof(select), "lv_tags=%s", tag);
+	ret = list(m, select, said, err);
 	if (ret)
-		return error_set(err, ret, "lvs %s: %s", m->place, ret == -EIO ?
-				 "it cannot be read" : strerror(-ret));
-	found->bytes = strtoull(said, &rest, 10);
-	/* -1: of one that is not active, that is not known. */
-	found->is_open = strtoll(rest, &rest, 10) > 0;
-	rest += strspn(rest, " ");
-	found->has_snapshots = *rest == 'o' || *rest == 'O';
-	if (!found->bytes || strstr(rest, t->tag))
-		return 0;
-	return error_set(err, -EEXIST, "there is a logical volume %s already, "
-			 "of somebody else", t->path);
+		return ret;
+	for (name = strtok_r(said, " ", &save); name;
+	     name = strtok_r(NULL, " ", &save)) {
+		if (!strcmp(name, base.lv))
+			take_row(&found->base, &save);
+		else if (!strcmp(name, meta.lv))
+			take_row(&found->meta, &save);
+		else
+			return error_set(err, -EBUSY, "%s/%.80s has the tag %s "
+					 "of %s: is it %s, renamed? Rename it "
+					 "back, or take the tag from it",
+					 m->place, name, tag, m->volume,
+					 base.lv);
+	}
+	return 0;
 }
 
 static int run(const char *const argv[], const struct texts *t,
@@ -114,31 +167,60 @@ static int run(const char *const argv[], const struct texts *t,
 static int create_plain(const struct made *m, const struct texts *t,
 			struct error *err)
 {
+	char tag[TAG_LEN];
 	const char *const argv[] = { "lvcreate", "--yes", "--wipesignatures",
 		"y", "--zero", "y", "--size", t->size, "--name", t->lv,
-		"--addtag", t->tag, m->place, NULL };
+		"--addtag", tag, m->place, NULL };
 
+	tag_of(tag, m);
 	return run(argv, t, err);
 }
 
 static int create_thin(const struct made *m, const struct texts *t,
 		       struct error *err)
 {
+	char tag[TAG_LEN];
 	const char *const argv[] = { "lvcreate", "--yes", "--virtualsize",
 		t->size, "--thinpool", m->pool, "--name", t->lv, "--addtag",
-		t->tag, m->place, NULL };
+		tag, m->place, NULL };
 
+	tag_of(tag, m);
 	return run(argv, t, err);
 }
 
 /* No name is taken. lvcreate would find that out, too. */
-static int lvm_check_names(const struct made *m, struct error *err)
+static int lvm_check_names(struct made *m, struct error *err)
 {
 	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
 	const struct texts meta = texts_of(m, META_SUFFIX, 0);
-	struct found found;
+	char select[2 * sizeof(base.lv) + 32], said[TOOL_SAID], *save, *name;
+	int ret;
 
-	return find(m, &base, &found, err) ?: find(m, &meta, &found, err);
+	snprintf(select, sizeof(select), "lv_name=%s || lv_name=%s", base.lv,
+		 meta.lv);
+	ret = list(m, select, said, err);
+	name = ret ? NULL : strtok_r(said, " ", &save);
+	return !name ? ret :
+	       error_set(err, -EEXIST, "there is a logical volume %s/%.80s "
+			 "already, of somebody else", m->place, name);
+}
+
+/*
+ * The kernel takes them for new where there is nothing in their first blocks.
+ * What lvcreate zeroes is for others to say, and may be a cache of the disk's.
+ */
+static int clear_metadata(const char *path, struct error *err)
+{
+	static const char zeros[META_CLEAR];
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : pwrite(fd, zeros, sizeof(zeros), 0);
+	int ret = n < 0 || fdatasync(fd) ? -errno :
+		  n < META_CLEAR ? -EIO : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return ret ? error_set(err, ret, "%.180s: %s", path, strerror(-ret)) :
+		     0;
 }
 
 /* It has whole extents, so its metadata is of what it became. */
@@ -151,88 +233,122 @@ static int lvm_create(struct made *m, struct error *err)
 			       create_plain(m, &base, err);
 
 	if (!ret)
-		ret = find(m, &base, &found, err);
+		ret = find(m, &found, err);
 	if (ret)
 		return ret;
-	if (!found.bytes)
+	if (!found.base.bytes)
 		return error_set(err, -EIO, "%s is gone", base.path);
-	m->bytes = found.bytes;
+	m->bytes = found.base.bytes;
 	meta = texts_of(m, META_SUFFIX, driver_metadata_bytes(m->bytes));
-	return create_plain(m, &meta, err);
+	ret = create_plain(m, &meta, err) ?: find(m, &found, err);
+	if (!ret && !found.meta.bytes)
+		return error_set(err, -EIO, "%s is gone", meta.path);
+	return ret ?: clear_metadata(found.meta.path, err);
 }
 
-/* *@is: how large it is then. */
-static int grow_lv(const struct made *m, const char *suffix, uint64_t bytes,
-		   uint64_t *is, struct error *err)
+static int grow_lv(const struct made *m, const char *suffix,
+		   const struct lv *lv, uint64_t bytes, struct error *err)
 {
 	const struct texts t = texts_of(m, suffix, bytes);
 	const char *const argv[] = { "lvextend", "--yes", "--size", t.size,
 				     t.path, NULL };
-	struct found found;
-	int ret = find(m, &t, &found, err);
 
-	if (!ret && !found.bytes)
+	if (!lv->bytes)
 		return error_set(err, -ENOENT, "there is no %s", t.path);
-	if (!ret && found.bytes < bytes)
-		ret = run(argv, &t, err) ?: find(m, &t, &found, err);
-	*is = ret ? 0 : found.bytes;
-	return ret;
+	return lv->bytes < bytes ? run(argv, &t, err) : 0;
 }
 
 /* V5. Of a base in whole extents, which is larger than what was asked for. */
 static int lvm_extend(struct made *m, struct error *err)
 {
 	const uint64_t extent = 4ULL << 30;	/* the largest that is usual */
-	uint64_t is;
+	struct found found;
+	int ret = find(m, &found, err);
 
-	return grow_lv(m, META_SUFFIX, driver_metadata_bytes(m->bytes + extent),
-		       &is, err) ?:
-	       grow_lv(m, DMR_ORIGIN_SUFFIX, m->bytes, &m->bytes, err);
+	if (!ret)
+		ret = grow_lv(m, META_SUFFIX, &found.meta,
+			      driver_metadata_bytes(m->bytes + extent), err) ?:
+		      grow_lv(m, DMR_ORIGIN_SUFFIX, &found.base, m->bytes,
+			      err) ?: find(m, &found, err);
+	if (!ret)
+		m->bytes = found.base.bytes;
+	return ret;
 }
 
-/* Is there one of ours to remove? One of somebody else is none. */
-static int look(const struct made *m, const struct texts *t,
-		struct found *found, struct error *err)
+static int lvm_find_base(const struct made *m, bool *is_there,
+			 struct error *err)
 {
-	struct error why = { 0 };
+	struct found found;
+	int ret = find(m, &found, err);
 
-	if (!find(m, t, found, &why)) {
-		if (found->is_open)
-			return error_set(err, -EBUSY, "%s is in use", t->path);
-		return !found->has_snapshots ? 0 :
-		       error_set(err, -EBUSY, "%s has snapshots, which would "
-				 "go with it", t->path);
-	}
-	found->bytes = 0;
-	return why.code == -EEXIST ? 0 :
-	       error_set(err, why.code, "%s", why.text);
+	*is_there = !ret && found.base.bytes;
+	return ret;
 }
 
-static int remove_lv(const struct texts *t, const struct found *found,
+static int check_lv(const struct made *m, const char *suffix,
+		    const struct lv *lv, struct error *err)
+{
+	const struct texts t = texts_of(m, suffix, 0);
+
+	if (lv->is_open)
+		return error_set(err, -EBUSY, "%s is in use", t.path);
+	return !lv->has_snapshots ? 0 :
+	       error_set(err, -EBUSY, "%s has snapshots, which would go with "
+			 "it", t.path);
+}
+
+static int find_free(const struct made *m, struct found *found,
 		     struct error *err)
 {
-	const char *const argv[] = { "lvremove", "--yes", t->path, NULL };
-
-	return found->bytes ? run(argv, t, err) : 0;
+	return find(m, found, err) ?:
+	       check_lv(m, DMR_ORIGIN_SUFFIX, &found->base, err) ?:
+	       check_lv(m, META_SUFFIX, &found->meta, err);
 }
 
 static int lvm_check_free(const struct made *m, struct error *err)
 {
-	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
-	const struct texts meta = texts_of(m, META_SUFFIX, 0);
 	struct found found;
 
-	return look(m, &base, &found, err) ?: look(m, &meta, &found, err);
+	return find_free(m, &found, err);
+}
+
+/* V4. Of that name, and ours when it goes. */
+static int remove_lv(const struct made *m, const char *suffix,
+		     const struct lv *lv, struct error *err)
+{
+	const struct texts t = texts_of(m, suffix, 0);
+	char tag[TAG_LEN], select[sizeof(t.lv) + TAG_LEN + 32];
+	const char *const argv[] = { "lvremove", "--yes", "--select", select,
+				     m->place, NULL };
+
+	tag_of(tag, m);
+	snprintf(select, sizeof(select), "lv_name=%s && lv_tags=%s", t.lv, tag);
+	return lv->bytes ? run(argv, &t, err) : 0;
+}
+
+/* V1. What was renamed meanwhile is not -EBUSY: the other one may have gone. */
+static int check_gone(const struct made *m, struct error *err)
+{
+	struct error why = { 0 };
+	struct found left;
+	int ret = find(m, &left, &why);
+
+	if (ret)
+		return error_set(err, ret == -EBUSY ? -EIO : ret, "%s",
+				 why.text);
+	return !left.base.bytes && !left.meta.bytes ? 0 :
+	       error_set(err, -EIO, "%s is there after lvremove",
+			 left.base.bytes ? left.base.path : left.meta.path);
 }
 
 static int lvm_destroy(const struct made *m, struct error *err)
 {
-	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
-	const struct texts meta = texts_of(m, META_SUFFIX, 0);
-	struct found a, b;
+	struct found found;
 
-	return look(m, &base, &a, err) ?: look(m, &meta, &b, err) ?:
-	       remove_lv(&base, &a, err) ?: remove_lv(&meta, &b, err);
+	return find_free(m, &found, err) ?:
+	       remove_lv(m, DMR_ORIGIN_SUFFIX, &found.base, err) ?:
+	       remove_lv(m, META_SUFFIX, &found.meta, err) ?:
+	       check_gone(m, err);
 }
 
 const struct driver driver_lvm = {
@@ -241,6 +357,7 @@ const struct driver driver_lvm = {
 	.check = lvm_check_names,
 	.create = lvm_create,
 	.extend = lvm_extend,
+	.find_base = lvm_find_base,
 	.check_free = lvm_check_free,
 	.destroy = lvm_destroy,
 };

@@ -24,8 +24,11 @@ struct driver {
 	 */
 	int (*plan)(struct made *m, const struct section *backend,
 		    struct error *err);
-	/* Could they be made there? Nothing is, and no record is needed. */
-	int (*check)(const struct made *m, struct error *err);
+	/*
+	 * Could they be made there? Nothing is, and no record is needed. Fills
+	 * in place_id.
+	 */
+	int (*check)(struct made *m, struct error *err);
 	/* Makes both, durably; the base may become larger than asked for, and
 	 * m->bytes tells. After a failure destroy() undoes it. */
 	int (*create)(struct made *m, struct error *err);
@@ -34,6 +37,9 @@ struct driver {
 	 * made smaller; m->bytes tells how large the base is. Again is fine.
 	 */
 	int (*extend)(struct made *m, struct error *err);
+	/* Has it a base that is ours (V4)? *@is_there only where it is 0. */
+	int (*find_base)(const struct made *m, bool *is_there,
+			 struct error *err);
 	/*
 	 * May the two be removed? -EBUSY: somebody has one of them open, or
 	 * more would go with them. What is not there is no error.

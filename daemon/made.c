@@ -41,11 +41,12 @@ static int refuse(struct error *err, int code, const char *volume)
 
 static char *encode(const struct made *m)
 {
-	json_t *root = json_pack("{si ss ss ss ss ss ss ss ss sI ss so}",
+	json_t *root = json_pack("{si ss ss ss ss ss ss ss ss ss sI ss so}",
 		"schema_version", 1, "volume", m->volume, "backend", m->backend,
-		"type", m->type, "driver", m->driver, "place", m->place, "pool",
-		m->pool, "base", m->base, "metadata", m->metadata, "bytes",
-		(json_int_t)m->bytes, "step", step_names[m->step], "id",
+		"type", m->type, "driver", m->driver, "place", m->place,
+		"place_id", m->place_id, "pool", m->pool, "base", m->base,
+		"metadata", m->metadata, "bytes", (json_int_t)m->bytes,
+		"step", step_names[m->step], "id",
 		json_sprintf("%016" PRIx64, m->id));
 	char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
 
@@ -87,15 +88,15 @@ static bool find_step(const char *name, enum made_step *step)
 static bool decode(json_t *root, struct made *m)
 {
 	const char *volume, *backend, *type, *driver, *place, *pool, *base;
-	const char *metadata, *step, *id;
+	const char *metadata, *step, *id, *place_id = "";
 	json_int_t bytes;
 	int end = 0;
 
-	if (json_unpack(root, "{ss ss ss ss ss ss ss ss sI ss ss}", "volume",
+	if (json_unpack(root, "{ss ss ss ss ss ss ss ss sI ss ss s?s}", "volume",
 			&volume, "backend", &backend, "type", &type, "driver",
 			&driver, "place", &place, "pool", &pool, "base", &base,
 			"metadata", &metadata, "bytes", &bytes, "step", &step,
-			"id", &id))
+			"id", &id, "place_id", &place_id))
 		return false;
 	m->bytes = bytes;
 	return copy(m->volume, sizeof(m->volume), volume) &&
@@ -103,6 +104,7 @@ static bool decode(json_t *root, struct made *m)
 	       copy(m->type, sizeof(m->type), type) &&
 	       copy(m->driver, sizeof(m->driver), driver) &&
 	       copy(m->place, sizeof(m->place), place) &&
+	       copy(m->place_id, sizeof(m->place_id), place_id) &&
 	       copy(m->pool, sizeof(m->pool), pool) &&
 	       copy(m->base, sizeof(m->base), base) &&
 	       copy(m->metadata, sizeof(m->metadata), metadata) &&

@@ -5,7 +5,8 @@
  * volume.
  *
  * V1 A record is durable before anything that it names is made, and goes when
- *    all of that is gone: nothing is left over that no record names.
+ *    all of that is gone: nothing is left over that no record names. What was
+ *    renamed, or is in a filesystem that is not mounted, is not gone.
  * V2 What is not MADE_READY was not answered: at the next start it is as if it
  *    had not been asked for, unless the volume is replicated; that is the last
  *    step of its making. What is disabled meanwhile is MADE_READY before.
@@ -39,6 +40,8 @@ struct made {
 	char type[MADE_NAME_LEN];	/* "" = none */
 	char driver[8];
 	char place[PATH_MAX];		/* the folder, or the volume group */
+	char place_id[MADE_NAME_LEN];	/* of the folder that it was made in,
+					 * "" = its name says it */
 	char pool[MADE_NAME_LEN];	/* thin; "" = none */
 	char base[PATH_MAX];
 	char metadata[PATH_MAX];

@@ -57,19 +57,25 @@ static int take_device_out(struct op *op, struct error *err)
 	return !ret || ret == -ENXIO ? 0 : error_set(err, ret, "%.200s", text);
 }
 
-/* V1, V3, V6. Where nothing has gone yet, it is as it was. */
+/*
+ * V1, V3, V4, V6. Where nothing has gone yet, it is as it was; and what has the
+ * name of its base, and is somebody else's, is not touched.
+ */
 static int unmake(struct op *op, struct error *err)
 {
 	const char *state_dir = op->daemon->config.state_dir;
 	const struct driver *driver = driver_find(op->made->driver);
 	enum made_step before = op->made->step;
 	struct error ignored = { 0 };
+	bool is_there = false;
 	int ret;
 
 	if (!driver)
 		return error_set(err, -EINVAL, "there is no driver %s",
 				 op->made->driver);
-	ret = take_device_out(op, err);
+	ret = driver->find_base(op->made, &is_there, err);
+	if (!ret && is_there)
+		ret = take_device_out(op, err);
 	if (!ret)
 		ret = driver->check_free(op->made, err);
 	if (!ret)

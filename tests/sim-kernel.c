@@ -649,6 +649,7 @@ static int sim_take_out(const struct kernel_form *form,
 	LOCKED;
 	struct sim_volume *v = sim_find(form->device);
 
+	sim_note_step("take out");
 	if (!v)
 		return -ENXIO;
 	v->is_plain = true;

@@ -146,8 +146,19 @@ check "its folder is not there: that is told" wait_until 20 grep -q \
 refuses "  it is not enabled" "being made, or deleted" replicactl enable v \
 	--target "$(uri_of v)"
 is "  it is known" "$(step)" deleting
+mkdir "$folder"
+refuses "another folder has its name, as where a filesystem is not mounted" \
+	"folder=.*/volumes is not the one in which it was made" delete
+stop_daemon
+start_daemon
+is "  it is known, also by the next one" "$(step)" deleting
+rmdir "$folder"
 mv "$folder.away" "$folder"
 check "when it is back, it goes" delete
+is "  all of it" "$(step) $(files)" " 0"
+check "a volume" create
+rm "$folder"/*
+check "whose files somebody else removed: its record goes" delete
 is "  all of it" "$(step) $(files)" " 0"
 stop_daemon
 is "a clean stop" $? 0

@@ -8,8 +8,9 @@
 . "$(dirname "$0")/lib-native.sh"
 requires_cmd replicactl jq
 
-# Four tools that keep logical volumes as files NAME: "SIZE TAG ATTRIBUTES OPEN".
-mkdir "$scratch_dir/bin" "$scratch_dir/vg"
+# Four tools that keep logical volumes as files NAME: "SIZE TAG ATTRIBUTES OPEN",
+# and the beginning of each as a file of another folder.
+mkdir "$scratch_dir/bin" "$scratch_dir/vg" "$scratch_dir/devices"
 cat >"$scratch_dir/bin/lvs" <<'END'
 #!/bin/bash
 dir=$(dirname "$0")/../vg
@@ -20,22 +21,42 @@ while [ $# -gt 1 ]; do
 	--size | --virtualsize) size=${2%b} ;;
 	--name) name=$2 ;;
 	--addtag) tag=$2 ;;
-	--select) name=${2#lv_name=} ;;
+	--select) select=$2 ;;
 	esac
 	shift
 done
+# those that are selected: "NAME SIZE TAG ATTRIBUTES OPEN"
+selected() {
+	cd "$dir" && for i in *-dmr-* *renamed*; do
+		[ ! -e "$i" ] || echo "$i $(cat "$i")"
+	done | case $select in
+	*\&\&*) one=${select% && *}
+		grep -- "^${one#lv_name=} [0-9]* ${select#*lv_tags=} " ;;
+	*\|\|*) one=${select% || *}
+		grep -- "^${one#lv_name=} \|^${select##*lv_name=} " ;;
+	lv_tags=*) grep -- " ${select#lv_tags=} " ;;
+	esac
+}
+larger() {
+	echo $(((size + 4194303) / 4194304 * 4194304))
+}
 case $(basename "$0") in
-lvs) [ ! -e "$dir/$name" ] || { read -r size tag attr open <"$dir/$name"
-	echo "  $size $open $attr $tag"; } ;;
+lvs) selected | while read -r name size tag attr open; do
+	echo "  $name $size $open $attr $dir/../devices/$name"
+done ;;
 lvcreate) [ ! -e "$dir/$name" ] || exit 5
 	[ ! -e "$dir/full-$name" ] || { echo "insufficient
    free space" >&2; exit 5; }
-	echo "$(((size + 4194303) / 4194304 * 4194304)) $tag -wi-a----- 0" >"$dir/$name" ;;
+	echo "$(larger) $tag -wi-a----- 0" >"$dir/$name"
+	yes not zeroed | head -c 16384 >"$dir/../devices/$name" ;;
 lvextend) read -r old tag attr open <"$dir/${1#vg/}"
-	echo "$(((size + 4194303) / 4194304 * 4194304)) $tag $attr $open" \
-		>"$dir/${1#vg/}" ;;
-lvremove) rm "$dir/${1#vg/}" ;;
+	echo "$(larger) $tag $attr $open" >"$dir/${1#vg/}" ;;
+lvremove) selected | while read -r name rest; do
+	rm "$dir/$name"
+done
+[ ! -e "$dir/meanwhile" ] || mv "$dir/$(cat "$dir/meanwhile")" "$dir/renamed" ;;
 esac
+exit 0
 END
 chmod +x "$scratch_dir/bin/lvs"
 ln -s lvs "$scratch_dir/bin/lvcreate"
@@ -59,6 +80,10 @@ END
 lvs() {
 	(cd "$scratch_dir/vg" && ls)
 }
+# is_zero FROM TO FILE
+is_zero() {
+	cmp -s -n $(($2 - $1)) -i "$1:0" "$3" /dev/zero
+}
 said() {
 	grep -x -- "$1" "$scratch_dir/argv"
 }
@@ -78,6 +103,9 @@ is "  its tag is its id" "$tag" "dmr-$(jq -r .id "$state_dir/made/a.json")"
 is "  its size is that of whole extents" "$(field_of a size_bytes)" $((128 << 20))
 is "  its base has the name that LVM leaves alone" "$(field_of a base)" \
 	/dev/vg/a-dmr-origin
+meta=$scratch_dir/devices/a-dmr-meta
+check "  its metadata are new, whatever lvcreate does" is_zero 0 8192 "$meta"
+check "  and nothing else is written there" eval '! is_zero 8192 8200 "$meta"'
 need=$(replicactl kernel meta-size $((256 << 10)) --json | jq .meta_bytes)
 check "  the metadata is for that size" said \
 	"lvcreate .* --size ${need}b --name a-dmr-meta .*"
@@ -129,6 +157,14 @@ sed -i 's/1$/0/; s/-wi-a-/owi-a-/' "$scratch_dir/vg/a-dmr-origin"
 refuses "one that has snapshots" "has snapshots, which would go with it" \
 	replicactl delete a --yes
 sed -i 's/owi-a-/-wi-a-/' "$scratch_dir/vg/a-dmr-origin"
+mv "$scratch_dir/vg/a-dmr-origin" "$scratch_dir/vg/renamed"
+refuses "one whose base was renamed" \
+	"vg/renamed has the tag $tag of a: is it a-dmr-origin, renamed" \
+	replicactl delete a --yes
+refuses "  does not grow" "has the tag" replicactl extend a --size 300GiB
+is "  all of it stays" "$(lvs | grep 'a-\|ren') $(field_of a step)" "a-dmr-meta
+renamed ready"
+mv "$scratch_dir/vg/renamed" "$scratch_dir/vg/a-dmr-origin"
 touch "$scratch_dir/vg/broken-lvs"
 refuses "a volume group that cannot be read" "lvs vg: it cannot be read" \
 	replicactl delete a --yes
@@ -143,9 +179,21 @@ a-dmr-origin ready"
 sed -i 's/0$/-1/; s/-wi-a-/-wi---/' "$scratch_dir/vg/a-dmr-origin"
 check "then it is deleted" replicactl delete a --yes
 is "  both of it" "$(lvs | grep ^a-)" ""
+check "another" replicactl create a --size 8MiB --backend plain
+echo a-dmr-meta >"$scratch_dir/vg/meanwhile"
+refuses "one that is renamed while it is deleted" "vg/renamed has the tag" \
+	replicactl delete a --yes
+is "  is known still" "$(field_of a step)" deleting
+rm "$scratch_dir/vg/meanwhile"
+mv "$scratch_dir/vg/renamed" "$scratch_dir/vg/a-dmr-meta"
+check "  until it is deleted" replicactl delete a --yes
+is "  all of it" "$(lvs | grep ^a-)" ""
 echo "16777216 theirs -wi-a----- 0" >"$scratch_dir/vg/b-dmr-origin"
+stop_daemon
+SIM_DIE_AT="take out" start_daemon
 check "one whose base is another's by now" replicactl delete b --yes
 is "  that is left alone" "$(lvs | grep ^b-)" b-dmr-origin
+check "  and no device is looked for above it" rpc-call status
 stop_daemon
 is "a clean stop" $? 0
 finish
