@@ -112,7 +112,7 @@ static void replica_dump_plugin(void)
 	printf("replica_list_version=%d\n", LIST_VERSION);
 	printf("replica_sum=xxh3-128\n");
 	printf("replica_exports=NAME NAME@EPOCH NAME@latest NAME@history "
-	       "NAME@sum NAME@above NAME@above@EPOCH\n");
+	       "NAME@sum NAME@above NAME@above@EPOCH NAME@dirty\n");
 	printf("replica_on_full=refuse apply\n");
 }
 

@@ -184,6 +184,16 @@ static int add_to_list(void *arg, uint64_t off, uint64_t len)
 	return extent_list_add(arg, off, len);
 }
 
+static int finish_list(struct export *e, uint64_t epoch, int ret,
+		       struct error *err)
+{
+	if (!ret)
+		ret = extent_list_finish(&e->list, e->volume_bytes, epoch);
+	e->bytes = e->list.len;
+	return ret ? error_set(err, ret, "the list cannot be made: %s",
+			       strerror(-ret)) : 0;
+}
+
 /* A snapshot: as of opening. */
 static int above_open(struct export *e, const char *arg, struct error *err)
 {
@@ -197,11 +207,22 @@ static int above_open(struct export *e, const char *arg, struct error *err)
 		return error_set(err, -ENOENT, "no such epoch: the highest "
 				 "seen is %" PRIu64, info.header.highest_seen);
 	ret = stage_above(e->v, epoch, add_to_list, &e->list, err);
-	if (!ret)
-		ret = extent_list_finish(&e->list, e->volume_bytes, epoch);
-	e->bytes = e->list.len;
-	return ret ? error_set(err, ret, "the list cannot be made: %s",
-			       strerror(-ret)) : 0;
+	return finish_list(e, epoch, ret, err);
+}
+
+/* X3, as of opening. */
+static int dirty_open(struct export *e, const char *arg, struct error *err)
+{
+	struct stage_info info;
+	int ret = 0;
+
+	stage_get_info(e->v, &info);
+	if (info.state == STAGE_PROMOTED)
+		return error_set(err, -EPERM, "it was promoted: what is dirty "
+				 "is known to the primary here");
+	if (!info.header.last_clean)
+		ret = extent_list_add(&e->list, 0, e->volume_bytes);
+	return finish_list(e, info.header.last_clean, ret, err);
 }
 
 static int list_read(struct export *e, void *buf, size_t len, uint64_t off,
@@ -228,12 +249,6 @@ static int history_open(struct export *e, const char *arg, struct error *err)
 	e->list.bytes = bytes;
 	e->bytes = e->list.len;
 	return 0;
-}
-
-static int dirty_open(struct export *e, const char *arg, struct error *err)
-{
-	return error_set(err, -EOPNOTSUPP, "there is no dirty map here: this "
-			 "site has not been the primary of the volume");
 }
 
 /* --- names ---------------------------------------------------------------- */
@@ -274,8 +289,9 @@ static const struct export_ops word_ops[] = {
 		.open = history_open, .read = list_read,
 		.block_min = LIST_ALIGN, .block_max = EXPORT_BLOCK_MAX,
 	}, {
-		.what = "dirty", .help = "a list of what is dirty",
-		.open = dirty_open,
+		.what = "dirty", .help = "a list of what no primary knows of",
+		.open = dirty_open, .read = list_read,
+		.block_min = LIST_ALIGN, .block_max = EXPORT_BLOCK_MAX,
 	},
 };
 
@@ -372,8 +388,8 @@ int export_open(struct export **out, struct stage *s, struct quota *q,
 		ops = find_ops(name + len + 1, &arg);
 	if (!ops || strlen(name) >= EXPORT_NAME_LEN)
 		return error_set(err, -ENOENT, "the volume has no such export: "
-				 "there are @EPOCH, @latest, @history, @sum "
-				 "and @above");
+				 "there are @EPOCH, @latest, @history, @sum, "
+				 "@above and @dirty");
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return error_set(err, -ENOMEM, "no memory");

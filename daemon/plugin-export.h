@@ -10,13 +10,16 @@
  *	NAME@sum	digests, 16 bytes a chunk, read only
  *	NAME@above	what the stage has above its image, as a list
  *	NAME@above@EPOCH … above that epoch (plugin-list.h), read only
- *	NAME@dirty	refused: nothing here keeps a dirty map yet
+ *	NAME@dirty	what no primary knows to be here, as a list, read only
  *
  * X1 a name is looked up in the table of volumes; it is part of no path. No
  *    name before the "@" is that of the only volume.
  * X2 NAME@EPOCH stays what it is, for every connection that opens it: an epoch
  *    that is not committed yet is refused, else it would be one image now and
  *    another later. Of NAME@latest and the lists each opening is its own.
+ * X3 Before its first clean epoch a stage cannot say which of its base is what
+ *    a primary believes: nobody has kept count since others could write there.
+ *    So NAME@dirty has all of it, and after that epoch nothing.
  *
  * All functions but open and close may be called from any thread, several at
  * once. They return 0 or -errno with a sentence.

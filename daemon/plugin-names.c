@@ -9,7 +9,7 @@
 
 #define EPOCHS_LISTED	32	/* of a volume, the newest */
 #define NAMES_LISTED	8000	/* nbdkit takes 10,000 */
-#define NAMES_FIXED	5	/* of a volume */
+#define NAMES_FIXED	6	/* of a volume */
 #define TEXT_LEN	200
 
 #define NS_PER_S	1000000000ULL
@@ -118,7 +118,7 @@ static bool has_latest(const struct stage_info *info)
 	       info->state != STAGE_PROMOTED;
 }
 
-/* What can be read without an image: the history, digests, what is above. */
+/* What can be read without an image: the history, digests, the lists. */
 static bool has_tables(const struct stage_info *info)
 {
 	return info->state != STAGE_ERROR && info->state != STAGE_PROMOTED;
@@ -141,6 +141,8 @@ static int tell_volume(const struct listing *l, struct stage_volume *v)
 		ret = tell(l, info.name, "sum", "digests of the chunks");
 	if (!ret && has_tables(&info))
 		ret = tell(l, info.name, "above", "what is above the image");
+	if (!ret && has_tables(&info))
+		ret = tell(l, info.name, "dirty", "what no primary knows of");
 	return ret ? ret : tell_epochs(l, v, info.name);
 }
 

@@ -76,7 +76,7 @@ struct replica_header {
 	uint64_t named;			/* the last epoch, committed or kept,
 					 * that the primary's metadata named
 					 * durably then; 0 = nothing known */
-	uint64_t merge_id;
+	uint64_t merge_id;		/* reserved: 0 */
 	uint64_t cut_time;		/* ns since 1970, of last_clean */
 	uint64_t volume_bytes;
 	uint64_t records;		/* of the epoch; with digest, W2 */

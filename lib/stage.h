@@ -14,7 +14,7 @@
  *	-EINVAL		not for this volume, misaligned, or against the protocol
  *			(no hello, no open epoch, wrong count or digest)
  *	-ESHUTDOWN	a newer session has taken over (W1)
- *	-EPERM		wrong pair, volume, generation, merge id; or promoted
+ *	-EPERM		wrong pair, volume, generation; or promoted
  *	-ENOSPC		the log is full (S6): the epoch is dropped
  *	-EIO		the log or the base failed; an open epoch is dropped
  *	-ETIMEDOUT	the epoch was dropped: nothing came (open_idle_ms)

@@ -49,6 +49,22 @@ def read_all(export, socket=None):
     return data
 
 
+def list_pairs(data, epoch):
+    """(offset, length) of a list about @epoch: plugin-list.h"""
+    magic, version, at, size, about, nr, total, crc = struct.unpack_from(
+        "<8sIIQQQQI", data)
+    body = data[at:at + 16 * nr]
+    assert (magic, version, at, size) == (b"dmReplEx", 1, 4096, 8 * MIB)
+    assert about == epoch and crc == crc32c(body), about
+    assert struct.unpack_from("<I", data, 4092)[0] == crc32c(data[:4092])
+    assert len(data) % 512 == 0 and not any(data[at + 16 * nr:])
+    found = list(struct.iter_unpack("<QQ", body))
+    assert sum(n for _, n in found) == total
+    ends = [off + n for off, n in found]
+    assert all(e < f[0] for e, f in zip(ends, found[1:]))
+    return found
+
+
 def error_of(fn, *args, **named):
     """The errno's name that fn is refused with; "" if it is not."""
     try:

@@ -72,7 +72,7 @@ nbdinfo --list "$(stage_uri "")" >"$scratch_dir/exports"
 check "the list of exports says it" \
 	grep "without a consistent image" "$scratch_dir/exports"
 is "it has what can be read" "$(sed -n 's/^export="\(.*\)":/\1/p' \
-	"$scratch_dir/exports" | tr '\n' ' ')" "a a@history a@sum a@above "
+	"$scratch_dir/exports" | tr '\n' ' ')" "a a@history a@sum a@above a@dirty "
 check "for people" eval "replicactl history a |
 	grep -x 'image: there is none now'"
 check "it is an event" grep -q "applies in place" "$daemon_log"

@@ -25,7 +25,7 @@ p.open(4)
 EOP
 list=$(nbdinfo --list "nbd+unix:///?socket=$PLUGIN_SOCKET" |
 	sed -n 's/^export="\(.*\)":/\1/p' | tr '\n' ' ')
-is "the exports" "$list" "vol vol@latest vol@history vol@sum vol@above vol@2 vol@1 "
+is "the exports" "$list" "vol vol@latest vol@history vol@sum vol@above vol@dirty vol@2 vol@1 "
 is "the only volume is the default" "$(nbdinfo --size "$(uri "")")" 8454144
 is "an image has the volume's size" "$(nbdinfo --size "$(uri vol@1)")" 8388608
 is "digests: 16 bytes a chunk" "$(nbdinfo --size "$(uri vol@sum)")" 32768
@@ -37,7 +37,7 @@ for f in can_multi_conn can_fua can_flush can_zero can_fast_zero can_trim; do
 done
 is "VOL@EPOCH: connections see the same" "$(info vol@1 can_multi_conn)" true
 is "VOL@latest: they need not" "$(info vol@latest can_multi_conn)" false
-for e in vol@1 vol@latest vol@sum vol@above; do
+for e in vol@1 vol@latest vol@sum vol@above vol@dirty; do
 	is "$e is read only" "$(info $e is_read_only)" true
 done
 is "what VOL is" "$(info vol description | sed 's/ of .*Z,/,/')" \
@@ -50,7 +50,7 @@ cannot_open "a word" vol@lates "vol@lates: the volume has no such export"
 cannot_open "a path" ../stage/vol "\.\./stage/vol: there is no such volume"
 cannot_open "a newline" x%0Aok "x.x0aok: there is no such volume"
 cannot_open "a long name" "$(printf 'v%.0s' {1..3000})" "vvvv\.\.\.: there is"
-cannot_open "a dirty map" vol@dirty "vol@dirty: there is no dirty map here"
+cannot_open "a dirty list of an epoch" vol@dirty@1 "vol@dirty@1: the volume has no"
 is "no line of the log is the client's" "$(grep -vc '^nbdkit: ' "$plugin_log")" 0
 stop_plugin
 is "a clean stop" $? 0

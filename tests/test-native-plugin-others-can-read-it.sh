@@ -60,19 +60,7 @@ assert h.pread(7, 8190) == sums[8190:8197]
 EOP
 check "the list of what is above is what the manual says" primary <<EOP
 def pairs(name, epoch):
-    d = open("$scratch_dir/" + name, "rb").read()
-    magic, version, at, size, about, nr, total, crc = struct.unpack_from(
-        "<8sIIQQQQI", d)
-    body = d[at:at + 16 * nr]
-    assert (magic, version, at, size) == (b"dmReplEx", 1, 4096, 8 * MIB)
-    assert about == epoch and crc == crc32c(body)
-    assert struct.unpack_from("<I", d, 4092)[0] == crc32c(d[:4092])
-    assert len(d) % 512 == 0 and not any(d[at + 16 * nr:])
-    found = list(struct.iter_unpack("<QQ", body))
-    assert sum(n for _, n in found) == total
-    ends = [off + n for off, n in found]
-    assert all(e < f[0] for e, f in zip(ends, found[1:]))
-    return found
+    return list_pairs(open("$scratch_dir/" + name, "rb").read(), epoch)
 assert pairs("above", 4) == [(2044 * CHUNK, 3 * CHUNK)], pairs("above", 4)
 old, new = (open("$scratch_dir/want%d" % e, "rb").read() for e in (2, 4))
 above = {c for off, n in pairs("above2", 2)

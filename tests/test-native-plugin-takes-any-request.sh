@@ -168,7 +168,8 @@ for name in ("vol", "vol@latest", "vol@1", "vol@3"):
     assert any(f & nbd.STATE_ZERO for _, f in extents(h, 32 * MIB, 40 * MIB))
 EOP
 check "a read-only export is one" primary <<'EOP'
-for name in ("vol@latest", "vol@1", "vol@sum", "vol@above", "vol@history"):
+for name in ("vol@latest", "vol@1", "vol@sum", "vol@above", "vol@dirty",
+             "vol@history"):
     h = connect(name)
     before = h.pread(512, 0)
     for fn in (lambda: h.pwrite(bytes(512), 0), lambda: h.zero(512, 0),
