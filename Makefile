@@ -38,7 +38,7 @@ plugin-y :=
 unit-y :=
 tools-y :=
 fault-y :=
-filters-y :=
+shared-y :=
 -include lib/build.mk daemon/build.mk utils/build.mk tests/build.mk
 
 lib-objs := $(addprefix lib/,$(lib-y))
@@ -182,7 +182,7 @@ $(tool-progs): build/tests/%: build/obj/tests/%.o \
 	@mkdir -p $(@D)
 	$(call link)
 
-build/tests/%-filter.so: build/obj/tests/%-filter.o
+$(shared-y:%=build/tests/%.so): build/tests/%.so: build/obj/tests/%.o
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(cflags) $(LDFLAGS) -o $@ $<
@@ -209,7 +209,7 @@ $(fault-progs): build/tests/%: build/fault/tests/%.o \
 	$(call say,LD,$@)
 	$(call link)
 
-tools: $(tool-progs) $(fault-progs) build/san/$(PLUGIN) $(filters-y:%=build/tests/%.so) \
+tools: $(tool-progs) $(fault-progs) build/san/$(PLUGIN) $(shared-y:%=build/tests/%.so) \
        build/tests/fault-plugin.so
 unit-build: $(unit-progs)
 unit: unit-build

@@ -4,6 +4,7 @@
 #include "history.h"
 
 #define NS	1e9
+#define CLOCKS_AGREE_NS	1000000000ULL	/* as well as those of two sites do */
 
 static json_t *seconds_of(uint64_t ns)
 {
@@ -44,12 +45,24 @@ static uint64_t staged_bytes(const struct history *h)
 	return sum;
 }
 
+static bool has_image(const struct history *h)
+{
+	return h->last_clean && h->state != STAGE_IN_PLACE && h->cut_time;
+}
+
+/* Of two clocks: by how much the image is younger than now. */
+static uint64_t ahead_ns(const struct history *h)
+{
+	return has_image(h) && h->cut_time > h->now ? h->cut_time - h->now : 0;
+}
+
+/* Clocks that differ do not tell it. */
 static json_t *lag_json(const struct history *h)
 {
 	uint64_t lag = h->now > h->cut_time ? h->now - h->cut_time : 0;
-	bool has_image = h->last_clean && h->state != STAGE_IN_PLACE;
 
-	return has_image && h->cut_time ? json_real(lag / NS) : json_null();
+	return has_image(h) && ahead_ns(h) < CLOCKS_AGREE_NS ?
+	       json_real(lag / NS) : json_null();
 }
 
 static const char *reason_of(const struct history *h)
@@ -74,8 +87,8 @@ static const char *next_step_of(const struct history *h)
 
 json_t *history_json(const struct history *h, const char *target)
 {
-	return json_pack("{si ss ss ss ss ss ss sI si so so so sI sI sI sI sI sI "
-			 "so}",
+	return json_pack("{si ss ss ss ss ss ss sI si so so so sf sI sI sI sI sI "
+			 "sI so}",
 			 "schema_version", 1, "volume", h->name,
 			 "group", h->group, "target", target,
 			 "state", stage_state_name(h->state),
@@ -86,6 +99,7 @@ json_t *history_json(const struct history *h, const char *target)
 			 "time", seconds_of(h->now),
 			 "cut_time", seconds_of(h->cut_time),
 			 "lag_s", lag_json(h),
+			 "clock_ahead_s", ahead_ns(h) / NS,
 			 "staged_bytes", (json_int_t)staged_bytes(h),
 			 "log_bytes", (json_int_t)h->log_bytes,
 			 "log_needed_bytes", (json_int_t)h->log_needed,

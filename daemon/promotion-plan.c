@@ -51,6 +51,7 @@ int promotion_choose(const struct history *h,
 				 h->name, wish->epoch, e->epoch);
 	r->epoch = e->epoch;
 	r->cut_time = e->cut_time;
+	r->commit_time = e->commit_time;
 	r->last_clean = h->last_clean;
 	r->last_partial = h->last_partial;
 	r->bytes = h->bytes;

@@ -56,6 +56,7 @@ static json_t *encode(const struct promotion_record *r)
 		{ "cut_time_ns", r->cut_time }, { "last_clean", r->last_clean },
 		{ "last_partial", r->last_partial },
 		{ "begun_at_ns", r->begun_at },
+		{ "commit_time_ns", r->commit_time },
 		{ "dropped_bytes", r->dropped_bytes },
 	};
 
@@ -130,6 +131,15 @@ static int get_number(const json_t *root, const char *key, uint64_t *n)
 	return json_is_integer(value) ? 0 : -EBADMSG;
 }
 
+/* Records that were written before there was one go without. */
+static int get_commit_time(const json_t *root, uint64_t *n)
+{
+	const char *key = "commit_time_ns";
+
+	*n = 0;
+	return json_object_get(root, key) ? get_number(root, key, n) : 0;
+}
+
 static int get_hex(const json_t *root, const char *key, uint64_t *n)
 {
 	char text[17];
@@ -171,6 +181,7 @@ static int decode(const json_t *root, struct promotion_record *r)
 	       get_number(root, "bytes", &r->bytes) ||
 	       get_number(root, "epoch", &r->epoch) ||
 	       get_number(root, "cut_time_ns", &r->cut_time) ||
+	       get_commit_time(root, &r->commit_time) ||
 	       get_number(root, "last_clean", &r->last_clean) ||
 	       get_number(root, "last_partial", &r->last_partial) ||
 	       get_number(root, "begun_at_ns", &r->begun_at) ||

@@ -41,7 +41,8 @@ struct promotion_record {
 	char salvage[PATH_MAX];		/* "" = nothing was dropped */
 	uint64_t bytes;			/* of the volume */
 	uint64_t epoch;			/* that it is promoted at */
-	uint64_t cut_time;		/* of that, ns since 1970 */
+	uint64_t cut_time;		/* of that, ns since 1970, there … */
+	uint64_t commit_time;		/* … and when it came; 0 = unknown */
 	uint64_t last_clean, last_partial;	/* that the stage had */
 	uint64_t generation;		/* the new one … */
 	uint64_t old_generation;	/* … and which it succeeds */

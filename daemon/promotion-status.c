@@ -14,23 +14,44 @@
 
 /* --- telling -------------------------------------------------------------- */
 
+/*
+ * What was cut there was cut before it was committed here, and before now. If
+ * the clocks say otherwise the other site's is ahead, by that at least.
+ */
+static uint64_t ahead_ns(const struct promotion_record *r)
+{
+	uint64_t seen = r->begun_at;
+
+	if (r->commit_time && r->commit_time < seen)
+		seen = r->commit_time;
+	return r->cut_time > seen ? r->cut_time - seen : 0;
+}
+
 /* From the cut of the image to the promotion: what was written then is lost. */
 static double lost_seconds(const struct promotion_record *r)
 {
-	return r->begun_at > r->cut_time ? (r->begun_at - r->cut_time) / NS :
-					   0;
+	uint64_t cut = r->cut_time - ahead_ns(r);
+
+	return r->begun_at > cut ? (r->begun_at - cut) / NS : 0;
+}
+
+static json_t *commit_seconds(const struct promotion_record *r)
+{
+	return r->commit_time ? json_real(r->commit_time / NS) : json_null();
 }
 
 static json_t *describe(const struct promotion *p)
 {
 	const struct promotion_record *r = &p->record;
-	json_t *o = json_pack("{si ss sI sf sI sI sf sI ss ss ss sb}",
+	json_t *o = json_pack("{si ss sI sf so sI sI sf sf sI ss ss ss sb}",
 			      "schema_version", 1, "volume", r->volume,
 			      "epoch", (json_int_t)r->epoch,
 			      "cut_time", r->cut_time / NS,
+			      "commit_time", commit_seconds(r),
 			      "last_clean", (json_int_t)r->last_clean,
 			      "last_partial", (json_int_t)r->last_partial,
 			      "lost_s", lost_seconds(r),
+			      "clock_ahead_s", ahead_ns(r) / NS,
 			      "dropped_bytes", (json_int_t)r->dropped_bytes,
 			      "salvage", r->salvage, "metadata", r->metadata,
 			      "base", r->base, "dry_run", p->run.is_dry);

@@ -410,14 +410,10 @@ int stage_apply_upto(struct stage_group *g, uint64_t epoch, struct error *err)
 /* Locked, dropped. */
 static void wait_for_work(struct stage_group *g)
 {
-	struct timespec ts;
-
 	g->apply_turns++;
 	g->room_wanted = 0;
 	pthread_cond_broadcast(&g->changed);
-	clock_gettime(CLOCK_REALTIME, &ts);
-	ts.tv_sec++;
-	pthread_cond_timedwait(&g->changed, &g->lock, &ts);
+	stage_wait_a_second(g);
 }
 
 static void *applier(void *arg)

@@ -65,13 +65,14 @@ static uint64_t monotonic_s(void)
 	return ts.tv_sec;
 }
 
-static void wait_a_second(struct stage_group *g)
+/* Also where the time of day is set back meanwhile. */
+void stage_wait_a_second(struct stage_group *g)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
 	ts.tv_sec++;
-	pthread_cond_timedwait(&g->changed, &g->lock, &ts);
+	pthread_cond_clockwait(&g->changed, &g->lock, CLOCK_MONOTONIC, &ts);
 }
 
 /* A6: by how much the oldest one, which cannot go yet, is too large. */
@@ -126,7 +127,7 @@ static bool wait_for_room(struct stage_group *g, uint64_t until)
 	if (!stage_apply_can_free(g) || monotonic_s() >= until)
 		return false;
 	want_room(g);
-	wait_a_second(g);
+	stage_wait_a_second(g);
 	return true;
 }
 

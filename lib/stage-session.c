@@ -447,11 +447,14 @@ static int take_handover(struct stage_conn *c, const struct replica_header *h,
 	return ret;
 }
 
-/* Not in line with the others: a commit may take its time. */
+/*
+ * Not in line with the others: a commit may take its time. The order is that
+ * of the numbers, not of the cut times: the primary's clock may be set back.
+ */
 static int take_heartbeat(struct stage_conn *c,
 			  const struct replica_header *h)
 {
-	if (h->epoch <= c->v->g->seen && h->cut_time >= c->v->header.cut_time)
+	if (h->epoch <= c->v->g->seen)
 		serve(c->v, h);
 	return 0;
 }

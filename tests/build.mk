@@ -3,7 +3,7 @@
 # library and all of replicad but main.o; NAME-y lists further objects.
 # tools-y: one tests/X.c each, plain, linked with libreplica.a.
 # fault-y: likewise, with a stage of which STAGE_FAULT switches rules off.
-# filters-y: for nbdkit, one tests/X-filter.c each.
+# shared-y: a filter for nbdkit, or for LD_PRELOAD, one tests/X.c each.
 unit-y += unit-match unit-pair unit-config unit-judge
 unit-y += unit-extents unit-header
 tools-y += bench/nbd-bench
@@ -146,7 +146,7 @@ unit-y += unit-stage-index unit-stage-format unit-stage-kill
 unit-stage-kill-y := $(stage-rig-objs)
 unit-y += fuzz-stage-recover
 fuzz-stage-recover-y := $(stage-rig-objs)
-filters-y += hold-filter
+shared-y += hold-filter shift-clock
 unit-y += fuzz-format fuzz-header
 build/san/tests/fuzz-format.o: cppflags += -Ikmod
 unit-y += unit-continuity

@@ -7,6 +7,8 @@
 #include "print.h"
 #include "when.h"
 
+#define CLOCKS_AGREE_S	1	/* as well as clocks of two sites do */
+
 static const char *text_of(const json_t *o, const char *key)
 {
 	return json_string_value(json_object_get(o, key)) ?: "";
@@ -29,16 +31,41 @@ static double dropped_bytes(const json_t *p)
 	return sum;
 }
 
+static void print_image(const json_t *p)
+{
+	char cut[WHEN_LEN], came[WHEN_LEN];
+
+	printf("image: epoch %.0f, as of %s", number_of(p, "epoch"),
+	       when_print(cut, number_of(p, "cut_time")));
+	if (json_is_number(json_object_get(p, "commit_time")))
+		printf(" by the clock there; it was committed here at %s",
+		       when_print(came, number_of(p, "commit_time")));
+	printf("\n");
+}
+
+/* Of two clocks: where they are known to differ, there is no "at most". */
+static void print_lost(const json_t *p)
+{
+	char lost[PRINT_LEN], ahead[PRINT_LEN];
+
+	print_seconds(lost, number_of(p, "lost_s"));
+	if (number_of(p, "clock_ahead_s") < CLOCKS_AGREE_S)
+		printf("lost, at most: what was written after that, %s by the "
+		       "clocks of both sites\n", lost);
+	else
+		printf("lost: what was written after that, %s or more: the "
+		       "clocks of the sites differ,\nthe other site's is "
+		       "ahead by at least %s\n", lost,
+		       print_seconds(ahead, number_of(p, "clock_ahead_s")));
+}
+
 static void print_loss(const json_t *p)
 {
-	char cut[WHEN_LEN], lost[PRINT_LEN], size[PRINT_LEN];
+	char size[PRINT_LEN];
 	double dropped = dropped_bytes(p);
 
-	printf("image: epoch %.0f, as of %s\n", number_of(p, "epoch"),
-	       when_print(cut, number_of(p, "cut_time")));
-	printf("lost, at most: what was written after that, %s by the clocks "
-	       "of both sites\n",
-	       print_seconds(lost, number_of(p, "lost_s")));
+	print_image(p);
+	print_lost(p);
 	if (dropped > 0)
 		printf("dropped here: %s that are newer\n",
 		       print_bytes(size, dropped));

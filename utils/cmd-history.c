@@ -65,6 +65,12 @@ void history_print_head(const json_t *h)
 		       number_of(h, "last_committed"),
 		       when_print(cut, number_of(h, "cut_time")),
 		       print_seconds(lag, number_of(h, "lag_s")));
+	else if (number_of(h, "clock_ahead_s") > 0)
+		printf("image: epoch %.0f, as of %s by the primary's clock, "
+		       "which is ahead of the replica's by at least %s\n",
+		       number_of(h, "last_committed"),
+		       when_print(cut, number_of(h, "cut_time")),
+		       print_seconds(lag, number_of(h, "clock_ahead_s")));
 	else
 		puts("image: there is none now");
 	if (number_of(h, "staged_bytes") > 0)

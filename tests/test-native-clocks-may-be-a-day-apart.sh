@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What would be wrong if this failed: with sites whose clocks differ, a failover
+# would call lost seconds "0 s", or "at most" what they are not; and where the
+# primary's clock was set back, its replica would seem to be as old as that.
+# lab: timeout=300
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-native.sh"
+. "$(dirname "$0")/lib-pair.sh"
+. "$(dirname "$0")/lib-failover.sh"
+
+day=86400
+shift_so=$top_dir/build/tests/shift-clock.so
+[ -e "$shift_so" ] || skip_all "needs $shift_so"
+
+# clock_of_a SECONDS: A's clock is ahead of this machine's, and of B's, by that
+clock_of_a() {
+	printf '%-15s' "$1" | dd of="$scratch_dir/clock" conv=notrunc status=none
+}
+
+replicad-sim() {
+	if [ "$SIM_DIR" = "$scratch_dir" ]; then
+		DMR_CLOCK=$scratch_dir/clock LD_PRELOAD=$shift_so \
+			exec replicad-sim "$@"
+	fi
+	exec replicad-sim "$@"
+}
+
+# cost EXPRESSION: of a failover now
+cost() {
+	b replicactl failover a --dry-run --json >"$scratch_dir/cost" &&
+		jq -e "$1" "$scratch_dir/cost"
+}
+
+says() {
+	b replicactl failover a --dry-run | grep -E "$1"
+}
+
+clock_of_a 0
+replicate_pair
+make_epoch 11 0
+check "clocks that agree: a few seconds, at most" \
+	cost '.clock_ahead_s < 1 and .lost_s < 3000'
+check "in words" says 'lost, at most: .* by the clocks of both'
+
+clock_of_a $day
+make_epoch 12 0
+check "A's is a day ahead: that is known" cost \
+	".clock_ahead_s > $day - 3000 and .clock_ahead_s < $day + 1"
+check "what is lost is counted from when the epoch came" cost \
+	'.lost_s > 0 and .lost_s < 3000'
+check "it is not told as the most" says \
+	'lost: what .* or more: the clocks of the sites differ'
+check "nor is the age of the image" eval 'replicactl history a --json |
+	jq -e ".lag_s == null and .clock_ahead_s > 80000"'
+check "in words" eval 'replicactl history a | grep -E "^image: epoch .* is ahead of the"'
+
+# An hour back, and idle: what B shows follows the heartbeats.
+clock_of_a $((day - 3600))
+now=$(date +%s)
+check "A's clock is set back: B shows what it says now" wait_until 30 eval '
+	replicactl history a --json | jq -e \
+	".cut_time >= $now + 82800 and .cut_time < $now + 85800"'
+
+clock_of_a -$day
+make_epoch 13 0
+check "A's is a day behind: the most is a day" cost \
+	".clock_ahead_s == 0 and .lost_s >= $day - 1"
+check "in words" says 'lost, at most: .* by the clocks of both'
+check "and when it came, by B's" cost \
+	".commit_time > .cut_time + $day - 1 and .commit_time <= now"
+
+clock_of_a $day
+make_epoch 14 0
+lose_a
+b replicactl failover a --force --json >"$scratch_dir/cost"
+is "a failover" $? 0
+known='.clock_ahead_s > 80000 and .lost_s > 0 and .lost_s < 3000'
+check "tells the same" jq -e "$known" "$scratch_dir/cost"
+kill_b
+start_b
+check "and does after a restart" wait_until 30 eval \
+	'b rpc-call status | jq -e ".volumes[] | select(.name == \"a\") |
+		.state == \"promoted\" and $known"'
+b_stops_cleanly
+finish
