@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config-impl.h"
 #include "config-match.h"
 #include "control.h"
 #include "daemon.h"
@@ -256,25 +257,20 @@ static const struct section *choose_backend(const struct config *config,
 	return NULL;
 }
 
+/* What the driver says is not said by others. */
 static int set_keys(struct making *x, char error[CONFIG_ERROR_SIZE])
 {
-	static const char *const keys[] = { "type", "target" };
-	json_t *value;
-	const char *key;
-	int err = 0;
+	static const char *const keys[] = { "type", "target", NULL };
+	static const char *const drivers[] = { "device", "origin", "metadata",
+					       "backend", NULL };
+	json_t *options = json_object_get(x->request->params, "options");
 
-	for (int i = 0; !err && i < 2; i++)
-		if (text_of(x->request, keys[i]))
-			err = volume_config_set(x->config, keys[i],
-						text_of(x->request, keys[i]),
-						error);
-	json_object_foreach(json_object_get(x->request->params, "options"), key,
-			    value)
-		if (!err)
-			err = volume_config_set(x->config, key,
-						json_string_value(value) ?: "",
-						error);
-	return err;
+	for (size_t i = 0; drivers[i]; i++)
+		if (json_object_get(options, drivers[i]))
+			return config_refuse(error, -EDESTADDRREQ, "%s is not "
+					     "an option of create: what makes "
+					     "the volume says it", drivers[i]);
+	return method_set_keys(x->config, x->request->params, keys, error);
 }
 
 static int plan(struct making *x, const struct section *backend,
@@ -349,9 +345,8 @@ static int take_size(struct making *x, char error[CONFIG_ERROR_SIZE])
 	json_int_t bytes = json_integer_value(json_object_get(
 					x->request->params, "size_bytes"));
 
-	x->made.bytes = bytes <= 0 ? 0 : (bytes + SIZE_STEP - 1ULL) /
-					 SIZE_STEP * SIZE_STEP;
-	if (driver_metadata_bytes(x->made.bytes ?: UINT64_MAX))
+	x->made.bytes = (bytes + SIZE_STEP - 1ULL) / SIZE_STEP * SIZE_STEP;
+	if (bytes > 0 && driver_metadata_bytes(x->made.bytes))
 		return 0;
 	snprintf(error, CONFIG_ERROR_SIZE, "want size_bytes, of a volume that "
 		 "there can be");

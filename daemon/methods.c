@@ -138,18 +138,18 @@ static int set_text(struct volume_config *config, const char *key,
 	return -EINVAL;
 }
 
-static int set_options(struct volume_config *config, json_t *options,
-		       char error[CONFIG_ERROR_SIZE])
+int method_set_keys(struct volume_config *config, json_t *params,
+		    const char *const keys[], char *error)
 {
 	const char *key;
 	json_t *value;
 	int err = 0;
 
-	json_object_foreach(options, key, value) {
-		err = set_text(config, key, value, error);
-		if (err)
-			break;
-	}
+	for (; !err && *keys; keys++)
+		err = set_text(config, *keys, json_object_get(params, *keys),
+			       error);
+	json_object_foreach(json_object_get(params, "options"), key, value)
+		err = err ?: set_text(config, key, value, error);
 	return err;
 }
 
@@ -182,17 +182,11 @@ static int fill_config(const struct daemon *daemon,
 		       struct volume_config *config, json_t *params,
 		       char error[CONFIG_ERROR_SIZE])
 {
-	static const char *const keys[] = { "device", "target", "group" };
-	int err = 0;
+	static const char *const keys[] = { "device", "target", "group",
+					    NULL };
+	int err = method_set_keys(config, params, keys, error);
 
 	config->is_runtime = true;
-	for (int i = 0; !err && i < 3; i++)
-		err = set_text(config, keys[i], json_object_get(params,
-								keys[i]),
-			       error);
-	if (!err)
-		err = set_options(config, json_object_get(params, "options"),
-				  error);
 	if (!err)
 		err = take_made(daemon, config, error);
 	if (!err)

@@ -3,6 +3,7 @@
 #ifndef REPLICAD_METHODS_H
 #define REPLICAD_METHODS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 struct request;
@@ -10,6 +11,13 @@ struct volume_config;
 
 /* What replicactl exits with (DESIGN.md 8) for this -errno. */
 int method_exit_status(int err);
+
+/*
+ * The volume gets what @params has of @keys (NULL ends them), and all of
+ * "options". -errno with a sentence in @error, also for what is not a text.
+ */
+int method_set_keys(struct volume_config *config, json_t *params,
+		    const char *const keys[], char *error);
 
 /* methods-history.c */
 void do_history(struct request *request);

@@ -28,6 +28,8 @@ void op_run_on_main(struct op *op, void (*step)(struct op *op));
 /* On the main thread: @blocking on a thread of its own, then @step here. */
 void op_run_job(struct op *op, void (*blocking)(struct ring_job *job),
 		void (*step)(struct op *op));
+/* Blocks. What is disabled stays, also where its making has not ended (V2). */
+int op_settle_record(struct op *op);
 /* On the group's reactor. In @stopped, op_of_group() is @op. */
 void op_stop_group(struct op *op, struct group *group,
 		   void (*stopped)(struct group *group));

@@ -2,8 +2,9 @@
 /*
  * A volume gets another configuration, or none any more, while its device is in
  * use:
- *	main: found ─> reactor: group stops, volume leaves, group
- *	starts ─> main: the entry is changed ─> as a start
+ *	main: found ─> job, if it has none any more: its record is
+ *	settled ─> reactor: group stops, volume leaves, group starts ─>
+ *	main: the entry is changed ─> as a start
  * The entry is changed between two steps of one op, so that no other op ever
  * holds one that goes (O2).
  */
@@ -30,6 +31,23 @@ static void change_entry(struct op *op)
 	op_start_entry(op);
 }
 
+static void leave(struct op *op)
+{
+	if (op->err)
+		op_finish(op);
+	else if (op->entry->reactor)
+		op_leave(op, change_entry);
+	else
+		change_entry(op);
+}
+
+static void settle_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+
+	op->err = op_settle_record(op);
+}
+
 /* It may have come or gone while the op was in the line. */
 static void start_replace(struct op *op)
 {
@@ -46,10 +64,10 @@ static void start_replace(struct op *op)
 	}
 	if (!op->entry)
 		op_finish(op);
-	else if (op->entry->reactor)
-		op_leave(op, change_entry);
+	else if (op->next_config)
+		leave(op);
 	else
-		change_entry(op);
+		op_run_job(op, settle_blocking, leave);
 }
 
 struct op *op_replace(struct daemon *daemon, const char *name,

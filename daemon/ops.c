@@ -446,12 +446,10 @@ static void stop_and_take_out(struct op *op)
 		take_out(op);
 }
 
-/* What is disabled stays, also where its making has not ended (V2). */
-static int settle_record(struct op *op)
+int op_settle_record(struct op *op)
 {
 	struct error err = { 0 };
-	int ret = made_settle(op->daemon->config.state_dir,
-			      op->entry->config->name, &err);
+	int ret = made_settle(op->daemon->config.state_dir, op->name, &err);
 
 	return ret ? set_error(op, ret, "%s", err.text) : 0;
 }
@@ -463,7 +461,7 @@ static void check_out_blocking(struct ring_job *job)
 	op->err = insertion_check_undo(op->daemon->kernel_ops,
 				       op->entry->config, op->error);
 	if (!op->err && !op->is_left_open)
-		op->err = settle_record(op);
+		op->err = op_settle_record(op);
 }
 
 static void start_disable(struct op *op)

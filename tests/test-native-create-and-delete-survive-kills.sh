@@ -87,6 +87,7 @@ stop_daemon
 # settles_badly: it is replicated, and its record cannot be written any more
 settles_badly() {
 	another_target
+	rm -f "$scratch_dir/reached"
 	SIM_HOLD_AT=settling start_daemon
 	touch "$scratch_dir/hold"
 	create --target "$(uri_of v)" >"$scratch_dir/said" 2>&1 &
@@ -122,6 +123,26 @@ is "  what it is made of is kept" "$(step) $(files)" "ready 2"
 stop_daemon
 start_daemon
 check "  also by the next one" settled_to "ready 2"
+check "  until it is deleted" delete
+stop_daemon
+settles_badly sim-ctl meta v use
+is "another one that is not saved" "$(step) $(files)" "making 2"
+sim-ctl meta v leave
+cp "$scratch_dir/conf" "$scratch_dir/conf.before"
+made=$(replicactl create --json | jq '.volumes[0]')
+configure v "origin=$(jq -r .base <<<"$made")" \
+	"metadata=$(jq -r .metadata <<<"$made")"
+check "  a file has it" replicactl config reload
+check "  it is replicated still" wait_settled v
+cp "$scratch_dir/conf.before" "$scratch_dir/conf"
+: >"$state_dir/volumes.conf"
+refuses "  it is no more of the files, but cannot be saved" "record of v" \
+	replicactl config reload
+check "  it is replicated still" wait_settled v
+rmdir "$state_dir/made/v.json.new"
+check "  now it can" replicactl config reload
+is "  what it is made of is kept" "$(step) $(files)" "ready 2"
+check "  and is not replicated" eval '! rpc-call get v state'
 check "  until it is deleted" delete
 
 # --- what cannot be read, and what cannot be undone --------------------------------

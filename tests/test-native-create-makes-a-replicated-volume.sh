@@ -106,6 +106,10 @@ refuses "to be replicated, but nowhere to" "[Tt]arget|tls=off" replicactl create
 	x --size 1MiB --target nbd://127.0.0.1/x
 refuses "larger than any volume" "that there can be" replicactl create x \
 	--size 8000000TiB
+refuses "a base that somebody else names" "origin is not an option of create" \
+	rpc-call create '{"volume":"x","size_bytes":4096,"options":{"origin":"/dev/x"}}'
+refuses "an option that is no text" "interval is not a text" rpc-call create \
+	'{"volume":"x","size_bytes":4096,"type":"gold","options":{"interval":5}}'
 touch "$scratch_dir/x.late"
 refuses "that cannot be replicated after all" "x comes late" replicactl create x \
 	--size 8MiB --target "$(uri_of third)"
