@@ -51,6 +51,10 @@ struct stage_io {
 	bool (*is_file)(void *arg, int fd);
 	/* Bytes of the file system that a file is in, or of the device. */
 	int (*most)(void *arg, int fd, uint64_t *bytes);
+	/* What was written there is on its way to the disk: to have less to do
+	 * in the next sync, which alone says what is durable, and of what went
+	 * wrong. */
+	void (*begin_sync)(void *arg, int fd, uint64_t off, uint64_t len);
 };
 
 /* The system's. */

@@ -28,6 +28,10 @@
  *    cannot be applied before that, get an eighth of the budget, so that it
  *    finds room: or they would fill the log for ever, overwriting each other.
  *    Not where there is no image yet (inplace I7).
+ * A8 what is appended goes to the disk while its epoch is open, and a commit
+ *    waits for the last of it, not for all: the sync says what is durable, as
+ *    if this were not so. A page goes with the write that fills it, so that it
+ *    goes once.
  */
 #include <assert.h>
 #include <errno.h>
@@ -180,6 +184,17 @@ static int log_reserve(struct stage_group *g, const struct stage_record *r,
 
 /* --- writing -------------------------------------------------------------- */
 
+/* A8 */
+static void begin_sync(const struct stage_io *io, const struct stage_segment *s,
+		       uint64_t pos, uint64_t len)
+{
+	uint64_t from = (s->at + pos) & ~(STAGE_PAGE - 1ULL);
+	uint64_t to = (s->at + pos + len) & ~(STAGE_PAGE - 1ULL);
+
+	if (len >= STAGE_BIG)
+		io->begin_sync(io->arg, s->fd, from, to - from);
+}
+
 struct place {
 	struct stage_segment *s;
 	uint64_t pos;
@@ -196,14 +211,19 @@ static int write_at(struct stage_group *g, const struct place *at,
 	uint64_t until = monotonic_s() + PATIENCE_S, seq;
 	const struct stage_io *io = g->stage->io;
 	struct iovec left[RECORD_IOVS];
+	uint64_t len = 0;
 	int ret;
 
+	for (int i = 0; i < nr; i++)
+		len += iov[i].iov_len;
 	for (;;) {
 		seq = g->checkpoint.seq;
 		memcpy(left, iov, nr * sizeof(*iov));	/* it uses them up */
 		pthread_mutex_unlock(&g->lock);
 		ret = io->pwritev(io->arg, at->s->fd, left, nr,
 				  at->s->at + at->pos);
+		if (!ret)
+			begin_sync(io, at->s, at->pos, len);
 		pthread_mutex_lock(&g->lock);
 		at->s->is_bad |= ret && ret != -ENOSPC;
 		at->s->is_short |= ret == -ENOSPC;

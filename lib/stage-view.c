@@ -64,6 +64,10 @@ static int view_sync(void *arg, int fd)
 	return 0;
 }
 
+static void view_begin_sync(void *arg, int fd, uint64_t off, uint64_t len)
+{
+}
+
 static void view_drop_cache(void *arg, int fd)
 {
 }
@@ -132,6 +136,7 @@ const struct stage_io stage_view_io = {
 	.rmdir = view_rmdir,
 	.is_file = view_is_file,
 	.most = view_most,
+	.begin_sync = view_begin_sync,
 	.sync_dir = view_sync_dir,
 	.list = view_list,
 	.now = view_now,

@@ -47,7 +47,7 @@ struct disk {
 	bool tracing;
 	uint64_t now, calls, fail_at, fail_more, space, used;
 	int fail_err, sync_err;
-	uint64_t reads, fail_read;
+	uint64_t reads, fail_read, begun;
 	char slow_part[64], sync_part[64], broken_part[64];
 	char bad_path[64];
 	uint64_t bad_off, bad_len;

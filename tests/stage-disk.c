@@ -328,6 +328,17 @@ static int disk_sync(void *arg, int fd)
 	return leave(d, ret);
 }
 
+/* It may be there then, or not: so may all that was not synced. */
+static void disk_begin_sync(void *arg, int fd, uint64_t off, uint64_t len)
+{
+	struct disk *d = arg;
+
+	enter(d, false);
+	assert(off + len <= d->files[fd_file(d, fd)].size);
+	d->begun += len;
+	leave(d, 0);
+}
+
 /* What is on the disk, where a failed sync has lost something. */
 static void disk_drop_cache(void *arg, int fd)
 {
@@ -457,7 +468,7 @@ struct disk *disk_create(void)
 		disk_pread, disk_zero, disk_is_hole, disk_truncate,
 		disk_sync, disk_drop_cache, disk_unlink,
 		disk_rename, disk_mkdir, disk_sync_dir, disk_list, disk_now,
-		disk_rmdir, disk_is_file, disk_most,
+		disk_rmdir, disk_is_file, disk_most, disk_begin_sync,
 	};
 	return d;
 }
@@ -507,6 +518,11 @@ void disk_fail_read(struct disk *d, uint64_t nth)
 	d->reads = 0;
 	d->fail_read = nth;
 	leave(d, 0);
+}
+
+uint64_t disk_begun(const struct disk *d)
+{
+	return d->begun;
 }
 
 uint64_t disk_reads(const struct disk *d)

@@ -41,6 +41,8 @@ void disk_break(struct disk *d, const char *part);
 /* Writes that touch this of a file fail: EIO. */
 void disk_break_range(struct disk *d, const char *path, uint64_t off,
 		      uint64_t len);
+/* Bytes of files that were told to go to the disk before their sync. */
+uint64_t disk_begun(const struct disk *d);
 /* At most so many bytes may be written; 0 = any. Files are sparse. */
 void disk_set_space(struct disk *d, uint64_t bytes);
 /* Writes to names with @part take this long. */

@@ -244,6 +244,37 @@ static void test_big(void)
 	end(s, &c, d);
 }
 
+/* A8: whether in large pieces or small, an epoch is not left to its commit. */
+static void test_goes_early(void)
+{
+	struct stage_options o = { .history_ms = 1000000,
+				   .segment_bytes = 2 << 20,
+				   .log_bytes = 16 << 20 };
+	struct client c;
+	struct disk *d;
+	struct stage *s = begin(&d, &c, &o);
+	struct stage_info info;
+	uint64_t before, small;
+
+	client_hello(&c, 1, 1);
+	client_open(&c, 1);
+	is_int(disk_begun(d), 0, "not for what is small");
+	client_write(&c, &m, 0, 17, 1);
+	before = disk_begun(d);
+	ok(before >= 16 * RIG_CHUNK, "a large write goes to the disk: %llu",
+	   (unsigned long long)before);
+	for (unsigned int i = 0; i < 90; i++)
+		client_write(&c, &m, i % 20, 1, i);
+	small = disk_begun(d) - before;
+	ok(small >= 60 * RIG_CHUNK, "and small ones together: %llu",
+	   (unsigned long long)small);
+	is_int(client_commit(&c, &m, 1, true), 0, "committed");
+	stage_get_info(c.v, &info);
+	ok(disk_begun(d) <= info.bytes_logged, "nothing goes twice");
+	ok(shows(&c, m.image[1]), "and the image is right");
+	end(s, &c, d);
+}
+
 struct ranges {
 	uint64_t off[32], len[32];
 	unsigned int nr, type[32];
@@ -346,6 +377,7 @@ int main(void)
 	test_identity();
 	test_shapes();
 	test_big();
+	test_goes_early();
 	test_above();
 	test_group();
 	return tap_done();
