@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * stage-bench DIR [bulk|scattered|apply|recover|file-bulk|file-scattered] [MiB]
- *		[threads]
+ * stage-bench DIR [bulk|scattered|paced|apply|recover|file-bulk|
+ *		    file-scattered|file-paced] [MiB] [threads]
  *
  * What the stage itself takes in, without a network: epochs of a quarter of the
  * whole, written by parallel threads, each with a commit. file-* is the measure
  * for it: the same writes to a plain file. "apply" is bulk, and then how fast
- * that goes to the base, and how often each byte was written. "recover" is the
+ * that goes to the base, and how often each byte was written. "paced" is bulk as
+ * it comes over a link of 60 MiB/s, and how long its commits take. "recover" is the
  * time to open what "scattered" has left. No epoch writes where another did.
  */
 #include <errno.h>
@@ -25,13 +26,15 @@
 #define MIB		(1ULL << 20)
 #define VOLUME_BYTES	(4096 * MIB)
 #define EPOCHS		4
+#define PACE		(60.0 * MIB)	/* bytes a second */
 
 struct bench {
 	struct stage *s;
 	struct stage_volume *v;
 	struct replica_header h;
 	size_t io_bytes;
-	bool is_random, is_file;
+	bool is_random, is_file, is_paced;
+	double in_commits;		/* seconds */
 	unsigned int threads;
 	uint64_t per_thread;		/* writes in an epoch */
 	uint64_t before;		/* writes of the epochs before */
@@ -71,12 +74,22 @@ static uint64_t place(const struct bench *b, unsigned int thread, uint64_t i)
 	       b->io_bytes;
 }
 
+/* Not sooner than a link would have brought so many writes of each thread. */
+static void pace(const struct bench *b, double start, uint64_t nr)
+{
+	double wait = start + nr * b->threads * b->io_bytes / PACE - seconds();
+
+	if (b->is_paced && wait > 0)
+		usleep(wait * 1e6);
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
 	struct bench *b = w->b;
 	char *buf = malloc(b->io_bytes);
 	struct error err = { 0 };
+	double start = seconds();
 
 	memset(buf, 'a' + w->nr % 26, b->io_bytes);
 	for (uint64_t i = 0; i < b->per_thread; i++) {
@@ -91,6 +104,7 @@ static void *work(void *arg)
 			die("write", &err);
 		}
 		w->records++;
+		pace(b, start, i + 1);
 	}
 	free(buf);
 	return NULL;
@@ -166,7 +180,7 @@ static void hello(struct bench *b, struct worker *w)
 /* The digests are made beforehand: a client of another machine makes them. */
 static double measure(struct bench *b, struct worker *w)
 {
-	double took = 0, start;
+	double took = 0, start, sent;
 
 	for (unsigned int e = 1; e <= EPOCHS; e++) {
 		uint64_t digest = 0;
@@ -178,12 +192,14 @@ static double measure(struct bench *b, struct worker *w)
 		if (!b->is_file)
 			send_header(b, w[0].conn, REPLICA_KIND_OPEN);
 		run_threads(w, b->threads);
+		sent = seconds();
 		if (b->is_file)
 			fdatasync(b->fd);
 		else
 			commit(b, w[0].conn, b->threads * b->per_thread,
 			       digest);
 		took += seconds() - start;
+		b->in_commits += seconds() - sent;
 		b->before += b->threads * b->per_thread;
 	}
 	return took;
@@ -247,12 +263,13 @@ int main(int argc, char **argv)
 
 	if (argc < 2 || !b.threads || b.threads > 64)
 		return fprintf(stderr, "usage: stage-bench DIR [bulk|scattered"
-			       "|apply|recover|file-bulk|file-scattered] [MiB]"
-			       " [threads]\n"), 2;
+			       "|paced|apply|recover|file-bulk|file-scattered"
+			       "|file-paced] [MiB] [threads]\n"), 2;
 	if (!strcmp(mode, "recover"))
 		return recover(&b, argv[1]);
 	b.is_file = !strncmp(mode, "file", 4);
 	b.is_random = strstr(mode, "scattered");
+	b.is_paced = strstr(mode, "paced");
 	b.io_bytes = b.is_random ? 4096 : 256 * 1024;
 	b.per_thread = mib * MIB / EPOCHS / b.io_bytes / b.threads;
 	for (unsigned int i = 0; i < b.threads; i++)
@@ -267,7 +284,8 @@ int main(int argc, char **argv)
 		hello(&b, w);
 	}
 	took = measure(&b, w);
-	printf("%s: %.0f MiB/s\n", mode, mib / took);
+	printf("%s: %.0f MiB/s, commit %.4f s\n", mode, mib / took,
+	       b.in_commits / EPOCHS);
 	if (!strcmp(mode, "apply"))
 		apply(&b, mib);
 	for (unsigned int i = 0; i < b.threads; i++)

@@ -18,6 +18,9 @@
 #
 #   stage-amplification  bytes written, log and base, for each byte taken in
 #   apply-bulk        MiB/s from the log to the base, against cp
+#   stage-commit      ms of a commit of MIB / 16 that came at 60 MiB/s, on the file
+#                     system of this tree; the peer is a sync of a plain file. A
+#                     ratio below 1 is better
 #   stage-recover     seconds to open a log of MIB in 4 KiB records; the peer value
 #                     is what is promised for 1 GiB
 #   stage-index       bytes of memory for each record
@@ -30,12 +33,13 @@ here=$(dirname "$(readlink -f "$0")")
 top=$(readlink -f "$here/../..")
 bench=$top/build/tests/bench
 dir=$(mktemp -d -p /dev/shm)
+disk=$(mktemp -d -p "$top/build")
 server=
 stop() {
 	[ -z "$server" ] || { kill "$server"; wait "$server" || :; } 2>/dev/null
 	server=
 }
-trap 'stop; rm -rf "$dir"' EXIT
+trap 'stop; rm -rf "$dir" "$disk"' EXIT
 trap 'exit 143' TERM INT
 
 # serve ARGUMENT...: nbdkit
@@ -148,6 +152,22 @@ apply() {
 	row stage-amplification "$(median "$dir/ampl")" ratio promised 2.1
 }
 
+# paced MODE: appends the ms of its commits to MODE
+paced() {
+	"$bench/stage-bench" "$disk" "$1" $((MIB / 4)) >"$dir/out"
+	rm -rf "${disk:?}"/*
+	awk '/commit/ { print $5 * 1000 }' "$dir/out" >>"$dir/$1"
+}
+
+commits() {
+	for _ in $(seq "$ROUNDS"); do
+		paced paced
+		paced file-paced
+	done
+	row stage-commit "$(median "$dir/paced")" ms "a file's sync" \
+		"$(median "$dir/file-paced")"
+}
+
 recover() {
 	mkdir "$dir/stage"
 	"$bench/stage-bench" "$dir/stage" scattered "$MIB" >"$dir/out"
@@ -164,4 +184,5 @@ recover() {
 ingest stage-bulk -b 262144 -c 4 -q 4
 ingest stage-scattered -b 4096 -c 4 -q 16 -r
 apply
+commits
 recover
