@@ -123,6 +123,7 @@ void do_resolve(struct request *request)
 	const struct resolve_request q = {
 		.volume = text_of(request, "volume"),
 		.dir = text_of(request, "dir"),
+		.is_group = is_set(request, "group"),
 		.is_dry = is_set(request, "dry_run"),
 		.wait_ms = wait_ms_of(request),
 	};

@@ -11,12 +11,12 @@ static const char *text_of(const json_t *o, const char *key)
 	return json_string_value(json_object_get(o, key)) ?: "";
 }
 
-static void print_result(const json_t *r)
+static void print_one(const json_t *r, bool is_dry)
 {
 	double bytes = json_number_value(json_object_get(r, "lost_bytes"));
 	char size[PRINT_LEN];
 
-	if (json_is_true(json_object_get(r, "dry_run"))) {
+	if (is_dry) {
 		printf("%s: %s here would be given up\n", text_of(r, "volume"),
 		       print_bytes(size, bytes));
 		return;
@@ -28,6 +28,32 @@ static void print_result(const json_t *r)
 		       text_of(r, "salvage"));
 }
 
+/* Of all that go together, or of the one. */
+static void print_result(const json_t *r)
+{
+	bool is_dry = json_is_true(json_object_get(r, "dry_run"));
+	json_t *all = json_object_get(r, "volumes"), *one;
+	size_t i;
+
+	if (!all)
+		print_one(r, is_dry);
+	json_array_foreach(all, i, one)
+		print_one(one, is_dry);
+}
+
+static int ask(const struct args *args)
+{
+	const char *with = args_has(args, "group") ? " --group" : "";
+
+	if (args_has(args, "dry-run"))
+		return STATUS_OK;
+	return confirm(args, CONFIRM_PEOPLE, "%.60s%s of this site is given up:"
+		       " the other site's data count. What is only here is "
+		       "kept aside\n(replicactl resolve %.60s%s --keep peer "
+		       "--dry-run tells how much that is).", args->words[0],
+		       *with ? ", with its group," : "", args->words[0], with);
+}
+
 static int run(const struct args *args)
 {
 	const char *keep = args_value(args, "keep");
@@ -37,16 +63,12 @@ static int run(const struct args *args)
 	if (!keep || strcmp(keep, "peer"))
 		return ctl_fail(args, STATUS_USAGE, "resolve: say --keep peer, "
 				"at the site whose data are given up");
-	status = args_has(args, "dry-run") ? STATUS_OK :
-		 confirm(args, CONFIRM_PEOPLE, "%.60s of this site is given up:"
-			 " the other site's data count. What is only here is "
-			 "kept aside\n(replicactl resolve %.60s --keep peer "
-			 "--dry-run tells how much that is).", args->words[0],
-			 args->words[0]);
+	status = ask(args);
 	if (status)
 		return status;
-	params = json_pack("{ss ss sb}", "volume", args->words[0], "keep", keep,
-			   "dry_run", args_has(args, "dry-run"));
+	params = json_pack("{ss ss sb sb}", "volume", args->words[0], "keep",
+			   keep, "group", args_has(args, "group"), "dry_run",
+			   args_has(args, "dry-run"));
 	if (args_has(args, "dir"))
 		json_object_set_new(params, "dir",
 				    json_string(args_value(args, "dir")));
@@ -63,6 +85,7 @@ static int run(const struct args *args)
 
 static const struct option_spec options[] = {
 	{ "keep", "peer", "the other site's data count, not ours" },
+	{ "group", NULL, "and all others of its group: all of them, or none" },
 	{ "dry-run", NULL, "only tell what would be given up" },
 	{ "dir", "DIR", "where to keep it aside (STATE_DIR/salvage)" },
 	CONFIRM_OPTION,
@@ -77,13 +100,17 @@ const struct command cmd_resolve = {
 	.summary = "give up an old primary, after a failover",
 	.examples =
 	"    replicactl resolve vol --keep peer --dry-run\n"
-	"    replicactl resolve vol --keep peer && replicactl disable vol\n",
+	"    replicactl resolve vol --keep peer && replicactl disable vol\n"
+	"    replicactl resolve db-log --group --keep peer\n",
 	.text =
 	"For a volume that is superseded, or in a split brain, at the site whose\n"
 	"data are not kept. What was written here and never got to the other site\n"
 	"is kept aside (replicactl salvage); from then on nobody can write to it. When\n"
 	"it is disabled, its device can be the base of a replica: replicactl pair\n"
-	"invite --create. Nobody may have the device open.\n",
+	"invite --create. Nobody may have the device open.\n"
+	"\n"
+	"With --group, all volumes of its group that were not given up yet go\n"
+	"together: what one of them is refused has all stay as they were.\n",
 	.options = options,
 	.run = run,
 };
