@@ -9,7 +9,9 @@
  * V3 "begun" is in NAME.id before the role is in the kernel, and until the role
  *    is durably taken back: so what a process that was killed, or a crash of
  *    the machine, has left closed is opened by the next one, and goes on as the
- *    primary. A role that an operator has set is never taken back.
+ *    primary. Where it was readonly, as a superseded one may be, it says that,
+ *    too, and becomes that again (N2). A role that an operator has set is never
+ *    taken back.
  * V4 "done" is in NAME.id after the last look (V1), when the role is durable. It
  *    stays closed then, whatever ends: by its metadata device, or where it has
  *    none, as soon as it has joined.
@@ -105,6 +107,7 @@ static int note_begun(struct volume *v, struct error *err)
 {
 	int ret = given_up_drop(v->reactor->state_dir, v->config->name);
 
+	v->identity.is_fenced = v->fence == FENCE_READONLY;
 	return ret ? fail_note(v, ret, err) : note(v, GIVEN_UP_BEGUN, err);
 }
 
@@ -324,6 +327,15 @@ void giving_up_load(struct volume *v)
 		v->identity.given_up = GIVEN_UP_DONE;
 }
 
+/* V3. If it is not closed, the fence has ended with its load (N2). */
+static int take_back(struct volume *v, struct error *err)
+{
+	if (!v->identity.is_fenced)
+		return set_role(v, DMR_ROLE_PRIMARY, err);
+	return v->info.role == DMR_ROLE_SECONDARY ?
+	       set_role(v, DMR_ROLE_READONLY, err) : 0;
+}
+
 int giving_up_adopt(struct volume *v, char error[CONFIG_ERROR_SIZE])
 {
 	struct error err = { 0 };
@@ -338,9 +350,7 @@ int giving_up_adopt(struct volume *v, char error[CONFIG_ERROR_SIZE])
 	} else if (v->identity.given_up == GIVEN_UP_BEGUN) {
 		log_info(v->config->name, "its giving up was interrupted: it "
 			 "goes on");
-		if (v->info.role == DMR_ROLE_SECONDARY ||
-		    v->config->on_superseded != FENCE_READONLY)
-			ret = set_role(v, DMR_ROLE_PRIMARY, &err);
+		ret = take_back(v, &err);
 		v->is_reopening = !ret;
 	}
 	if (ret)

@@ -78,23 +78,24 @@ static int decode(struct identity *id, const json_t *root)
 	json_int_t version, loads, attaches, target_bytes = 0;
 	const char *pair, *volume, *generation, *incarnation, *kernel = NULL;
 	const char *given_up = given_up_words[GIVEN_UP_NO];
-	int is_closed = 0, is_paused = 0, is_suspect = 0;
+	int is_closed = 0, is_paused = 0, is_suspect = 0, is_fenced = 0;
 
 	if (json_unpack((json_t *)root,
-			"{sI ss ss ss ss sI sI s?b s?b s?b s?s s?s s?I}",
+			"{sI ss ss ss ss sI sI s?b s?b s?b s?s s?s s?b s?I}",
 			"schema_version", &version, "pair_id", &pair,
 			"volume_id", &volume, "generation", &generation,
 			"incarnation", &incarnation, "loads", &loads,
 			"attaches", &attaches, "closed", &is_closed,
 			"paused", &is_paused, "suspect", &is_suspect,
 			"kernel_volume", &kernel, "given_up", &given_up,
-			"target_bytes", &target_bytes) ||
+			"fenced", &is_fenced, "target_bytes", &target_bytes) ||
 	    version != 1 || target_bytes < 0)
 		return -EBADMSG;
 	id->target_bytes = target_bytes;
 	id->is_closed = is_closed;
 	id->is_paused = is_paused;
 	id->is_suspect = is_suspect;
+	id->is_fenced = is_fenced;
 	id->session.loads = loads;
 	id->session.attaches = attaches;
 	return scan_id(id->pair_id, pair) || scan_id(id->volume_id, volume) ||
@@ -163,13 +164,14 @@ static int save(const struct identity *id, const char *path)
 		       " \"incarnation\": \"%016" PRIx64 "\",\n"
 		       " \"loads\": %" PRIu64 ", \"attaches\": %" PRIu64 ",\n"
 		       " \"closed\": %s, \"paused\": %s, \"suspect\": %s,\n"
-		       " \"given_up\": \"%s\", \"target_bytes\": %" PRIu64 ",\n"
+		       " \"given_up\": \"%s\", \"fenced\": %s,\n"
+		       " \"target_bytes\": %" PRIu64 ",\n"
 		       " \"kernel_volume\": \"%s\"}\n",
 		       pair, volume, id->generation, id->incarnation,
 		       id->session.loads, id->session.attaches,
 		       json_bool(id->is_closed), json_bool(id->is_paused),
 		       json_bool(id->is_suspect), given_up_words[id->given_up],
-		       id->target_bytes, kernel);
+		       json_bool(id->is_fenced), id->target_bytes, kernel);
 	return state_file_write(path, text, len);
 }
 

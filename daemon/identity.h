@@ -30,6 +30,7 @@ struct identity {
 	bool is_paused;		/* by an operator */
 	bool is_suspect;	/* may have been written without us (L1) */
 	enum given_up given_up;
+	bool is_fenced;		/* readonly, when that began */
 	uint64_t target_bytes;	/* the volume's, when a target had its header
 				 * at the end of it last; 0 = not known */
 	uint8_t kernel_volume[16];	/* the id on the metadata device that

@@ -56,9 +56,32 @@ kill_pid $writer
 kill_daemon
 sed -i '/^on_superseded/d' "$scratch_dir/conf"
 
+# Where writers were refused, they are still, whether its role was durable or not.
+printf 'on_superseded=readonly\n' >>"$scratch_dir/conf"
+for step in closed seen; do
+	SIM_DIE_AT=giving-up-$step start_daemon
+	wait_until 30 field_is a state superseded || bail "it is not superseded"
+	wait_until 30 field_is a writes refused || bail "it is not readonly"
+	replicactl resolve a --keep peer >/dev/null 2>&1
+	wait $daemon_pid
+	is "readonly, and killed at $step" $? 137
+	kill_b
+	start_daemon
+	check "  it is taken up" wait_until 30 eval \
+		'[ "$(jq -r .given_up "$state_dir/a.id")" = no ]'
+	is "  its role" "$(sim-ctl get a role)" 3
+	refuses "  it takes no write" "Input/output error" \
+		sim-ctl write a 1048576 4096 66
+	start_b
+	check "  and is superseded" wait_until 30 field_is a state superseded
+	kill_daemon
+done
+sed -i '/^on_superseded/d' "$scratch_dir/conf"
+
 # When it is noted as done, the role on its metadata device says so, too.
 SIM_DIE_AT=giving-up-done start_daemon
 wait_until 30 field_is a state superseded || bail "it is not superseded"
+wait_until 30 field_is a writes allowed || bail "it takes no writes"
 end=$(stat -c %s "$scratch_dir/a.img")
 sim-ctl grow a $((end + 131072))		# nobody has noticed
 sim-ctl write a $((end + 65536)) 65536 9
