@@ -30,7 +30,13 @@ disable_all() {
 	done
 }
 
-# The receiver's stage is new, on the disks that it has.
+# scribble FILE: it was a plain device for a while, which is anybody's
+scribble() {
+	dd if=/dev/urandom of="$1" bs=4096 count=2 conv=notrunc status=none \
+		seek=$((nr_pairs * 41 % (mib * 256 - 1)))
+}
+
+# The receiver's stage is new, on the disks that it has, whatever is there.
 make_pair() {
 	local v creates=() base
 	cut_link
@@ -41,6 +47,7 @@ make_pair() {
 	for v in $members; do
 		base=$walk_dir/$receiver/$v.img
 		[ -e "$base" ] || base=$walk_dir/$receiver/$v.base
+		[ ! -e "$base" ] || scribble "$base"
 		creates+=(--create "${group:+$group/}$v:${mib}MiB:$base")
 	done
 	choose_port_of_both
