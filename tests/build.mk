@@ -140,6 +140,7 @@ unit-stage-device-y := $(stage-rig-objs) tests/stage-scene.o
 unit-y += unit-stage-full
 unit-stage-full-y := $(stage-rig-objs) tests/stage-scene.o
 tools-y += bench/stage-bench
+bench/stage-bench-y := tests/bench/append-uring.o
 unit-y += unit-stage-input
 unit-stage-input-y := $(stage-rig-objs) tests/stage-scene.o
 unit-y += unit-stage-index unit-stage-format unit-stage-kill

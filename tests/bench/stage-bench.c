@@ -2,13 +2,15 @@
 /*
  * stage-bench DIR [bulk|scattered|paced|apply|recover|file-bulk|
  *		    file-scattered|file-paced] [MiB] [threads]
+ *		    [own-ring|one-ring]
  *
  * What the stage itself takes in, without a network: epochs of a quarter of the
  * whole, written by parallel threads, each with a commit. file-* is the measure
  * for it: the same writes to a plain file. "apply" is bulk, and then how fast
  * that goes to the base, and how often each byte was written. "paced" is bulk as
  * it comes over a link of 60 MiB/s, and how long its commits take. "recover" is the
- * time to open what "scattered" has left. No epoch writes where another did.
+ * time to open what "scattered" has left. The last argument has the log written
+ * with io_uring (append-uring.c). No epoch writes where another did.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "append-uring.h"
 #include "stage-format.h"
 #include "stage.h"
 
@@ -35,6 +38,7 @@ struct bench {
 	size_t io_bytes;
 	bool is_random, is_file, is_paced;
 	double in_commits;		/* seconds */
+	const struct stage_io *io;	/* NULL: the stage's own */
 	unsigned int threads;
 	uint64_t per_thread;		/* writes in an epoch */
 	uint64_t before;		/* writes of the epochs before */
@@ -208,7 +212,8 @@ static double measure(struct bench *b, struct worker *w)
 static void open_stage(struct bench *b, const char *dir, bool is_new)
 {
 	struct stage_options o = { .history_ms = 3600000,
-				   .log_bytes = 16384 * MIB };
+				   .log_bytes = 16384 * MIB,
+				   .io = b->io };
 	char base[1024];
 	struct stage_volume_config c = {
 		.name = "bench", .base = base, .bytes = VOLUME_BYTES,
@@ -261,10 +266,13 @@ int main(int argc, char **argv)
 	char path[1024];
 	double took;
 
-	if (argc < 2 || !b.threads || b.threads > 64)
+	if (argc > 5)
+		b.io = append_uring(argv[5]);
+	if (argc < 2 || !b.threads || b.threads > 64 || (argc > 5 && !b.io))
 		return fprintf(stderr, "usage: stage-bench DIR [bulk|scattered"
 			       "|paced|apply|recover|file-bulk|file-scattered"
-			       "|file-paced] [MiB] [threads]\n"), 2;
+			       "|file-paced] [MiB] [threads]"
+			       " [own-ring|one-ring]\n"), 2;
 	if (!strcmp(mode, "recover"))
 		return recover(&b, argv[1]);
 	b.is_file = !strncmp(mode, "file", 4);
