@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Methods for when the other site is lost: failover, salvage_*. */
-#include "methods.h"
+#include "methods-failover.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "control.h"
 #include "daemon.h"
 #include "log.h"
-#include "promotion.h"
+#include "methods.h"
 #include "resolve.h"
 #include "salvage-file.h"
 
@@ -47,8 +47,8 @@ static void on_promoted(void *arg, json_t *result, const struct error *err)
 		request_answer(arg, result);
 }
 
-static int fill_wish(struct promotion_wish *wish, const struct request *request,
-		     struct error *err)
+int failover_wish(struct promotion_wish *wish, const struct request *request,
+		  struct error *err)
 {
 	const json_t *epoch = json_object_get(request->params, "epoch");
 	const json_t *at = json_object_get(request->params, "at");
@@ -64,12 +64,13 @@ static int fill_wish(struct promotion_wish *wish, const struct request *request,
 	if (at && (!json_is_number(at) || seconds <= 0 || seconds > 9e9))
 		return error_set(err, -EDESTADDRREQ, "at is not a time in "
 				 "seconds since 1970");
+	*wish = (struct promotion_wish){ 0 };
 	wish->epoch = json_integer_value(epoch);
 	wish->at_ns = seconds * NS;
 	return 0;
 }
 
-static unsigned int wait_ms_of(const struct request *request)
+unsigned int failover_wait_ms(const struct request *request)
 {
 	double wait_s = json_number_value(json_object_get(request->params,
 							  "wait_s"));
@@ -84,7 +85,7 @@ static void hand_over(struct request *request)
 		.is_planned = true,
 		.is_group = is_set(request, "group"),
 		.is_dry = is_set(request, "dry_run"),
-		.wait_ms = wait_ms_of(request),
+		.wait_ms = failover_wait_ms(request),
 	};
 
 	resolve_keep_peer(request->daemon, &q, on_promoted, request);
@@ -101,6 +102,8 @@ void do_failover(struct request *request)
 	};
 	struct error err = { 0 };
 
+	if (failover_many(request))
+		return;
 	if (q.volume && is_set(request, "planned")) {
 		hand_over(request);
 		return;
@@ -110,7 +113,7 @@ void do_failover(struct request *request)
 	else if (!is_set(request, "force") && !q.is_dry)
 		error_set(&err, -EDESTADDRREQ, "neither force nor planned is "
 			  "set");
-	if (err.code || fill_wish(&q.wish, request, &err))
+	if (err.code || failover_wish(&q.wish, request, &err))
 		refuse(request, &err);
 	else
 		promotion_start(request->daemon, &q, on_promoted, request);
@@ -125,7 +128,7 @@ void do_resolve(struct request *request)
 		.dir = text_of(request, "dir"),
 		.is_group = is_set(request, "group"),
 		.is_dry = is_set(request, "dry_run"),
-		.wait_ms = wait_ms_of(request),
+		.wait_ms = failover_wait_ms(request),
 	};
 	const char *keep = text_of(request, "keep");
 	struct error err = { 0 };

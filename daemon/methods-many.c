@@ -105,14 +105,19 @@ static void finish(struct many *m)
 	daemon_wrap_up(daemon);
 }
 
-json_t *many_note(struct many *m, const char *error)
+void many_set(json_t *one, const char *error)
 {
-	json_t *one = json_array_get(m->volumes, m->next++);
-
 	json_object_set_new(one, "ok", json_boolean(!error));
 	if (error)
 		json_object_set_new(one, "error", json_string(error) ?:
 				    json_string("an error that is not UTF-8"));
+}
+
+json_t *many_note(struct many *m, const char *error)
+{
+	json_t *one = json_array_get(m->volumes, m->next++);
+
+	many_set(one, error);
 	return one;
 }
 
@@ -123,7 +128,9 @@ void many_go_on(struct many *m)
 	while (m->next < json_array_size(m->volumes)) {
 		const json_t *one = json_array_get(m->volumes, m->next);
 
-		if (daemon->is_stopping)
+		if (json_object_get(one, "ok"))
+			m->next++;
+		else if (daemon->is_stopping)
 			many_note(m, "replicad is stopping");
 		else if (m->start(m, json_string_value(json_object_get(one,
 								"name"))))
@@ -147,9 +154,12 @@ struct many *many_create(struct request *request,
 	return m;
 }
 
-void many_add(struct many *m, const char *name)
+json_t *many_add(struct many *m, const char *name)
 {
-	json_array_append_new(m->volumes, json_pack("{ss}", "name", name));
+	json_t *one = json_pack("{ss}", "name", name);
+
+	json_array_append_new(m->volumes, one);
+	return one;
 }
 
 void many_run(struct many *m)

@@ -21,6 +21,7 @@ struct many {
 	json_t *volumes;		/* of the answer */
 	size_t next;
 	struct config files;		/* of enable, else empty */
+	bool is_starting, is_told;	/* of failover: inside of start() */
 };
 
 /* Is it of one "volume", and nothing else? */
@@ -33,7 +34,8 @@ const char *many_name(const struct scope *scope);
 /* NULL: it was refused. */
 struct many *many_create(struct request *request,
 			 bool (*start)(struct many *m, const char *name));
-void many_add(struct many *m, const char *name);
+/* Its part of the answer; the last, so far. */
+json_t *many_add(struct many *m, const char *name);
 /* Ends both. */
 void many_refuse(struct many *m, int exit_status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -44,5 +46,7 @@ void many_run(struct many *m);
 void many_go_on(struct many *m);
 /* How the next one went (NULL: well), and its part of the answer. */
 json_t *many_note(struct many *m, const char *error);
+/* The same of a part of the answer: one that comes later is not started. */
+void many_set(json_t *one, const char *error);
 
 #endif

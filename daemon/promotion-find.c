@@ -2,6 +2,7 @@
 /* Where a volume is that is to be promoted, and who goes with it. */
 #include "promotion-impl.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 #include "daemon.h"
 #include "local-stage.h"
 #include "stage-promote.h"
+
+#define DESCRIPTION	".volume"	/* of a volume, in its stage */
 
 /* --- where the volume is -------------------------------------------------- */
 
@@ -32,7 +35,7 @@ static bool has_volume(const char *dir, const char *volume)
 {
 	char path[PATH_MAX];
 
-	return snprintf(path, sizeof(path), "%s/%s.volume", dir, volume) <
+	return snprintf(path, sizeof(path), "%s/%s" DESCRIPTION, dir, volume) <
 	       PATH_MAX && !access(path, F_OK);
 }
 
@@ -53,6 +56,42 @@ static bool was_given_up(const char *dir, const char *volume)
 
 	return !stage_fence_peek(dir, volume, &f, NULL) &&
 	       f.phase == STAGE_PHASE_GIVEN_UP;
+}
+
+static int is_description(const struct dirent *e)
+{
+	size_t len = strlen(e->d_name), tail = strlen(DESCRIPTION);
+
+	return len > tail && len - tail < STAGE_NAME_LEN &&
+	       !strcmp(e->d_name + len - tail, DESCRIPTION);
+}
+
+static void each_of_stage(const char *dir,
+			  void (*each)(void *arg, const char *dir,
+				       const char *volume), void *arg)
+{
+	struct dirent **all;
+	int nr = scandir(dir, &all, is_description, alphasort);
+
+	for (int i = 0; i < nr; i++) {
+		char *name = all[i]->d_name;
+
+		name[strlen(name) - strlen(DESCRIPTION)] = 0;
+		if (volume_name_is_valid(name) && !was_given_up(dir, name))
+			each(arg, dir, name);
+		free(all[i]);
+	}
+	if (nr >= 0)
+		free(all);
+}
+
+void promotion_each_replica(const struct daemon *daemon,
+			    void (*each)(void *arg, const char *dir,
+					 const char *volume), void *arg)
+{
+	for (const struct pairing *p = daemon->pairings; p; p = p->next)
+		if (p->state != PAIRING_ENDING && promotion_stage_of(p))
+			each_of_stage(promotion_stage_of(p), each, arg);
 }
 
 /* By the stages that the pairs have, or of that one. */

@@ -102,6 +102,13 @@ void promotion_end(struct daemon *daemon, const char *volume,
 
 /* Does the stage of a pair of this site have it? */
 bool promotion_is_replica(const struct daemon *daemon, const char *volume);
+/*
+ * Each that the stage of a pair has, pair by pair, and by name; also one that
+ * was promoted here, unless it was given up.
+ */
+void promotion_each_replica(const struct daemon *daemon,
+			    void (*each)(void *arg, const char *dir,
+					 const char *volume), void *arg);
 
 /* T8: the target of that volume has to be asked, or has said that it may. */
 bool promotion_asks_first(const struct daemon *daemon, const char *volume);

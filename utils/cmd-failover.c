@@ -4,6 +4,7 @@
 
 #include "cmd.h"
 #include "confirm.h"
+#include "many.h"
 #include "print.h"
 #include "when.h"
 
@@ -115,10 +116,29 @@ static void put_text(const struct args *args, json_t *params, const char *key)
 				    json_string(args_value(args, key)));
 }
 
+static int check_who(const struct args *args)
+{
+	bool is_many = args_has(args, "pool") || args_has(args, "host");
+
+	if (args->nr_words + args_has(args, "pool") + args_has(args, "host") !=
+	    1)
+		return ctl_fail(args, STATUS_USAGE, "failover needs VOLUME, "
+				"--pool or --host: one of them");
+	if (is_many && (args_has(args, "group") || args_has(args, "epoch") ||
+			args_has(args, "dir") || args_has(args, "metadata")))
+		return ctl_fail(args, STATUS_USAGE, "failover: --group, "
+				"--epoch, --dir and --metadata are of one "
+				"VOLUME (groups go as a whole in any case)");
+	return STATUS_OK;
+}
+
 static int check(const struct args *args)
 {
 	bool is_planned = args_has(args, "planned");
+	int status = check_who(args);
 
+	if (status)
+		return status;
 	if (is_planned && (args_has(args, "force") || args_has(args, "epoch") ||
 			   args_has(args, "at") || args_has(args, "dir") ||
 			   args_has(args, "metadata")))
@@ -155,12 +175,17 @@ static void print_handover(const struct args *args, const json_t *r)
 /* NULL: the failure has been told. */
 static json_t *call(const struct args *args, bool is_dry, int *status)
 {
-	json_t *params = json_pack("{ss sb sb sb sb}", "volume",
-				   args->words[0], "force",
+	json_t *params = json_pack("{sb sb sb sb}", "force",
 				   args_has(args, "force"), "planned",
 				   args_has(args, "planned"), "dry_run",
 				   is_dry, "group", args_has(args, "group"));
 
+	if (args->nr_words)
+		json_object_set_new(params, "volume",
+				    json_string(args->words[0]));
+	if (args_has(args, "host"))
+		json_object_set_new(params, "host", json_true());
+	put_text(args, params, "pool");
 	put_text(args, params, "dir");
 	put_text(args, params, "metadata");
 	*status = moment_put(args, params);
@@ -171,9 +196,42 @@ static json_t *call(const struct args *args, bool is_dry, int *status)
 	return ctl_call(args, "failover", params, status);
 }
 
+/* --- a pool, or this host ------------------------------------------------- */
+
+static void tell_one(const struct args *args, json_t *one, bool is_dry)
+{
+	if (json_object_get(one, "error"))
+		printf("%s: %s\n", text_of(one, "name"), text_of(one, "error"));
+	else if (json_is_true(json_object_get(one, "already")))
+		printf("%s was a primary here already\n", text_of(one, "name"));
+	else if (args_has(args, "planned"))
+		print_handed(one, is_dry);
+	else
+		print_result(one);
+}
+
+/* STATUS_FAILED if any has failed. */
+static int tell_many(const struct args *args, const json_t *result, bool is_dry)
+{
+	int status = STATUS_OK;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "volumes"), i, one) {
+		if (json_object_get(one, "error"))
+			status = STATUS_FAILED;
+		if (is_dry || !args_has(args, "json"))
+			tell_one(args, one, is_dry);
+	}
+	return status;
+}
+
+/* --- the verb ------------------------------------------------------------- */
+
 /* Who is asked sees first what it costs. */
 static int confirm_loss(const struct args *args)
 {
+	const char *pool = args_value(args, "pool");
 	int status = STATUS_OK;
 	json_t *cost;
 
@@ -183,9 +241,18 @@ static int confirm_loss(const struct args *args)
 		cost = call(args, true, &status);
 		if (!cost)
 			return status;
-		print_loss(cost);
+		if (many_is_meant(args))
+			tell_many(args, cost, true);
+		else
+			print_loss(cost);
 		json_decref(cost);
 	}
+	if (many_is_meant(args))
+		return confirm(args, CONFIRM_PEOPLE, "All replicas here%s%.60s "
+			       "become primaries. The other sites are shut out "
+			       "for good, and what they have not sent\nis lost, "
+			       "as told above.", pool ? ", of pool " : "",
+			       pool ?: "");
 	return confirm(args, CONFIRM_PEOPLE, "%.60s%s becomes a primary here. "
 		       "The other site is shut out for good, and what it has "
 		       "not sent\nis lost, as told above.", args->words[0],
@@ -204,20 +271,25 @@ static int run(const struct args *args)
 	result = call(args, args_has(args, "dry-run"), &status);
 	if (!result)
 		return status;
+	if (many_is_meant(args))
+		status = tell_many(args, result, false);
 	if (args_has(args, "json"))
 		print_json(result);
+	else if (many_is_meant(args))
+		;	/* each was told */
 	else if (args_has(args, "planned"))
 		print_handover(args, result);
 	else
 		print_result(result);
 	json_decref(result);
-	return STATUS_OK;
+	return status;
 }
 
 static const struct option_spec options[] = {
 	{ "planned", NULL, "here is the primary: hand over, lose nothing" },
 	{ "force", NULL, "the other site is lost, or may be cut off" },
 	{ "group", NULL, "and all others of its group, at one epoch" },
+	MANY_OPTIONS,
 	{ "epoch", "E", "as of this epoch (the newest image)" },
 	{ "at", "TIME", "as of the newest image that is not younger" },
 	{ "dry-run", NULL, "only tell what would be lost" },
@@ -230,15 +302,16 @@ static const struct option_spec options[] = {
 
 const struct command cmd_failover = {
 	.name = "failover",
-	.words = "VOLUME",
-	.min_words = 1,
+	.words = "[VOLUME]",
+	.min_words = 0,
 	.max_words = 1,
-	.summary = "hand a volume over, or take it over",
+	.summary = "hand volumes over, or take them over",
 	.examples =
 	"    replicactl failover vol --dry-run\n"
 	"    replicactl failover vol --force && mount /dev/mapper/vol /mnt\n"
 	"    replicactl failover vol --force --at '10m ago'\n"
 	"    replicactl failover db-log --group --force\n"
+	"    replicactl failover --host --force                 # all replicas here\n"
 	"    umount /srv && replicactl failover vol --planned   # at the primary\n"
 	"    replicactl failover db-log --group --planned       # and its group\n",
 	.text =
@@ -249,6 +322,8 @@ const struct command cmd_failover = {
 	"had that is newer is kept aside (replicactl salvage).\n"
 	"\n"
 	"The volumes of a group go together (--group), as of one epoch, both ways.\n"
+	"Those of a pool or of this host go one after the other, groups as a whole, and\n"
+	"one that fails stops none of the others: ask for the same again.\n"
 	"\n"
 	"Where it was interrupted, it goes on by itself when replicad is started,\n"
 	"or when it is asked for again.\n"
