@@ -18,7 +18,8 @@
  *    driver refuses, it is MADE_READY with its size of before.
  * V6 It is MADE_DELETING only when nobody has it open, and nothing of somebody
  *    else would go with it: a delete that is refused is forgotten.
- * V7 What is the base of a replica, or was promoted, is not deleted.
+ * V7 What is the base of a replica, or was promoted, is not deleted; also where
+ *    no pair has its stage any more, and nobody serves it (stages.h).
  */
 #ifndef REPLICAD_MADE_H
 #define REPLICAD_MADE_H

@@ -22,6 +22,7 @@
 #include "log.h"
 #include "made.h"
 #include "promotion.h"
+#include "stages.h"
 
 static void note_step(const struct op *op, const char *step)
 {
@@ -58,8 +59,8 @@ static int take_device_out(struct op *op, struct error *err)
 }
 
 /*
- * V1, V3, V4, V6. Where nothing has gone yet, it is as it was; and what has the
- * name of its base, and is somebody else's, is not touched.
+ * V1, V3, V4, V6, V7. Where nothing has gone yet, it is as it was; and what has
+ * the name of its base, and is somebody else's, is not touched.
  */
 static int unmake(struct op *op, struct error *err)
 {
@@ -73,7 +74,9 @@ static int unmake(struct op *op, struct error *err)
 	if (!driver)
 		return error_set(err, -EINVAL, "there is no driver %s",
 				 op->made->driver);
-	ret = driver->find_base(op->made, &is_there, err);
+	ret = stages_check_base(state_dir, op->made->base, err);
+	if (!ret)
+		ret = driver->find_base(op->made, &is_there, err);
 	if (!ret && is_there)
 		ret = take_device_out(op, err);
 	if (!ret)

@@ -23,11 +23,13 @@
 #include "boot.h"
 #include "group.h"
 #include "insertion.h"
+#include "local-stage.h"
 #include "log.h"
 #include "look.h"
 #include "made.h"
 #include "ops-impl.h"
 #include "promotion.h"
+#include "stages.h"
 #include "status.h"
 #include "volume.h"
 
@@ -279,6 +281,25 @@ static void inserted(struct op *op)
 		       add_on_reactor);
 }
 
+/* Of a local target: V7 in made.h. */
+static int note_stage(struct op *op)
+{
+	const char *target = op->entry->config->target;
+	struct error err = { 0 };
+	struct stage_name name;
+	int ret;
+
+	if (!target || !stage_name_is(target))
+		return 0;
+	ret = stage_name_parse(&name, target, &err);
+	if (!ret) {
+		ret = stages_note(op->daemon->config.state_dir,
+				  name.options.dir, &err);
+		stage_name_clear(&name);
+	}
+	return ret ? set_error(op, ret, "%s", err.text) : 0;
+}
+
 static void insert_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
@@ -293,6 +314,8 @@ static void insert_blocking(struct ring_job *job)
 	op->may_go = op->is_promoted && !op->err;
 	if (op->may_go)
 		set_error(op, -EAGAIN, "its device is being made");
+	if (!op->err)
+		op->err = note_stage(op);
 	if (!op->err)
 		op->err = insertion_run(op->daemon->kernel_ops,
 					op->daemon->config.state_dir,

@@ -12,6 +12,8 @@
 
 #include "daemon.h"
 #include "log.h"
+#include "promotion.h"
+#include "stages.h"
 
 #define MAX_PARAMS	64
 #define BACKOFF_MS	500
@@ -104,9 +106,16 @@ static void start_child(struct pairing *p)
 		"nbdkit", "-f", "--exit-with-parent", "--tls=require", key,
 		"-p", port,
 	};
+	const char *dir = promotion_stage_of(p);
+	struct error why = { 0 };
 	unsigned int n = 7;
 	int err;
 
+	if (dir && stages_note(p->daemon->config.state_dir, dir, &why)) {
+		snprintf(p->reason, sizeof(p->reason), "%.110s", why.text);
+		start_later(p);
+		return;
+	}
 	pairing_address_split(p->record.address, host, port);
 	pairing_path(key + strlen(key), p->daemon->config.state_dir,
 		     p->record.name, ".key");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "stage-parts.h"
 
@@ -40,19 +41,25 @@ static int add(struct stage_members *m, const char *name)
 	return 0;
 }
 
+static bool cut_name(char name[STAGE_NAME_LEN], const char *file)
+{
+	size_t len = strlen(file), tail = strlen(SUFFIX);
+
+	if (len <= tail || len - tail >= STAGE_NAME_LEN ||
+	    strcmp(file + len - tail, SUFFIX))
+		return false;
+	memset(name, 0, STAGE_NAME_LEN);
+	memcpy(name, file, len - tail);
+	return stage_name_ok(name);
+}
+
 static int look_at(void *arg, const char *file)
 {
 	struct listing *l = arg;
-	size_t len = strlen(file), tail = strlen(SUFFIX);
-	char name[STAGE_NAME_LEN] = "";
+	char name[STAGE_NAME_LEN];
 	struct stage_volume_block b;
-	int ret;
+	int ret = cut_name(name, file) ? load(&l->s, name, &b) : -ENOENT;
 
-	if (len <= tail || len - tail >= sizeof(name) ||
-	    strcmp(file + len - tail, SUFFIX))
-		return 0;
-	memcpy(name, file, len - tail);
-	ret = stage_name_ok(name) ? load(&l->s, name, &b) : -ENOENT;
 	if (ret && ret != -ENOENT) {
 		memcpy(l->damaged, name, sizeof(name));
 		l->why = ret;
@@ -82,6 +89,13 @@ static bool is_alone(const struct listing *l)
 	return l->m->nr == 1 && !strcmp(l->of.name, l->of.group);
 }
 
+static int set_dir(struct stage *s, const char *dir, struct error *err)
+{
+	return snprintf(s->dir, sizeof(s->dir), "%s", dir) <
+	       (int)sizeof(s->dir) ? 0 :
+	       error_set(err, -ENAMETOOLONG, "%.150s", dir);
+}
+
 int stage_members_list(const char *dir, const char *volume,
 		       struct stage_members *m, struct error *err)
 {
@@ -89,9 +103,9 @@ int stage_members_list(const char *dir, const char *volume,
 	int ret;
 
 	memset(m, 0, sizeof(*m));
-	if (snprintf(l.s.dir, sizeof(l.s.dir), "%s", dir) >=
-	    (int)sizeof(l.s.dir))
-		return error_set(err, -ENAMETOOLONG, "%.150s", dir);
+	ret = set_dir(&l.s, dir, err);
+	if (ret)
+		return ret;
 	ret = load(&l.s, volume, &l.of);
 	if (ret)
 		return tell(dir, volume, ret, err);
@@ -113,4 +127,65 @@ void stage_members_clear(struct stage_members *m)
 {
 	free(m->names);
 	memset(m, 0, sizeof(*m));
+}
+
+/* --- whose base it is ----------------------------------------------------- */
+
+struct base_search {
+	struct stage s;
+	const char *path;
+	char *name;
+	struct error *err;
+};
+
+static bool is_same(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	if (!strcmp(a, b))
+		return true;
+	if (stat(a, &x) || stat(b, &y))
+		return false;
+	return S_ISBLK(x.st_mode) && S_ISBLK(y.st_mode) ?
+	       x.st_rdev == y.st_rdev :
+	       x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* 1: this one. */
+static int look_at_base(void *arg, const char *file)
+{
+	struct base_search *f = arg;
+	char name[STAGE_NAME_LEN];
+	struct stage_volume_block b;
+	int ret;
+
+	if (!cut_name(name, file))
+		return 0;
+	ret = load(&f->s, name, &b);
+	if (ret)
+		return ret == -ENOENT ? 0 : tell(f->s.dir, name, ret, f->err);
+	if (!is_same(b.base, f->path))
+		return 0;
+	memcpy(f->name, name, sizeof(name));
+	return 1;
+}
+
+int stage_base_user(const char *dir, const char *path,
+		    char name[STAGE_NAME_LEN], struct error *err)
+{
+	struct base_search f = {
+		.s.io = &stage_view_io, .path = path, .name = name, .err = err,
+	};
+	int ret = set_dir(&f.s, dir, err);
+
+	if (ret)
+		return ret;
+	err->code = 0;
+	ret = stage_view_io.list(stage_view_io.arg, dir, look_at_base, &f);
+	if (ret == 1)
+		return 0;
+	if (!ret || (ret == -ENOENT && !err->code))
+		return -ENOENT;
+	return err->code ? ret : error_set(err, ret, "%.150s: %s", dir,
+					   strerror(-ret));
 }

@@ -82,6 +82,14 @@ int stage_members_list(const char *dir, const char *volume,
 		       struct stage_members *m, struct error *err);
 void stage_members_clear(struct stage_members *m);
 
+/*
+ * Which volume of the stage has @path, or the device or file that it leads to,
+ * as its base? -ENOENT: none, or there is no such stage. -EBADMSG: a
+ * description is damaged, which may have it.
+ */
+int stage_base_user(const char *dir, const char *path,
+		    char name[STAGE_NAME_LEN], struct error *err);
+
 /* What the fence of @name in @dir says; OPEN where there is none. */
 int stage_fence_peek(const char *dir, const char *name, struct stage_fence *f,
 		     struct error *err);

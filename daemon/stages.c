@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One thread at a time writes; to read is fine meanwhile. */
+#include "stages.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stage-promote.h"
+#include "state-file.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int refuse(struct error *err, int code)
+{
+	return error_set(err, code, "the list of stages: %s", strerror(-code));
+}
+
+/* *@text: a folder a line; empty where there is none yet. */
+static int load(const char *state_dir, char path[PATH_MAX], char **text,
+		struct error *err)
+{
+	size_t len;
+	int ret = snprintf(path, PATH_MAX, "%s/stages", state_dir) < PATH_MAX ?
+		  state_file_read(path, text, &len) : -ENAMETOOLONG;
+
+	if (ret == -ENOENT) {
+		*text = strdup("");
+		ret = *text ? 0 : -ENOMEM;
+	}
+	return ret ? refuse(err, ret) : 0;
+}
+
+static bool has_line(const char *text, const char *line)
+{
+	size_t len = strlen(line);
+
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+
+		if (n == len && !memcmp(text, line, len))
+			return true;
+		text += n + (text[n] == '\n');
+	}
+	return false;
+}
+
+static int add(const char *path, const char *text, const char *dir,
+	       struct error *err)
+{
+	char *more;
+	int len = asprintf(&more, "%s%s\n", text, dir);
+	int ret = len < 0 ? -ENOMEM : state_file_write(path, more, len);
+
+	if (len >= 0)
+		free(more);
+	return ret ? refuse(err, ret) : 0;
+}
+
+int stages_note(const char *state_dir, const char *dir, struct error *err)
+{
+	char path[PATH_MAX], *text;
+	int ret;
+
+	if (strchr(dir, '\n'))
+		return error_set(err, -EINVAL, "the folder of a stage has a "
+				 "line break in its name");
+	pthread_mutex_lock(&lock);
+	ret = load(state_dir, path, &text, err);
+	if (!ret) {
+		ret = has_line(text, dir) ? 0 : add(path, text, dir, err);
+		free(text);
+	}
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
+static int check_in(const char *dir, const char *base, struct error *err)
+{
+	char name[STAGE_NAME_LEN];
+	int ret = stage_base_user(dir, base, name, err);
+
+	if (ret == -ENOENT)
+		return 0;
+	return ret ? ret :
+	       error_set(err, -EBUSY, "the replica of %.60s in the stage "
+			 "%.120s stands on it (replicactl delete %.60s "
+			 "--replica --dir …)", name, dir, name);
+}
+
+int stages_check_base(const char *state_dir, const char *base,
+		      struct error *err)
+{
+	char path[PATH_MAX], *text, *line, *save;
+	int ret = load(state_dir, path, &text, err);
+
+	if (ret)
+		return ret;
+	for (line = strtok_r(text, "\n", &save); !ret && line;
+	     line = strtok_r(NULL, "\n", &save))
+		ret = check_in(line, base, err);
+	free(text);
+	return ret;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The folders of all stages that this site has had, in the file
+ * STATE_DIR/stages: what a replica stands on is known by them also when no pair
+ * has it any more (V7 in made.h). Blocking.
+ */
+#ifndef REPLICAD_STAGES_H
+#define REPLICAD_STAGES_H
+
+#include "error.h"
+
+/* It is in there, durably, when this returns 0. -errno with a sentence. */
+int stages_note(const char *state_dir, const char *dir, struct error *err);
+
+/* 0: no replica stands on it, in any of them. -EBUSY: one does. */
+int stages_check_base(const char *state_dir, const char *base,
+		      struct error *err);
+
+#endif
