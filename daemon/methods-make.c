@@ -29,6 +29,7 @@
 #include "log.h"
 #include "made.h"
 #include "ops.h"
+#include "promotion.h"
 
 #define SIZE_STEP	4096	/* of a volume: nothing smaller is tracked */
 
@@ -539,6 +540,7 @@ void extend_made(struct request *request, const char *name)
 struct listing {
 	const struct daemon *daemon;
 	json_t *volumes;
+	const char *only;		/* NULL: all */
 };
 
 static void list_one(void *arg, const char *name)
@@ -561,9 +563,27 @@ static void list_one(void *arg, const char *name)
 
 void do_made(struct request *request)
 {
-	struct listing l = { request->daemon, json_array() };
+	struct listing l = { request->daemon, json_array(), NULL };
 
 	made_each(request->daemon->config.state_dir, list_one, &l);
 	request_answer(request, json_pack("{si so}", "schema_version", 1,
 					  "volumes", l.volumes));
+}
+
+/* The records of the others are not read: a status is asked for often. */
+static void list_not_replicated(void *arg, const char *name)
+{
+	const struct listing *l = arg;
+
+	if ((!l->only || !strcmp(l->only, name)) &&
+	    !daemon_find(l->daemon, name) && !promotion_find(l->daemon, name))
+		list_one(arg, name);
+}
+
+json_t *made_not_replicated(const struct daemon *daemon, const char *only)
+{
+	struct listing l = { daemon, json_array(), only };
+
+	made_each(daemon->config.state_dir, list_not_replicated, &l);
+	return l.volumes;
 }

@@ -76,12 +76,18 @@ static void on_status(struct op *op)
 	const char *only = json_string_value(json_object_get(request->params,
 							     "volume"));
 	json_t *answer = status_all(op->daemon, op->result, only);
+	json_t *made = made_not_replicated(op->daemon, only);
 
-	if (answer)
-		request_answer(request, answer);
-	else
+	if (only && !json_array_size(json_object_get(answer, "volumes")) &&
+	    !json_array_size(made)) {
 		request_refuse(request, EXIT_NOT_FOUND,
-			       "there is no volume %s", only ? only : "");
+			       "there is no volume %s", only);
+		json_decref(answer);
+		json_decref(made);
+	} else {
+		json_object_set_new(answer, "not_replicated", made);
+		request_answer(request, answer);
+	}
 	op_free(op);
 }
 

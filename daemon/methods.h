@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+struct daemon;
 struct request;
 struct volume_config;
 
@@ -60,6 +61,9 @@ void do_delete(struct request *request);
 /* With "size_bytes", of one that was made here. */
 void extend_made(struct request *request, const char *name);
 void do_made(struct request *request);
+/* Those that are not replicated, nor promoted, as "made" has them. @only: NULL,
+ * or a name. */
+json_t *made_not_replicated(const struct daemon *daemon, const char *only);
 
 /* methods-path.c */
 void do_path(struct request *request);

@@ -432,10 +432,6 @@ json_t *status_all(const struct daemon *daemon, const json_t *running,
 	json_t *volumes = collect(daemon, running, only);
 	uint64_t up = ring_now(daemon->reactors[0].ring) - daemon->started_ns;
 
-	if (only && !json_array_size(volumes)) {
-		json_decref(volumes);
-		return NULL;
-	}
 	return json_pack("{si ss s{si sf ss} so}", "schema_version", 1,
 			 "verdict", verdict(volumes), "daemon", "pid",
 			 (int)getpid(), "uptime_s", up / NS, "version",

@@ -24,7 +24,7 @@ void status_one(json_t *all, struct reactor *reactor, const char *name);
 /*
  * The whole answer, on the main thread: the volumes that run (@running, the
  * reference is kept by the caller), those that do not, the verdict. @only: one
- * volume by name, or NULL. NULL when out of memory, or if @only is unknown.
+ * volume by name, which may not be there, or NULL. NULL when out of memory.
  */
 json_t *status_all(const struct daemon *daemon, const json_t *running,
 		   const char *only);

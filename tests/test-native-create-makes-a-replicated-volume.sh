@@ -74,6 +74,16 @@ check "one that is not replicated" replicactl create scratch --size 5000000 \
 	--type plain --backend east
 is "  it is rounded up" "$(made scratch size_bytes)" $((4096 * 1221))
 is "  and is not" "$(made scratch replicated)" false
+check "  the status has it" eval \
+	'replicactl status >"$scratch_dir/told"; grep -qx "scratch: 4.8 MiB on $(
+		made scratch base) (east), not replicated" "$scratch_dir/told"'
+is "  by its name, too" "$(replicactl status scratch --json | jq -r \
+	'[.verdict, (.volumes | length), .not_replicated[].volume] | join(" ")')" \
+	"ok 0 scratch"
+is "  and none that is replicated" "$(replicactl status --json |
+	jq -r '[.not_replicated[].volume] | join(" ")')" scratch
+refuses "  one that there is not is in none" "no volume nothing" \
+	replicactl status nothing
 check "one without a type" replicactl create later --size 8MiB
 start_target later
 check "  is enabled by its name" replicactl enable later --target \

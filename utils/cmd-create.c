@@ -18,7 +18,7 @@ static double size_of(const json_t *o)
 
 /* --- those that there are ------------------------------------------------- */
 
-static void print_one(const json_t *v)
+void made_print(const json_t *v)
 {
 	bool is_replicated = json_is_true(json_object_get(v, "replicated"));
 	const char *step = text_of(v, "step");
@@ -50,7 +50,7 @@ static int list(const struct args *args)
 			if (args_has(args, "names"))
 				puts(text_of(v, "volume"));
 			else
-				print_one(v);
+				made_print(v);
 	json_decref(r);
 	return STATUS_OK;
 }

@@ -87,6 +87,8 @@ void event_print(const json_t *params);
 
 /* status.c, cmd-status.c */
 void status_print(const json_t *status);
+/* One of those that create has made, in a line. */
+void made_print(const json_t *one);
 json_t *status_get(const struct args *args, const char *volume, int *status);
 
 #endif

@@ -298,6 +298,7 @@ static void print_no_persistence(const json_t *volumes)
 
 void status_print(const json_t *status)
 {
+	const json_t *made = json_object_get(status, "not_replicated");
 	const json_t *volumes = json_object_get(status, "volumes");
 	bool is_first = true;
 	json_t *v;
@@ -316,6 +317,8 @@ void status_print(const json_t *status)
 		if (is_verifying(v))
 			print_verifying(v);
 	}
+	json_array_foreach(made, i, v)
+		made_print(v);
 	if (!json_array_size(volumes)) {
 		puts("    next: replicactl enable VOLUME --target URI");
 		return;
