@@ -42,7 +42,7 @@ make_pair() {
 	cut_link
 	nr_pairs=$((nr_pairs + 1))
 	pair=p$nr_pairs
-	stage=$walk_dir/$receiver/stage$nr_pairs
+	stage=$walk_dir/$receiver/stage$nr_pairs is_copied=
 	mkdir "$stage"
 	for v in $members; do
 		base=$walk_dir/$receiver/$v.img
@@ -323,6 +323,7 @@ taken_over() {
 # R3: the site of the primary is lost, or cut off, or just slow
 step_failover_forced() {
 	local exactly=()
+	[ -n "$is_copied" ] || end_copy || return
 	choose newest newest older
 	if [ "$chosen" = older ]; then
 		mend_all && choose_epoch || return 0
@@ -420,13 +421,19 @@ step_come_back() {
 		resume_all "$receiver" && give_up && disable_all "$receiver" || return
 	fi
 	make_pair && enable_all || return
-	one_in 3 || wait_until 120 is_there ||
-		wrong "the first copy does not end" || return
+	one_in 3 || end_copy || return
 	phase=paired
 }
 
 is_there() {
 	all_of "$primary" state replicating
+}
+
+# Before the first copy has ended there is nothing to take over.
+end_copy() {
+	mend_all && wait_until 120 is_there ||
+		wrong "the first copy does not end" || return
+	is_copied=1
 }
 
 is_given_up_or_split() {
