@@ -108,6 +108,7 @@ void group_on_beat(struct ring_timer *timer)
 	ring_timer_set(g->reactor->ring, timer, next_beat(g));
 	if (!group_is_shipping(g))
 		look_at_kernel(g);
+	lag_follow(&g->lag, now);
 	if (!group_is_behind(g))
 		lag_is_current(&g->lag, now);
 	lag_sample(&g->lag, group_is_behind(g), now);

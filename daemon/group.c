@@ -404,7 +404,7 @@ static void on_all_ready(struct group *g)
 	resolve_doubt(g); /* may say of all that they are synced */
 	image_ns = group_image_ns(g);
 	if (!image_ns || image_ns > g->lag.committed_ns)
-		g->lag.committed_ns = image_ns;
+		lag_found(&g->lag, image_ns, group_realtime());
 	for (struct volume *v = g->volumes; v; v = v->next)
 		is_synced &= v->is_synced;
 	if (is_synced)

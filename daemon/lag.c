@@ -3,8 +3,36 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define NS	1e9
+#define STEP_NS	1000000000LL	/* less is no clock that was set */
+
+/* Nobody sets this one, and it goes on while the machine sleeps. */
+static int64_t offset_at(uint64_t now_ns)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return now_ns - (t.tv_sec * 1000000000ULL + t.tv_nsec);
+}
+
+void lag_found(struct lag *lag, uint64_t image_ns, uint64_t now_ns)
+{
+	lag->committed_ns = image_ns;
+	lag->offset_ns = offset_at(now_ns);
+}
+
+void lag_follow(struct lag *lag, uint64_t now_ns)
+{
+	int64_t offset_ns = offset_at(now_ns);
+	int64_t step = offset_ns - lag->offset_ns;
+
+	if (!lag->committed_ns || llabs(step) < STEP_NS)
+		return;
+	lag->committed_ns += step;
+	lag->offset_ns = offset_ns;
+}
 
 static uint64_t lag_ns(const struct lag *lag, uint64_t now_ns)
 {
@@ -24,13 +52,13 @@ void lag_committed(struct lag *lag, uint64_t cut_ns, uint64_t now_ns)
 {
 	if (lag->committed_ns)
 		add(lag, lag_ns(lag, now_ns));
-	lag->committed_ns = cut_ns;
+	lag_found(lag, cut_ns, now_ns);
 }
 
 void lag_is_current(struct lag *lag, uint64_t now_ns)
 {
 	if (lag->committed_ns)
-		lag->committed_ns = now_ns;
+		lag_found(lag, now_ns, now_ns);
 }
 
 void lag_sample(struct lag *lag, bool is_behind, uint64_t now_ns)

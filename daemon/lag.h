@@ -2,7 +2,7 @@
 /*
  * The lag: how old the newest committed image is. Its largest value just
  * before each commit and one sample at each heartbeat go into a ring of the
- * last LAG_SAMPLES.
+ * last LAG_SAMPLES. All times are by one clock, which may be set: lag_follow().
  */
 #ifndef REPLICAD_LAG_H
 #define REPLICAD_LAG_H
@@ -15,6 +15,8 @@
 struct lag {
 	uint64_t committed_ns;		/* the image is as of then, ns since
 					 * 1970; 0 = there is none */
+	int64_t offset_ns;		/* the time of day without that since
+					 * boot, when that was said */
 	uint64_t samples[LAG_SAMPLES];	/* ns */
 	unsigned int nr, next;
 };
@@ -25,6 +27,12 @@ struct lag_summary {
 
 /* An epoch cut at @cut_ns is committed now. */
 void lag_committed(struct lag *lag, uint64_t cut_ns, uint64_t now_ns);
+
+/* A target has an image as of @image_ns (0: none). */
+void lag_found(struct lag *lag, uint64_t image_ns, uint64_t now_ns);
+
+/* Now and then: if the clock was set since, what it said once goes with it. */
+void lag_follow(struct lag *lag, uint64_t now_ns);
 
 /* Nothing was dirty until now: the image is as of now. */
 void lag_is_current(struct lag *lag, uint64_t now_ns);

@@ -70,6 +70,24 @@ check "in words" says 'lost, at most: .* by the clocks of both'
 check "and when it came, by B's" cost \
 	".commit_time > .cut_time + $day - 1 and .commit_time <= now"
 
+# A's own clock is set while B is away: the lag at A is what has passed.
+# lag_is SECONDS SECONDS: at least, and less than that
+lag_is() {
+	rpc-call status | jq -e ".volumes[0].lag_s | . >= $1 and . < $2"
+}
+
+kill_b
+sim-ctl write a 0 4096 5
+check "what was written waits for B" wait_until 30 lag_is 0.5 3000
+for shift in 0 -$day; do
+	clock_of_a $shift
+	check "A's clock is set: its lag is what has passed" wait_until 30 \
+		lag_is 0.5 3000
+	check "  and rises" wait_until 30 lag_is 2.5 3000
+done
+start_b
+wait_settled a 60 || bail "B is not back"
+
 clock_of_a $day
 make_epoch 14 0
 lose_a
