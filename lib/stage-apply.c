@@ -16,6 +16,9 @@
  * P5 an epoch younger than history_min_ms is not taken for want of room.
  * P6 in a full log it goes on to the first clean commit at least, however much
  *    was partial before that one, and then until it is enough.
+ * P7 of a device that groups share, one that has more than three quarters of
+ *    what others leave lets history go, though nobody of its own wants room:
+ *    so who comes later, or is idle for long, finds some.
  *
  * The thread also looks, once a second or so, for an epoch that is open for
  * nothing (epoch O5).
@@ -50,11 +53,18 @@ static bool is_index_full(const struct stage_group *g)
 	return stage_index_bytes(g->index) > g->stage->opts.index_bytes;
 }
 
+/* P7: fewer are free than a quarter of those and of its own, and the next? */
+static bool has_too_much(const struct stage_group *g)
+{
+	return g->nr_segments &&
+	       !g->stage->medium->has_room(g, (g->nr_segments + 6) / 3);
+}
+
 static bool is_pressed(const struct stage_group *g)
 {
 	const struct stage_options *o = &g->stage->opts;
 
-	return g->room_wanted || is_index_full(g) ||
+	return g->room_wanted || is_index_full(g) || has_too_much(g) ||
 	       g->log_bytes + o->segment_bytes > o->log_bytes / 4 * 3;
 }
 

@@ -123,6 +123,11 @@ static bool files_has_room(const struct stage_group *g, unsigned int nr)
 	return true;			/* the disk will say */
 }
 
+static bool files_is_shared(const struct stage_group *g)
+{
+	return false;
+}
+
 static int remove_one(void *arg, const struct stage_segment *s)
 {
 	struct stage_group *g = arg;
@@ -148,5 +153,6 @@ const struct stage_medium stage_files = {
 	.keep = files_keep,
 	.cut = files_cut,
 	.has_room = files_has_room,
+	.is_shared = files_is_shared,
 	.remove_all = files_remove_all,
 };

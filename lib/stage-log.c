@@ -44,6 +44,7 @@
 #include "stage-parts.h"
 
 #define PATIENCE_S	60	/* for an applier that makes room */
+#define OTHERS_S	10	/* for those of other groups */
 #define GATHER_BYTES	(128U << 10)
 #define RECORD_IOVS	3	/* head, gap, payload */
 
@@ -91,14 +92,23 @@ static uint64_t excess(const struct stage_group *g)
 }
 
 /* A3 */
+static unsigned int nr_needed(bool is_data)
+{
+	return is_data ? 2 : 1;
+}
+
 static bool is_in_budget(const struct stage_group *g, bool is_data)
 {
 	const struct stage_options *o = &g->stage->opts;
 
-	unsigned int nr = is_data ? 2 : 1;
+	return g->log_bytes - excess(g) + nr_needed(is_data) *
+	       o->segment_bytes <= o->log_bytes;
+}
 
-	return g->log_bytes - excess(g) + nr * o->segment_bytes <=
-	       o->log_bytes && g->stage->medium->has_room(g, nr);
+static bool may_begin(const struct stage_group *g, bool is_data)
+{
+	return is_in_budget(g, is_data) &&
+	       g->stage->medium->has_room(g, nr_needed(is_data));
 }
 
 static int refuse_full(struct stage_group *g, struct error *err)
@@ -135,23 +145,34 @@ static bool wait_for_room(struct stage_group *g, uint64_t until)
 	return true;
 }
 
+/* Locked, dropped. Is it another group that has the room? Apply P7 */
+static bool wait_for_others(struct stage_group *g, bool is_data, uint64_t until)
+{
+	if (!is_in_budget(g, is_data) || !g->stage->medium->is_shared(g) ||
+	    monotonic_s() >= until)
+		return false;
+	stage_wait_a_second(g);
+	return true;
+}
+
 /* Locked, dropped. The next segment, by us or by somebody else. */
 static int log_roll(struct stage_group *g, bool is_data, struct error *err)
 {
-	uint64_t until = monotonic_s() + PATIENCE_S;
+	uint64_t begun = monotonic_s();
 	struct stage_segment *before = g->current;
 	struct error e = { 0 };
 	int ret;
 
 	for (;;) {
-		if (is_in_budget(g, is_data)) {
+		if (may_begin(g, is_data)) {
 			error_clear(&e);
 			ret = stage_segment_begin(g, &e);
 			if (ret != -ENOSPC)
 				return ret ? error_set(err, ret, "%s",
 						       e.text) : 0;
 		}
-		if (!wait_for_room(g, until))
+		if (!wait_for_room(g, begun + PATIENCE_S) &&
+		    !wait_for_others(g, is_data, begun + OTHERS_S))
 			return refuse_full(g, err);
 		if (is_data && g->open.state != EPOCH_OPEN)
 			return error_set(err, -ESHUTDOWN,

@@ -40,6 +40,8 @@ struct stage_medium {
 		    uint64_t end);
 	/* Could so many be made? Without the lock, too. */
 	bool (*has_room)(const struct stage_group *g, unsigned int nr);
+	/* Has another group some of the room that there is? Also without. */
+	bool (*is_shared)(const struct stage_group *g);
 	/* All of a group whose log is not needed any more. */
 	void (*remove_all)(struct stage_group *g);
 };

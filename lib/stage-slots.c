@@ -44,6 +44,17 @@ static bool is_of(const struct stage_slot *slot, const uint8_t *log_id)
 	       !memcmp(slot->b.log_id, log_id, sizeof(slot->b.log_id));
 }
 
+/* As it is now: other groups may be taking and freeing theirs. */
+static struct stage_slot look_at(struct stage_device *d, unsigned int nr)
+{
+	struct stage_slot slot;
+
+	pthread_mutex_lock(&d->lock);
+	slot = d->slots[nr];
+	pthread_mutex_unlock(&d->lock);
+	return slot;
+}
+
 unsigned int stage_device_nr_out(struct stage_device *d)
 {
 	unsigned int nr = 0;
@@ -166,16 +177,16 @@ static int slots_list(struct stage_group *g,
 
 	for (unsigned int i = 0; !ret && d->slots && i < d->block.nr_slots;
 	     i++) {
-		const struct stage_slot *slot = &d->slots[i];
+		struct stage_slot slot = look_at(d, i);
 		const struct stage_segment s = {
-			.number = slot->b.number,
-			.salt = slot->b.salt,
+			.number = slot.b.number,
+			.salt = slot.b.salt,
 			.slot = i,
-			.is_lost = slot->b.state == STAGE_SLOT_LOST,
+			.is_lost = slot.b.state == STAGE_SLOT_LOST,
 			.fd = -1,
 		};
 
-		if (is_of(slot, g->log_id))
+		if (is_of(&slot, g->log_id))
 			ret = fn(arg, &s);
 	}
 	return ret;
@@ -310,6 +321,20 @@ static bool slots_has_room(const struct stage_group *g, unsigned int nr)
 	return found >= nr;
 }
 
+static bool slots_is_shared(const struct stage_group *g)
+{
+	struct stage_device *d = device_of(g);
+	bool is_shared = false;
+
+	pthread_mutex_lock(&d->lock);
+	for (unsigned int i = 0; !is_shared && d->slots &&
+	     i < d->block.nr_slots; i++)
+		is_shared = d->slots[i].b.state == STAGE_SLOT_USED &&
+			    !is_of(&d->slots[i], g->log_id);
+	pthread_mutex_unlock(&d->lock);
+	return is_shared;
+}
+
 /* T4. What cannot be freed now is when the stage is opened again. */
 static void slots_remove_all(struct stage_group *g)
 {
@@ -329,5 +354,6 @@ const struct stage_medium stage_slots = {
 	.keep = slots_keep,
 	.cut = slots_cut,
 	.has_room = slots_has_room,
+	.is_shared = slots_is_shared,
 	.remove_all = slots_remove_all,
 };

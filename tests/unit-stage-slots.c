@@ -374,6 +374,41 @@ static void test_no_slot_is_free(void)
 	end();
 }
 
+/* P7: a group that was there first does not keep all for its history. */
+static void test_others_find_room(void)
+{
+	const struct stage_volume_config config = {
+		.name = "b", .base = "/base/b", .bytes = RIG_BYTES,
+	};
+	const struct stage_options o = {
+		.history_ms = HOUR_MS, .history_bytes = RIG_DEVICE_BYTES,
+		.log_bytes = RIG_DEVICE_BYTES, .log_device = RIG_DEVICE,
+	};
+	struct error err = { 0 };
+	unsigned int before;
+	struct client b;
+	int ret = 0;
+
+	begin(&o, 1);
+	for (uint64_t e = 1; e < 200 && count_slots(STAGE_SLOT_USED) < 16; e++)
+		client_epoch(&c, NULL, e, e, true);
+	is_int(count_slots(STAGE_SLOT_USED), 16, "a group has much history");
+	before = info_now().nr_epochs;
+	is_int(stage_create_volume(s, &config, NULL, &err), 0, "a second group "
+	       "%s", err.text);
+	client_connect(&b, s, "b");
+	client_hello(&b, 1, 1);
+	ret = client_open(&b, 1);
+	for (unsigned int i = 0; !ret && i < 10; i++)
+		ret = client_write(&b, NULL, 0, 20, i);
+	is_int(ret, 0, "its epoch needs more than is free: %s", b.err.text);
+	is_int(client_commit(&b, NULL, 1, true), 0, "it is committed");
+	ok(info_now().nr_epochs < before, "history of the first one went");
+	ok(info_now().nr_epochs, "not all of it");
+	client_close(&b);
+	end();
+}
+
 int main(void)
 {
 	test_damage_is_kept();
@@ -386,5 +421,6 @@ int main(void)
 	test_full_at_sync();
 	test_delete();
 	test_no_slot_is_free();
+	test_others_find_room();
 	return tap_done();
 }
