@@ -88,19 +88,88 @@ static struct op *start_enable(struct daemon *daemon, struct told *told,
 	return op_enable(daemon, config, on_done, told);
 }
 
+/* What may follow a verb: one of these words, or nothing (0). */
+static int take_choice(char **rest, const char *const words[],
+		       char error[CONFIG_ERROR_SIZE])
+{
+	const char *word = strtok_r(NULL, " ", rest);
+	int i;
+
+	if (!word)
+		return 0;
+	for (i = 0; words[i]; i++)
+		if (!strcmp(word, words[i]) && !strtok_r(NULL, " ", rest))
+			return i + 1;
+	snprintf(error, CONFIG_ERROR_SIZE, "%.40s cannot follow it", word);
+	return -EINVAL;
+}
+
+static struct op *start_pause(struct daemon *daemon, struct told *told,
+			      int choice)
+{
+	return op_pause(daemon, told->volume, on_done, told);
+}
+
+static struct op *start_resume(struct daemon *daemon, struct told *told,
+			       int choice)
+{
+	return op_resume(daemon, told->volume, on_done, told);
+}
+
+static struct op *start_disable(struct daemon *daemon, struct told *told,
+				int choice)
+{
+	return op_disable(daemon, told->volume, on_done, told);
+}
+
+static struct op *start_extend(struct daemon *daemon, struct told *told,
+			       int choice)
+{
+	return op_extend(daemon, told->volume, false, on_done, told);
+}
+
+static struct op *start_resync(struct daemon *daemon, struct told *told,
+			       int choice)
+{
+	return op_resync(daemon, told->volume, choice == 1, on_done, told);
+}
+
+static struct op *start_verify(struct daemon *daemon, struct told *told,
+			       int choice)
+{
+	return op_verify(daemon, told->volume, choice == 1, choice == 2,
+			 on_done, told);
+}
+
+static const struct {
+	const char *verb;
+	struct op *(*start)(struct daemon *daemon, struct told *told,
+			    int choice);
+	const char *const words[3];	/* that may follow; NULL ends them */
+} verbs[] = {
+	{ "pause", start_pause, { NULL } },
+	{ "resume", start_resume, { NULL } },
+	{ "disable", start_disable, { NULL } },
+	{ "extend", start_extend, { NULL } },
+	{ "resync", start_resync, { "full", NULL } },
+	{ "verify", start_verify, { "repair", "stop", NULL } },
+};
+
 static struct op *start_op(struct daemon *daemon, struct told *told,
 			   char **rest, char error[CONFIG_ERROR_SIZE])
 {
-	if (!strcmp(told->verb, "pause"))
-		return op_pause(daemon, told->volume, on_done, told);
-	if (!strcmp(told->verb, "resume"))
-		return op_resume(daemon, told->volume, on_done, told);
-	if (!strcmp(told->verb, "disable"))
-		return op_disable(daemon, told->volume, on_done, told);
 	if (!strcmp(told->verb, "enable"))
 		return start_enable(daemon, told, rest, error);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		int choice;
+
+		if (strcmp(told->verb, verbs[i].verb))
+			continue;
+		choice = take_choice(rest, verbs[i].words, error);
+		return choice < 0 ? NULL : verbs[i].start(daemon, told, choice);
+	}
 	snprintf(error, CONFIG_ERROR_SIZE, "there is no such request; there "
-		 "are pause, resume, disable, enable");
+		 "are pause, resume, disable, enable, extend, resync, verify");
 	return NULL;
 }
 

@@ -3,7 +3,9 @@
  * Requests that come through the kernel, so that a bare dmsetup can drive the
  * daemon: "dmsetup message DEVICE 0 request VERB [ARGS]" with
  *
- *	pause, resume, disable
+ *	pause, resume, disable, extend
+ *	resync [full]			by digests first, or as it is
+ *	verify [repair|stop]
  *	enable TARGET [KEY=VALUE]...	the keys of the configuration
  *
  * There is no way back for an answer: the outcome is logged and told as an

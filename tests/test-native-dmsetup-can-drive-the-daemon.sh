@@ -22,6 +22,30 @@ check "resume" wait_until 20 field_is a state replicating
 sim-ctl request a "enable $(uri_of a) window=1"
 check "a wrong value is named in the log" wait_until 10 \
 	grep -q "request enable: window=1 is out of range" "$daemon_log"
+sim-ctl request a "pause now"
+check "a word too many is named in the log" wait_until 10 \
+	grep -q "request pause: now cannot follow it" "$daemon_log"
+is "  and nothing is done" "$(field a state)" replicating
+shipped=$(field a bytes_shipped)
+sim-ctl request a "resync full"
+# Half of it is zeros, which are not sent as such.
+check "resync, of all of it" wait_until 20 eval '[ "$(field a bytes_shipped)" -ge \
+	$((shipped + native_mib * 1048576 / 2)) ]'
+check "  then it is equal" replica_equals a
+printf x | dd of="$scratch_dir/a.target" bs=1 seek=70000 conv=notrunc status=none
+sim-ctl request a verify
+check "verify" wait_until 20 eval '[ "$(rpc-call status | jq \
+	".volumes[0].verify.differing_bytes")" = 4096 ]'
+check "  changes nothing" eval '! same_image a'
+sim-ctl request a "verify repair"
+check "verify repair" wait_until 20 same_image a
+sim-ctl request a "verify harder"
+check "a wrong word is, too" wait_until 10 \
+	grep -q "request verify: harder cannot follow it" "$daemon_log"
+truncate -s $((16 * 1048576)) "$scratch_dir/a.img"
+truncate -s $((18 * 1048576)) "$scratch_dir/a.target"
+sim-ctl request a extend
+check "extend" wait_until 20 field_is a size_bytes $((16 * 1048576))
 sim-ctl request a disable
 check "disable" wait_until 20 eval '[ "$(sim-ctl get a plain)" = 1 ]'
 finish

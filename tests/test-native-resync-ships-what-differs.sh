@@ -42,6 +42,10 @@ check "a second one finds everything equal: $delta bytes" \
 	test $delta -ge $((native_mib * 1048576 / 2 - 65536))
 delta_of bytes_shipped resync '"full": true'
 check "$delta bytes" test $delta -ge $((native_mib * 1048576 / 2 - 65536))
+delta_of bytes_shipped sim-ctl request a resync
+check "asked for by dmsetup: $delta bytes" test $delta -lt 65536
+delta_of bytes_shipped sim-ctl request a "resync full"
+check "and in full: $delta bytes" test $delta -ge $((native_mib * 1048576 / 2 - 65536))
 is "it tells how" "$(rpc-call resync '{"volume": "nothing"}' 2>&1 |
 	grep -c 'there is no volume nothing')" 1
 
