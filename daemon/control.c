@@ -184,6 +184,16 @@ static void reply(struct request *request, const char *key, json_t *body)
 	request_free(request);
 }
 
+const char *request_text(const struct request *request, const char *key)
+{
+	return json_string_value(json_object_get(request->params, key));
+}
+
+bool request_flag(const struct request *request, const char *key)
+{
+	return json_is_true(json_object_get(request->params, key));
+}
+
 void request_answer(struct request *request, json_t *result)
 {
 	reply(request, "result", result ? result : json_object());

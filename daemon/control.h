@@ -44,6 +44,10 @@ struct request {
 	const char *user;		/* of a tenant, else "" */
 };
 
+/* A parameter: NULL where it is no text, or not there; false if not true. */
+const char *request_text(const struct request *request, const char *key);
+bool request_flag(const struct request *request, const char *key);
+
 /* Either ends the request and frees it. @result is taken over. */
 void request_answer(struct request *request, json_t *result);
 /* @exit_status: what replicactl is to exit with (DESIGN.md 8). */

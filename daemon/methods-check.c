@@ -110,11 +110,6 @@ static void look_at_path(struct request *request, const char *uri)
 
 /* --- where it is ---------------------------------------------------------- */
 
-static const char *text_of(const struct request *request, const char *key)
-{
-	return json_string_value(json_object_get(request->params, key));
-}
-
 /* Whose image is looked for there: who is named, else the first that may. */
 static const char *volume_for(const struct daemon *daemon,
 			      const struct section *target, const char *named)
@@ -129,7 +124,7 @@ static const struct section *find(const struct request *request,
 				  struct error *err)
 {
 	const struct config *config = &request->daemon->config;
-	const char *id = text_of(request, "id");
+	const char *id = request_text(request, "id");
 	const struct section *target;
 	char near[80];
 
@@ -151,7 +146,7 @@ static char *address_of(const struct request *request,
 {
 	const struct daemon *daemon = request->daemon;
 	const char *volume = volume_for(daemon, target,
-					text_of(request, "volume"));
+					request_text(request, "volume"));
 	char *text = config_uri_of(&daemon->config, target, volume ?: "");
 	uint8_t id[16];
 	char uri[512];

@@ -40,16 +40,6 @@ struct deletion {
 	struct error err;
 };
 
-static const char *text_of(const struct request *request, const char *key)
-{
-	return json_string_value(json_object_get(request->params, key));
-}
-
-static bool is_set(const struct request *request, const char *key)
-{
-	return json_is_true(json_object_get(request->params, key));
-}
-
 /* --- on a thread ---------------------------------------------------------- */
 
 static void describe(struct deletion *x, struct stage *s, const char *group)
@@ -227,19 +217,19 @@ static struct pairing *find_pairing(struct daemon *daemon, const char *dir)
 /* 0, or refused. */
 static int fill(struct deletion *x, struct error *err)
 {
-	const char *dir = text_of(x->request, "dir");
-	const char *volume = text_of(x->request, "volume");
+	const char *dir = request_text(x->request, "dir");
+	const char *volume = request_text(x->request, "volume");
 	char target[PATH_MAX + STAGE_NAME_LEN + 16];
 
 	if (!volume || !dir)
 		return error_set(err, -EDESTADDRREQ, "%s is missing", volume ?
 				 "dir, the folder of the stage," :
 				 "the volume");
-	if (is_set(x->request, "group"))
+	if (request_flag(x->request, "group"))
 		x->flags |= STAGE_DELETE_GROUP;
-	if (is_set(x->request, "keep_base"))
+	if (request_flag(x->request, "keep_base"))
 		x->flags |= STAGE_DELETE_KEEP_BASE;
-	x->is_dry = is_set(x->request, "dry_run");
+	x->is_dry = request_flag(x->request, "dry_run");
 	snprintf(target, sizeof(target), LOCAL_STAGE_PREFIX "%.*s/%.*s",
 		 PATH_MAX, dir, STAGE_NAME_LEN, volume);
 	return stage_name_parse(&x->name, target, err);

@@ -24,11 +24,6 @@
 #include "resolve.h"
 #include "stage-promote.h"
 
-static bool is_set(const struct request *request, const char *key)
-{
-	return json_is_true(json_object_get(request->params, key));
-}
-
 static const char *text_of(const json_t *one, const char *key)
 {
 	return json_string_value(json_object_get(one, key)) ?: "";
@@ -137,7 +132,7 @@ static bool is_done(const struct many *m, const char *name)
 {
 	const struct promotion *p = promotion_find(m->request->daemon, name);
 
-	return !is_set(m->request, "planned") && p &&
+	return !request_flag(m->request, "planned") && p &&
 	       p->state == PROMOTION_DONE;
 }
 
@@ -213,7 +208,7 @@ static void hand_over(struct many *m, const char *name, bool is_group)
 		.volume = name,
 		.is_planned = true,
 		.is_group = is_group,
-		.is_dry = is_set(m->request, "dry_run"),
+		.is_dry = request_flag(m->request, "dry_run"),
 		.wait_ms = failover_wait_ms(m->request),
 	};
 
@@ -224,7 +219,7 @@ static void take_over(struct many *m, const char *name)
 {
 	struct promotion_request q = {
 		.volume = name,
-		.is_dry = is_set(m->request, "dry_run"),
+		.is_dry = request_flag(m->request, "dry_run"),
 		.is_group = true,
 	};
 	struct error err = { 0 };
@@ -246,7 +241,7 @@ static bool start_one(struct many *m, const char *name)
 	}
 	m->is_told = false;
 	m->is_starting = true;
-	if (is_set(m->request, "planned"))
+	if (request_flag(m->request, "planned"))
 		hand_over(m, name, *text_of(one, "group"));
 	else
 		take_over(m, name);
@@ -265,11 +260,12 @@ static int check(const struct request *request, struct error *err)
 		if (json_object_get(request->params, of_one[i]))
 			return error_set(err, -EDESTADDRREQ, "%s is of one "
 					 "volume, not of many", of_one[i]);
-	if (is_set(request, "planned") && is_set(request, "force"))
+	if (request_flag(request, "planned") && request_flag(request, "force"))
 		return error_set(err, -EDESTADDRREQ, "force and planned: one "
 				 "of them");
-	if (!is_set(request, "planned") && !is_set(request, "force") &&
-	    !is_set(request, "dry_run"))
+	if (!request_flag(request, "planned") &&
+	    !request_flag(request, "force") &&
+	    !request_flag(request, "dry_run"))
 		return error_set(err, -EDESTADDRREQ, "neither force nor "
 				 "planned is set");
 	return failover_wish(&wish, request, err);
@@ -278,7 +274,7 @@ static int check(const struct request *request, struct error *err)
 static void run(struct many *m, const struct scope *scope, struct error *err)
 {
 	struct gathering g = { .m = m, .scope = scope, .err = err };
-	bool is_planned = is_set(m->request, "planned");
+	bool is_planned = request_flag(m->request, "planned");
 
 	if (is_planned)
 		add_entries(&g);
@@ -302,7 +298,7 @@ bool failover_many(struct request *request)
 	struct many *m;
 
 	if (!json_object_get(request->params, "pool") &&
-	    !is_set(request, "host"))
+	    !request_flag(request, "host"))
 		return false;
 	if (!many_scope(request, &scope))
 		return true;

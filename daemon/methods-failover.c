@@ -21,16 +21,6 @@
 #define NS	1e9
 #define RESOLVE_WAIT_MS	30000
 
-static const char *text_of(const struct request *request, const char *key)
-{
-	return json_string_value(json_object_get(request->params, key));
-}
-
-static bool is_set(const struct request *request, const char *key)
-{
-	return json_is_true(json_object_get(request->params, key));
-}
-
 static void refuse(struct request *request, const struct error *err)
 {
 	request_refuse(request, method_exit_status(err->code), "%s",
@@ -81,10 +71,10 @@ unsigned int failover_wait_ms(const struct request *request)
 static void hand_over(struct request *request)
 {
 	const struct resolve_request q = {
-		.volume = text_of(request, "volume"),
+		.volume = request_text(request, "volume"),
 		.is_planned = true,
-		.is_group = is_set(request, "group"),
-		.is_dry = is_set(request, "dry_run"),
+		.is_group = request_flag(request, "group"),
+		.is_dry = request_flag(request, "dry_run"),
 		.wait_ms = failover_wait_ms(request),
 	};
 
@@ -94,23 +84,23 @@ static void hand_over(struct request *request)
 void do_failover(struct request *request)
 {
 	struct promotion_request q = {
-		.volume = text_of(request, "volume"),
-		.dir = text_of(request, "dir"),
-		.metadata = text_of(request, "metadata"),
-		.is_dry = is_set(request, "dry_run"),
-		.is_group = is_set(request, "group"),
+		.volume = request_text(request, "volume"),
+		.dir = request_text(request, "dir"),
+		.metadata = request_text(request, "metadata"),
+		.is_dry = request_flag(request, "dry_run"),
+		.is_group = request_flag(request, "group"),
 	};
 	struct error err = { 0 };
 
 	if (failover_many(request))
 		return;
-	if (q.volume && is_set(request, "planned")) {
+	if (q.volume && request_flag(request, "planned")) {
 		hand_over(request);
 		return;
 	}
 	if (!q.volume)
 		error_set(&err, -EDESTADDRREQ, "the volume is missing");
-	else if (!is_set(request, "force") && !q.is_dry)
+	else if (!request_flag(request, "force") && !q.is_dry)
 		error_set(&err, -EDESTADDRREQ, "neither force nor planned is "
 			  "set");
 	if (err.code || failover_wish(&q.wish, request, &err))
@@ -124,13 +114,13 @@ void do_failover(struct request *request)
 void do_resolve(struct request *request)
 {
 	const struct resolve_request q = {
-		.volume = text_of(request, "volume"),
-		.dir = text_of(request, "dir"),
-		.is_group = is_set(request, "group"),
-		.is_dry = is_set(request, "dry_run"),
+		.volume = request_text(request, "volume"),
+		.dir = request_text(request, "dir"),
+		.is_group = request_flag(request, "group"),
+		.is_dry = request_flag(request, "dry_run"),
 		.wait_ms = failover_wait_ms(request),
 	};
-	const char *keep = text_of(request, "keep");
+	const char *keep = request_text(request, "keep");
 	struct error err = { 0 };
 
 	if (!q.volume)
@@ -264,7 +254,7 @@ static void on_worked(struct ring_job *job)
 static void start(struct request *request, const char *name)
 {
 	struct salvages *s = calloc(1, sizeof(*s));
-	const char *dir = text_of(request, "dir");
+	const char *dir = request_text(request, "dir");
 	struct daemon *daemon = request->daemon;
 
 	if (!s) {
@@ -291,7 +281,7 @@ void do_salvage_list(struct request *request)
 
 void do_salvage_drop(struct request *request)
 {
-	const char *name = text_of(request, "name");
+	const char *name = request_text(request, "name");
 
 	if (!name || !*name)
 		request_refuse(request, 2, "the name is missing");

@@ -14,11 +14,6 @@
 
 #define NS	1e9
 
-static const char *text_of(const struct request *request, const char *key)
-{
-	return json_string_value(json_object_get(request->params, key));
-}
-
 static void refuse(struct request *request, const struct error *err)
 {
 	request_refuse(request, method_exit_status(err->code), "%s",
@@ -29,8 +24,8 @@ static const char *target_of(struct request *request)
 {
 	struct error err = { 0 };
 	const char *target = ask_target(request->daemon,
-					text_of(request, "volume"),
-					text_of(request, "target"), &err);
+					request_text(request, "volume"),
+					request_text(request, "target"), &err);
 
 	if (!target)
 		refuse(request, &err);
@@ -47,8 +42,8 @@ static void on_history(void *arg, const struct history *h,
 
 	if (h)
 		request_answer(request, history_json(h, ask_target(
-			request->daemon, text_of(request, "volume"),
-			text_of(request, "target"), &none) ?: ""));
+			request->daemon, request_text(request, "volume"),
+			request_text(request, "target"), &none) ?: ""));
 	else
 		refuse(request, err);
 }
@@ -94,7 +89,7 @@ static int fill_wish(struct testdev_wish *wish, const struct request *request,
 	if (at && (!json_is_number(at) || seconds <= 0 || seconds > 9e9))
 		return error_set(err, -EDESTADDRREQ, "at is not a time in "
 				 "seconds since 1970");
-	wish->name = text_of(request, "name");
+	wish->name = request_text(request, "name");
 	wish->epoch = json_integer_value(epoch);
 	wish->at_ns = seconds * NS;
 	wish->attach = json_is_true(attach) ? TESTDEV_ATTACH_YES :
@@ -108,7 +103,7 @@ void do_test(struct request *request)
 	const char *target = target_of(request);
 	struct testdev_wish wish = {
 		.target = target,
-		.may_open = !text_of(request, "target"),
+		.may_open = !request_text(request, "target"),
 	};
 	struct error err = { 0 };
 
@@ -121,7 +116,7 @@ void do_test(struct request *request)
 
 void do_test_drop(struct request *request)
 {
-	const char *name = text_of(request, "name");
+	const char *name = request_text(request, "name");
 	struct error err = { 0 };
 
 	if (!name)

@@ -42,16 +42,6 @@ struct making {
 	char error[CONFIG_ERROR_SIZE];
 };
 
-static const char *text_of(const struct request *request, const char *key)
-{
-	return json_string_value(json_object_get(request->params, key));
-}
-
-static bool is_set(const struct request *request, const char *key)
-{
-	return json_is_true(json_object_get(request->params, key));
-}
-
 static struct making *making_create(struct request *request)
 {
 	struct making *x = calloc(1, sizeof(*x));
@@ -311,7 +301,7 @@ static bool wants_replication(const struct config *config,
 static int fill(struct making *x, char error[CONFIG_ERROR_SIZE])
 {
 	const struct config *config = &x->request->daemon->config;
-	const char *name = text_of(x->request, "backend");
+	const char *name = request_text(x->request, "backend");
 	const struct section *backend = NULL, *type;
 	int err = set_keys(x, error);
 
@@ -370,7 +360,7 @@ static int check(struct making *x, const char *name,
 
 void do_create(struct request *request)
 {
-	const char *name = text_of(request, "volume");
+	const char *name = request_text(request, "volume");
 	char error[CONFIG_ERROR_SIZE] = "no memory";
 	struct making *x;
 	int err;
@@ -464,11 +454,11 @@ static void begin_delete(struct making *x)
 	const struct entry *entry = daemon_find(daemon, x->made.volume);
 
 	json_object_set_new(x->result, "dry_run",
-			    json_boolean(is_set(x->request, "dry_run")));
-	if (entry && !is_set(x->request, "disable"))
+			    json_boolean(request_flag(x->request, "dry_run")));
+	if (entry && !request_flag(x->request, "disable"))
 		refuse(x, method_exit_status(-EBUSY), "it is replicated: "
 		       "disable it first, or say --disable");
-	else if (is_set(x->request, "dry_run"))
+	else if (request_flag(x->request, "dry_run"))
 		answer(x);
 	else if (entry)
 		check_op(x, op_disable(daemon, x->made.volume, on_disabled,
@@ -479,7 +469,7 @@ static void begin_delete(struct making *x)
 
 void do_delete(struct request *request)
 {
-	const char *name = text_of(request, "volume");
+	const char *name = request_text(request, "volume");
 	char error[CONFIG_ERROR_SIZE] = "no memory";
 	struct making *x;
 	int err;

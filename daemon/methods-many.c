@@ -20,11 +20,6 @@
 #include "daemon.h"
 #include "methods.h"
 
-static const char *text_of(const struct request *request, const char *key)
-{
-	return json_string_value(json_object_get(request->params, key));
-}
-
 /* --- who is meant --------------------------------------------------------- */
 
 static bool is_said(const struct request *request, const char *key)
@@ -36,7 +31,7 @@ static bool is_said(const struct request *request, const char *key)
 
 bool many_is_one(const struct request *request)
 {
-	return text_of(request, "volume") && !is_said(request, "group") &&
+	return request_text(request, "volume") && !is_said(request, "group") &&
 	       !is_said(request, "pool") && !is_said(request, "host");
 }
 
@@ -47,7 +42,8 @@ static bool is_of_type(const struct request *request)
 	const json_t *host = json_object_get(request->params, "host");
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (is_said(request, texts[i]) && !text_of(request, texts[i]))
+		if (is_said(request, texts[i]) &&
+		    !request_text(request, texts[i]))
 			return false;
 	return !is_said(request, "host") || json_is_true(host);
 }
@@ -55,17 +51,17 @@ static bool is_of_type(const struct request *request)
 bool many_scope(struct request *request, struct scope *scope)
 {
 	const struct config *config = &request->daemon->config;
-	const char *pool = text_of(request, "pool");
+	const char *pool = request_text(request, "pool");
 	bool is_host = json_is_true(json_object_get(request->params, "host"));
 	char near[80];
 
-	*scope = (struct scope){ .group = text_of(request, "group") };
+	*scope = (struct scope){ .group = request_text(request, "group") };
 	if (!is_of_type(request)) {
 		request_refuse(request, 2, "volume, group and pool are texts, "
 			       "host is true or false");
 		return false;
 	}
-	if (!!text_of(request, "volume") + !!scope->group + !!pool +
+	if (!!request_text(request, "volume") + !!scope->group + !!pool +
 	    is_host != 1) {
 		request_refuse(request, 2, "want one of volume, group, pool "
 			       "and host");

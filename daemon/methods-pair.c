@@ -9,11 +9,6 @@
 #include "methods.h"
 #include "pairing.h"
 
-static const char *text_of(const struct request *request, const char *key)
-{
-	return json_string_value(json_object_get(request->params, key));
-}
-
 static void refuse(struct request *request, const struct error *err)
 {
 	request_refuse(request, method_exit_status(err->code), "%s", err->text);
@@ -22,7 +17,7 @@ static void refuse(struct request *request, const struct error *err)
 /* The parameter @key, or NULL after a refusal. */
 static const char *need(struct request *request, const char *key)
 {
-	const char *text = text_of(request, key);
+	const char *text = request_text(request, key);
 
 	if (!text)
 		request_refuse(request, 2, "%s is missing", key);
@@ -51,7 +46,7 @@ static int fill_record(struct request *request, const char *name,
 				address, "the address", err);
 	if (!ret)
 		ret = copy_text(record->listen, sizeof(record->listen),
-				text_of(request, "listen"),
+				request_text(request, "listen"),
 				"the address to listen at", err);
 	if (!ret && !json_is_array(params))
 		ret = error_set(err, -EINVAL, "params is not a list");

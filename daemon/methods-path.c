@@ -9,15 +9,10 @@
 #include "status.h"
 #include "usable.h"
 
-static const char *volume_of(const struct request *request)
-{
-	return json_string_value(json_object_get(request->params, "volume"));
-}
-
 static void on_status(struct op *op)
 {
 	struct request *request = op->arg;
-	const char *name = volume_of(request);
+	const char *name = request_text(request, "volume");
 	json_t *status = status_all(op->daemon, op->result, name);
 	json_t *answer = usable_tell(op->daemon, name, json_array_get(
 				json_object_get(status, "volumes"), 0));
@@ -33,7 +28,7 @@ static void on_status(struct op *op)
 
 void do_path(struct request *request)
 {
-	const char *name = volume_of(request);
+	const char *name = request_text(request, "volume");
 
 	if (!name)
 		request_refuse(request, method_exit_status(-EDESTADDRREQ),

@@ -62,8 +62,7 @@ static void check_op(struct request *request, const struct op *op)
 /* The parameter "volume", or NULL after a refusal. */
 static const char *get_volume(struct request *request)
 {
-	const char *name = json_string_value(json_object_get(request->params,
-							     "volume"));
+	const char *name = request_text(request, "volume");
 
 	if (!name)
 		request_refuse(request, EXIT_USAGE_, "the volume is missing");
@@ -73,8 +72,7 @@ static const char *get_volume(struct request *request)
 static void on_status(struct op *op)
 {
 	struct request *request = op->arg;
-	const char *only = json_string_value(json_object_get(request->params,
-							     "volume"));
+	const char *only = request_text(request, "volume");
 	json_t *answer = status_all(op->daemon, op->result, only);
 	json_t *made = made_not_replicated(op->daemon, only);
 
@@ -93,8 +91,7 @@ static void on_status(struct op *op)
 
 static void do_status(struct request *request)
 {
-	const char *only = json_string_value(json_object_get(request->params,
-							     "volume"));
+	const char *only = request_text(request, "volume");
 
 	check_op(request, op_status(request->daemon, only, on_status,
 				    request));
@@ -104,10 +101,8 @@ static void do_status(struct request *request)
 static void on_volumes(struct op *op)
 {
 	struct request *request = op->arg;
-	const char *only = json_string_value(json_object_get(request->params,
-							     "volume"));
-	const char *user = json_string_value(json_object_get(request->params,
-							     "user"));
+	const char *only = request_text(request, "volume");
+	const char *user = request_text(request, "user");
 	json_t *status = status_all(op->daemon, op->result, NULL);
 	json_t *answer = tenant_view(op->daemon, status, request->may_change ?
 				     user : request->user, only);
@@ -264,19 +259,14 @@ static void do_resume(struct request *request)
 					    request));
 }
 
-static bool get_bool(const struct request *request, const char *key)
-{
-	return json_is_true(json_object_get(request->params, key));
-}
-
 static void do_resync(struct request *request)
 {
 	const char *name = get_volume(request);
 
 	if (name)
 		check_op(request, op_resync(request->daemon, name,
-					    get_bool(request, "full"), on_done,
-					    request));
+					    request_flag(request, "full"),
+					    on_done, request));
 }
 
 static void do_verify(struct request *request)
@@ -285,8 +275,8 @@ static void do_verify(struct request *request)
 
 	if (name)
 		check_op(request, op_verify(request->daemon, name,
-					    get_bool(request, "repair"),
-					    get_bool(request, "stop"),
+					    request_flag(request, "repair"),
+					    request_flag(request, "stop"),
 					    on_done, request));
 }
 
