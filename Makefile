@@ -258,7 +258,8 @@ check-kernels check-debug check-kcsan:
 		tests/test-kcsan-sees-a-race.sh)
 	$(if $(filter check-debug,$@),$(Q)DMR_KERNEL=debug DMR_SLOW=6 \
 		tests/run-tests tests/test-oracle-holds-across-power-cuts.sh \
-		tests/test-meta-killed-machines-forget-no-write.sh)
+		tests/test-meta-killed-machines-forget-no-write.sh \
+		$(wildcard tests/test-meta-power-cut*))
 # A random walk, again and again, until one is wrong or the time is over.
 SOAK_SECONDS ?= 3600
 soak:
