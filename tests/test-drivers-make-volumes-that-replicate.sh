@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=500
+# lab: timeout=900
 # What would be wrong if this failed: volumes that replicactl create makes, of
 # logical volumes, thin ones, or files, would not replicate, or leave devices
 # behind when they are deleted.

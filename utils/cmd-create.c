@@ -97,7 +97,7 @@ static int run(const struct args *args)
 	put(params, "backend", args_value(args, "backend"));
 	put(params, "type", args_value(args, "type"));
 	put(params, "target", args_value(args, "target"));
-	r = ctl_call(args, "create", params, &status);
+	r = ctl_call_for(args, BACKEND_TIMEOUT_S, "create", params, &status);
 	if (!r)
 		return status;
 	if (args_has(args, "json"))

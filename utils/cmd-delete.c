@@ -19,7 +19,8 @@ static json_t *call(const struct args *args, int *status)
 	if (!args_has(args, "replica")) {
 		json_object_set_new(params, "disable",
 				    json_boolean(args_has(args, "disable")));
-		return ctl_call(args, "delete", params, status);
+		return ctl_call_for(args, BACKEND_TIMEOUT_S, "delete", params,
+				    status);
 	}
 	json_object_set_new(params, "dir",
 			    json_string(args_value(args, "dir")));

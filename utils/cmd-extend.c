@@ -27,7 +27,8 @@ static int run(const struct args *args)
 
 	if (status)
 		json_decref(params);
-	r = status ? NULL : ctl_call(args, "extend", params, &status);
+	r = status ? NULL : ctl_call_for(args, BACKEND_TIMEOUT_S, "extend",
+					 params, &status);
 	if (!r)
 		return status;
 	if (args_has(args, "json"))

@@ -61,7 +61,14 @@ int ctl_open(const struct args *args, struct rpc **rpc, double standard,
 json_t *ctl_call(const struct args *args, const char *method, json_t *params,
 		 int *status);
 
-/* The same, but a failure is not told: NULL. For what may be left out. */
+/* The same, where --timeout is 'standard' seconds if it is not given. */
+json_t *ctl_call_for(const struct args *args, double standard,
+		     const char *method, json_t *params, int *status);
+
+/* A volume is made, or goes, by programs of ten minutes each (tool.h). */
+#define BACKEND_TIMEOUT_S	1800
+
+/* As ctl_call, but a failure is not told: NULL. For what may be left out. */
 json_t *ctl_peek(const struct args *args, const char *method, json_t *params);
 /* The same; NULL: *err tells why. */
 struct rpc_error;

@@ -103,10 +103,16 @@ int ctl_open(const struct args *args, struct rpc **rpc, double standard,
 json_t *ctl_call(const struct args *args, const char *method, json_t *params,
 		 int *status)
 {
+	return ctl_call_for(args, DEFAULT_TIMEOUT_S, method, params, status);
+}
+
+json_t *ctl_call_for(const struct args *args, double standard,
+		     const char *method, json_t *params, int *status)
+{
 	struct rpc_error err;
 	struct rpc *rpc;
 	json_t *result = NULL;
-	int ret = ctl_open(args, &rpc, DEFAULT_TIMEOUT_S, &err);
+	int ret = ctl_open(args, &rpc, standard, &err);
 
 	if (ret)
 		json_decref(params);
