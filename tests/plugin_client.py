@@ -142,7 +142,9 @@ class Primary:
 
     def write(self, chunk, fill, nr=1):
         """nr chunks of a byte, in one request"""
-        data = bytes([fill]) * (CHUNK * nr)
+        self.write_data(chunk, bytes([fill]) * (CHUNK * nr))
+
+    def write_data(self, chunk, data):
         self.h.pwrite(data, chunk * CHUNK)
         self.note(chunk * CHUNK, data)
 
