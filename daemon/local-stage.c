@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "log.h"
 #include "stage-format.h"
 
 #define THREADS	4
@@ -254,12 +255,25 @@ static struct local_stage *create(const struct stage_name *name,
 	return s;
 }
 
+static void tell_notices(struct stage *s)
+{
+	struct stage_volume *v = NULL;
+	struct stage_info info;
+
+	while ((v = stage_next(s, v))) {
+		stage_get_info(v, &info);
+		if (info.notice.code)
+			log_warn(NULL, "%s", info.notice.text);
+	}
+}
+
 static int start(struct local_stage *s, const char *dir, struct error *err)
 {
 	int ret = stage_open(&s->stage, dir, &s->options, err);
 
 	if (ret)
 		return ret;
+	tell_notices(s->stage);
 	ret = start_threads(s);
 	return ret ? error_set(err, ret, "no threads for the stage: %s",
 			       strerror(-ret)) : 0;

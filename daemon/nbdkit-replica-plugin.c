@@ -167,12 +167,26 @@ static int create_volume(const struct create_option *c, struct error *err)
 	return stage_create_volume(the.stage, &config, NULL, err);
 }
 
+static void tell_notices(void)
+{
+	struct stage_volume *v = NULL;
+	struct stage_info info;
+
+	while ((v = stage_next(the.stage, v))) {
+		stage_get_info(v, &info);
+		if (info.notice.code)
+			nbdkit_error("%s", info.notice.text);
+	}
+}
+
 static int replica_after_fork(void)
 {
 	const struct plugin_options *o = &the.options;
 	struct error err = { 0 };
 	int ret = stage_open(&the.stage, o->dir, &o->stage, &err);
 
+	if (!ret)
+		tell_notices();
 	for (struct create_option *c = o->creates; !ret && c; c = c->next)
 		ret = create_volume(c, &err);
 	return ret ? refuse_start(&err) : 0;

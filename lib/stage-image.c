@@ -252,6 +252,10 @@ static int pin_epoch(struct stage_image *i, struct stage_volume *v,
 	if (epoch == STAGE_LATEST)
 		epoch = g->clean_epoch;
 	ret = find_epoch(g, epoch, &lsn, &i->epoch);
+	if (ret && !epoch)
+		return error_set(err, ret, "%s: there is no image%s%s",
+				 v->meta.name, g->notice.code ? ": " : " yet",
+				 g->notice.text);
 	if (ret)
 		return error_set(err, ret, "%s: no image as of epoch %" PRIu64,
 				 v->meta.name, epoch);

@@ -4,6 +4,10 @@
  * nothing go, what may have been acknowledged stays to be looked at. Rules Z3
  * and Z4 are at the top of stage-recover.c.
  */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "stage-parts.h"
 #include "stage-recover.h"
 
@@ -46,6 +50,19 @@ static bool is_kept(struct stage_group *g, const struct found *f,
 	return f->is_good || f->s.salt ? has_commit(g, f) : !f->is_blank;
 }
 
+/* Z6. The first of them is noted last. */
+static void note_kept(struct stage_group *g, uint64_t number)
+{
+	char what[64] = "there is no image";
+
+	if (g->clean_epoch)
+		snprintf(what, sizeof(what), "the image is of epoch %" PRIu64,
+			 g->clean_epoch);
+	error_set(&g->notice, -EBADMSG, "%s: the log is damaged from segment %"
+		  PRIu64 " on: %s; what does not count is kept in %s "
+		  "(replica-dump)", g->name, number, what, g->dir);
+}
+
 static int discard(struct stage_group *g, struct found *f, bool *has_kept,
 		   struct error *err)
 {
@@ -54,6 +71,8 @@ static int discard(struct stage_group *g, struct found *f, bool *has_kept,
 		return 0;
 	}
 	*has_kept = true;
+	if (!f->s.is_lost)
+		note_kept(g, f->s.number);
 	return g->stage->medium->keep(g, &f->s, err);
 }
 

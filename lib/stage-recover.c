@@ -25,6 +25,8 @@
  *    cannot be written all of it stays, for the next one who opens the stage.
  * Z5 what cannot be read is not what is bad: it may have been acknowledged, and
  *    can be there the next time. So that is an error, and nothing is changed.
+ * Z6 who opens the stage is told of what is kept as damaged (Z3), and of which
+ *    epoch the image is without it.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -212,6 +212,7 @@ static void fill_info(const struct stage_volume *v, struct stage_info *info)
 	info->nr_members = g->nr_members;
 	info->state = state_of(g);
 	info->error = g->error.code ? g->error : g->apply_error;
+	info->notice = g->notice;
 	info->open_epoch = g->open.state == EPOCH_NONE ? 0 : g->open.nr;
 	info->applied_epoch = g->checkpoint.applied_epoch;
 	info->nr_epochs = g->nr_epochs;

@@ -118,7 +118,7 @@ struct stage_info {
 	uint64_t bytes;
 	uint32_t chunk_bytes, nr_members;	/* of the group */
 	enum stage_state state;
-	struct error error;
+	struct error error, notice;	/* notice: of the log, when opened */
 	struct replica_header header;	/* as served; ->seq 0: never written */
 	uint64_t open_epoch;		/* 0 = none */
 	uint64_t applied_epoch;		/* the base has this one */

@@ -77,7 +77,7 @@ walk-oracle-y := $(sim-objs) kmod/format.o
 build/tests/replicad-sim: LDFLAGS += -Wl,--wrap=statvfs
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
-	backend-nbd-call.o backend-local.o backend-stage.o local-stage.o \
+	backend-nbd-call.o backend-local.o backend-stage.o local-stage.o log.o \
 	plugin-options.o $(config-y) state-file.o xfer.o limit.o batch.o pump.o \
 	pump-read.o pump-compare.o pump-park.o spool.o window.o)
 tools-y += insert-tool successor
@@ -121,7 +121,8 @@ unit-stage-crash-y := $(stage-rig-objs)
 unit-y += unit-stage-rules
 unit-stage-rules-y := $(stage-rig-objs) tests/stage-scene.o
 unit-y += unit-local-stage
-unit-local-stage-y := daemon/local-stage.o daemon/plugin-options.o
+unit-local-stage-y := daemon/local-stage.o daemon/log.o \
+	daemon/plugin-options.o
 build/san/tests/unit-local-stage: LDFLAGS += -Wl,--wrap=stage_open
 unit-y += unit-stage-disk-full
 unit-stage-disk-full-y := $(stage-rig-objs)
@@ -147,7 +148,7 @@ unit-y += unit-stage-index unit-stage-format unit-stage-kill
 unit-stage-kill-y := $(stage-rig-objs)
 unit-y += fuzz-stage-recover
 fuzz-stage-recover-y := $(stage-rig-objs)
-shared-y += hold-filter shift-clock
+shared-y += fail-io hold-filter shift-clock
 unit-y += fuzz-format fuzz-header
 build/san/tests/fuzz-format.o: cppflags += -Ikmod
 unit-y += unit-continuity
