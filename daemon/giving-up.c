@@ -107,7 +107,9 @@ static int note_begun(struct volume *v, struct error *err)
 {
 	int ret = given_up_drop(v->reactor->state_dir, v->config->name);
 
-	v->identity.is_fenced = v->fence == FENCE_READONLY;
+	/* What another process has fenced is known by its role. */
+	v->identity.is_fenced = v->fence == FENCE_READONLY ||
+				v->info.role == DMR_ROLE_READONLY;
 	return ret ? fail_note(v, ret, err) : note(v, GIVEN_UP_BEGUN, err);
 }
 

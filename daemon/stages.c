@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "stage-promote.h"
 #include "state-file.h"
@@ -79,11 +80,26 @@ int stages_note(const char *state_dir, const char *dir, struct error *err)
 	return ret;
 }
 
+/* A folder whose file system is not mounted looks like one without replicas. */
+static int check_there(const char *dir, struct error *err)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/lock", dir) < PATH_MAX &&
+	    !access(path, F_OK))
+		return 0;
+	return error_set(err, -ENXIO, "the stage %.110s is not there (is it "
+			 "mounted?), and a replica in it may stand on it; if it "
+			 "is gone for good, take its line out of the file stages",
+			 dir);
+}
+
 static int check_in(const char *dir, const char *base, struct error *err)
 {
 	char name[STAGE_NAME_LEN];
-	int ret = stage_base_user(dir, base, name, err);
+	int ret = check_there(dir, err);
 
+	ret = ret ?: stage_base_user(dir, base, name, err);
 	if (ret == -ENOENT)
 		return 0;
 	return ret ? ret :

@@ -68,7 +68,13 @@ check "the replica goes" replicactl delete src --replica \
 check "  then the volume can" replicactl delete near --yes
 is "  all of it" "$(find "$scratch_dir/volumes" -name 'near-*')" ""
 rm -r "$scratch_dir/stage"
-check "a stage that is not there any more has none" replicactl delete far --yes
+refuses "a stage that is not there may be on a disk that is not mounted" \
+	"is it mounted" replicactl delete far --yes
+mkdir "$scratch_dir/stage"
+refuses "an empty folder, too" "is it mounted" replicactl delete far --yes
+sed -i "\\|^$scratch_dir/stage\$|d" "$state_dir/stages"
+check "it goes when the list says that the stage is gone" replicactl delete far \
+	--yes
 stop_daemon
 is "a clean stop" $? 0
 finish

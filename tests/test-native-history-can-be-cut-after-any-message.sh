@@ -32,7 +32,7 @@ is_whole() {
 }
 
 is_told() {
-	jq -e '.error.message | length > 10' "$1" >/dev/null
+	json_holds '.error.message | length > 10' <"$1" >/dev/null
 }
 
 make_volume a

@@ -211,7 +211,8 @@ static void tell_one(const struct args *args, json_t *one, bool is_dry)
 }
 
 /* STATUS_FAILED if any has failed. */
-static int tell_many(const struct args *args, const json_t *result, bool is_dry)
+static int tell_many(const struct args *args, const json_t *result, bool is_dry,
+		     bool is_told)
 {
 	int status = STATUS_OK;
 	json_t *one;
@@ -220,7 +221,7 @@ static int tell_many(const struct args *args, const json_t *result, bool is_dry)
 	json_array_foreach(json_object_get(result, "volumes"), i, one) {
 		if (json_object_get(one, "error"))
 			status = STATUS_FAILED;
-		if (is_dry || !args_has(args, "json"))
+		if (is_told)
 			tell_one(args, one, is_dry);
 	}
 	return status;
@@ -242,7 +243,7 @@ static int confirm_loss(const struct args *args)
 		if (!cost)
 			return status;
 		if (many_is_meant(args))
-			tell_many(args, cost, true);
+			tell_many(args, cost, true, true);
 		else
 			print_loss(cost);
 		json_decref(cost);
@@ -272,7 +273,8 @@ static int run(const struct args *args)
 	if (!result)
 		return status;
 	if (many_is_meant(args))
-		status = tell_many(args, result, false);
+		status = tell_many(args, result, args_has(args, "dry-run"),
+				   !args_has(args, "json"));
 	if (args_has(args, "json"))
 		print_json(result);
 	else if (many_is_meant(args))
