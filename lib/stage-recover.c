@@ -181,6 +181,15 @@ static void choose_chain(struct recovery *rec)
 	}
 }
 
+/* Left by a killed process: it takes no room behind its end. */
+static void leave_at(struct stage_group *g, struct stage_segment *s,
+		     uint64_t end)
+{
+	s->end = s->tail = end;
+	if (end < s->bytes)
+		stage_segment_limit(g, s, end);
+}
+
 static int take_segment(struct stage_group *g, struct found *f)
 {
 	struct stage_segment *s = calloc(1, sizeof(*s)), *before;
@@ -194,7 +203,7 @@ static int take_segment(struct stage_group *g, struct found *f)
 	s->tail = s->room = s->bytes;
 	before = g->nr_segments ? g->segments[g->nr_segments - 1] : NULL;
 	if (before)
-		before->end = before->tail = f->b.prev_end;
+		leave_at(g, before, f->b.prev_end);
 	if (stage_segment_add(g, s)) {
 		free(s);
 		return -ENOMEM;
@@ -585,10 +594,8 @@ static void settle_end(struct scan *sc, struct recovery *rec)
 	       g->segments[g->nr_segments - 1]->number > number)
 		untake_segment(g, rec);
 	s = stage_segment_find(g, number);
-	if (s) {
-		s->end = s->tail = stage_lsn_pos(sc->end_lsn);
-		stage_segment_limit(g, s, s->end);	/* a hole, mostly */
-	}
+	if (s)
+		leave_at(g, s, stage_lsn_pos(sc->end_lsn));
 	g->end_lsn = sc->end_lsn;
 	g->end_salt = sc->end_salt;
 	g->durable_lsn = g->kept_lsn;

@@ -22,7 +22,6 @@ static const struct stage_options hour = {
 	.log_bytes = 1 << 20, .history_ms = 3600000,
 };
 
-
 static enum stage_state state_now(void)
 {
 	struct stage_info info;
@@ -69,6 +68,45 @@ static int send_whole(uint64_t epoch, bool is_clean)
 	if (!ret)
 		ret = client_write(&c, &m, 0, CHUNKS, epoch);
 	return ret ? ret : client_commit(&c, &m, epoch, is_clean);
+}
+
+/* kill -9, and another process */
+static void kill_and_open(const struct stage_options *o, uint64_t attaches)
+{
+	struct disk *killed = disk_kill(d, disk_moment(d));
+
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
+	d = killed;
+	s = rig_open(d, o, NULL);
+	client_connect(&c, s, "a");
+	client_hello(&c, 1, attaches);
+}
+
+/*
+ * Each process begins a segment of its own. Where those of before have no data
+ * there is room: or a few kills would fill a log, for ever, with what cannot be
+ * applied.
+ */
+static void test_kills(void)
+{
+	int bad = 0;
+
+	begin(&larger, 1);
+	bad += !!client_epoch(&c, &m, 1, 1, true);
+	stage_settle(c.v, true, NULL);
+	for (uint64_t n = 2; n < 20; n++) {
+		bad += client_open_window(&c, n) ||
+		       client_write(&c, &m, n, 1, n) ||
+		       client_commit(&c, &m, n, false);
+		kill_and_open(&larger, n);
+	}
+	is_int(bad, 0, "18 kills, each after a window: %s", c.err.text);
+	is_int(client_epoch(&c, &m, 20, 20, true), 0, "a clean epoch: %s",
+	       c.err.text);
+	ok(shows(&c, m.image[20]), "is the image of all of them");
+	end();
 }
 
 /* --- a first copy --------------------------------------------------------- */
@@ -387,6 +425,7 @@ int main(void)
 	test_windows();
 	test_degraded();
 	test_partial_first();
+	test_kills();
 	test_cuts();
 	return tap_done();
 }
