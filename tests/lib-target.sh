@@ -21,7 +21,7 @@ begin() {
 	local seconds=$1 writer=$2 target=$3 config=$4 enough=$scratch_dir/enough
 	rm -f "$enough"
 	# shellcheck disable=SC2086
-	start_writer --seconds $((4 * seconds)) $writer -- "$a" "$b"
+	start_writer --seconds $((6 * seconds)) $writer -- "$a" "$b"
 	# shellcheck disable=SC2086
 	start_target $target --enough "$enough" -- "$a" "$b"
 	configure "$config" "$a" "$b"

@@ -5,7 +5,7 @@
 # Chains of dependent writes over two volumes; every image is checked where it
 # is. The writer and the daemon die, the disks are as they were at one instant,
 # the volumes come up again with their metadata. DMR_SEED=N: other writes.
-# lab: timeout=900
+# lab: timeout=1200
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 . "$(dirname "$0")/lib-target.sh"

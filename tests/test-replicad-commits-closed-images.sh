@@ -5,7 +5,7 @@
 # over two volumes; each image is checked where it is, at the instant at which
 # the last header says so; links are cut and hang, the daemon is killed, in each
 # phase of an epoch. DMR_SOAK_SECONDS=N makes each round that long.
-# lab: timeout=1200
+# lab: timeout=1600
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 . "$(dirname "$0")/lib-target.sh"

@@ -6,7 +6,7 @@
 # their images, newest and oldest, are looked at all the while, also in windows
 # and while the server and the daemon are killed. DMR_SOAK_SECONDS=N makes each
 # round that long.
-# lab: fault timeout=600
+# lab: fault timeout=1200
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 . "$(dirname "$0")/lib-plugin.sh"
