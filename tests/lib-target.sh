@@ -15,7 +15,7 @@ writer_ends() {
 }
 
 # begin SECONDS "WRITER" "TARGET" "CONFIG": all of it with the volumes $a and $b,
-# for so long, and on a slow machine until the target has seen enough (four times
+# for so long, and on a slow machine until the target has seen enough (six times
 # as long at most), or less: a violation ends the writer. It has ended then.
 begin() {
 	local seconds=$1 writer=$2 target=$3 config=$4 enough=$scratch_dir/enough
