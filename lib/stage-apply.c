@@ -53,10 +53,14 @@ static bool is_index_full(const struct stage_group *g)
 	return stage_index_bytes(g->index) > g->stage->opts.index_bytes;
 }
 
-/* P7: fewer are free than a quarter of those and of its own, and the next? */
+/*
+ * P7: fewer are free than a quarter of those and of its own, and the next? The
+ * one that is written can't go. Also of a group that is alone: who comes later
+ * is not there yet.
+ */
 static bool has_too_much(const struct stage_group *g)
 {
-	return g->nr_segments &&
+	return g->nr_segments > 1 &&
 	       !g->stage->medium->has_room(g, (g->nr_segments + 6) / 3);
 }
 

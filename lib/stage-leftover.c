@@ -50,7 +50,7 @@ static bool is_kept(struct stage_group *g, const struct found *f,
 	return f->is_good || f->s.salt ? has_commit(g, f) : !f->is_blank;
 }
 
-/* Z6. The first of them is noted last. */
+/* Z6. They are looked at from the newest on: the last note is of the oldest. */
 static void note_kept(struct stage_group *g, uint64_t number)
 {
 	char what[64] = "there is no image";
@@ -58,9 +58,10 @@ static void note_kept(struct stage_group *g, uint64_t number)
 	if (g->clean_epoch)
 		snprintf(what, sizeof(what), "the image is of epoch %" PRIu64,
 			 g->clean_epoch);
-	error_set(&g->notice, -EBADMSG, "%s: the log is damaged from segment %"
-		  PRIu64 " on: %s; what does not count is kept in %s "
-		  "(replica-dump)", g->name, number, what, g->dir);
+	error_clear(&g->notice);
+	error_set(&g->notice, -EBADMSG, "%s: the log is damaged, and does not "
+		  "count from segment %" PRIu64 " on: %s; what it had is kept "
+		  "in %s (replica-dump)", g->name, number, what, g->dir);
 }
 
 static int discard(struct stage_group *g, struct found *f, bool *has_kept,

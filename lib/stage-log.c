@@ -205,7 +205,9 @@ static int log_reserve(struct stage_group *g, const struct stage_record *r,
 
 /* --- writing -------------------------------------------------------------- */
 
-/* A8 */
+/* A8. No length would be all of the file. */
+static_assert(STAGE_BIG >= STAGE_PAGE, "a write of a page at least");
+
 static void begin_sync(const struct stage_io *io, const struct stage_segment *s,
 		       uint64_t pos, uint64_t len)
 {

@@ -75,9 +75,9 @@ int stage_log_sync(struct stage_group *g, struct error *err);
 void stage_log_rewind(struct stage_group *g);
 /* Locked. What was appended so far is good: the log goes on from there. */
 void stage_log_accept(struct stage_group *g);
-/* The largest payload of a record. */
 /* At most, for the group to change. Locked, dropped meanwhile. */
 void stage_wait_a_second(struct stage_group *g);
+/* The largest payload of a record. */
 uint32_t stage_log_max_payload(const struct stage_group *g);
 
 /* --- stage-epoch.c: open, commit, drop; all locked ------------------------ */

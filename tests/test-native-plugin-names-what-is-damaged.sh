@@ -220,6 +220,8 @@ for size in 0 4096 300000; do
 	damaged "$last: cut at $size" -silent truncate -s $size "$last"
 done
 damaged "$first: removed" rm "$first"
+damaged "$first: no record is good" flip "$first" 4096
+check "  it is told from where on" says "does not count from segment $((10#${first%.seg})) on"
 damaged "$last: removed" -silent rm "$last"
 damaged "$first: another log's" cp "$foreign" "$first"
 damaged "$last: another log's" cp "$foreign" "$last"
