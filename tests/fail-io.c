@@ -7,14 +7,14 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "preload.h"
 
 #define RULE_LEN	63
 
@@ -22,15 +22,7 @@ static const char *rule;
 
 __attribute__((constructor)) static void open_rule(void)
 {
-	const char *path = getenv("DMR_FAIL_IO");
-	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	void *map = fd < 0 ? MAP_FAILED : mmap(NULL, RULE_LEN, PROT_READ,
-					       MAP_SHARED, fd, 0);
-
-	if (map == MAP_FAILED)
-		abort();
-	rule = map;
-	close(fd);
+	rule = preload_map("DMR_FAIL_IO", RULE_LEN);
 }
 
 /* Sets errno if it does. */

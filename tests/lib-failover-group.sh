@@ -123,3 +123,16 @@ b_settled() {
 			[ "$(b rpc-call get $v epoch)" = 0 ] || return
 	done
 }
+
+# all_are KEY VALUE: each of them, at A
+all_are() {
+	local v
+	for v in $members; do
+		field_is $v "$1" "$2" || return
+	done
+}
+
+# roles: of both, in the kernel of A
+roles() {
+	echo "$(sim-ctl get a role) $(sim-ctl get c role)"
+}

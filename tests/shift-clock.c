@@ -4,13 +4,13 @@
  * file DMR_CLOCK says, at any moment: a number, of 15 characters with what
  * fills it up. Clocks that only count are as they were.
  */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "preload.h"
 
 #define SHIFT_LEN	15
 
@@ -18,15 +18,7 @@ static const char *file;
 
 __attribute__((constructor)) static void open_file(void)
 {
-	const char *path = getenv("DMR_CLOCK");
-	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	void *map = fd < 0 ? MAP_FAILED : mmap(NULL, SHIFT_LEN, PROT_READ,
-					       MAP_SHARED, fd, 0);
-
-	if (map == MAP_FAILED)
-		abort();
-	file = map;
-	close(fd);
+	file = preload_map("DMR_CLOCK", SHIFT_LEN);
 }
 
 static time_t shift(void)

@@ -54,17 +54,6 @@ counter_in() {
 	od -An -t u8 -N 8 "$1" | tr -d ' '
 }
 
-all_are() {
-	local v
-	for v in $members; do
-		field_is $v "$1" "$2" || return
-	done
-}
-
-roles() {
-	echo "$(sim-ctl get a role) $(sim-ctl get c role)"
-}
-
 hand_over() {
 	replicactl failover "${1-c}" --planned --group
 }

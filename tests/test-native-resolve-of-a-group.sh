@@ -10,17 +10,6 @@
 . "$(dirname "$0")/lib-failover.sh"
 . "$(dirname "$0")/lib-failover-group.sh"
 
-all_are() {
-	local v
-	for v in $members; do
-		field_is $v "$1" "$2" || return
-	done
-}
-
-roles() {
-	echo "$(sim-ctl get a role) $(sim-ctl get c role)"
-}
-
 resolve() {
 	replicactl resolve "${1-c}" --group --keep peer "${@:2}"
 }

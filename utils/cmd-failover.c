@@ -88,20 +88,6 @@ static void print_salvage(const json_t *p, bool is_dry)
 		printf("salvaged: %s\n", text_of(p, "salvage"));
 }
 
-/* Of all that go together, or of the one. */
-static void print_each(const json_t *p,
-		       void (*print)(const json_t *p, bool is_dry))
-{
-	bool is_dry = json_is_true(json_object_get(p, "dry_run"));
-	json_t *all = json_object_get(p, "volumes"), *one;
-	size_t i;
-
-	if (!all)
-		print(p, is_dry);
-	json_array_foreach(all, i, one)
-		print(one, is_dry);
-}
-
 static void print_result(const json_t *p)
 {
 	print_each(p, print_one);

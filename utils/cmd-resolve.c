@@ -28,19 +28,6 @@ static void print_one(const json_t *r, bool is_dry)
 		       text_of(r, "salvage"));
 }
 
-/* Of all that go together, or of the one. */
-static void print_result(const json_t *r)
-{
-	bool is_dry = json_is_true(json_object_get(r, "dry_run"));
-	json_t *all = json_object_get(r, "volumes"), *one;
-	size_t i;
-
-	if (!all)
-		print_one(r, is_dry);
-	json_array_foreach(all, i, one)
-		print_one(one, is_dry);
-}
-
 static int ask(const struct args *args)
 {
 	const char *with = args_has(args, "group") ? " --group" : "";
@@ -78,7 +65,7 @@ static int run(const struct args *args)
 	if (args_has(args, "json"))
 		print_json(result);
 	else
-		print_result(result);
+		print_each(result, print_one);
 	json_decref(result);
 	return STATUS_OK;
 }

@@ -182,6 +182,18 @@ void print_names(const json_t *array, const char *key)
 	}
 }
 
+void print_each(const json_t *r, void (*print)(const json_t *one, bool is_dry))
+{
+	bool is_dry = json_is_true(json_object_get(r, "dry_run"));
+	json_t *all = json_object_get(r, "volumes"), *one;
+	size_t i;
+
+	if (!all)
+		print(r, is_dry);
+	json_array_foreach(all, i, one)
+		print(one, is_dry);
+}
+
 /* In one piece: stdout is written line by line. */
 static void print_dump(const json_t *json, size_t how)
 {

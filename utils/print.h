@@ -51,6 +51,9 @@ void print_bar(double fraction, int letters);
 /* This text of each object of an array, one a line, if it has one. */
 void print_names(const json_t *array, const char *key);
 
+/* Of each of @r's "volumes", or of @r where it has none; with its "dry_run". */
+void print_each(const json_t *r, void (*print)(const json_t *one, bool is_dry));
+
 /* Indented, keys in the order of the object, a newline at the end. */
 void print_json(const json_t *json);
 
