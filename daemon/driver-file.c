@@ -2,10 +2,7 @@
 /*
  * Volumes in files of a folder: FOLDER/VOLUME-ID.img, sparse, and
  * FOLDER/VOLUME-ID.meta. A device above them gets loop devices (loop.h).
- *
- * The folder is told from another one of its name (what a filesystem that is
- * not mounted leaves to be seen) by its number and the time of its birth, which
- * stay as they are after a reboot.
+ * The folder is told from another one of its name (state_folder_id).
  */
 #include "driver.h"
 
@@ -20,6 +17,7 @@
 #include <unistd.h>
 
 #include "loop.h"
+#include "state-file.h"
 
 #define LEASE_MS	2000
 #define LEASE_NAP_MS	50
@@ -74,17 +72,10 @@ static int sync_place(const struct made *m, int fd, struct error *err)
 static int read_place_id(const struct made *m, char id[MADE_NAME_LEN],
 			 struct error *err)
 {
-	struct statx st;
+	int ret = state_folder_id(m->place, id);
 
-	if (statx(AT_FDCWD, m->place, 0, STATX_INO | STATX_BTIME, &st))
-		return error_set(err, -errno, "folder=%.180s: %s", m->place,
-				 strerror(errno));
-	if (!(st.stx_mask & STATX_BTIME))
-		st.stx_btime = (struct statx_timestamp){ 0 };
-	snprintf(id, MADE_NAME_LEN, "%" PRIu64 "-%" PRId64 ".%09u",
-		 (uint64_t)st.stx_ino, (int64_t)st.stx_btime.tv_sec,
-		 st.stx_btime.tv_nsec);
-	return 0;
+	return ret ? error_set(err, ret, "folder=%.180s: %s", m->place,
+			       strerror(-ret)) : 0;
 }
 
 /* Files cannot be made in what is no folder, but that is to be said first. */

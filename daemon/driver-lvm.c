@@ -106,19 +106,20 @@ static int list(const struct made *m, const char *select, char said[TOOL_SAID],
 
 /* The rest of the row @name, at @save. -1: of one that is not active, whether
  * it is open is not known. */
-static void take_row(struct lv *lv, char **save)
+static int take_row(struct lv *lv, char **save, struct error *err)
 {
 	const char *size = strtok_r(NULL, " ", save);
 	const char *open = strtok_r(NULL, " ", save);
 	const char *attr = strtok_r(NULL, " ", save);
 	const char *path = strtok_r(NULL, " ", save);
 
-	if (!path)
-		return;
-	lv->bytes = strtoull(size, NULL, 10);
+	lv->bytes = path ? strtoull(size, NULL, 10) : 0;
+	if (!lv->bytes)
+		return error_set(err, -EIO, "lvs says what is not understood");
 	lv->is_open = strtoll(open, NULL, 10) > 0;
 	lv->has_snapshots = *attr == 'o' || *attr == 'O';
 	snprintf(lv->path, sizeof(lv->path), "%s", path);
+	return 0;
 }
 
 /*
@@ -136,14 +137,12 @@ static int find(const struct made *m, struct found *found, struct error *err)
 	tag_of(tag, m);
 	snprintf(select, sizeof(select), "lv_tags=%s", tag);
 	ret = list(m, select, said, err);
-	if (ret)
-		return ret;
-	for (name = strtok_r(said, " ", &save); name;
-	     name = strtok_r(NULL, " ", &save)) {
+	name = ret ? NULL : strtok_r(said, " ", &save);
+	for (; !ret && name; name = ret ? NULL : strtok_r(NULL, " ", &save)) {
 		if (!strcmp(name, base.lv))
-			take_row(&found->base, &save);
+			ret = take_row(&found->base, &save, err);
 		else if (!strcmp(name, meta.lv))
-			take_row(&found->meta, &save);
+			ret = take_row(&found->meta, &save, err);
 		else
 			return error_set(err, -EBUSY, "%s/%.80s has the tag %s "
 					 "of %s: is it %s, renamed? Rename it "
@@ -151,7 +150,7 @@ static int find(const struct made *m, struct found *found, struct error *err)
 					 m->place, name, tag, m->volume,
 					 base.lv);
 	}
-	return 0;
+	return ret;
 }
 
 static int run(const char *const argv[], const struct texts *t,

@@ -62,15 +62,23 @@ static int check_members(const struct scope *scope,
 	return 0;
 }
 
-static bool is_listed(const struct many *m, const char *name)
+static const json_t *find_listed(const struct many *m, const char *name)
 {
 	json_t *one;
 	size_t i;
 
 	json_array_foreach(m->volumes, i, one)
 		if (!strcmp(text_of(one, "name"), name))
-			return true;
-	return false;
+			return one;
+	return NULL;
+}
+
+/* Which one is meant nobody knows: nothing is done. */
+static int refuse_twice(const json_t *one, const char *dir, struct error *err)
+{
+	return error_set(err, -EINVAL, "%.60s is in two stages, %.60s and "
+			 "%.60s: fail it over by itself, with --dir",
+			 text_of(one, "name"), text_of(one, "stage"), dir);
 }
 
 /* A description that is damaged is told by what is tried with it (B3). */
@@ -78,10 +86,16 @@ static void add_replica(void *arg, const char *dir, const char *name)
 {
 	const struct gathering *g = arg;
 	struct stage_members members;
+	const json_t *before;
 	json_t *one;
 
-	if (g->err->code || !is_meant(g->scope, name) || is_listed(g->m, name))
+	if (g->err->code || !is_meant(g->scope, name))
 		return;
+	before = find_listed(g->m, name);
+	if (before) {
+		refuse_twice(before, dir, g->err);
+		return;
+	}
 	one = many_add(g->m, name);
 	json_object_set_new(one, "stage", json_string(dir));
 	if (stage_members_list(dir, name, &members, NULL))

@@ -74,11 +74,10 @@ static int unmake(struct op *op, struct error *err)
 	if (!driver)
 		return error_set(err, -EINVAL, "there is no driver %s",
 				 op->made->driver);
-	ret = stages_check_base(state_dir, op->made->base, err);
-	if (!ret)
-		ret = driver->find_base(op->made, &is_there, err);
+	ret = driver->find_base(op->made, &is_there, err);
 	if (!ret && is_there)
-		ret = take_device_out(op, err);
+		ret = stages_check_base(state_dir, op->made->base, err) ?:
+		      take_device_out(op, err);
 	if (!ret)
 		ret = driver->check_free(op->made, err);
 	if (!ret)

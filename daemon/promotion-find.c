@@ -2,7 +2,6 @@
 /* Where a volume is that is to be promoted, and who goes with it. */
 #include "promotion-impl.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +11,6 @@
 #include "daemon.h"
 #include "local-stage.h"
 #include "stage-promote.h"
-
-#define DESCRIPTION	".volume"	/* of a volume, in its stage */
 
 /* --- where the volume is -------------------------------------------------- */
 
@@ -35,7 +32,7 @@ static bool has_volume(const char *dir, const char *volume)
 {
 	char path[PATH_MAX];
 
-	return snprintf(path, sizeof(path), "%s/%s" DESCRIPTION, dir, volume) <
+	return snprintf(path, sizeof(path), "%s/%s.volume", dir, volume) <
 	       PATH_MAX && !access(path, F_OK);
 }
 
@@ -58,31 +55,18 @@ static bool was_given_up(const char *dir, const char *volume)
 	       f.phase == STAGE_PHASE_GIVEN_UP;
 }
 
-static int is_description(const struct dirent *e)
-{
-	size_t len = strlen(e->d_name), tail = strlen(DESCRIPTION);
-
-	return len > tail && len - tail < STAGE_NAME_LEN &&
-	       !strcmp(e->d_name + len - tail, DESCRIPTION);
-}
-
 static void each_of_stage(const char *dir,
 			  void (*each)(void *arg, const char *dir,
 				       const char *volume), void *arg)
 {
-	struct dirent **all;
-	int nr = scandir(dir, &all, is_description, alphasort);
+	struct stage_members m;
 
-	for (int i = 0; i < nr; i++) {
-		char *name = all[i]->d_name;
-
-		name[strlen(name) - strlen(DESCRIPTION)] = 0;
-		if (volume_name_is_valid(name) && !was_given_up(dir, name))
-			each(arg, dir, name);
-		free(all[i]);
-	}
-	if (nr >= 0)
-		free(all);
+	if (stage_members_all(dir, &m, NULL))
+		return;
+	for (unsigned int i = 0; i < m.nr; i++)
+		if (!was_given_up(dir, m.names[i]))
+			each(arg, dir, m.names[i]);
+	stage_members_clear(&m);
 }
 
 void promotion_each_replica(const struct daemon *daemon,

@@ -9,10 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "stage-promote.h"
 #include "state-file.h"
+
+#define NOT_YET	"-"		/* instead of an ID: there was no folder */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -21,7 +22,7 @@ static int refuse(struct error *err, int code)
 	return error_set(err, code, "the list of stages: %s", strerror(-code));
 }
 
-/* *@text: a folder a line; empty where there is none yet. */
+/* *@text: "ID FOLDER" a line; empty where there is none yet. */
 static int load(const char *state_dir, char path[PATH_MAX], char **text,
 		struct error *err)
 {
@@ -50,11 +51,11 @@ static bool has_line(const char *text, const char *line)
 	return false;
 }
 
-static int add(const char *path, const char *text, const char *dir,
+static int add(const char *path, const char *text, const char *line,
 	       struct error *err)
 {
 	char *more;
-	int len = asprintf(&more, "%s%s\n", text, dir);
+	int len = asprintf(&more, "%s%s\n", text, line);
 	int ret = len < 0 ? -ENOMEM : state_file_write(path, more, len);
 
 	if (len >= 0)
@@ -64,16 +65,20 @@ static int add(const char *path, const char *text, const char *dir,
 
 int stages_note(const char *state_dir, const char *dir, struct error *err)
 {
-	char path[PATH_MAX], *text;
+	char path[PATH_MAX], line[STATE_FOLDER_ID_LEN + PATH_MAX + 1], *text;
+	char id[STATE_FOLDER_ID_LEN] = NOT_YET;
 	int ret;
 
+	state_folder_id(dir, id);
+	if (snprintf(line, sizeof(line), "%s %s", id, dir) >= (int)sizeof(line))
+		return refuse(err, -ENAMETOOLONG);
 	if (strchr(dir, '\n'))
 		return error_set(err, -EINVAL, "the folder of a stage has a "
 				 "line break in its name");
 	pthread_mutex_lock(&lock);
 	ret = load(state_dir, path, &text, err);
 	if (!ret) {
-		ret = has_line(text, dir) ? 0 : add(path, text, dir, err);
+		ret = has_line(text, line) ? 0 : add(path, text, line, err);
 		free(text);
 	}
 	pthread_mutex_unlock(&lock);
@@ -81,12 +86,12 @@ int stages_note(const char *state_dir, const char *dir, struct error *err)
 }
 
 /* A folder whose file system is not mounted looks like one without replicas. */
-static int check_there(const char *dir, struct error *err)
+static int check_there(const char *id, const char *dir, struct error *err)
 {
-	char path[PATH_MAX];
+	char now[STATE_FOLDER_ID_LEN];
 
-	if (snprintf(path, sizeof(path), "%s/lock", dir) < PATH_MAX &&
-	    !access(path, F_OK))
+	if (!strcmp(id, NOT_YET) ||
+	    (!state_folder_id(dir, now) && !strcmp(id, now)))
 		return 0;
 	return error_set(err, -ENXIO, "the stage %.110s is not there (is it "
 			 "mounted?), and a replica in it may stand on it; if it "
@@ -94,12 +99,19 @@ static int check_there(const char *dir, struct error *err)
 			 dir);
 }
 
-static int check_in(const char *dir, const char *base, struct error *err)
+static int check_in(char *line, const char *base, struct error *err)
 {
 	char name[STAGE_NAME_LEN];
-	int ret = check_there(dir, err);
+	char *dir = strchr(line, ' ');
+	int ret;
 
-	ret = ret ?: stage_base_user(dir, base, name, err);
+	if (!dir)
+		return error_set(err, -EBADMSG, "the list of stages: %.80s: no "
+				 "folder", line);
+	*dir++ = 0;
+	ret = check_there(line, dir, err);
+	if (!ret)
+		ret = stage_base_user(dir, base, name, err);
 	if (ret == -ENOENT)
 		return 0;
 	return ret ? ret :

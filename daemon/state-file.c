@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -162,4 +163,18 @@ int state_folder_each(const char *path,
 	if (dir)
 		closedir(dir);
 	return err;
+}
+
+int state_folder_id(const char *path, char id[STATE_FOLDER_ID_LEN])
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &st))
+		return -errno;
+	if (!(st.stx_mask & STATX_BTIME))
+		st.stx_btime = (struct statx_timestamp){ 0 };
+	snprintf(id, STATE_FOLDER_ID_LEN, "%" PRIu64 "-%" PRId64 ".%09u",
+		 (uint64_t)st.stx_ino, (int64_t)st.stx_btime.tv_sec,
+		 st.stx_btime.tv_nsec);
+	return 0;
 }

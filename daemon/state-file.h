@@ -24,6 +24,14 @@ int state_folder_make(const char *path);
 int state_folder_sync(const char *path);
 
 /*
+ * Tells a folder from another one of its name, such as what is seen of a mount
+ * point that nothing is mounted on: its number and the time of its birth, which
+ * a reboot does not change. No space is in it. 0 or -errno.
+ */
+#define STATE_FOLDER_ID_LEN	64
+int state_folder_id(const char *path, char id[STATE_FOLDER_ID_LEN]);
+
+/*
  * Each NAME of a file NAME.json in the folder that is a volume's or a pair's
  * name; of none if there is no such folder. 0, or -errno: it cannot be read.
  */

@@ -123,6 +123,29 @@ int stage_members_list(const char *dir, const char *volume,
 	return 0;
 }
 
+static int add_any(void *arg, const char *file)
+{
+	char name[STAGE_NAME_LEN];
+
+	return cut_name(name, file) ? add(arg, name) : 0;
+}
+
+int stage_members_all(const char *dir, struct stage_members *m,
+		      struct error *err)
+{
+	int ret;
+
+	memset(m, 0, sizeof(*m));
+	ret = stage_view_io.list(stage_view_io.arg, dir, add_any, m);
+	if (ret) {
+		stage_members_clear(m);
+		return error_set(err, ret, "%.150s: %s", dir, strerror(-ret));
+	}
+	if (m->nr)
+		qsort(m->names, m->nr, sizeof(*m->names), by_name);
+	return 0;
+}
+
 void stage_members_clear(struct stage_members *m)
 {
 	free(m->names);
@@ -138,13 +161,20 @@ struct base_search {
 	struct error *err;
 };
 
-static bool is_same(const char *a, const char *b)
+/* -ENODEV: neither device is there, and it may have two names. */
+static int is_same(const char *a, const char *b)
 {
 	struct stat x, y;
+	bool has_a, has_b;
 
 	if (!strcmp(a, b))
 		return true;
-	if (stat(a, &x) || stat(b, &y))
+	has_a = !stat(a, &x);
+	has_b = !stat(b, &y);
+	if (!has_a && !has_b && !strncmp(a, "/dev/", 5) &&
+	    !strncmp(b, "/dev/", 5))
+		return -ENODEV;
+	if (!has_a || !has_b)
 		return false;
 	return S_ISBLK(x.st_mode) && S_ISBLK(y.st_mode) ?
 	       x.st_rdev == y.st_rdev :
@@ -164,10 +194,15 @@ static int look_at_base(void *arg, const char *file)
 	ret = load(&f->s, name, &b);
 	if (ret)
 		return ret == -ENOENT ? 0 : tell(f->s.dir, name, ret, f->err);
-	if (!is_same(b.base, f->path))
-		return 0;
-	memcpy(f->name, name, sizeof(name));
-	return 1;
+	ret = is_same(b.base, f->path);
+	if (ret < 0)
+		return error_set(f->err, ret, "the replica of %s stands on "
+				 "%.100s, which is not there, and may be "
+				 "%.100s by another name", name, b.base,
+				 f->path);
+	if (ret)
+		memcpy(f->name, name, sizeof(name));
+	return ret;
 }
 
 int stage_base_user(const char *dir, const char *path,

@@ -80,12 +80,16 @@ struct stage_members {
  */
 int stage_members_list(const char *dir, const char *volume,
 		       struct stage_members *m, struct error *err);
+/* All that have a description, damaged or not; no group, no first one. */
+int stage_members_all(const char *dir, struct stage_members *m,
+		      struct error *err);
 void stage_members_clear(struct stage_members *m);
 
 /*
  * Which volume of the stage has @path, or the device or file that it leads to,
  * as its base? -ENOENT: none, or there is no such stage. -EBADMSG: a
- * description is damaged, which may have it.
+ * description is damaged, which may have it. -ENODEV: neither @path nor the
+ * device that one names is there, so they may be the same.
  */
 int stage_base_user(const char *dir, const char *path,
 		    char name[STAGE_NAME_LEN], struct error *err);

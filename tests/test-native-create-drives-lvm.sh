@@ -165,6 +165,11 @@ refuses "  does not grow" "has the tag" replicactl extend a --size 300GiB
 is "  all of it stays" "$(lvs | grep 'a-\|ren') $(field_of a step)" "a-dmr-meta
 renamed ready"
 mv "$scratch_dir/vg/renamed" "$scratch_dir/vg/a-dmr-origin"
+cp "$scratch_dir/vg/a-dmr-origin" "$scratch_dir/kept"
+sed -i 's/^[0-9]*/much/' "$scratch_dir/vg/a-dmr-origin"
+refuses "what is not understood is not gone" "not understood" \
+	replicactl delete a --yes
+cp "$scratch_dir/kept" "$scratch_dir/vg/a-dmr-origin"
 touch "$scratch_dir/vg/broken-lvs"
 refuses "a volume group that cannot be read" "lvs vg: it cannot be read" \
 	replicactl delete a --yes

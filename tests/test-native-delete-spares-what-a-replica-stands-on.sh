@@ -72,8 +72,9 @@ refuses "a stage that is not there may be on a disk that is not mounted" \
 	"is it mounted" replicactl delete far --yes
 mkdir "$scratch_dir/stage"
 refuses "an empty folder, too" "is it mounted" replicactl delete far --yes
-sed -i "\\|^$scratch_dir/stage\$|d" "$state_dir/stages"
-check "it goes when the list says that the stage is gone" replicactl delete far \
+sed -i "\\| $scratch_dir/stage\$|d" "$state_dir/stages"
+echo "- $scratch_dir/never" >>"$state_dir/stages"
+check "it goes when the list says so; a folder that never was is no stage" replicactl delete far \
 	--yes
 stop_daemon
 is "a clean stop" $? 0
