@@ -3,8 +3,9 @@
  * Headers: who may write, and what a header does.
  *
  * Y1 data and commits are taken from the newest session only. A hello of a
- *    newer one first shuts out all others, then waits for what they have under
- *    way, drops the open epoch, and only then is answered (W1, S8).
+ *    newer one that is not refused (Y7) shuts out all others, then waits for
+ *    what they have under way, drops the open epoch, and only then is answered
+ *    (W1, S8).
  * Y2 one header is handled at a time in a group, but for heartbeats.
  * Y3 what is served is what the stage knows: the epochs that are committed, the
  *    generation that was adopted with a clean one (L3), the cut time of the
@@ -17,9 +18,11 @@
  *    takes over must find it after a power cut. A hello is taken even then: the
  *    refusal of what follows is how the primary learns of it.
  * Y7 a hello of a larger volume makes the replica larger before it is taken, by
- *    nobody who could not write, and when the others are out. The tail may be
- *    elsewhere then: who said it opens the export again. What is too large is
- *    refused before anything is changed.
+ *    nobody who could not write. The tail may be elsewhere then: who said it
+ *    opens the export again. What is too large, or finds no room, is refused
+ *    before anybody is shut out: who writes goes on, with the epoch that is
+ *    open. No request of theirs reaches what is new: a connection has the size
+ *    that it was made with (conn V3).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -261,16 +264,14 @@ static int begin_session(struct stage_conn *c, const struct replica_header *h,
 	if (v->header.seq && h->seq <= v->header.seq)
 		return error_set(err, -EINVAL, "%s: header %" PRIu64 " after %"
 				 PRIu64, v->meta.name, h->seq, v->header.seq);
+	ret = stage_volume_grow(v, h->volume_bytes, err);	/* Y7 */
+	if (ret)
+		return ret;
 	v->writer = *h;
 	v->token = ++v->g->tokens;		/* Y1: the others are out */
 	c->token = v->token;
 	stage_epoch_drop(v->g);
 	v->g->idle_epoch = 0;
-	ret = stage_volume_grow(v, h->volume_bytes, err);	/* Y7 */
-	if (ret) {
-		c->token = 0;
-		return ret;
-	}
 	serve(v, h);
 	ret = log_header(v, &full);
 	if (!ret || ret == -ENOSPC)

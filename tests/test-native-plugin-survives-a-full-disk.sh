@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What would be wrong if this failed: a real disk that is full, under the log or
-# under the base, would cost the last image, stop the server, or not be named; or
-# room that is made would change nothing.
+# under the base, would cost the last image, stop the server, or not be named; a
+# hello that finds no room would shut out who writes; or room that is made would
+# change nothing.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-plugin.sh"
 requires_root
@@ -143,6 +144,41 @@ base_is_image() {
 }
 check "so is the base" wait_until 20 base_is_image
 check "and it goes on" goes_on
+stop_plugin
+is "the server ends cleanly" $? 0
+
+# The stage's directory has no room for the description of a larger volume; its log
+# is elsewhere.
+make_disk described 512K
+PLUGIN_SOCKET=$scratch_dir/third.sock
+stage_dir=$scratch_dir/described/stage
+mkdir "$stage_dir"
+truncate -s 16M "$scratch_dir/log.device"
+start_nbdkit "$PLUGIN_SOCKET" "$plugin_so" "dir=$stage_dir" history=1h \
+	"log_device=$scratch_dir/log.device" \
+	"create=vol:$vol_size:$scratch_dir/third.base"
+plugin_pid=$nbdkit_pid
+export FILLER=$scratch_dir/described/filler
+check "a hello of more finds no room: who writes goes on" primary <<'EOP'
+import subprocess
+p, q = Primary().hello(), Primary(session=(1, 2))
+subprocess.run(["dd", "if=/dev/zero", "of=" + os.environ["FILLER"], "bs=4K"],
+               stderr=subprocess.DEVNULL)
+p.open(1)
+p.write(3, 7, 2)
+got = error_of(q.hello, bytes=16 * MIB)
+assert got == "ENOSPC", got
+p.write(9, 8)
+p.commit(1)
+assert (Primary().at(4), Primary().at(9)) == (7, 8)
+assert p.header().last_clean == 1
+os.unlink(os.environ["FILLER"])
+q.hello(bytes=16 * MIB)
+assert error_of(p.open, 2) == "ESHUTDOWN"
+p = Primary(session=(1, 3))
+assert p.bytes == 16 * MIB and p.at(9) == 8
+EOP
+check "in words" says "error: vol: .*vol.volume.*No space left"
 stop_plugin
 is "the server ends cleanly" $? 0
 finish

@@ -281,6 +281,53 @@ static void test_failing(void)
 	is_int(bad, 0, "a call fails: it is as it was, and grows later");
 }
 
+/* The nth call that a hello of more makes fails; @is_end: there is none. */
+static bool goes_on_after(uint64_t nth, int err, bool *is_end)
+{
+	struct stage_conn *conn;
+	bool is_good;
+	int ret;
+
+	begin();
+	client_open(&c, 3);
+	client_write(&c, &m, 3, 2, 3);
+	stage_conn_create(&conn, c.v, NULL);
+	disk_fail(d, nth, err, 0);
+	ret = hello_at(conn, LARGER, RIG_BYTES, 2);
+	*is_end = disk_calls(d) < nth;
+	disk_fail(d, 0, 0, 0);
+	if (size_of(c.v) == LARGER)	/* at most its header has failed */
+		is_good = client_write(&c, NULL, 7, 1, 3) < 0 &&
+			  is_whole(c.v, m.image[2]);
+	else
+		is_good = ret == err && !client_write(&c, &m, 7, 1, 3) &&
+			  !client_commit(&c, &m, 3, true) &&
+			  is_whole(c.v, m.image[3]) &&
+			  !hello_at(conn, LARGER, RIG_BYTES, 3) &&
+			  size_of(c.v) == LARGER && is_whole(c.v, m.image[3]);
+	if (!is_good)
+		printf("# call %llu: %d, %llu bytes\n", (unsigned long long)nth,
+		       ret, (unsigned long long)size_of(c.v));
+	stage_conn_destroy(conn);
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
+	return is_good;
+}
+
+/* Y7: who has an epoch open goes on with it, and the next hello grows it. */
+static void test_refused(int err, const char *what)
+{
+	unsigned int bad = 0;
+	bool is_end = false;
+	uint64_t nth;
+
+	for (nth = 1; !is_end && nth < 40; nth++)
+		bad += !goes_on_after(nth, err, &is_end);
+	ok(nth > 8 && is_end, "%llu calls", (unsigned long long)nth);
+	is_int(bad, 0, "a hello of more meets %s: nobody is shut out", what);
+}
+
 static void test_cuts(void)
 {
 	unsigned int bad = 0, grown = 0, nr = 0;
@@ -320,6 +367,8 @@ int main(void)
 	test_connection();
 	test_readers();
 	test_failing();
+	test_refused(-ENOSPC, "a full disk");
+	test_refused(-EIO, "a failing one");
 	test_cuts();
 	return tap_done();
 }
