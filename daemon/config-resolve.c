@@ -25,7 +25,8 @@
 /* Those that a type may set. */
 static const char *const typed_keys[] = { "interval", "window", "memory",
 	"spool_size", "bandwidth", "connections", "congestion", "apply",
-	"timeout", "heartbeat", "stale_wait", "on_superseded", "activation", NULL };
+	"timeout", "heartbeat", "stale_wait", "retry_max", "on_superseded",
+	"activation", NULL };
 
 static int set(struct volume_config *volume, const char *key, const char *text)
 {

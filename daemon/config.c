@@ -61,6 +61,8 @@ const struct key volume_keys[] = {
 	{ "heartbeat", KEY_DURATION, V(heartbeat_ms), "2s", 100, HOUR_MS,
 	  NULL },
 	{ "timeout", KEY_DURATION, V(timeout_ms), "30s", 100, HOUR_MS, NULL },
+	{ "retry_max", KEY_DURATION, V(retry_max_ms), "15s", 100, HOUR_MS,
+	  NULL },
 	{ NULL }
 };
 

@@ -61,6 +61,7 @@ struct volume_config {
 	uint64_t stale_wait_ms;	/* how long a dead connection may write (W6) */
 	uint64_t heartbeat_ms;
 	uint64_t timeout_ms;	/* for each request to the target */
+	uint64_t retry_max_ms;	/* the longest wait between two attempts */
 	bool is_unsafe;		/* take a target without FLUSH */
 	bool trusts_boot;	/* no other system writes it between boots */
 	bool may_overwrite;	/* a target that has other data; not saved */

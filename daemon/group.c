@@ -41,7 +41,7 @@
 
 #define NS_PER_MS	1000000ULL
 #define RETRY_MIN_MS	250
-#define RETRY_MAX_MS	15000
+#define RETRY_DOUBLINGS	14	/* more than an hour, which retry_max may be */
 #define REFUSED_MS	10000
 #define PAUSE_GRACE_MS	10000
 #define ABORT_GRACE_MS	1000
@@ -59,15 +59,30 @@ bool group_is_shipping(const struct group *g)
 
 /* --- the pair ---------------------------------------------------------- */
 
-/* Jitter: those who lost the same target don't return as one. */
-static unsigned int backoff_ms(unsigned int failures)
+/* That of the member that waits least. */
+static uint64_t retry_max_ms(const struct group *g)
 {
-	unsigned int ms = RETRY_MAX_MS, jitter;
+	uint64_t ms = UINT64_MAX;
 
-	if (failures < 6)
-		ms = RETRY_MIN_MS << failures;
-	if (ms > RETRY_MAX_MS)
-		ms = RETRY_MAX_MS;
+	for (struct volume *v = g->volumes; v; v = v->next)
+		if (v->config->retry_max_ms < ms)
+			ms = v->config->retry_max_ms;
+	return ms;
+}
+
+static uint64_t at_most(uint64_t ms, uint64_t limit)
+{
+	return ms < limit ? ms : limit;
+}
+
+/* Jitter: those who lost the same target don't return as one. */
+static unsigned int backoff_ms(const struct group *g, unsigned int failures)
+{
+	uint64_t ms = (uint64_t)RETRY_MIN_MS <<
+		      at_most(failures, RETRY_DOUBLINGS);
+	unsigned int jitter;
+
+	ms = at_most(ms, retry_max_ms(g));
 	identity_random(&jitter, sizeof(jitter));
 	return ms / 2 + jitter % (ms / 2);
 }
@@ -78,12 +93,12 @@ static unsigned int backoff_ms(unsigned int failures)
  */
 static void arm_retry(struct group *g)
 {
-	unsigned int ms = REFUSED_MS;
+	unsigned int ms = at_most(REFUSED_MS, retry_max_ms(g));
 
 	if (g->pair.state != PAIR_ERROR) {
 		if (ring_timer_running(&g->retry))
 			return;
-		ms = backoff_ms(g->failures++);
+		ms = backoff_ms(g, g->failures++);
 	} else if (group_is_superseded(g)) {
 		ring_timer_cancel(g->reactor->ring, &g->retry);
 		return;

@@ -18,6 +18,7 @@ static const struct {
 	{ "connections", "connections" }, { "congestion", "congestion" },
 	{ "stale-wait", "stale_wait" },
 	{ "heartbeat", "heartbeat" }, { "target-timeout", "timeout" },
+	{ "retry-max", "retry_max" },
 	{ "apply", "apply" }, { "tls", "tls" },
 	{ "on-superseded", "on_superseded" }, { "activation", "activation" },
 };
@@ -147,6 +148,8 @@ static const struct option_spec options[] = {
 	{ "stale-wait", "TIME", "how long a lost connection may still write" },
 	{ "heartbeat", "TIME", "sign of life when nothing is written (2s)" },
 	{ "target-timeout", "TIME", "when a silent target counts as lost (30s)" },
+	{ "retry-max", "TIME", "longest wait between two attempts to reach it "
+	  "(15s)" },
 	{ "apply", "KIND", "what the target must be: auto, staged, direct" },
 	{ "on-superseded", "POLICY", "of writes when another site has taken"
 	  " over: continue, readonly, suspend" },
