@@ -255,16 +255,9 @@ static struct local_stage *create(const struct stage_name *name,
 	return s;
 }
 
-static void tell_notices(struct stage *s)
+static void tell_notice(const char *text)
 {
-	struct stage_volume *v = NULL;
-	struct stage_info info;
-
-	while ((v = stage_next(s, v))) {
-		stage_get_info(v, &info);
-		if (info.notice.code)
-			log_warn(NULL, "%s", info.notice.text);
-	}
+	log_warn(NULL, "%s", text);
 }
 
 static int start(struct local_stage *s, const char *dir, struct error *err)
@@ -273,7 +266,7 @@ static int start(struct local_stage *s, const char *dir, struct error *err)
 
 	if (ret)
 		return ret;
-	tell_notices(s->stage);
+	stage_tell_notices(s->stage, tell_notice);
 	ret = start_threads(s);
 	return ret ? error_set(err, ret, "no threads for the stage: %s",
 			       strerror(-ret)) : 0;

@@ -167,16 +167,9 @@ static int create_volume(const struct create_option *c, struct error *err)
 	return stage_create_volume(the.stage, &config, NULL, err);
 }
 
-static void tell_notices(void)
+static void tell_notice(const char *text)
 {
-	struct stage_volume *v = NULL;
-	struct stage_info info;
-
-	while ((v = stage_next(the.stage, v))) {
-		stage_get_info(v, &info);
-		if (info.notice.code)
-			nbdkit_error("%s", info.notice.text);
-	}
+	nbdkit_error("%s", text);
 }
 
 static int replica_after_fork(void)
@@ -186,7 +179,7 @@ static int replica_after_fork(void)
 	int ret = stage_open(&the.stage, o->dir, &o->stage, &err);
 
 	if (!ret)
-		tell_notices();
+		stage_tell_notices(the.stage, tell_notice);
 	for (struct create_option *c = o->creates; !ret && c; c = c->next)
 		ret = create_volume(c, &err);
 	return ret ? refuse_start(&err) : 0;

@@ -149,7 +149,7 @@ struct stage_group {
 	struct stage_volume **members;	/* by number */
 	unsigned int nr_members;
 	struct error error;		/* code 0: it works */
-	struct error notice;		/* recovery Z6; code 0: none */
+	struct error notice;		/* set once: recovery Z6; 0: none */
 
 	/* the log */
 	struct stage_segment **segments;	/* index; ascending */

@@ -212,7 +212,6 @@ static void fill_info(const struct stage_volume *v, struct stage_info *info)
 	info->nr_members = g->nr_members;
 	info->state = state_of(g);
 	info->error = g->error.code ? g->error : g->apply_error;
-	info->notice = g->notice;
 	info->open_epoch = g->open.state == EPOCH_NONE ? 0 : g->open.nr;
 	info->applied_epoch = g->checkpoint.applied_epoch;
 	info->nr_epochs = g->nr_epochs;
@@ -223,6 +222,15 @@ static void fill_info(const struct stage_volume *v, struct stage_info *info)
 	info->bytes_applied = stage_load(&g->bytes_applied);
 	info->nr_syncs = g->nr_syncs;
 	info->nr_idle_drops = g->nr_idle_drops;
+}
+
+void stage_tell_notices(struct stage *s, void (*tell)(const char *text))
+{
+	pthread_mutex_lock(&s->lock);
+	for (const struct stage_group *g = s->groups; g; g = g->next)
+		if (g->notice.code)
+			tell(g->notice.text);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void stage_get_info(struct stage_volume *v, struct stage_info *info)

@@ -51,8 +51,7 @@ struct stage_options {
 	uint64_t segment_bytes;	/* of one file of the log, 64 KiB to 2 GiB;
 				 * 0 = 64 MiB. At most log_bytes / 4 is used */
 	char log_device[STAGE_PATH_LEN]; /* stage-device.h; "": as it is */
-	uint64_t index_bytes;	/* budget for the index in memory: history pays
-				 * first, then the epoch; 0 = 1 GiB */
+	uint64_t index_bytes;	/* in memory: history pays first; 0 = 1 GiB */
 	uint64_t history_ms;	/* epochs younger than this are kept, */
 	uint64_t history_bytes;	/* while all take no more; 0 = log_bytes / 2 */
 	uint64_t history_min_ms; /* a full log does not cost younger ones */
@@ -77,8 +76,7 @@ void stage_close(struct stage *s);
 struct stage_volume_config {
 	const char *name;
 	const char *group;	/* NULL = name: alone. A group shares one log */
-	const char *base;	/* file or block device, absolute; a file is
-				 * made, or grown, as needed */
+	const char *base;	/* absolute; a file is made, or grown */
 	uint64_t bytes;
 	uint32_t chunk_bytes;	/* 0 = 4096 */
 	uint8_t pair_id[16];	/* zero: those of the first hello are taken */
@@ -104,8 +102,7 @@ struct stage_volume *stage_next(struct stage *s, struct stage_volume *v);
 enum stage_state {
 	STAGE_EMPTY,		/* no image yet: the first sync has not ended */
 	STAGE_OK,
-	STAGE_LOG_FULL,		/* the newest epoch was refused for want of
-				 * space; the image is as good as ever */
+	STAGE_LOG_FULL,		/* an epoch was refused: the image is good */
 	STAGE_ERROR,		/* see ->error; images may still be readable */
 	STAGE_IN_PLACE,		/* no image just now: on_full_apply */
 	STAGE_PROMOTED,		/* fenced, or gone: stage-promote.h */
@@ -118,7 +115,7 @@ struct stage_info {
 	uint64_t bytes;
 	uint32_t chunk_bytes, nr_members;	/* of the group */
 	enum stage_state state;
-	struct error error, notice;	/* notice: of the log, when opened */
+	struct error error;
 	struct replica_header header;	/* as served; ->seq 0: never written */
 	uint64_t open_epoch;		/* 0 = none */
 	uint64_t applied_epoch;		/* the base has this one */
@@ -133,6 +130,9 @@ struct stage_info {
 };
 
 void stage_get_info(struct stage_volume *v, struct stage_info *info);
+
+/* For who has opened it: a sentence for each log that has lost epochs. */
+void stage_tell_notices(struct stage *s, void (*tell)(const char *text));
 
 /* "ok", "log full" … */
 const char *stage_state_name(enum stage_state state);

@@ -226,4 +226,33 @@ damaged "$last: removed" -silent rm "$last"
 damaged "$first: another log's" cp "$foreign" "$first"
 damaged "$last: another log's" cp "$foreign" "$last"
 is "some cost an image, some an epoch" "${seen[error]-}${seen[epoch]-}" 11
+
+# --- a group --------------------------------------------------------------------------
+stage_dir=$scratch_dir/group
+mkdir "$stage_dir"
+start_group() {
+	start_nbdkit "$PLUGIN_SOCKET" "$plugin_so" "dir=$stage_dir" history=1h \
+		log=4MiB "create=g/a:8MiB:$scratch_dir/a.base" \
+		"create=g/b:8MiB:$scratch_dir/b.base"
+	plugin_pid=$nbdkit_pid
+}
+start_group
+check "epochs of a group" primary <<'EOP'
+p = [Primary(e, members=2).hello() for e in "ab"]
+for epoch in range(1, 6):
+    for m in p:
+        m.open(epoch)
+        m.write(50 * epoch, epoch, 40)
+    for m in p:
+        m.commit(epoch)
+EOP
+stop_plugin
+segments=("$stage_dir"/g.log/*.seg)
+check "they are in several segments" test ${#segments[@]} -gt 1
+flip "${segments[0]}" 4096
+: >"$plugin_log"
+start_group
+check "damage of their log is told" says 'error: g: the log is damaged'
+stop_plugin
+is "once" "$(grep -cE 'error: g: the log is damaged' "$plugin_log")" 1
 finish
