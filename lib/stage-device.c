@@ -19,9 +19,13 @@
  * B5 a device that is smaller than it was is refused: epochs would be missing.
  * B6 no two devices have one id: each that is formatted gets a new one. What is
  *    opened by its path once more is looked at again [stage_device_is].
- * B7 a slot that cannot be read, or of which nobody can say whose it is, may
- *    have the newest epochs: then the device is not used at all. An image that
- *    is older than what was acknowledged is never shown in silence.
+ * B7 a slot of which nobody can say whose it is, since its block and its
+ *    segment's are damaged, may have the newest epochs of any log. It is left
+ *    as it is and is not used, each log ends where it would without it, and who
+ *    opens the stage is told, each time: an image that is older than what was
+ *    acknowledged is never shown in silence.
+ * B8 one that cannot be read may be good the next time: until then the device
+ *    is not used at all.
  */
 #include "stage-device.h"
 
@@ -312,7 +316,25 @@ static int ask_segment(struct stage_device *d, unsigned int nr,
 	return 0;
 }
 
+static bool is_damage(int ret)
+{
+	return ret == -EBADMSG || ret == -ENODATA;
+}
+
 /* B7 */
+static void give_up(struct stage_device *d, unsigned int nr)
+{
+	d->slots[nr] = (struct stage_slot) {
+		.b.state = STAGE_SLOT_FREE,
+		.is_out = true,
+	};
+	if (!d->nr_damaged++)
+		error_set(&d->notice, -EBADMSG, "log_device=%.100s: slot %u is "
+			  "damaged, and nobody can say whose it was: any log "
+			  "may have lost epochs, the newest too (replica-dump)",
+			  d->path, nr);
+}
+
 static int read_slot(struct stage_device *d, unsigned int nr)
 {
 	struct stage_slot *slot = &d->slots[nr];
@@ -320,9 +342,12 @@ static int read_slot(struct stage_device *d, unsigned int nr)
 
 	memset(slot, 0, sizeof(*slot));
 	ret = read_own(d, nr, &slot->b);
-	if ((ret == -EBADMSG || ret == -ENODATA) &&
-	    !ask_segment(d, nr, &slot->b))
+	if (is_damage(ret))
+		ret = ask_segment(d, nr, &slot->b);
+	if (is_damage(ret)) {
+		give_up(d, nr);
 		ret = 0;
+	}
 	memcpy(slot->b.device_id, d->block.device_id, 16);
 	return ret;
 }
@@ -337,12 +362,11 @@ static int load_slots(struct stage_device *d, uint64_t size, struct error *err)
 	for (unsigned int i = 0; i < d->block.nr_slots; i++) {
 		int ret = read_slot(d, i);
 
-		if (ret)
+		if (ret)				/* B8 */
 			return error_set(err, -EIO, "log_device=%.200s: slot "
 					 "%u, which may have the newest "
 					 "epochs, cannot be read: %s", d->path,
-					 i, ret == -EBADMSG || ret == -ENODATA ?
-					 "it is damaged" : strerror(-ret));
+					 i, strerror(-ret));
 	}
 	return 0;
 }

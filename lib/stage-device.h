@@ -27,6 +27,8 @@ struct stage_device {
 	int fd;				/* has the lock; -1: not usable: */
 	struct error error;
 	struct stage_device_block block;
+	struct error notice;		/* B7: of the first one; code 0: none */
+	unsigned int nr_damaged;	/* slots */
 	pthread_mutex_t lock;		/* no other is taken with it */
 	struct stage_slot *slots;	/* lock */
 };

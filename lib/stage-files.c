@@ -128,6 +128,12 @@ static bool files_is_shared(const struct stage_group *g)
 	return false;
 }
 
+/* A file has its number as its name. */
+static unsigned int files_nr_unknown(const struct stage_group *g)
+{
+	return 0;
+}
+
 static int remove_one(void *arg, const struct stage_segment *s)
 {
 	struct stage_group *g = arg;
@@ -153,6 +159,7 @@ const struct stage_medium stage_files = {
 	.keep = files_keep,
 	.cut = files_cut,
 	.has_room = files_has_room,
+	.nr_unknown = files_nr_unknown,
 	.is_shared = files_is_shared,
 	.remove_all = files_remove_all,
 };

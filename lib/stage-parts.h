@@ -31,8 +31,7 @@ struct stage_medium {
 	int (*create)(struct stage_group *g, struct stage_segment *s);
 	/* It is of no use any more; closed too. */
 	void (*remove)(struct stage_group *g, struct stage_segment *s);
-	/* It may be looked at, but is not of the log; closed too. An error: it
-	 * could not be kept, and is as it was. */
+	/* To be looked at; closed. An error: it is as it was. */
 	int (*keep)(struct stage_group *g, struct stage_segment *s,
 		    struct error *err);
 	/* What is behind @end is of no use any more. */
@@ -40,6 +39,8 @@ struct stage_medium {
 		    uint64_t end);
 	/* Could so many be made? Without the lock, too. */
 	bool (*has_room)(const struct stage_group *g, unsigned int nr);
+	/* How many segments may there be that it cannot name? */
+	unsigned int (*nr_unknown)(const struct stage_group *g);
 	/* Has another group some of the room that there is? Also without. */
 	bool (*is_shared)(const struct stage_group *g);
 	/* All of a group whose log is not needed any more. */

@@ -321,6 +321,11 @@ static bool slots_has_room(const struct stage_group *g, unsigned int nr)
 	return found >= nr;
 }
 
+static unsigned int slots_nr_unknown(const struct stage_group *g)
+{
+	return device_of(g)->nr_damaged;
+}
+
 static bool slots_is_shared(const struct stage_group *g)
 {
 	struct stage_device *d = device_of(g);
@@ -354,6 +359,7 @@ const struct stage_medium stage_slots = {
 	.keep = slots_keep,
 	.cut = slots_cut,
 	.has_room = slots_has_room,
+	.nr_unknown = slots_nr_unknown,
 	.is_shared = slots_is_shared,
 	.remove_all = slots_remove_all,
 };

@@ -230,6 +230,8 @@ void stage_tell_notices(struct stage *s, void (*tell)(const char *text))
 	for (const struct stage_group *g = s->groups; g; g = g->next)
 		if (g->notice.code)
 			tell(g->notice.text);
+	if (s->device && s->device->notice.code)
+		tell(s->device->notice.text);
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -188,10 +188,50 @@ static void test_slot_block(void)
 	       err.text);
 	ok(goes_on(13), "costs nothing");
 	end();
+}
+
+static char told[256];
+static unsigned int nr_told;
+
+static void hear(const char *text)
+{
+	snprintf(told, sizeof(told), "%s", text);
+	nr_told++;
+}
+
+/* Is something told by who opens the stage? */
+static bool is_told(void)
+{
+	told[0] = 0;
+	nr_told = 0;
+	stage_tell_notices(s, hear);
+	return nr_told;
+}
+
+/* Of what is shown, all is as it was. */
+static bool shows_older(void)
+{
+	uint64_t e = c.h.last_clean;
+
+	return !e || (m.is_there[e] && shows(&c, m.image[e]));
+}
+
+/* B7: nobody knows whose the newest segment was. */
+static void test_nobodys_slot(void)
+{
+	struct error err = { 0 };
+	struct damage x;
+
 	make_damage(&x, true, true);
-	is_int(restart(&on_device, &err), -EIO, "nobody knows whose it is: %s",
+	is_int(restart(&on_device, &err), 0, "nobody knows whose it is: %s",
 	       err.text);
-	ok(has_commit(d, x.commit), "it stays as it is");
+	ok(c.h.last_clean && c.h.last_clean < 12 && shows_older(),
+	   "there is an older image, of epoch %llu",
+	   (unsigned long long)c.h.last_clean);
+	ok(is_told() && strstr(told, "slot"), "which is told: %s", told);
+	is_int(nr_told, 1, "once");
+	is_int(stage_device_nr_out(s->device), 1, "the slot is out of use");
+	ok(has_commit(d, x.commit), "and stays as it is");
 	shut();
 	spoil(slot_at(x.slot) + STAGE_BLOCK_BYTES + 40);
 	spoil(slot_at(x.slot) + 2 * STAGE_BLOCK_BYTES + 8);
@@ -201,7 +241,85 @@ static void test_slot_block(void)
 	end();
 }
 
-/* B7 */
+/* Z7: the log has gone on without it, and then it is good again. */
+static void test_nobodys_slot_comes_back(void)
+{
+	struct error err = { 0 };
+	struct damage x;
+
+	make_damage(&x, true, true);
+	restart(&on_device, &err);
+	client_hello(&c, 1, 5);
+	fill(m.image[40], RIG_BYTES, 0, 40);
+	ok(!client_open(&c, 40) && !client_write(&c, NULL, 0, 24, 40) &&
+	   !client_commit(&c, NULL, 40, true), "the log goes on without it");
+	restart(&on_device, &err);
+	ok(is_told(), "it is told each time");
+	shut();
+	spoil(slot_at(x.slot) + 40);
+	spoil(slot_at(x.slot) + STAGE_BLOCK_BYTES + 40);
+	spoil(slot_at(x.slot) + 2 * STAGE_BLOCK_BYTES + 8);
+	error_clear(&err);
+	ok(!restart(&on_device, &err) && c.h.last_clean == 40 &&
+	   shows(&c, m.image[40]), "when it is good again it is not what came "
+	   "last: %s", err.text);
+	ok(has_commit(d, x.commit), "it is kept");
+	end();
+	make_damage(&x, true, true);
+	restart(&on_device, &err);
+	ok(fill_slots() && has_commit(d, x.commit), "it is not used");
+	end();
+}
+
+/* B7: whichever it is. Two logs; nothing is wrong, and nothing is silent. */
+static void test_each_slot(void)
+{
+	const struct stage_volume_config config = {
+		.name = "b", .base = "/base/b", .bytes = RIG_BYTES,
+	};
+	unsigned int wrong = 0, silent = 0, whole = 0, older = 0, other = 0;
+	struct error err = { 0 };
+	struct disk *good;
+	struct client b;
+
+	begin(&on_device, 1);
+	stage_create_volume(s, &config, NULL, &err);
+	client_connect(&b, s, "b");
+	client_hello(&b, 1, 1);
+	client_epoch(&b, NULL, 1, 1, true);
+	client_close(&b);
+	write_epochs(1, 12);
+	shut();
+	good = d;
+	for (unsigned int i = 0; i < 24; i++) {
+		bool is_bad;
+
+		d = disk_copy(good);
+		spoil(slot_at(i) + 40);
+		spoil(slot_at(i) + STAGE_BLOCK_BYTES + 40);
+		error_clear(&err);
+		is_bad = restart(&on_device, &err);
+		silent += !s || !is_told();
+		whole += !is_bad && c.h.last_clean == 12;
+		older += !is_bad && c.h.last_clean < 12;
+		wrong += !is_bad && !shows_older();
+		if (s && !client_connect(&b, s, "b")) {
+			other += b.h.last_clean == 1;
+			client_close(&b);
+		}
+		shut();
+		disk_destroy(d);
+	}
+	d = good;
+	printf("# %u whole, %u older\n", whole, older);
+	ok(whole > 15 && older, "one slot is damaged: most cost nothing");
+	is_int(other, 23, "another log has its own");
+	is_int(wrong, 0, "no image is wrong");
+	is_int(silent, 0, "each is told");
+	end();
+}
+
+/* B8 */
 static void test_unreadable_slot(void)
 {
 	struct error err = { 0 };
@@ -415,6 +533,9 @@ int main(void)
 	test_slot_after_copy();
 	test_lost_stays();
 	test_slot_block();
+	test_nobodys_slot();
+	test_nobodys_slot_comes_back();
+	test_each_slot();
 	test_unreadable_slot();
 	test_data_before_a_commit();
 	test_bad_slot();
