@@ -168,9 +168,10 @@ requires_module() {
 
 # --- waiting ----------------------------------------------------------------------------
 # wait_until SECONDS COMMAND...: polls until it succeeds; status 1 if it never did.
-# DMR_SLOW is how many times slower the kernel is.
+# DMR_SLOW is how many times slower the kernel is; DMR_PATIENCE multiplies only
+# limits like this one, for a machine that does other things, too.
 wait_until() {
-	local end=$((SECONDS + $1 * ${DMR_SLOW:-1}))
+	local end=$((SECONDS + $1 * ${DMR_SLOW:-1} * ${DMR_PATIENCE:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1

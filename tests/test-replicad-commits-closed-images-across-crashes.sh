@@ -38,7 +38,7 @@ round() {
 	make_kept_volume $a 8 4 "${shape[@]}"
 	make_kept_volume $b 6 4 "${shape[@]}"
 	# shellcheck disable=SC2086
-	start_writer --seconds 200 --seed $((${DMR_SEED:-0} + $1)) $2 -- $a $b
+	start_writer --seconds 3000 --seed $((${DMR_SEED:-0} + $1)) $2 -- $a $b
 	start_target --seed "$1" --images 5 -- $a $b
 	configure "" $a $b
 	start_daemon
