@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * netlink-fuzz SECONDS SEED DEVICE...: sends requests that are mostly right (so
- * that the state machine is walked) and partly wrong in command, attributes,
- * lengths, nesting, values or framing, over several sockets that come and go.
- * The kernel's log judges, and:
+ * netlink-fuzz [--corpus FILE] [--grow FILE --counts DIR] SECONDS SEED
+ * DEVICE...: sends requests that are mostly right (so that the state machine
+ * is walked) and partly wrong in command, attributes, lengths, nesting, values
+ * or framing, over several sockets that come and go, in walks. First come those
+ * of the corpus, as they are, then changed ones and new ones. The kernel's log
+ * judges, and:
  *
  * Z1 a request that is framed well is answered, with one of the errors that the
  *    family documents
@@ -14,19 +16,25 @@
  * is shipped as it should be.
  *
  * Lines of TAP; the seed is printed first. Run several at once, under load.
+ *
+ * --grow: what reached code of the module that nothing had reached before is
+ * added to the file. DIR is where the kernel counts; nothing else may run.
  */
 #include <errno.h>
+#include <getopt.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "dmr.h"
+#include "fuzz-walk.h"
 #include "tap.h"
 
 #define DEVICES_MAX	8
 #define SOCKETS		3
 #define REFRESH		8	/* requests between two looks at the state */
+#define WALK_REQUESTS	48
 #define NR(array)	(sizeof(array) / sizeof((array)[0]))
 
 static const struct shape {
@@ -65,20 +73,23 @@ static uint64_t devs[DEVICES_MAX];
 static unsigned int nr_devs;
 static struct dmr_get state;		/* of the device that is in use */
 static uint64_t in_use;
-static unsigned int nr_sent, nr_accepted[NR(shapes)], nr_bad;
+static unsigned int nr_sent, nr_walks, nr_accepted[NR(shapes)], nr_bad;
+static struct corpus corpus;
+static const char *grow, *counts;	/* NULL: the corpus stays as it is */
 
 static bool one_in(unsigned int n)
 {
-	return rand() % n == 0;
+	return choose(n) == 0;
 }
 
 static uint64_t wild(void)
 {
 	static const uint64_t far[] = { 0, 1, 2, 1ull << 31, 1ull << 32,
 					1ull << 40, 1ull << 63, UINT64_MAX };
-	uint64_t near = (uint64_t)rand() << 32 | (unsigned int)rand();
+	uint64_t near = choose(UINT32_MAX);
 
-	return one_in(2) ? far[rand() % NR(far)] : near;
+	near = near << 32 | choose(UINT32_MAX);
+	return one_in(2) ? far[choose(NR(far))] : near;
 }
 
 /* --- values --------------------------------------------------------------- */
@@ -95,7 +106,7 @@ static uint64_t an_epoch(int cmd)
 	if (one_in(12))
 		return wild();
 	if (cmd == DMR_CMD_CUT)
-		return state.number[DMR_A_HIGHEST_SEEN] + 1 + rand() % 3;
+		return state.number[DMR_A_HIGHEST_SEEN] + 1 + choose(3);
 	if (cmd == DMR_CMD_FORGET || one_in(12))
 		return state.number[DMR_A_LAST_COMMITTED];
 	return state.number[DMR_A_EPOCH];
@@ -104,27 +115,29 @@ static uint64_t an_epoch(int cmd)
 static void put_extents(void)
 {
 	static struct dmr_extent extent[DMR_MAX_EXTENTS + 1];
-	unsigned int nr = one_in(20) ? DMR_MAX_EXTENTS + rand() % 2 :
-			  1 + rand() % 20, i;
+	unsigned int nr = one_in(20) ? DMR_MAX_EXTENTS + choose(2) :
+			  1 + choose(20), i;
+	uint64_t start = choose(nr_chunks());
+	unsigned int step = 1 + choose(8);
 	bool all = one_in(3), bad = one_in(6);
 
 	for (i = 0; i < nr; i++) {
-		extent[i].start = rand() % nr_chunks();
-		extent[i].count = 1 + rand() % 4;
+		extent[i].start = (start + i * step) % nr_chunks();
+		extent[i].count = 1 + (i ^ step) % 4;
 	}
 	if (all) {
 		extent[0] = (struct dmr_extent){ 0, nr_chunks() };
 		nr = 1;
 	}
 	if (bad)
-		extent[rand() % nr] = (struct dmr_extent){ wild(), wild() };
+		extent[choose(nr)] = (struct dmr_extent){ wild(), wild() };
 	genl_put(&req, DMR_A_EXTENTS, extent, nr * sizeof(extent[0]));
 }
 
 static void put_ancestors(void)
 {
 	struct dmr_nl_ancestor ancestor[DMR_MAX_NL_ANCESTORS + 1];
-	unsigned int nr = rand() % (one_in(8) ? NR(ancestor) + 1 : 4), i;
+	unsigned int nr = choose(one_in(8) ? NR(ancestor) + 1 : 4), i;
 
 	for (i = 0; i < nr; i++) {
 		ancestor[i].generation = one_in(9) ? wild() : 1000 - i;
@@ -136,7 +149,7 @@ static void put_ancestors(void)
 /* One of the small ones from first on, at times anything. */
 static uint64_t small(unsigned int first, unsigned int nr)
 {
-	return one_in(9) ? wild() : first + (unsigned int)rand() % nr;
+	return one_in(9) ? wild() : first + choose(nr);
 }
 
 static uint64_t number_for(int cmd, int type)
@@ -160,7 +173,7 @@ static uint64_t number_for(int cmd, int type)
 	case DMR_A_LAST_COMMITTED:
 		return one_in(3) ? wild() : state.number[type];
 	default:
-		return one_in(3) ? wild() : rand() % (2 * nr_chunks());
+		return one_in(3) ? wild() : choose(2 * nr_chunks());
 	}
 }
 
@@ -176,7 +189,7 @@ static void put(int cmd, int type)
 	uint64_t n = number_for(cmd, type);
 
 	if (one_in(60))
-		genl_put(&req, type, junk, rand() % sizeof(junk));
+		genl_put(&req, type, junk, choose(sizeof(junk)));
 	else if (type == DMR_A_EXTENTS)
 		put_extents();
 	else if (type == DMR_A_ANCESTORS)
@@ -191,8 +204,8 @@ static void put(int cmd, int type)
 
 static const struct shape *build(struct genl *genl)
 {
-	const struct shape *shape = &shapes[rand() % NR(shapes)];
-	int cmd = one_in(80) ? rand() % 256 : shape->cmd, i;
+	const struct shape *shape = &shapes[choose(NR(shapes))];
+	int cmd = one_in(80) ? (int)choose(256) : shape->cmd, i;
 	struct nlattr *attr;
 
 	genl_begin(genl, &req, cmd, shape->dump != one_in(80) ? NLM_F_DUMP : 0);
@@ -206,7 +219,7 @@ static const struct shape *build(struct genl *genl)
 		if (one_in(80))
 			put(cmd, shape->attr[i]);
 		if (one_in(80))
-			put(cmd, rand() % (DMR_A_MAX + 3));
+			put(cmd, choose(DMR_A_MAX + 3));
 	}
 	return shape;
 }
@@ -246,44 +259,43 @@ static void ship_one(struct genl *genl)
 			frozen.extent, frozen.nr < DMR_MAX_EXTENTS ?
 			frozen.nr : DMR_MAX_EXTENTS, &held));
 	count(DMR_CMD_END, dmr_end(genl, in_use, epoch,
-				   1 + rand() % DMR_END_KEEP));
+				   1 + choose(DMR_END_KEEP)));
 	dmr_extents_free(&frozen);
+}
+
+static void set_role(struct genl *genl, uint64_t dev, uint32_t role)
+{
+	genl_begin(genl, &req, DMR_CMD_SET, 0);
+	genl_put_u64(&req, DMR_A_DEV, dev);
+	genl_put_u32(&req, DMR_A_ROLE, role);
+	count(DMR_CMD_SET, genl_talk(genl, &req, NULL, NULL));
 }
 
 /* A secondary for a moment, and it forgets. */
 static void forget_one(struct genl *genl)
 {
 	struct dmr_get get;
-	uint32_t role;
 
 	if (dmr_attach(genl, in_use, &get))
 		return;
-	for (role = DMR_ROLE_SECONDARY; role; role--) {
-		genl_begin(genl, &req, DMR_CMD_SET, 0);
-		genl_put_u64(&req, DMR_A_DEV, in_use);
-		genl_put_u32(&req, DMR_A_ROLE, role);
-		count(DMR_CMD_SET, genl_talk(genl, &req, NULL, NULL));
-		if (role == DMR_ROLE_PRIMARY)
-			return;
-		genl_begin(genl, &req, DMR_CMD_FORGET, 0);
-		genl_put_u64(&req, DMR_A_DEV, in_use);
-		genl_put_u64(&req, DMR_A_GENERATION,
-			     get.number[DMR_A_GENERATION]);
-		genl_put_u64(&req, DMR_A_EPOCH,
-			     get.number[DMR_A_HIGHEST_SEEN]);
-		count(DMR_CMD_FORGET, genl_talk(genl, &req, NULL, NULL));
-	}
+	set_role(genl, in_use, DMR_ROLE_SECONDARY);
+	genl_begin(genl, &req, DMR_CMD_FORGET, 0);
+	genl_put_u64(&req, DMR_A_DEV, in_use);
+	genl_put_u64(&req, DMR_A_GENERATION, get.number[DMR_A_GENERATION]);
+	genl_put_u64(&req, DMR_A_EPOCH, get.number[DMR_A_HIGHEST_SEEN]);
+	count(DMR_CMD_FORGET, genl_talk(genl, &req, NULL, NULL));
+	set_role(genl, in_use, DMR_ROLE_PRIMARY);
 }
 
 /* Lengths that lie: the kernel need not answer, so nobody waits. */
 static void send_torn(struct genl *genl)
 {
-	uint32_t len = req.header.nlmsg_len, at = rand() % len;
+	uint32_t len = req.header.nlmsg_len, at = choose(len);
 
 	if (one_in(2))
-		req.bytes[at] ^= 1 << rand() % 8;
+		req.bytes[at] ^= 1 << choose(8);
 	else if (one_in(2))
-		req.header.nlmsg_len = rand();
+		req.header.nlmsg_len = choose(UINT32_MAX);
 	else
 		len = 1 + at;
 	/* Not to the family: nobody here asks for other families' commands. */
@@ -352,7 +364,7 @@ static void look(void)
 	int err = genl_open(&genl, DMR_GENL_NAME), i;
 
 	if (one_in(4))
-		in_use = devs[rand() % nr_devs];
+		in_use = devs[choose(nr_devs)];
 	if (!err) {
 		err = dmr_get(&genl, in_use, &state);
 		genl_close(&genl);
@@ -371,7 +383,7 @@ static void look(void)
 
 static struct genl *a_socket(void)
 {
-	struct genl *genl = &sockets[one_in(10) ? rand() % SOCKETS : 0];
+	struct genl *genl = &sockets[one_in(10) ? choose(SOCKETS) : 0];
 
 	if (genl->fd >= 0 && one_in(150)) {
 		genl_close(genl);
@@ -384,12 +396,39 @@ static struct genl *a_socket(void)
 	return genl;
 }
 
-static void fuzz(time_t end)
+/* Every walk begins alike, unless another fuzzer disturbs. */
+static void start_over(void)
+{
+	struct dmr_get get;
+	struct genl genl;
+	unsigned int i;
+
+	for (i = 0; i < SOCKETS; i++) {
+		if (sockets[i].fd >= 0)
+			genl_close(&sockets[i]);
+		sockets[i].fd = -1;
+	}
+	if (genl_open(&genl, DMR_GENL_NAME))
+		return;
+	for (i = 0; i < nr_devs; i++) {
+		if (dmr_attach(&genl, devs[i], &get))
+			continue;
+		set_role(&genl, devs[i], DMR_ROLE_PRIMARY);
+		dmr_join(&genl, devs[i], 0);
+	}
+	genl_close(&genl);
+	in_use = devs[0];
+}
+
+static void take_walk(void)
 {
 	struct genl *genl;
+	unsigned int i;
 
-	while (time(NULL) < end && nr_bad < 100) {
-		if (nr_sent % REFRESH == 0)
+	nr_walks++;
+	start_over();
+	for (i = 0; i < WALK_REQUESTS && nr_bad < 100; i++) {
+		if (i % REFRESH == 0)
 			look();
 		genl = a_socket();
 		if (!genl)
@@ -401,25 +440,73 @@ static void fuzz(time_t end)
 	}
 }
 
+static void fuzz(unsigned int seconds)
+{
+	size_t nr = corpus.nr, i;
+	time_t end;
+
+	for (i = 0; i < nr; i++) {
+		walk_begin(corpus.walk[i], corpus.len[i]);
+		take_walk();
+	}
+	if (grow && coverage_grew(counts) < 0) {
+		ok(false, "%s: nothing is counted there", counts);
+		return;
+	}
+	for (end = time(NULL) + seconds; time(NULL) < end && nr_bad < 100;) {
+		walk_mutate(&corpus);
+		take_walk();
+		if (grow && coverage_grew(counts) && corpus_add(grow, &corpus))
+			nr_bad++;
+	}
+}
+
+static bool has_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "corpus", required_argument, NULL, 'c' },
+		{ "grow", required_argument, NULL, 'g' },
+		{ "counts", required_argument, NULL, 'n' },
+		{ NULL, 0, NULL, 0 }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'c' && corpus_read(optarg, &corpus))
+			return false;
+		else if (c == 'g')
+			grow = optarg;
+		else if (c == 'n')
+			counts = optarg;
+		else if (c == '?')
+			return false;
+	}
+	return !grow == !counts && argc - optind >= 3 &&
+	       argc - optind <= 2 + DEVICES_MAX;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int i;
 
-	if (argc < 4 || argc > 3 + DEVICES_MAX) {
-		fprintf(stderr, "usage: netlink-fuzz SECONDS SEED DEVICE...\n");
+	if (!has_options(argc, argv)) {
+		fprintf(stderr, "usage: netlink-fuzz [--corpus FILE] "
+			"[--grow FILE --counts DIR] SECONDS SEED DEVICE...\n");
 		return 2;
 	}
-	srand(atoi(argv[2]));
-	printf("# seed %s\n", argv[2]);
+	argv += optind;
+	argc -= optind;
+	srand(atoi(argv[1]));
+	printf("# seed %s, %zu walks in the corpus\n", argv[1], corpus.nr);
 	for (i = 0; i < SOCKETS; i++)
 		sockets[i].fd = -1;
-	for (; nr_devs < (unsigned int)argc - 3; nr_devs++)
-		if (!ok(!dmr_dev_of_path(argv[3 + nr_devs], &devs[nr_devs]),
-			"%s", argv[3 + nr_devs]))
+	for (; nr_devs < (unsigned int)argc - 2; nr_devs++)
+		if (!ok(!dmr_dev_of_path(argv[2 + nr_devs], &devs[nr_devs]),
+			"%s", argv[2 + nr_devs]))
 			return tap_done();
-	in_use = devs[0];
-	fuzz(time(NULL) + atoi(argv[1]));
-	ok(!nr_bad, "Z1, Z2: %u requests, %u bad answers", nr_sent, nr_bad);
+	fuzz(atoi(argv[0]));
+	ok(!nr_bad, "Z1, Z2: %u requests in %u walks, %u bad answers", nr_sent,
+	   nr_walks, nr_bad);
 	for (i = 0; i < NR(shapes); i++)
 		printf("# accepted %u %s\n", nr_accepted[i], shapes[i].name);
 	return tap_done();

@@ -26,7 +26,8 @@ start_load vol
 seed=${DMR_FUZZ_SEED:-$RANDOM}
 pids=()
 for i in 1 2 3; do
-	netlink-fuzz "$seconds" $((seed + i)) /dev/mapper/kept /dev/mapper/vol \
+	netlink-fuzz --corpus tests/corpus/netlink.txt "$seconds" \
+		$((seed + i)) /dev/mapper/kept /dev/mapper/vol \
 		>"$scratch_dir/fuzz$i" 2>&1 &
 	pids+=($!)
 done
