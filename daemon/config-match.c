@@ -202,12 +202,13 @@ json_t *capabilities_json(const struct config *config,
 	json_t *targets = targets_of(config, backend);
 	int nr = json_array_size(targets);
 
-	return json_pack("{ss ss* ss sb sb s[s] si so sb sb}",
+	return json_pack("{ss ss* ss sb sb sb s[s] si so sb sb}",
 			 "volume_backend_name",
 			 backend->volume_backend_name ?: backend->name,
 			 "volume_driver", backend->volume_driver,
 			 "driver", section_driver(backend),
 			 "create", section_makes_volumes(backend),
+			 "snapshot", section_makes_volumes(backend),
 			 "replication_enabled", nr > 0, "replication_type",
 			 "async", "replication_count", nr,
 			 "replication_targets", targets,

@@ -3,24 +3,22 @@
  * Volumes in files of a folder: FOLDER/VOLUME-ID.img, sparse, and
  * FOLDER/VOLUME-ID.meta. A device above them gets loop devices (loop.h).
  * The folder is told from another one of its name (state_folder_id).
+ *
+ * A snapshot is FOLDER/VOLUME-ID.NAME.snap, with an id of its own.
  */
 #include "driver.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "file-copy.h"
 #include "loop.h"
 #include "state-file.h"
-
-#define LEASE_MS	2000
-#define LEASE_NAP_MS	50
 
 static int name_file(char path[PATH_MAX], const struct made *m,
 		     const char *suffix, struct error *err)
@@ -139,38 +137,14 @@ static int release(const char *path, struct error *err)
 		     0;
 }
 
-/*
- * Has anybody else the file open? A lease for writing is given to the only one
- * who has it. Whoever opens it in that moment waits, and we are told by a
- * signal that does nothing.
- */
-static int ask_lease(const char *path)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-	int ret = fd < 0 || fcntl(fd, F_SETSIG, SIGURG) ||
-		  fcntl(fd, F_SETLEASE, F_WRLCK) ? -errno : 0;
-
-	if (fd >= 0)
-		close(fd);
-	return ret == -ENOENT ? 0 : ret;
-}
-
-/* A loop device lets go of its file a moment after it was told to. */
 static int check_unused(const char *path, struct error *err)
 {
-	const struct timespec nap = { 0, LEASE_NAP_MS * 1000000 };
-	int tries = LEASE_MS / LEASE_NAP_MS, ret = ask_lease(path);
+	int ret = file_check_unused(path);
 
-	while (ret == -EAGAIN && tries--) {
-		nanosleep(&nap, NULL);
-		ret = ask_lease(path);
-	}
-	if (!ret)
-		return 0;
-	return ret == -EAGAIN ?
-	       error_set(err, -EBUSY, "%.180s is in use", path) :
-	       error_set(err, ret, "%.180s: cannot tell whether it is in use: "
-			 "%s", path, strerror(-ret));
+	if (ret == -EBUSY)
+		return error_set(err, ret, "%.180s is in use", path);
+	return ret ? error_set(err, ret, "%.180s: cannot tell whether it is in "
+			       "use: %s", path, strerror(-ret)) : 0;
 }
 
 static int remove_file(const char *path, struct error *err)
@@ -181,18 +155,21 @@ static int remove_file(const char *path, struct error *err)
 }
 
 /* V1. What is not in another folder is not gone. */
-static int check_place(const struct made *m, struct error *err)
+static int check_folder(const struct made *m, struct error *err)
 {
 	char id[MADE_NAME_LEN];
-	int ret;
+	int ret = read_place_id(m, id, err);
 
-	if (!access(m->base, F_OK) && !access(m->metadata, F_OK))
-		return 0;
-	ret = read_place_id(m, id, err);
 	if (ret || !*m->place_id || !strcmp(id, m->place_id))
 		return ret;
 	return error_set(err, -ENXIO, "folder=%.180s is not the one in which "
 			 "it was made: is that mounted?", m->place);
+}
+
+static int check_place(const struct made *m, struct error *err)
+{
+	return !access(m->base, F_OK) && !access(m->metadata, F_OK) ? 0 :
+	       check_folder(m, err);
 }
 
 static int file_find_base(const struct made *m, bool *is_there,
@@ -224,6 +201,71 @@ static int file_destroy(const struct made *m, struct error *err)
 	return ret;
 }
 
+/* --- snapshots ------------------------------------------------------------ */
+
+static void file_snapshot_path(const struct made *m, const struct snapshot *s,
+			       char *path)
+{
+	if (snprintf(path, PATH_MAX, "%s/%s-%016" PRIx64 ".%s.snap", m->place,
+		     m->volume, s->id, s->name) >= PATH_MAX)
+		*path = 0;	/* which is no file */
+}
+
+static int copy_base(const char *from, const char *to, uint64_t *bytes,
+		     struct error *err)
+{
+	int ret = file_copy(from, to, bytes);
+
+	if (ret == -EBUSY)
+		return error_set(err, -EOPNOTSUPP, "%.120s is in use, and its "
+				 "filesystem has no reflinks: it cannot be "
+				 "copied as it is at one moment", from);
+	return ret ? error_set(err, ret, "%.120s to %.120s: %s", from, to,
+			       strerror(-ret)) : 0;
+}
+
+static int file_snapshot(const struct made *m, struct snapshot *s,
+			 struct error *err)
+{
+	char path[PATH_MAX];
+	int fd, ret = open_place(m, &fd, err);
+
+	if (ret)
+		return ret;
+	file_snapshot_path(m, s, path);
+	ret = check_place(m, err) ?: copy_base(m->base, path, &s->bytes, err) ?:
+	      sync_place(m, fd, err);
+	close(fd);
+	return ret;
+}
+
+static int file_check_snapshot_free(const struct made *m,
+				    const struct snapshot *s,
+				    struct error *err)
+{
+	char path[PATH_MAX];
+
+	file_snapshot_path(m, s, path);
+	if (access(path, F_OK))
+		return check_folder(m, err);
+	return release(path, err) ?: check_unused(path, err);
+}
+
+static int file_drop_snapshot(const struct made *m, const struct snapshot *s,
+			      struct error *err)
+{
+	char path[PATH_MAX];
+	int fd, ret = open_place(m, &fd, err);
+
+	if (ret)
+		return ret;
+	file_snapshot_path(m, s, path);
+	ret = file_check_snapshot_free(m, s, err) ?: remove_file(path, err) ?:
+	      sync_place(m, fd, err);
+	close(fd);
+	return ret;
+}
+
 const struct driver driver_file = {
 	.name = "file",
 	.plan = file_plan,
@@ -233,4 +275,8 @@ const struct driver driver_file = {
 	.find_base = file_find_base,
 	.check_free = file_check_free,
 	.destroy = file_destroy,
+	.snapshot = file_snapshot,
+	.check_snapshot_free = file_check_snapshot_free,
+	.drop_snapshot = file_drop_snapshot,
+	.snapshot_path = file_snapshot_path,
 };

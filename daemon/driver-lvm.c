@@ -3,6 +3,10 @@
  * Logical volumes: VG/VOLUME-dmr-origin, thin where the backend has a pool, and
  * VG/VOLUME-dmr-meta, each with the tag dmr-ID. The name of the base is the one
  * that udev and LVM leave alone (lvm.h).
+ *
+ * A snapshot is VG/VOLUME-dmr-snap-NAME, with the tag of its own id. What it
+ * is taken of is suspended by LVM meanwhile, with all that was written before.
+ * One that is not thin has room for all of it, so it never becomes invalid.
  */
 #include "driver.h"
 
@@ -21,13 +25,14 @@
 #include "tool.h"
 
 #define META_SUFFIX	"-dmr-meta"
+#define SNAP_SUFFIX	"-dmr-snap-"
 #define META_CLEAR	(2 * DMR_BLOCK_SIZE)
 
 #define TAG_LEN		24
 
 struct texts {
-	char lv[MADE_NAME_LEN + 32];
-	char path[2 * MADE_NAME_LEN + 32];	/* VG/LV */
+	char lv[2 * MADE_NAME_LEN + 32];
+	char path[3 * MADE_NAME_LEN + 32];	/* VG/LV */
 	char size[32];
 };
 
@@ -73,10 +78,19 @@ static struct texts texts_of(const struct made *m, const char *suffix,
 	return t;
 }
 
-/* V4 in made.h */
-static void tag_of(char tag[TAG_LEN], const struct made *m)
+static struct texts texts_of_snapshot(const struct made *m,
+				      const struct snapshot *s)
 {
-	snprintf(tag, TAG_LEN, "dmr-%016" PRIx64, m->id);
+	char suffix[MADE_NAME_LEN + 16];
+
+	snprintf(suffix, sizeof(suffix), SNAP_SUFFIX "%s", s->name);
+	return texts_of(m, suffix, 0);
+}
+
+/* V4 in made.h */
+static void tag_of(char tag[TAG_LEN], uint64_t id)
+{
+	snprintf(tag, TAG_LEN, "dmr-%016" PRIx64, id);
 }
 
 struct lv {
@@ -122,35 +136,69 @@ static int take_row(struct lv *lv, char **save, struct error *err)
 	return 0;
 }
 
+/* One that is looked for. */
+struct sought {
+	const char *name;
+	struct lv *lv;
+};
+
+static struct lv *find_name(const struct sought *sought, int nr,
+			    const char *name)
+{
+	for (int i = 0; i < nr; i++)
+		if (!strcmp(sought[i].name, name))
+			return sought[i].lv;
+	return NULL;
+}
+
 /*
  * V1, V4. By their tag, so that one that was renamed is not taken for gone: it
  * is in use, by whoever gave it a name.
  */
-static int find(const struct made *m, struct found *found, struct error *err)
+static int find_tagged(const struct made *m, uint64_t id,
+		       const struct sought *sought, int nr, struct error *err)
 {
-	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
-	const struct texts meta = texts_of(m, META_SUFFIX, 0);
 	char tag[TAG_LEN], select[TAG_LEN + 16], said[TOOL_SAID], *name, *save;
 	int ret;
 
-	memset(found, 0, sizeof(*found));
-	tag_of(tag, m);
+	tag_of(tag, id);
 	snprintf(select, sizeof(select), "lv_tags=%s", tag);
 	ret = list(m, select, said, err);
 	name = ret ? NULL : strtok_r(said, " ", &save);
 	for (; !ret && name; name = ret ? NULL : strtok_r(NULL, " ", &save)) {
-		if (!strcmp(name, base.lv))
-			ret = take_row(&found->base, &save, err);
-		else if (!strcmp(name, meta.lv))
-			ret = take_row(&found->meta, &save, err);
-		else
+		struct lv *lv = find_name(sought, nr, name);
+
+		if (!lv)
 			return error_set(err, -EBUSY, "%s/%.80s has the tag %s "
 					 "of %s: is it %s, renamed? Rename it "
 					 "back, or take the tag from it",
 					 m->place, name, tag, m->volume,
-					 base.lv);
+					 sought[0].name);
+		ret = take_row(lv, &save, err);
 	}
 	return ret;
+}
+
+static int find(const struct made *m, struct found *found, struct error *err)
+{
+	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
+	const struct texts meta = texts_of(m, META_SUFFIX, 0);
+	const struct sought sought[] = {
+		{ base.lv, &found->base }, { meta.lv, &found->meta },
+	};
+
+	memset(found, 0, sizeof(*found));
+	return find_tagged(m, m->id, sought, 2, err);
+}
+
+static int find_snapshot(const struct made *m, const struct snapshot *s,
+			 struct lv *lv, struct error *err)
+{
+	const struct texts t = texts_of_snapshot(m, s);
+	const struct sought sought = { t.lv, lv };
+
+	memset(lv, 0, sizeof(*lv));
+	return find_tagged(m, s->id, &sought, 1, err);
 }
 
 static int run(const char *const argv[], const struct texts *t,
@@ -171,7 +219,7 @@ static int create_plain(const struct made *m, const struct texts *t,
 		"y", "--zero", "y", "--size", t->size, "--name", t->lv,
 		"--addtag", tag, m->place, NULL };
 
-	tag_of(tag, m);
+	tag_of(tag, m->id);
 	return run(argv, t, err);
 }
 
@@ -183,7 +231,7 @@ static int create_thin(const struct made *m, const struct texts *t,
 		t->size, "--thinpool", m->pool, "--name", t->lv, "--addtag",
 		tag, m->place, NULL };
 
-	tag_of(tag, m);
+	tag_of(tag, m->id);
 	return run(argv, t, err);
 }
 
@@ -284,24 +332,24 @@ static int lvm_find_base(const struct made *m, bool *is_there,
 	return ret;
 }
 
-static int check_lv(const struct made *m, const char *suffix,
-		    const struct lv *lv, struct error *err)
+static int check_lv(const struct texts *t, const struct lv *lv,
+		    struct error *err)
 {
-	const struct texts t = texts_of(m, suffix, 0);
-
 	if (lv->is_open)
-		return error_set(err, -EBUSY, "%s is in use", t.path);
+		return error_set(err, -EBUSY, "%s is in use", t->path);
 	return !lv->has_snapshots ? 0 :
 	       error_set(err, -EBUSY, "%s has snapshots, which would go with "
-			 "it", t.path);
+			 "it", t->path);
 }
 
 static int find_free(const struct made *m, struct found *found,
 		     struct error *err)
 {
-	return find(m, found, err) ?:
-	       check_lv(m, DMR_ORIGIN_SUFFIX, &found->base, err) ?:
-	       check_lv(m, META_SUFFIX, &found->meta, err);
+	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
+	const struct texts meta = texts_of(m, META_SUFFIX, 0);
+
+	return find(m, found, err) ?: check_lv(&base, &found->base, err) ?:
+	       check_lv(&meta, &found->meta, err);
 }
 
 static int lvm_check_free(const struct made *m, struct error *err)
@@ -312,17 +360,17 @@ static int lvm_check_free(const struct made *m, struct error *err)
 }
 
 /* V4. Of that name, and ours when it goes. */
-static int remove_lv(const struct made *m, const char *suffix,
+static int remove_lv(const struct made *m, const struct texts *t, uint64_t id,
 		     const struct lv *lv, struct error *err)
 {
-	const struct texts t = texts_of(m, suffix, 0);
-	char tag[TAG_LEN], select[sizeof(t.lv) + TAG_LEN + 32];
+	char tag[TAG_LEN], select[sizeof(t->lv) + TAG_LEN + 32];
 	const char *const argv[] = { "lvremove", "--yes", "--select", select,
 				     m->place, NULL };
 
-	tag_of(tag, m);
-	snprintf(select, sizeof(select), "lv_name=%s && lv_tags=%s", t.lv, tag);
-	return lv->bytes ? run(argv, &t, err) : 0;
+	tag_of(tag, id);
+	snprintf(select, sizeof(select), "lv_name=%s && lv_tags=%s", t->lv,
+		 tag);
+	return lv->bytes ? run(argv, t, err) : 0;
 }
 
 /* V1. What was renamed meanwhile is not -EBUSY: the other one may have gone. */
@@ -342,12 +390,86 @@ static int check_gone(const struct made *m, struct error *err)
 
 static int lvm_destroy(const struct made *m, struct error *err)
 {
+	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
+	const struct texts meta = texts_of(m, META_SUFFIX, 0);
 	struct found found;
 
 	return find_free(m, &found, err) ?:
-	       remove_lv(m, DMR_ORIGIN_SUFFIX, &found.base, err) ?:
-	       remove_lv(m, META_SUFFIX, &found.meta, err) ?:
+	       remove_lv(m, &base, m->id, &found.base, err) ?:
+	       remove_lv(m, &meta, m->id, &found.meta, err) ?:
 	       check_gone(m, err);
+}
+
+/* --- snapshots ------------------------------------------------------------ */
+
+static int snapshot_thin(const struct made *m, const struct snapshot *s,
+			 const struct texts *base, struct error *err)
+{
+	const struct texts t = texts_of_snapshot(m, s);
+	char tag[TAG_LEN];
+	const char *const argv[] = { "lvcreate", "--yes", "--snapshot",
+		"--setactivationskip", "y", "--permission", "r", "--name",
+		t.lv, "--addtag", tag, base->path, NULL };
+
+	tag_of(tag, s->id);
+	return run(argv, &t, err);
+}
+
+static int snapshot_plain(const struct made *m, const struct snapshot *s,
+			  const struct texts *base, struct error *err)
+{
+	const struct texts t = texts_of_snapshot(m, s);
+	char tag[TAG_LEN];
+	const char *const argv[] = { "lvcreate", "--yes", "--snapshot",
+		"--extents", "100%ORIGIN", "--permission", "r", "--name",
+		t.lv, "--addtag", tag, base->path, NULL };
+
+	tag_of(tag, s->id);
+	return run(argv, &t, err);
+}
+
+static int lvm_snapshot(const struct made *m, struct snapshot *s,
+			struct error *err)
+{
+	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
+	struct found found;
+	int ret = find(m, &found, err);
+
+	if (!ret && !found.base.bytes)
+		ret = error_set(err, -ENOENT, "there is no %s", base.path);
+	s->bytes = found.base.bytes;
+	return ret ?: m->pool[0] ? snapshot_thin(m, s, &base, err) :
+				   snapshot_plain(m, s, &base, err);
+}
+
+static int lvm_check_snapshot_free(const struct made *m,
+				   const struct snapshot *s, struct error *err)
+{
+	const struct texts t = texts_of_snapshot(m, s);
+	struct lv lv;
+
+	return find_snapshot(m, s, &lv, err) ?: check_lv(&t, &lv, err);
+}
+
+static int lvm_drop_snapshot(const struct made *m, const struct snapshot *s,
+			     struct error *err)
+{
+	const struct texts t = texts_of_snapshot(m, s);
+	struct lv lv;
+	int ret = find_snapshot(m, s, &lv, err) ?: check_lv(&t, &lv, err) ?:
+		  remove_lv(m, &t, s->id, &lv, err) ?:
+		  find_snapshot(m, s, &lv, err);
+
+	return ret || !lv.bytes ? ret :
+	       error_set(err, -EIO, "%s is there after lvremove", t.path);
+}
+
+static void lvm_snapshot_path(const struct made *m, const struct snapshot *s,
+			      char *path)
+{
+	const struct texts t = texts_of_snapshot(m, s);
+
+	snprintf(path, PATH_MAX, "/dev/%s", t.path);
 }
 
 const struct driver driver_lvm = {
@@ -359,4 +481,8 @@ const struct driver driver_lvm = {
 	.find_base = lvm_find_base,
 	.check_free = lvm_check_free,
 	.destroy = lvm_destroy,
+	.snapshot = lvm_snapshot,
+	.check_snapshot_free = lvm_check_snapshot_free,
+	.drop_snapshot = lvm_drop_snapshot,
+	.snapshot_path = lvm_snapshot_path,
 };

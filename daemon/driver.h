@@ -50,6 +50,23 @@ struct driver {
 	 * and nothing was removed.
 	 */
 	int (*destroy)(const struct made *m, struct error *err);
+	/*
+	 * Keeps the base as it is at one moment, durably, while it may be
+	 * written: a write that had ended before is in it, and so is all that
+	 * it depended on. s->bytes tells how large that is. -EOPNOTSUPP: what
+	 * it is on cannot do that. After a failure drop_snapshot() undoes it.
+	 */
+	int (*snapshot)(const struct made *m, struct snapshot *s,
+			struct error *err);
+	/* As check_free() and destroy(). */
+	int (*check_snapshot_free)(const struct made *m,
+				   const struct snapshot *s,
+				   struct error *err);
+	int (*drop_snapshot)(const struct made *m, const struct snapshot *s,
+			     struct error *err);
+	/* Its file or device; @path is of PATH_MAX. */
+	void (*snapshot_path)(const struct made *m, const struct snapshot *s,
+			      char *path);
 };
 
 /* The driver of a backend, or of a record; NULL: it has none that makes. */

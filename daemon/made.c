@@ -39,15 +39,47 @@ static int refuse(struct error *err, int code, const char *volume)
 			 strerror(-code));
 }
 
+struct snapshot *made_snapshot(struct made *m, const char *name)
+{
+	for (unsigned int i = 0; i < m->nr_snapshots; i++)
+		if (!strcmp(m->snapshots[i].name, name))
+			return &m->snapshots[i];
+	return NULL;
+}
+
+void made_forget_snapshot(struct made *m, struct snapshot *s)
+{
+	const struct snapshot *end = &m->snapshots[m->nr_snapshots--];
+
+	memmove(s, s + 1, (const char *)end - (const char *)(s + 1));
+}
+
+static json_t *encode_snapshots(const struct made *m)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < m->nr_snapshots; i++) {
+		const struct snapshot *s = &m->snapshots[i];
+
+		json_array_append_new(list, json_pack("{ss so sI sI ss}",
+			"name", s->name, "id",
+			json_sprintf("%016" PRIx64, s->id), "bytes",
+			(json_int_t)s->bytes, "taken_at",
+			(json_int_t)s->taken_at, "step", step_names[s->step]));
+	}
+	return list;
+}
+
 static char *encode(const struct made *m)
 {
-	json_t *root = json_pack("{si ss ss ss ss ss ss ss ss ss sI ss so}",
+	json_t *root = json_pack("{si ss ss ss ss ss ss ss ss ss sI ss so so}",
 		"schema_version", 1, "volume", m->volume, "backend", m->backend,
 		"type", m->type, "driver", m->driver, "place", m->place,
 		"place_id", m->place_id, "pool", m->pool, "base", m->base,
 		"metadata", m->metadata, "bytes", (json_int_t)m->bytes,
 		"step", step_names[m->step], "id",
-		json_sprintf("%016" PRIx64, m->id));
+		json_sprintf("%016" PRIx64, m->id), "snapshots",
+		encode_snapshots(m));
 	char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
 
 	json_decref(root);
@@ -85,12 +117,47 @@ static bool find_step(const char *name, enum made_step *step)
 	return false;
 }
 
+static bool decode_id(const char *text, uint64_t *id)
+{
+	int end = 0;
+
+	return sscanf(text, "%16" SCNx64 "%n", id, &end) == 1 && end == 16;
+}
+
+static bool decode_snapshot(json_t *one, struct snapshot *s)
+{
+	const char *name, *id, *step;
+	json_int_t bytes, taken_at;
+
+	if (json_unpack(one, "{ss ss sI sI ss}", "name", &name, "id", &id,
+			"bytes", &bytes, "taken_at", &taken_at, "step", &step))
+		return false;
+	s->bytes = bytes;
+	s->taken_at = taken_at;
+	return copy(s->name, sizeof(s->name), name) && decode_id(id, &s->id) &&
+	       find_step(step, &s->step) && s->step != MADE_GROWING;
+}
+
+/* Records of before have none. */
+static bool decode_snapshots(const json_t *list, struct made *m)
+{
+	json_t *one;
+	size_t i;
+
+	if (list && (!json_is_array(list) ||
+		     json_array_size(list) > MADE_MAX_SNAPSHOTS))
+		return false;
+	json_array_foreach(list, i, one)
+		if (!decode_snapshot(one, &m->snapshots[m->nr_snapshots++]))
+			return false;
+	return true;
+}
+
 static bool decode(json_t *root, struct made *m)
 {
 	const char *volume, *backend, *type, *driver, *place, *pool, *base;
 	const char *metadata, *step, *id, *place_id = "";
 	json_int_t bytes;
-	int end = 0;
 
 	if (json_unpack(root, "{ss ss ss ss ss ss ss ss sI ss ss s?s}", "volume",
 			&volume, "backend", &backend, "type", &type, "driver",
@@ -109,7 +176,8 @@ static bool decode(json_t *root, struct made *m)
 	       copy(m->base, sizeof(m->base), base) &&
 	       copy(m->metadata, sizeof(m->metadata), metadata) &&
 	       find_step(step, &m->step) && bytes > 0 &&
-	       sscanf(id, "%16" SCNx64 "%n", &m->id, &end) == 1 && end == 16;
+	       decode_id(id, &m->id) &&
+	       decode_snapshots(json_object_get(root, "snapshots"), m);
 }
 
 int made_load(const char *state_dir, const char *volume, struct made *m,

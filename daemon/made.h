@@ -19,7 +19,11 @@
  * V6 It is MADE_DELETING only when nobody has it open, and nothing of somebody
  *    else would go with it: a delete that is refused is forgotten.
  * V7 What is the base of a replica, or was promoted, is not deleted; also where
- *    no pair has its stage any more, and nobody serves it (stages.h).
+ *    no pair has its stage any more, and nobody serves it (stages.h). Nor are
+ *    snapshots taken of it.
+ * V8 V1 to V4 and V6 hold for each of its snapshots, too, which has an id and a
+ *    step of its own in the record.
+ * V9 What has snapshots is not deleted.
  */
 #ifndef REPLICAD_MADE_H
 #define REPLICAD_MADE_H
@@ -33,7 +37,18 @@
 
 #define MADE_NAME_LEN	64
 
+#define MADE_MAX_SNAPSHOTS 64	/* of a volume */
+
 enum made_step { MADE_MAKING, MADE_READY, MADE_DELETING, MADE_GROWING };
+
+/* The base as it was at one moment (V8). */
+struct snapshot {
+	char name[MADE_NAME_LEN];
+	uint64_t id;
+	uint64_t bytes;
+	int64_t taken_at;		/* seconds since 1970 */
+	enum made_step step;		/* never MADE_GROWING */
+};
 
 struct made {
 	char volume[MADE_NAME_LEN];
@@ -49,9 +64,15 @@ struct made {
 	uint64_t bytes;			/* of the base */
 	uint64_t id;			/* V4 */
 	enum made_step step;
+	unsigned int nr_snapshots;
+	struct snapshot snapshots[MADE_MAX_SNAPSHOTS];	/* as they were taken */
 };
 
 const char *made_step_name(enum made_step step);
+
+/* NULL: it has none of that name. */
+struct snapshot *made_snapshot(struct made *m, const char *name);
+void made_forget_snapshot(struct made *m, struct snapshot *s);
 
 /* Durable when it returns 0. -errno with a sentence. */
 int made_save(const char *state_dir, const struct made *m, struct error *err);

@@ -458,6 +458,9 @@ static void begin_delete(struct making *x)
 	if (entry && !request_flag(x->request, "disable"))
 		refuse(x, method_exit_status(-EBUSY), "it is replicated: "
 		       "disable it first, or say --disable");
+	else if (x->made.nr_snapshots)
+		refuse(x, method_exit_status(-EBUSY), "it has snapshots: drop "
+		       "them first (replicactl snapshot lists them)");
 	else if (request_flag(x->request, "dry_run"))
 		answer(x);
 	else if (entry)

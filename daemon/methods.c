@@ -20,6 +20,7 @@ enum exit_status {
 	EXIT_REFUSED = 5,
 	EXIT_TIMEOUT = 6,
 	EXIT_PERMISSION = 7,
+	EXIT_NOT_HERE = 8,
 };
 
 int method_exit_status(int err)
@@ -36,6 +37,8 @@ int method_exit_status(int err)
 		return EXIT_TIMEOUT;
 	case -EPERM: case -EACCES:
 		return EXIT_PERMISSION;
+	case -EREMOTE:
+		return EXIT_NOT_HERE;
 	default:
 		return EXIT_FAILED_;
 	}
@@ -315,6 +318,9 @@ static const struct method {
 	{ "create", do_create, true },
 	{ "delete", do_delete, true },
 	{ "made", do_made, true },
+	{ "snapshot", do_snapshot, true },
+	{ "snapshot_list", do_snapshot_list, true },
+	{ "snapshot_drop", do_snapshot_drop, true },
 	{ "path", do_path, true },
 	{ "delete_replica", do_delete_replica, true },
 	{ "test", do_test, true },

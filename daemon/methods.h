@@ -65,6 +65,11 @@ void do_made(struct request *request);
  * or a name. */
 json_t *made_not_replicated(const struct daemon *daemon, const char *only);
 
+/* methods-snapshot.c */
+void do_snapshot(struct request *request);
+void do_snapshot_list(struct request *request);
+void do_snapshot_drop(struct request *request);
+
 /* methods-path.c */
 void do_path(struct request *request);
 

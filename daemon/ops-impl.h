@@ -3,6 +3,7 @@
 #ifndef REPLICAD_OPS_IMPL_H
 #define REPLICAD_OPS_IMPL_H
 
+#include "made.h"
 #include "ops.h"
 
 /* Not in the line yet. NULL: no memory. */
@@ -34,5 +35,24 @@ int op_settle_record(struct op *op);
 void op_stop_group(struct op *op, struct group *group,
 		   void (*stopped)(struct group *group));
 struct op *op_of_group(struct group *group);
+
+/* --- ops-make.c: of volumes that drivers make ---------------------------- */
+
+/* As op_create(), with room for a record. */
+struct op *op_create_made(struct daemon *daemon, const char *name,
+			  void (*start)(struct op *op), op_done_fn *done,
+			  void *arg);
+/* false: there is none, or none that can be read, and the op has ended. */
+bool op_load_made(struct op *op);
+/* What its base is of a volume that is not made here; NULL: of none (V7). */
+const char *op_other_use(const struct op *op);
+/* "volume NAME @what"; ends the op. */
+void op_refuse_made(struct op *op, int err, const char *what);
+void op_take_error(struct op *op, const struct error *err);
+/* Blocks. ->made, at this step. */
+int op_save_made(const struct op *op, enum made_step step, struct error *err);
+void op_note_step(const struct op *op, const char *step);
+/* ops-snapshot.c: V8, of a record that was loaded; ends the op. */
+void op_recover_snapshots(struct op *op);
 
 #endif

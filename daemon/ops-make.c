@@ -24,19 +24,19 @@
 #include "promotion.h"
 #include "stages.h"
 
-static void note_step(const struct op *op, const char *step)
+void op_note_step(const struct op *op, const char *step)
 {
 	if (op->daemon->kernel_ops->note_step)
 		op->daemon->kernel_ops->note_step(step);
 }
 
-static void take_error(struct op *op, const struct error *err)
+void op_take_error(struct op *op, const struct error *err)
 {
 	op->err = err->code;
 	snprintf(op->error, sizeof(op->error), "%s", err->text);
 }
 
-static int save(const struct op *op, enum made_step step, struct error *err)
+int op_save_made(const struct op *op, enum made_step step, struct error *err)
 {
 	op->made->step = step;
 	return made_save(op->daemon->config.state_dir, op->made, err);
@@ -81,13 +81,13 @@ static int unmake(struct op *op, struct error *err)
 	if (!ret)
 		ret = driver->check_free(op->made, err);
 	if (!ret)
-		ret = save(op, MADE_DELETING, err);
-	note_step(op, "deleting");
+		ret = op_save_made(op, MADE_DELETING, err);
+	op_note_step(op, "deleting");
 	if (!ret)
 		ret = driver->destroy(op->made, err);
 	if (ret == -EBUSY)
-		save(op, before, &ignored);
-	note_step(op, "destroyed");
+		op_save_made(op, before, &ignored);
+	op_note_step(op, "destroyed");
 	if (!ret)
 		ret = identity_forget(state_dir, op->made->volume);
 	if (ret)
@@ -99,14 +99,14 @@ static int unmake(struct op *op, struct error *err)
 static int make(struct op *op, struct error *err)
 {
 	const struct driver *driver = driver_find(op->made->driver);
-	int ret = save(op, MADE_MAKING, err);
+	int ret = op_save_made(op, MADE_MAKING, err);
 
-	note_step(op, "making");
+	op_note_step(op, "making");
 	if (!ret)
 		ret = driver->create(op->made, err);
-	note_step(op, "created");
-	return ret ? ret : save(op, op->is_left_open ? MADE_MAKING : MADE_READY,
-				err);
+	op_note_step(op, "created");
+	return ret ? ret : op_save_made(op, op->is_left_open ? MADE_MAKING :
+					MADE_READY, err);
 }
 
 static void make_blocking(struct ring_job *job)
@@ -118,7 +118,7 @@ static void make_blocking(struct ring_job *job)
 	    make(op, &err) && unmake(op, &left))
 		log_err(op->made->volume, "it is not made, and what there is "
 			"of it is left until the next start: %s", left.text);
-	take_error(op, &err);
+	op_take_error(op, &err);
 }
 
 static void unmake_blocking(struct ring_job *job)
@@ -127,7 +127,7 @@ static void unmake_blocking(struct ring_job *job)
 	struct error err = { 0 };
 
 	unmake(op, &err);
-	take_error(op, &err);
+	op_take_error(op, &err);
 }
 
 static void settle_blocking(struct ring_job *job)
@@ -135,9 +135,9 @@ static void settle_blocking(struct ring_job *job)
 	struct op *op = container_of(job, struct op, job);
 	struct error err = { 0 };
 
-	note_step(op, "settling");
-	save(op, MADE_READY, &err);
-	take_error(op, &err);
+	op_note_step(op, "settling");
+	op_save_made(op, MADE_READY, &err);
+	op_take_error(op, &err);
 }
 
 /*
@@ -151,17 +151,17 @@ static int grow(struct op *op, struct error *err)
 	struct error ignored = { 0 };
 	int ret = !driver ? error_set(err, -EINVAL, "there is no driver %s",
 				      op->made->driver) :
-		  save(op, MADE_GROWING, err);
+		  op_save_made(op, MADE_GROWING, err);
 
-	note_step(op, "growing");
+	op_note_step(op, "growing");
 	if (!ret)
 		ret = driver->extend(op->made, err);
-	note_step(op, "grown");
+	op_note_step(op, "grown");
 	if (!ret)
-		return save(op, MADE_READY, err);
+		return op_save_made(op, MADE_READY, err);
 	if (was_ready) {
 		op->made->bytes = op->before_bytes;
-		save(op, MADE_READY, &ignored);
+		op_save_made(op, MADE_READY, &ignored);
 	}
 	return ret;
 }
@@ -172,28 +172,27 @@ static void grow_blocking(struct ring_job *job)
 	struct error err = { 0 };
 
 	grow(op, &err);
-	take_error(op, &err);
+	op_take_error(op, &err);
 }
 
 /* --- on the main thread --------------------------------------------------- */
 
-static void refuse(struct op *op, int err, const char *what)
+void op_refuse_made(struct op *op, int err, const char *what)
 {
 	op->err = err;
 	snprintf(op->error, sizeof(op->error), "volume %s %s", op->name, what);
 	op_finish(op);
 }
 
-/* false: there is none, or none that can be read, and the op has ended. */
-static bool load(struct op *op)
+bool op_load_made(struct op *op)
 {
 	struct error err = { 0 };
 
 	if (!made_load(op->daemon->config.state_dir, op->name, op->made, &err))
 		return true;
-	take_error(op, &err);
+	op_take_error(op, &err);
 	if (op->err == -ENOENT)
-		refuse(op, -ENOENT, "was not made here");
+		op_refuse_made(op, -ENOENT, "was not made here");
 	else
 		op_finish(op);
 	return false;
@@ -221,19 +220,19 @@ static void start_make(struct op *op)
 
 	free(there);
 	if (ret == -ENOMEM)
-		refuse(op, ret, "cannot be made: no memory");
+		op_refuse_made(op, ret, "cannot be made: no memory");
 	else if (ret != -ENOENT)
-		refuse(op, -EEXIST, "is there already, or what is left of one "
+		op_refuse_made(op, -EEXIST, "is there already, or what is left of one "
 		       "(replicactl create lists them)");
 	else if (daemon_find(op->daemon, op->name) ||
 		 promotion_find(op->daemon, op->name))
-		refuse(op, -EEXIST, "is there already (replicactl status)");
+		op_refuse_made(op, -EEXIST, "is there already (replicactl status)");
 	else
 		op_run_job(op, make_blocking, made);
 }
 
-/* V7. What its base is of a volume that is not made here. */
-static const char *other_use(const struct op *op)
+/* V7 */
+const char *op_other_use(const struct op *op)
 {
 	if (promotion_find(op->daemon, op->name))
 		return "was promoted here";
@@ -242,22 +241,32 @@ static const char *other_use(const struct op *op)
 	return NULL;
 }
 
+/* V9 */
+static void run_unmake(struct op *op)
+{
+	if (op->made->nr_snapshots)
+		op_refuse_made(op, -EBUSY, "has snapshots (replicactl snapshot "
+			       "lists them)");
+	else
+		op_run_job(op, unmake_blocking, op_finish);
+}
+
 static void start_unmake(struct op *op)
 {
-	const char *use = other_use(op);
+	const char *use = op_other_use(op);
 
 	if (daemon_find(op->daemon, op->name))
-		refuse(op, -EBUSY, "is replicated: disable it first, or say "
+		op_refuse_made(op, -EBUSY, "is replicated: disable it first, or say "
 		       "--disable");
 	else if (use)
-		refuse(op, -EBUSY, use);
-	else if (load(op))
-		op_run_job(op, unmake_blocking, op_finish);
+		op_refuse_made(op, -EBUSY, use);
+	else if (op_load_made(op))
+		run_unmake(op);
 }
 
 static void start_settle(struct op *op)
 {
-	if (load(op))
+	if (op_load_made(op))
 		op_run_job(op, settle_blocking, op_finish);
 }
 
@@ -272,14 +281,14 @@ static void grown(struct op *op)
 /* One that could not grow before tries the size that is asked for now. */
 static void start_grow(struct op *op)
 {
-	if (!load(op))
+	if (!op_load_made(op))
 		return;
 	op->before_bytes = op->made->bytes;
 	if (op->made->step != MADE_READY && op->made->step != MADE_GROWING) {
-		refuse(op, -EBUSY, "is being made, or deleted");
+		op_refuse_made(op, -EBUSY, "is being made, or deleted");
 	} else if (op->bytes < op->made->bytes &&
 		   op->made->step == MADE_READY) {
-		refuse(op, -EINVAL, "is larger already, and is not made "
+		op_refuse_made(op, -EINVAL, "is larger already, and is not made "
 		       "smaller");
 	} else {
 		op->made->bytes = op->bytes;
@@ -287,31 +296,31 @@ static void start_grow(struct op *op)
 	}
 }
 
-/* V2, V3, V5 */
+/* V2, V3, V5, V8 */
 static void start_recover(struct op *op)
 {
 	bool is_there = daemon_find(op->daemon, op->name);
-	const char *use = other_use(op);
+	const char *use = op_other_use(op);
 
-	if (!load(op))
+	if (!op_load_made(op))
 		return;
 	if (op->made->step == MADE_MAKING && is_there)
 		op_run_job(op, settle_blocking, op_finish);
 	else if (op->made->step == MADE_GROWING)
 		op_run_job(op, grow_blocking, grown);
 	else if (op->made->step == MADE_READY)
-		op_finish(op);
+		op_recover_snapshots(op);
 	else if (is_there)
-		refuse(op, -EBUSY, "is to be deleted, but replicated");
+		op_refuse_made(op, -EBUSY, "is to be deleted, but replicated");
 	else if (use)
-		refuse(op, -EBUSY, use);
+		op_refuse_made(op, -EBUSY, use);
 	else
-		op_run_job(op, unmake_blocking, op_finish);
+		run_unmake(op);
 }
 
-static struct op *create(struct daemon *daemon, const char *name,
-			 void (*start)(struct op *op), op_done_fn *done,
-			 void *arg)
+struct op *op_create_made(struct daemon *daemon, const char *name,
+			  void (*start)(struct op *op), op_done_fn *done,
+			  void *arg)
 {
 	struct op *op = op_create(daemon, name, start, done, arg);
 
@@ -327,7 +336,8 @@ static struct op *create(struct daemon *daemon, const char *name,
 struct op *op_make(struct daemon *daemon, const struct made *m,
 		   bool is_left_open, op_done_fn *done, void *arg)
 {
-	struct op *op = create(daemon, m->volume, start_make, done, arg);
+	struct op *op = op_create_made(daemon, m->volume, start_make, done,
+				       arg);
 
 	if (!op)
 		return NULL;
@@ -339,7 +349,7 @@ struct op *op_make(struct daemon *daemon, const struct made *m,
 struct op *op_make_settle(struct daemon *daemon, const char *name,
 			  op_done_fn *done, void *arg)
 {
-	struct op *op = create(daemon, name, start_settle, done, arg);
+	struct op *op = op_create_made(daemon, name, start_settle, done, arg);
 
 	return op ? op_put_in_line(op) : NULL;
 }
@@ -347,7 +357,7 @@ struct op *op_make_settle(struct daemon *daemon, const char *name,
 struct op *op_unmake(struct daemon *daemon, const char *name, op_done_fn *done,
 		     void *arg)
 {
-	struct op *op = create(daemon, name, start_unmake, done, arg);
+	struct op *op = op_create_made(daemon, name, start_unmake, done, arg);
 
 	return op ? op_put_in_line(op) : NULL;
 }
@@ -355,7 +365,7 @@ struct op *op_unmake(struct daemon *daemon, const char *name, op_done_fn *done,
 struct op *op_grow(struct daemon *daemon, const char *name, uint64_t bytes,
 		   op_done_fn *done, void *arg)
 {
-	struct op *op = create(daemon, name, start_grow, done, arg);
+	struct op *op = op_create_made(daemon, name, start_grow, done, arg);
 
 	if (!op)
 		return NULL;
@@ -384,7 +394,8 @@ static void on_recovered(struct op *op)
 
 static void recover(void *arg, const char *name)
 {
-	struct op *op = create(arg, name, start_recover, on_recovered, NULL);
+	struct op *op = op_create_made(arg, name, start_recover, on_recovered,
+				       NULL);
 
 	if (op)
 		op_put_in_line(op);

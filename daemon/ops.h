@@ -47,6 +47,7 @@ struct op {
 	struct look *look;		/* status: by the first reactor */
 	struct made *made;		/* these three are of ops-make.c */
 	uint64_t bytes, before_bytes;
+	char snapshot[64];		/* of ops-snapshot.c */
 	struct kernel_device device;
 	char name[64];
 	bool is_in_line;
@@ -112,7 +113,15 @@ struct op *op_unmake(struct daemon *daemon, const char *name, op_done_fn *done,
  */
 struct op *op_grow(struct daemon *daemon, const char *name, uint64_t bytes,
 		   op_done_fn *done, void *arg);
-/* At a start, before any other: V2, V3 and V5 in made.h. */
+/*
+ * A snapshot of a volume that was made here is taken, or dropped, by its name.
+ * ->result: what became of it.
+ */
+struct op *op_snapshot(struct daemon *daemon, const char *name,
+		       const char *snapshot, op_done_fn *done, void *arg);
+struct op *op_drop_snapshot(struct daemon *daemon, const char *name,
+			    const char *snapshot, op_done_fn *done, void *arg);
+/* At a start, before any other: V2, V3, V5 and V8 in made.h. */
 void ops_recover_made(struct daemon *daemon);
 /* Starts an entry that does not run. */
 struct op *op_start(struct daemon *daemon, struct entry *entry,

@@ -3,7 +3,7 @@
 # lab: timeout=900
 # What would be wrong if this failed: volumes that replicactl create makes, of
 # logical volumes, thin ones, or files, would not replicate, or leave devices
-# behind when they are deleted.
+# behind when they are deleted; or their snapshots would not be what they were.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-lvm.sh"
 requires_cmd lvcreate lvs mkfs.ext4 losetup rpc-call jq replicad replicactl
@@ -11,6 +11,11 @@ load_module
 export REPLICA_SOCKET=$scratch_dir/control
 modprobe -q loop
 modprobe -q dm-thin-pool
+modprobe -q dm-snapshot
+mkdir -p /run/udev/rules.d
+cp "$top_dir/utils/udev/58-dm-replica.rules" /run/udev/rules.d
+cleanup_fn rm /run/udev/rules.d/58-dm-replica.rules
+udevadm control --reload
 
 udevadm settle --timeout=120	# what others have left
 make_null pv 256
@@ -54,6 +59,40 @@ our_lvs() {
 	lvs --noheadings -o lv_name dmrpg | grep -c dmr-
 }
 
+# keeps VOLUME BACKEND: a snapshot of it while it is mounted at /mnt
+keeps() {
+	if [ "$2" = file ]; then
+		refuses "  in use: it is not copied" "no reflinks" \
+			replicactl snapshot "$1" before
+		return
+	fi
+	cp /mnt/file "$scratch_dir/file.before"
+	check "  a snapshot" replicactl snapshot "$1" before
+	check "  the file changes" dd if=/dev/urandom of=/mnt/file bs=64k \
+		count=20 conv=notrunc,fsync status=none
+	local kept=/dev/dmrpg/$1-dmr-snap-before
+	[ "$2" != thin ] || check "  a thin one can be activated" \
+		lv lvchange -ay -K "$kept"
+	is "  nobody finds its filesystem" "$(udevadm info -q property "$kept" |
+		grep -c ^ID_FS_)" 0
+	is "  it is read-only" "$(blockdev --getro "$kept")" 1
+	cp "$kept" "$scratch_dir/kept.img"
+	mkdir -p "$scratch_dir/kept"
+	check "  it is a filesystem, as after a power cut" mount -o loop \
+		"$scratch_dir/kept.img" "$scratch_dir/kept"
+	check "  with the file of before" cmp "$scratch_dir/kept/file" \
+		"$scratch_dir/file.before"
+	umount "$scratch_dir/kept"
+	exec 9<"$kept"
+	refuses "  in use: it is not dropped" "in use" replicactl snapshot "$1" \
+		--drop before --yes
+	exec 9<&-
+	refuses "  with it, the volume is not deleted" "has snapshots" \
+		replicactl delete "$1" --disable --yes
+	check "  it is dropped" replicactl snapshot "$1" --drop before --yes
+	check "  its device is gone" test ! -e "$kept"
+}
+
 # lives BACKEND FORM: a volume of its name is made, used, and deleted
 lives() {
 	local v=v-$1
@@ -68,6 +107,7 @@ lives() {
 		conv=fsync status=none
 	refuses "  in use: it is not deleted" "in use" replicactl delete $v \
 		--disable --yes
+	keeps $v "$1"
 	umount /mnt
 	check "  it is replicated" wait_until 100 settled $v
 	is "  its dirty state is kept" "$(rpc-call get $v persistence)" durable

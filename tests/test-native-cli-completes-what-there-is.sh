@@ -42,6 +42,7 @@ cat >"$answers" <<END
 {"status": {"result": {"volumes": [{"name": "vol1"}, {"name": "x"}]}},
  "test_list": {"result": {"tests": [{"name": "before"}, {"name": "x"}]}},
  "pair_list": {"result": {"pairs": [{"name": "paris"}, {"name": "rome"}]}},
+ "snapshot_list": {"result": {"snapshots": [{"name": "monday"}, {"name": "x"}]}},
  "made": {"result": {"volumes": [{"volume": "m1"}, {"volume": "x"}]}},
  "targets": {"result": {"targets": [{"id": "west"}, {"id": "x"}]}},
  "salvage_list": {"result": {"salvages": [{"name": "vol1-41-7"}]}}}
@@ -56,6 +57,8 @@ is "behind an option with a value" "$(tab 'replicactl status --timeout 3s v')" v
 is "only one volume" "$(tab 'replicactl disable vol1 ')" ""
 is "test devices" "$(tab 'replicactl test --drop b')" before
 is "volumes that were made" "$(tab 'replicactl delete m')" m1
+is "volumes to keep" "$(tab 'replicactl snapshot m')" m1
+is "snapshots" "$(tab 'replicactl snapshot m1 --drop m')" monday
 is "salvages" "$(tab 'replicactl salvage v')" vol1-41-7
 is "salvages to drop" "$(tab 'replicactl salvage --drop ')" vol1-41-7
 is "targets that there are" "$(tab 'replicactl target set w')" west

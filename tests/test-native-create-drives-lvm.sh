@@ -6,63 +6,8 @@
 # of ours would be left over.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
+. "$(dirname "$0")/lib-fake-lvm.sh"
 requires_cmd replicactl jq
-
-# Four tools that keep logical volumes as files NAME: "SIZE TAG ATTRIBUTES OPEN",
-# and the beginning of each as a file of another folder.
-mkdir "$scratch_dir/bin" "$scratch_dir/vg" "$scratch_dir/devices"
-cat >"$scratch_dir/bin/lvs" <<'END'
-#!/bin/bash
-dir=$(dirname "$0")/../vg
-printf '%s\n' "$(basename "$0") $*" >>"$dir/../argv"
-[ ! -e "$dir/broken-$(basename "$0")" ] || { echo "no luck" >&2; exit 5; }
-while [ $# -gt 1 ]; do
-	case $1 in
-	--size | --virtualsize) size=${2%b} ;;
-	--name) name=$2 ;;
-	--addtag) tag=$2 ;;
-	--select) select=$2 ;;
-	esac
-	shift
-done
-# those that are selected: "NAME SIZE TAG ATTRIBUTES OPEN"
-selected() {
-	cd "$dir" && for i in *-dmr-* *renamed*; do
-		[ ! -e "$i" ] || echo "$i $(cat "$i")"
-	done | case $select in
-	*\&\&*) one=${select% && *}
-		grep -- "^${one#lv_name=} [0-9]* ${select#*lv_tags=} " ;;
-	*\|\|*) one=${select% || *}
-		grep -- "^${one#lv_name=} \|^${select##*lv_name=} " ;;
-	lv_tags=*) grep -- " ${select#lv_tags=} " ;;
-	esac
-}
-larger() {
-	echo $(((size + 4194303) / 4194304 * 4194304))
-}
-case $(basename "$0") in
-lvs) selected | while read -r name size tag attr open; do
-	echo "  $name $size $open $attr $dir/../devices/$name"
-done ;;
-lvcreate) [ ! -e "$dir/$name" ] || exit 5
-	[ ! -e "$dir/full-$name" ] || { echo "insufficient
-   free space" >&2; exit 5; }
-	echo "$(larger) $tag -wi-a----- 0" >"$dir/$name"
-	yes not zeroed | head -c 16384 >"$dir/../devices/$name" ;;
-lvextend) read -r old tag attr open <"$dir/${1#vg/}"
-	echo "$(larger) $tag $attr $open" >"$dir/${1#vg/}" ;;
-lvremove) selected | while read -r name rest; do
-	rm "$dir/$name"
-done
-[ ! -e "$dir/meanwhile" ] || mv "$dir/$(cat "$dir/meanwhile")" "$dir/renamed" ;;
-esac
-exit 0
-END
-chmod +x "$scratch_dir/bin/lvs"
-ln -s lvs "$scratch_dir/bin/lvcreate"
-ln -s lvs "$scratch_dir/bin/lvremove"
-ln -s lvs "$scratch_dir/bin/lvextend"
-PATH=$scratch_dir/bin:$PATH
 
 begin_config
 cat >>"$scratch_dir/conf" <<END
@@ -77,15 +22,9 @@ thin_pool=pool0
 driver=lvm
 volume_group=--yes
 END
-lvs() {
-	(cd "$scratch_dir/vg" && ls)
-}
 # is_zero FROM TO FILE
 is_zero() {
 	cmp -s -n $(($2 - $1)) -i "$1:0" "$3" /dev/zero
-}
-said() {
-	grep -x -- "$1" "$scratch_dir/argv"
 }
 field_of() {
 	replicactl create --json | jq -r --arg v "$1" \

@@ -12,7 +12,7 @@ enum exit_status {
 	STATUS_REFUSED = 5,		/* by a safety check */
 	STATUS_TIMEOUT = 6,
 	STATUS_PERMISSION = 7,
-	STATUS_NOT_HERE = 8,		/* path: not to be used at this site */
+	STATUS_NOT_HERE = 8,		/* not to be used at this site */
 };
 
 #endif

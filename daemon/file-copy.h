@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files that nobody else has open, and copies of one as it is at one moment. */
+#ifndef REPLICAD_FILE_COPY_H
+#define REPLICAD_FILE_COPY_H
+
+#include <stdint.h>
+
+/*
+ * 0: nobody else has it open, or there is none. -EBUSY: somebody has, also
+ * after a moment, in which a loop device lets go of it. Blocks.
+ */
+int file_check_unused(const char *path);
+
+/*
+ * Makes @to, durable but for its name, of what @from is at one moment: what
+ * was written before, and nothing that was written after something that is not
+ * in it. By a reflink; on a filesystem without, by copying, which nobody else
+ * may have it open for: -EBUSY. *@bytes: its size. After a failure there may be
+ * a part of @to; -EEXIST: it was there. Blocks.
+ */
+int file_copy(const char *from, const char *to, uint64_t *bytes);
+
+#endif

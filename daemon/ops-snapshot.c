@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Snapshots of volumes that were made here (V8 in made.h):
+ *
+ *	take:	none ─> job: in the record, "making" ─> driver ─> "ready"
+ *	drop:	job: looked at ─> "deleting" ─> driver ─> in no record
+ *
+ * Where one cannot be taken, it is dropped at once; where that fails too, it
+ * stays in the record, and the next start goes on.
+ */
+#include "ops-impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "driver.h"
+#include "identity.h"
+#include "log.h"
+#include "stages.h"
+
+/* --- on a thread ---------------------------------------------------------- */
+
+static int save(const struct op *op, struct error *err)
+{
+	return op_save_made(op, op->made->step, err);
+}
+
+static int find_driver(const struct op *op, const struct driver **driver,
+		       struct error *err)
+{
+	*driver = driver_find(op->made->driver);
+	return *driver ? 0 : error_set(err, -EINVAL, "there is no driver %s",
+				       op->made->driver);
+}
+
+static int drop(const struct op *op, const struct driver *driver,
+		struct snapshot *s, struct error *err)
+{
+	enum made_step before = s->step;
+	struct error ignored = { 0 };
+	int ret;
+
+	s->step = MADE_DELETING;
+	ret = save(op, err);
+	op_note_step(op, "dropping");
+	if (!ret)
+		ret = driver->drop_snapshot(op->made, s, err);
+	op_note_step(op, "dropped");
+	if (ret == -EBUSY) {
+		s->step = before;
+		save(op, &ignored);
+	}
+	if (ret)
+		return ret;
+	made_forget_snapshot(op->made, s);
+	return save(op, err);
+}
+
+static int take(const struct op *op, const struct driver *driver,
+		struct snapshot *s, struct error *err)
+{
+	int ret = save(op, err);
+
+	op_note_step(op, "snapping");
+	if (!ret)
+		ret = driver->snapshot(op->made, s, err);
+	op_note_step(op, "snapped");
+	if (ret)
+		return ret;
+	s->taken_at = time(NULL);
+	s->step = MADE_READY;
+	return save(op, err);
+}
+
+static struct snapshot *add(struct op *op)
+{
+	struct snapshot *s = &op->made->snapshots[op->made->nr_snapshots++];
+
+	memset(s, 0, sizeof(*s));
+	snprintf(s->name, sizeof(s->name), "%s", op->snapshot);
+	identity_random(&s->id, sizeof(s->id));
+	s->step = MADE_MAKING;
+	return s;
+}
+
+static json_t *describe(const struct op *op, const struct driver *driver,
+			const struct snapshot *s)
+{
+	char path[PATH_MAX];
+
+	driver->snapshot_path(op->made, s, path);
+	return json_pack("{ss ss ss sI sI}", "volume", op->made->volume,
+			 "name", s->name, "path", path, "size_bytes",
+			 (json_int_t)s->bytes, "taken_at",
+			 (json_int_t)s->taken_at);
+}
+
+static void take_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+	struct error err = { 0 }, left = { 0 };
+	const struct driver *driver;
+	struct snapshot *s;
+
+	if (!find_driver(op, &driver, &err) &&
+	    !stages_check_base(op->daemon->config.state_dir, op->made->base,
+			       &err)) {
+		s = add(op);
+		if (!take(op, driver, s, &err))
+			op->result = describe(op, driver, s);
+		else if (drop(op, driver, s, &left))
+			log_err(op->made->volume, "its snapshot %s is not "
+				"taken, and what there is of it is left until "
+				"the next start: %s", op->snapshot, left.text);
+	}
+	op_take_error(op, &err);
+}
+
+static void drop_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+	struct snapshot *s = made_snapshot(op->made, op->snapshot);
+	const struct driver *driver;
+	struct error err = { 0 };
+
+	if (!find_driver(op, &driver, &err) &&
+	    !driver->check_snapshot_free(op->made, s, &err))
+		drop(op, driver, s, &err);
+	op_take_error(op, &err);
+}
+
+static struct snapshot *find_unended(const struct op *op)
+{
+	for (unsigned int i = 0; i < op->made->nr_snapshots; i++)
+		if (op->made->snapshots[i].step != MADE_READY)
+			return &op->made->snapshots[i];
+	return NULL;
+}
+
+static void recover_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+	const struct driver *driver;
+	struct error err = { 0 };
+	struct snapshot *s;
+	int ret = find_driver(op, &driver, &err);
+
+	while (!ret && (s = find_unended(op)))
+		ret = drop(op, driver, s, &err);
+	op_take_error(op, &err);
+}
+
+/* --- on the main thread --------------------------------------------------- */
+
+void op_recover_snapshots(struct op *op)
+{
+	if (find_unended(op))
+		op_run_job(op, recover_blocking, op_finish);
+	else
+		op_finish(op);
+}
+
+static void start_take(struct op *op)
+{
+	const char *use = op_other_use(op);
+
+	if (!op_load_made(op))
+		return;
+	if (use)
+		op_refuse_made(op, -EBUSY, use);
+	else if (op->made->step != MADE_READY)
+		op_refuse_made(op, -EBUSY, "is being made, or deleted");
+	else if (made_snapshot(op->made, op->snapshot))
+		op_refuse_made(op, -EEXIST, "has a snapshot of that name, or "
+			       "what is left of one");
+	else if (op->made->nr_snapshots == MADE_MAX_SNAPSHOTS)
+		op_refuse_made(op, -ENOSPC, "has as many snapshots as it can "
+			       "have, 64");
+	else
+		op_run_job(op, take_blocking, op_finish);
+}
+
+static void start_drop(struct op *op)
+{
+	if (!op_load_made(op))
+		return;
+	if (!made_snapshot(op->made, op->snapshot))
+		op_refuse_made(op, -ENOENT, "has no snapshot of that name");
+	else
+		op_run_job(op, drop_blocking, op_finish);
+}
+
+static struct op *put_in_line(struct op *op, const char *snapshot)
+{
+	if (!op)
+		return NULL;
+	snprintf(op->snapshot, sizeof(op->snapshot), "%s", snapshot);
+	return op_put_in_line(op);
+}
+
+struct op *op_snapshot(struct daemon *daemon, const char *name,
+		       const char *snapshot, op_done_fn *done, void *arg)
+{
+	return put_in_line(op_create_made(daemon, name, start_take, done, arg),
+			   snapshot);
+}
+
+struct op *op_drop_snapshot(struct daemon *daemon, const char *name,
+			    const char *snapshot, op_done_fn *done, void *arg)
+{
+	return put_in_line(op_create_made(daemon, name, start_drop, done, arg),
+			   snapshot);
+}

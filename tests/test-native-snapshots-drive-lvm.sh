@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# lab: timeout=300
+# What would be wrong if this failed: a snapshot of a logical volume would be one
+# that can become invalid, or would be of somebody else when it is dropped.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-native.sh"
+. "$(dirname "$0")/lib-fake-lvm.sh"
+requires_cmd replicactl jq
+
+begin_config
+cat >>"$scratch_dir/conf" <<END
+[backend plain]
+driver=lvm
+volume_group=vg
+[backend thin]
+driver=lvm
+volume_group=vg
+thin_pool=pool0
+END
+# of VOLUME NAME FIELD
+of() {
+	replicactl snapshot "$1" --json | jq -r --arg n "$2" \
+		".snapshots[] | select(.name == \$n) | .$3"
+}
+drop() {
+	replicactl snapshot "$1" --drop "$2" --yes
+}
+snapshots() {
+	lvs | grep -- '^[ab]-dmr-snap-' | xargs
+}
+vg=$scratch_dir/vg
+start_daemon
+check "a plain one" replicactl create a --size 16MiB --backend plain
+check "a thin one" replicactl create b --size 16MiB --backend thin
+check "a snapshot" replicactl snapshot a mon
+tag=$(cut -d ' ' -f 2 "$vg/a-dmr-snap-mon")
+check "  with room for all, read-only" said \
+	"lvcreate --yes --snapshot --extents 100%ORIGIN --permission r --name a-dmr-snap-mon --addtag $tag vg/a-dmr-origin"
+is "  its tag is its own id" "$tag" \
+	"dmr-$(jq -r '.snapshots[0].id' "$state_dir/made/a.json")"
+is "  where and how large it is" "$(of a mon path) $(of a mon size_bytes)" \
+	"/dev/vg/a-dmr-snap-mon $((16 << 20))"
+check "a thin snapshot" replicactl snapshot b mon
+check "  has no size, and is not activated by others" said \
+	"lvcreate --yes --snapshot --setactivationskip y --permission r --name b-dmr-snap-mon --addtag dmr-[0-9a-f]* vg/b-dmr-origin"
+
+# --- half-way -----------------------------------------------------------------------
+touch "$vg/full-a-dmr-snap-tue"
+refuses "no room" "a-dmr-snap-tue: insufficient    free space" \
+	replicactl snapshot a tue
+is "  nothing is left" "$(snapshots) $(of a tue step)" \
+	"a-dmr-snap-mon b-dmr-snap-mon "
+echo "8388608 theirs -wi-a----- 0" >"$vg/a-dmr-snap-tue"
+refuses "a name that is taken" "lvcreate vg/a-dmr-snap-tue" replicactl snapshot a tue
+is "  that is left alone" "$(cut -d ' ' -f 2 "$vg/a-dmr-snap-tue")" theirs
+rm "$vg/a-dmr-snap-tue" "$vg/full-a-dmr-snap-tue"
+mv "$vg/a-dmr-origin" "$vg/renamed"
+refuses "of a base that was renamed" "has the tag" replicactl snapshot a tue
+mv "$vg/renamed" "$vg/a-dmr-origin"
+is "  nothing is left" "$(of a tue step)" ""
+
+# --- and gone -----------------------------------------------------------------------
+sed -i 's/0$/1/' "$vg/a-dmr-snap-mon"
+refuses "one that is in use" "a-dmr-snap-mon is in use" drop a mon
+sed -i 's/1$/0/' "$vg/a-dmr-snap-mon"
+mv "$vg/a-dmr-snap-mon" "$vg/renamed"
+refuses "one that was renamed" "is it a-dmr-snap-mon, renamed" drop a mon
+mv "$vg/renamed" "$vg/a-dmr-snap-mon"
+touch "$vg/broken-lvs"
+refuses "a volume group that cannot be read" "cannot be read" drop a mon
+rm "$vg/broken-lvs"
+is "  what is refused is forgotten" "$(of a mon step)" ready
+touch "$vg/broken-lvremove"
+refuses "one that cannot be removed" "no luck" drop a mon
+is "  it is to go" "$(of a mon step)" deleting
+rm "$vg/broken-lvremove"
+stop_daemon
+start_daemon
+check "  it goes with the next start" wait_until 20 eval \
+	'[ "$(snapshots) $(of a mon step)" = "b-dmr-snap-mon " ]'
+check "another" replicactl snapshot a mon
+touch "$vg/idle-lvremove"
+refuses "one that is there still" "a-dmr-snap-mon is there after lvremove" drop a mon
+rm "$vg/idle-lvremove"
+is "  is known" "$(of a mon step)" deleting
+sed -i "s/dmr-[0-9a-f]*/theirs/" "$vg/a-dmr-snap-mon"
+check "it is another's by now: only the record goes" drop a mon
+is "  that is left alone" "$(snapshots)" "a-dmr-snap-mon b-dmr-snap-mon"
+check "a thin one goes" drop b mon
+check "  with what it was taken of" replicactl delete b --yes
+is "  nothing of it is left" "$(lvs | grep ^b-)" ""
+stop_daemon
+is "a clean stop" $? 0
+finish
