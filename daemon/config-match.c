@@ -196,19 +196,27 @@ static json_t *targets_of(const struct config *config,
 	return list;
 }
 
+/* Without a copy: driver.h. Files are copied, where they have to be. */
+static bool can_clone(const struct section *backend)
+{
+	return section_makes_volumes(backend) &&
+	       (backend->thin_pool || strcmp(section_driver(backend), "lvm"));
+}
+
 json_t *capabilities_json(const struct config *config,
 			  const struct section *backend)
 {
 	json_t *targets = targets_of(config, backend);
 	int nr = json_array_size(targets);
 
-	return json_pack("{ss ss* ss sb sb sb s[s] si so sb sb}",
+	return json_pack("{ss ss* ss sb sb sb sb s[s] si so sb sb}",
 			 "volume_backend_name",
 			 backend->volume_backend_name ?: backend->name,
 			 "volume_driver", backend->volume_driver,
 			 "driver", section_driver(backend),
 			 "create", section_makes_volumes(backend),
 			 "snapshot", section_makes_volumes(backend),
+			 "clone", can_clone(backend),
 			 "replication_enabled", nr > 0, "replication_type",
 			 "async", "replication_count", nr,
 			 "replication_targets", targets,

@@ -239,6 +239,25 @@ static int file_snapshot(const struct made *m, struct snapshot *s,
 	return ret;
 }
 
+static int file_clone(struct made *m, const struct made *from,
+		      const struct snapshot *s, struct error *err)
+{
+	char path[PATH_MAX];
+	int fd, ret = open_place(m, &fd, err);
+
+	if (ret)
+		return ret;
+	snprintf(path, sizeof(path), "%s", from->base);
+	if (s)
+		file_snapshot_path(from, s, path);
+	ret = check_place(from, err) ?:
+	      copy_base(path, m->base, &m->bytes, err) ?:
+	      make_file(m->metadata, driver_metadata_bytes(m->bytes), err) ?:
+	      sync_place(m, fd, err);
+	close(fd);
+	return ret;
+}
+
 static int file_check_snapshot_free(const struct made *m,
 				    const struct snapshot *s,
 				    struct error *err)
@@ -275,6 +294,7 @@ const struct driver driver_file = {
 	.find_base = file_find_base,
 	.check_free = file_check_free,
 	.destroy = file_destroy,
+	.clone = file_clone,
 	.snapshot = file_snapshot,
 	.check_snapshot_free = file_check_snapshot_free,
 	.drop_snapshot = file_drop_snapshot,

@@ -270,17 +270,14 @@ static int clear_metadata(const char *path, struct error *err)
 		     0;
 }
 
-/* It has whole extents, so its metadata is of what it became. */
-static int lvm_create(struct made *m, struct error *err)
+/* Of a base that was made, and has whole extents. */
+static int create_metadata(struct made *m, struct error *err)
 {
-	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, m->bytes);
+	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
 	struct found found = { 0 };
 	struct texts meta;
-	int ret = m->pool[0] ? create_thin(m, &base, err) :
-			       create_plain(m, &base, err);
+	int ret = find(m, &found, err);
 
-	if (!ret)
-		ret = find(m, &found, err);
 	if (ret)
 		return ret;
 	if (!found.base.bytes)
@@ -291,6 +288,15 @@ static int lvm_create(struct made *m, struct error *err)
 	if (!ret && !found.meta.bytes)
 		return error_set(err, -EIO, "%s is gone", meta.path);
 	return ret ?: clear_metadata(found.meta.path, err);
+}
+
+static int lvm_create(struct made *m, struct error *err)
+{
+	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, m->bytes);
+
+	return (m->pool[0] ? create_thin(m, &base, err) :
+			     create_plain(m, &base, err)) ?:
+	       create_metadata(m, err);
 }
 
 static int grow_lv(const struct made *m, const char *suffix,
@@ -442,6 +448,34 @@ static int lvm_snapshot(const struct made *m, struct snapshot *s,
 				   snapshot_plain(m, s, &base, err);
 }
 
+/*
+ * What it is of is told by its tag, too. A thin snapshot is a volume like any
+ * other, and needs nothing of what it was taken of.
+ */
+static int lvm_clone(struct made *m, const struct made *from,
+		     const struct snapshot *s, struct error *err)
+{
+	const struct texts t = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
+	const struct texts of = s ? texts_of_snapshot(from, s) :
+				    texts_of(from, DMR_ORIGIN_SUFFIX, 0);
+	struct found found = { 0 };
+	char tag[TAG_LEN];
+	const char *const argv[] = { "lvcreate", "--yes", "--snapshot",
+		"--setactivationskip", "n", "--activate", "y", "--permission",
+		"rw", "--name", t.lv, "--addtag", tag, of.path, NULL };
+	int ret;
+
+	if (!from->pool[0])
+		return error_set(err, -EOPNOTSUPP, "%s is not thin: only what "
+				 "is in a thin_pool= can be cloned", of.path);
+	ret = s ? find_snapshot(from, s, &found.base, err) :
+		  find(from, &found, err);
+	if (!ret && !found.base.bytes)
+		ret = error_set(err, -ENOENT, "there is no %s", of.path);
+	tag_of(tag, m->id);
+	return ret ?: run(argv, &t, err) ?: create_metadata(m, err);
+}
+
 static int lvm_check_snapshot_free(const struct made *m,
 				   const struct snapshot *s, struct error *err)
 {
@@ -481,6 +515,7 @@ const struct driver driver_lvm = {
 	.find_base = lvm_find_base,
 	.check_free = lvm_check_free,
 	.destroy = lvm_destroy,
+	.clone = lvm_clone,
 	.snapshot = lvm_snapshot,
 	.check_snapshot_free = lvm_check_snapshot_free,
 	.drop_snapshot = lvm_drop_snapshot,

@@ -51,6 +51,12 @@ struct driver {
 	 */
 	int (*destroy)(const struct made *m, struct error *err);
 	/*
+	 * As create(), with what a snapshot of @from has, or (NULL) its base at
+	 * one moment, as snapshot() says. Of the same place; m->bytes tells.
+	 */
+	int (*clone)(struct made *m, const struct made *from,
+		     const struct snapshot *s, struct error *err);
+	/*
 	 * Keeps the base as it is at one moment, durably, while it may be
 	 * written: a write that had ended before is in it, and so is all that
 	 * it depended on. s->bytes tells how large that is. -EOPNOTSUPP: what

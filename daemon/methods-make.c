@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The methods create, delete and extend, of volumes that drivers make, and
- * made, which lists them.
+ * The methods create, clone, delete and extend, of volumes that drivers make,
+ * and made, which lists them.
  *
  *	create:	op_make ─> answer; or op_enable ─> op_make_settle ─>
  *		answer; where that fails ─> op_undo_enable if it is
  *		replicated by then ─> op_unmake ─> refusal
+ *	clone:	the same, with op_clone
  *	extend:	op_grow ─> op_extend, if it is replicated ─> answer
  *	delete:	op_disable if it is said ─> op_unmake ─> answer
  *
@@ -36,6 +37,8 @@
 struct making {
 	struct request *request;
 	struct made made;
+	struct made *from;		/* a clone of it; NULL: empty */
+	const char *snapshot;		/* … of this one; "": as it is now */
 	struct volume_config *config;	/* NULL: it is not to be replicated */
 	json_t *result;
 	int exit_status;		/* of the refusal, when it is unmade */
@@ -60,6 +63,7 @@ static void making_end(struct making *x, struct daemon *daemon)
 {
 	volume_config_destroy(x->config);
 	json_decref(x->result);
+	free(x->from);
 	free(x);
 	daemon->nr_methods--;
 	daemon_wrap_up(daemon);
@@ -278,6 +282,13 @@ static int plan(struct making *x, const struct section *backend,
 		snprintf(m->type, sizeof(m->type), "%s", x->config->type);
 	identity_random(&m->id, sizeof(m->id));
 	ret = driver_of(backend)->plan(m, backend, &err);
+	if (!ret && x->from && (strcmp(m->driver, x->from->driver) ||
+				strcmp(m->place, x->from->place)))
+		ret = error_set(&err, -EINVAL, "[backend %s] is not where %s "
+				"was made any more", backend->name,
+				x->from->volume);
+	if (!ret && x->from)
+		snprintf(m->pool, sizeof(m->pool), "%s", x->from->pool);
 	if (!ret)
 		ret = made_fill(m, x->config);
 	if (ret)
@@ -301,10 +312,15 @@ static bool wants_replication(const struct config *config,
 static int fill(struct making *x, char error[CONFIG_ERROR_SIZE])
 {
 	const struct config *config = &x->request->daemon->config;
-	const char *name = request_text(x->request, "backend");
+	const char *name = x->from ? x->from->backend :
+				     request_text(x->request, "backend");
 	const struct section *backend = NULL, *type;
 	int err = set_keys(x, error);
 
+	if (!err && x->from && x->from->type[0] &&
+	    !volume_config_is_own(x->config, "type"))
+		err = volume_config_set(x->config, "type", x->from->type,
+					error);
 	if (!err)
 		err = config_resolve(config, x->config, error);
 	if (err)
@@ -355,25 +371,23 @@ static int check(struct making *x, const char *name,
 			 "files already", name);
 		return -EEXIST;
 	}
-	return err ? err : take_size(x, error);
+	return err || x->from ? err : take_size(x, error);
 }
 
-void do_create(struct request *request)
+static const struct op *start(struct making *x)
 {
-	const char *name = request_text(request, "volume");
-	char error[CONFIG_ERROR_SIZE] = "no memory";
-	struct making *x;
-	int err;
+	struct daemon *daemon = x->request->daemon;
 
-	if (!name) {
-		request_refuse(request, 2, "the volume is missing");
-		return;
-	}
-	x = making_create(request);
-	if (!x)
-		return;
-	x->result = json_object();
-	err = check(x, name, error);
+	return x->from ? op_clone(daemon, &x->made, x->from->volume,
+				  x->snapshot, x->config, on_made, x) :
+			 op_make(daemon, &x->made, x->config, on_made, x);
+}
+
+static void begin_make(struct making *x, const char *name)
+{
+	char error[CONFIG_ERROR_SIZE] = "no memory";
+	int err = check(x, name, error);
+
 	if (!err)
 		x->config = volume_config_create(name);
 	if (!err && !x->config) {
@@ -386,8 +400,83 @@ void do_create(struct request *request)
 	if (err)
 		refuse(x, method_exit_status(err), error);
 	else
-		check_op(x, op_make(request->daemon, &x->made, x->config,
-				    on_made, x));
+		check_op(x, start(x));
+}
+
+void do_create(struct request *request)
+{
+	const char *name = request_text(request, "volume");
+	struct making *x;
+
+	if (!name) {
+		request_refuse(request, 2, "the volume is missing");
+		return;
+	}
+	x = making_create(request);
+	if (!x)
+		return;
+	x->result = json_object();
+	begin_make(x, name);
+}
+
+/* --- clone ---------------------------------------------------------------- */
+
+/* 0, or -errno with a sentence. */
+static int find_source(struct making *x, const char *name,
+		       char error[CONFIG_ERROR_SIZE])
+{
+	const struct snapshot *s;
+	struct error err = { 0 };
+	int ret;
+
+	x->from = malloc(sizeof(*x->from));
+	ret = x->from ? made_load(x->request->daemon->config.state_dir, name,
+				  x->from, &err) : -ENOMEM;
+	if (ret) {
+		snprintf(error, CONFIG_ERROR_SIZE, ret == -ENOENT ? "volume "
+			 "%.60s was not made here" : "%.250s",
+			 ret == -ENOENT ? name : err.text);
+		return ret;
+	}
+	s = made_snapshot(x->from, x->snapshot);
+	x->made.bytes = s ? s->bytes : x->from->bytes;
+	if (s || !x->snapshot[0])
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "volume %.60s has no snapshot %.60s",
+		 name, x->snapshot);
+	return -ENOENT;
+}
+
+static void begin_clone(struct request *request)
+{
+	struct making *x = making_create(request);
+	char error[CONFIG_ERROR_SIZE] = "no memory";
+	int err;
+
+	if (!x)
+		return;
+	x->result = json_object();
+	x->snapshot = request_text(request, "snapshot") ?: "";
+	err = find_source(x, request_text(request, "volume"), error);
+	if (err)
+		refuse(x, method_exit_status(err), error);
+	else
+		begin_make(x, request_text(request, "name"));
+}
+
+/* A snapshot is what it was, also where its volume is not to be used. */
+void do_clone(struct request *request)
+{
+	const char *volume = request_text(request, "volume");
+
+	if (!volume || !volume_name_is_valid(volume) ||
+	    !request_text(request, "name"))
+		request_refuse(request, 2, "want the names of a volume, and of "
+			       "the new one");
+	else if (request_text(request, "snapshot"))
+		begin_clone(request);
+	else
+		method_if_usable(request, begin_clone);
 }
 
 /* --- delete --------------------------------------------------------------- */

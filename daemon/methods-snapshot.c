@@ -73,29 +73,54 @@ static bool check_use(struct request *request, const json_t *answer)
 	return false;
 }
 
+struct asked {
+	struct request *request;
+	void (*then)(struct request *request);
+};
+
 static void on_status(struct op *op)
 {
-	struct request *request = op->arg;
-	const char *volume = request_text(request, "volume");
+	const struct asked *asked = op->arg;
+	const char *volume = request_text(asked->request, "volume");
 	json_t *status = status_all(op->daemon, op->result, volume);
 	json_t *answer = usable_tell(op->daemon, volume, json_array_get(
 				json_object_get(status, "volumes"), 0));
 
-	if (check_use(request, answer))
-		check_op(request, op_snapshot(request->daemon, volume,
-					      request_text(request, "name"),
-					      on_done, request));
+	if (check_use(asked->request, answer))
+		asked->then(asked->request);
 	json_decref(answer);
 	json_decref(status);
+	free(op->arg);
 	op_free(op);
+}
+
+void method_if_usable(struct request *request,
+		      void (*then)(struct request *request))
+{
+	struct asked *asked = malloc(sizeof(*asked));
+
+	if (asked) {
+		*asked = (struct asked){ request, then };
+		if (op_status(request->daemon, request_text(request, "volume"),
+			      on_status, asked))
+			return;
+	}
+	free(asked);
+	check_op(request, NULL);
+}
+
+static void take(struct request *request)
+{
+	check_op(request, op_snapshot(request->daemon,
+				      request_text(request, "volume"),
+				      request_text(request, "name"), on_done,
+				      request));
 }
 
 void do_snapshot(struct request *request)
 {
 	if (take_names(request, true))
-		check_op(request, op_status(request->daemon,
-					    request_text(request, "volume"),
-					    on_status, request));
+		method_if_usable(request, take);
 }
 
 void do_snapshot_drop(struct request *request)

@@ -316,6 +316,7 @@ static const struct method {
 	{ "resync", do_resync, true },
 	{ "history", do_history, true },
 	{ "create", do_create, true },
+	{ "clone", do_clone, true },
 	{ "delete", do_delete, true },
 	{ "made", do_made, true },
 	{ "snapshot", do_snapshot, true },

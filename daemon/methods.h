@@ -57,6 +57,7 @@ void do_target_check(struct request *request);
 
 /* methods-make.c */
 void do_create(struct request *request);
+void do_clone(struct request *request);
 void do_delete(struct request *request);
 /* With "size_bytes", of one that was made here. */
 void extend_made(struct request *request, const char *name);
@@ -65,7 +66,12 @@ void do_made(struct request *request);
  * or a name. */
 json_t *made_not_replicated(const struct daemon *daemon, const char *only);
 
-/* methods-snapshot.c */
+/*
+ * methods-snapshot.c. Where the "volume" may be used here, @then; else the
+ * request is refused.
+ */
+void method_if_usable(struct request *request,
+		      void (*then)(struct request *request));
 void do_snapshot(struct request *request);
 void do_snapshot_list(struct request *request);
 void do_snapshot_drop(struct request *request);

@@ -44,8 +44,9 @@ struct op *op_create_made(struct daemon *daemon, const char *name,
 			  void *arg);
 /* false: there is none, or none that can be read, and the op has ended. */
 bool op_load_made(struct op *op);
-/* What its base is of a volume that is not made here; NULL: of none (V7). */
-const char *op_other_use(const struct op *op);
+/* What the base of @name is of a volume that is not made here; NULL: of none
+ * (V7). */
+const char *op_other_use(const struct op *op, const char *name);
 /* "volume NAME @what"; ends the op. */
 void op_refuse_made(struct op *op, int err, const char *what);
 void op_take_error(struct op *op, const struct error *err);

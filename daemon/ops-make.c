@@ -2,7 +2,8 @@
 /*
  * Volumes that are made here, and go again (the rules are in made.h):
  *
- *	make:	none ─> job: check ─> record "making" ─> driver ─> record "ready", or,
+ *	make:	none ─> job: check ─> record "making" ─> driver, which may clone
+ *		another one ─> record "ready", or,
  *		if it is to be replicated, left at "making" until it is
  *	unmake:	job: device out ─> record "deleting" ─> driver ─> no record
  *	grow:	job: record "growing" ─> driver ─> record "ready"
@@ -95,18 +96,34 @@ static int unmake(struct op *op, struct error *err)
 	return made_remove(state_dir, op->made->volume, err);
 }
 
+static int make_content(struct op *op, struct error *err)
+{
+	const struct driver *driver = driver_find(op->made->driver);
+
+	return !op->from ? driver->create(op->made, err) :
+	       driver->clone(op->made, op->from,
+			     made_snapshot(op->from, op->snapshot), err);
+}
+
 /* V1, V2 */
 static int make(struct op *op, struct error *err)
 {
-	const struct driver *driver = driver_find(op->made->driver);
 	int ret = op_save_made(op, MADE_MAKING, err);
 
 	op_note_step(op, "making");
 	if (!ret)
-		ret = driver->create(op->made, err);
+		ret = make_content(op, err);
 	op_note_step(op, "created");
 	return ret ? ret : op_save_made(op, op->is_left_open ? MADE_MAKING :
 					MADE_READY, err);
+}
+
+/* V7. A snapshot is what it was taken of. */
+static int check_source(const struct op *op, struct error *err)
+{
+	return !op->from || op->snapshot[0] ? 0 :
+	       stages_check_base(op->daemon->config.state_dir, op->from->base,
+				 err);
 }
 
 static void make_blocking(struct ring_job *job)
@@ -115,7 +132,7 @@ static void make_blocking(struct ring_job *job)
 	struct error err = { 0 }, left = { 0 };
 
 	if (!driver_find(op->made->driver)->check(op->made, &err) &&
-	    make(op, &err) && unmake(op, &left))
+	    !check_source(op, &err) && make(op, &err) && unmake(op, &left))
 		log_err(op->made->volume, "it is not made, and what there is "
 			"of it is left until the next start: %s", left.text);
 	op_take_error(op, &err);
@@ -209,6 +226,43 @@ static void made(struct op *op)
 	op_finish(op);
 }
 
+/* V7 */
+const char *op_other_use(const struct op *op, const char *name)
+{
+	if (promotion_find(op->daemon, name))
+		return "was promoted here";
+	if (promotion_is_replica(op->daemon, name))
+		return "is a replica here (replicactl delete --replica)";
+	return NULL;
+}
+
+/* Of a clone: what it is of is there still. */
+static bool load_source(struct op *op)
+{
+	const char *state_dir = op->daemon->config.state_dir;
+	const struct snapshot *s;
+	struct error err = { 0 };
+	char name[MADE_NAME_LEN];
+
+	snprintf(name, sizeof(name), "%s", op->from->volume);
+	if (made_load(state_dir, name, op->from, &err)) {
+		op_take_error(op, &err);
+		op_finish(op);
+		return false;
+	}
+	s = made_snapshot(op->from, op->snapshot);
+	if (op->from->step != MADE_READY ||
+	    (op->snapshot[0] && (!s || s->step != MADE_READY)))
+		op_refuse_made(op, -ESTALE, "cannot be made: what it is to be "
+			       "a clone of is being deleted, or is gone");
+	else if (!op->snapshot[0] && op_other_use(op, name))
+		op_refuse_made(op, -EBUSY, "cannot be made: what it is to be "
+			       "a clone of was promoted, or is a replica");
+	else
+		return true;
+	return false;
+}
+
 /* What came while it was in the line counts, too. */
 static void start_make(struct op *op)
 {
@@ -227,18 +281,8 @@ static void start_make(struct op *op)
 	else if (daemon_find(op->daemon, op->name) ||
 		 promotion_find(op->daemon, op->name))
 		op_refuse_made(op, -EEXIST, "is there already (replicactl status)");
-	else
+	else if (!op->from || load_source(op))
 		op_run_job(op, make_blocking, made);
-}
-
-/* V7 */
-const char *op_other_use(const struct op *op)
-{
-	if (promotion_find(op->daemon, op->name))
-		return "was promoted here";
-	if (promotion_is_replica(op->daemon, op->name))
-		return "is a replica here (replicactl delete --replica)";
-	return NULL;
 }
 
 /* V9 */
@@ -253,7 +297,7 @@ static void run_unmake(struct op *op)
 
 static void start_unmake(struct op *op)
 {
-	const char *use = op_other_use(op);
+	const char *use = op_other_use(op, op->name);
 
 	if (daemon_find(op->daemon, op->name))
 		op_refuse_made(op, -EBUSY, "is replicated: disable it first, or say "
@@ -300,7 +344,7 @@ static void start_grow(struct op *op)
 static void start_recover(struct op *op)
 {
 	bool is_there = daemon_find(op->daemon, op->name);
-	const char *use = op_other_use(op);
+	const char *use = op_other_use(op, op->name);
 
 	if (!op_load_made(op))
 		return;
@@ -343,6 +387,27 @@ struct op *op_make(struct daemon *daemon, const struct made *m,
 		return NULL;
 	*op->made = *m;
 	op->is_left_open = is_left_open;
+	return op_put_in_line(op);
+}
+
+struct op *op_clone(struct daemon *daemon, const struct made *m,
+		    const char *from, const char *snapshot, bool is_left_open,
+		    op_done_fn *done, void *arg)
+{
+	struct op *op = op_create_made(daemon, m->volume, start_make, done,
+				       arg);
+
+	if (op)
+		op->from = calloc(1, sizeof(*op->from));
+	if (!op || !op->from) {
+		if (op)
+			op_free(op);
+		return NULL;
+	}
+	*op->made = *m;
+	op->is_left_open = is_left_open;
+	snprintf(op->from->volume, sizeof(op->from->volume), "%s", from);
+	snprintf(op->snapshot, sizeof(op->snapshot), "%s", snapshot);
 	return op_put_in_line(op);
 }
 

@@ -165,7 +165,7 @@ void op_recover_snapshots(struct op *op)
 
 static void start_take(struct op *op)
 {
-	const char *use = op_other_use(op);
+	const char *use = op_other_use(op, op->name);
 
 	if (!op_load_made(op))
 		return;

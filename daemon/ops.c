@@ -133,6 +133,7 @@ void op_free(struct op *op)
 	volume_config_destroy(op->config);
 	volume_config_destroy(op->next_config);
 	free(op->made);
+	free(op->from);
 	free(op);
 }
 

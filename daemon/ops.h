@@ -47,7 +47,8 @@ struct op {
 	struct look *look;		/* status: by the first reactor */
 	struct made *made;		/* these three are of ops-make.c */
 	uint64_t bytes, before_bytes;
-	char snapshot[64];		/* of ops-snapshot.c */
+	struct made *from;		/* make: a clone of it; NULL: empty */
+	char snapshot[64];		/* of ops-snapshot.c, or of from */
 	struct kernel_device device;
 	char name[64];
 	bool is_in_line;
@@ -103,6 +104,10 @@ struct op *op_replace(struct daemon *daemon, const char *name,
  */
 struct op *op_make(struct daemon *daemon, const struct made *m,
 		   bool is_left_open, op_done_fn *done, void *arg);
+/* The same, with what @from has; @snapshot: "" is its base, as it is now. */
+struct op *op_clone(struct daemon *daemon, const struct made *m,
+		    const char *from, const char *snapshot, bool is_left_open,
+		    op_done_fn *done, void *arg);
 struct op *op_make_settle(struct daemon *daemon, const char *name,
 			  op_done_fn *done, void *arg);
 struct op *op_unmake(struct daemon *daemon, const char *name, op_done_fn *done,

@@ -58,6 +58,8 @@ is "only one volume" "$(tab 'replicactl disable vol1 ')" ""
 is "test devices" "$(tab 'replicactl test --drop b')" before
 is "volumes that were made" "$(tab 'replicactl delete m')" m1
 is "volumes to keep" "$(tab 'replicactl snapshot m')" m1
+is "volumes to clone" "$(tab 'replicactl clone m')" m1
+is "snapshots to clone" "$(tab 'replicactl clone m1 m2 --from m')" monday
 is "snapshots" "$(tab 'replicactl snapshot m1 --drop m')" monday
 is "salvages" "$(tab 'replicactl salvage v')" vol1-41-7
 is "salvages to drop" "$(tab 'replicactl salvage --drop ')" vol1-41-7

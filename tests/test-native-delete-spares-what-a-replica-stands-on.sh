@@ -54,6 +54,8 @@ check "a local target on what was made" replicactl enable src --target \
 check "  gets it" wait_settled src 30
 check "  it goes on nowhere" replicactl disable src
 refuses "  its base is not deleted" "stands on it" replicactl delete near --yes
+refuses "  nor kept as if it were a volume" "stands on it" replicactl snapshot near now
+refuses "  nor cloned" "stands on it" replicactl clone near nearer
 stop_daemon
 start_daemon
 refuses "  nor after a restart" "stands on it" replicactl delete near --yes

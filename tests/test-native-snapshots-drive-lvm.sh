@@ -45,6 +45,28 @@ check "a thin snapshot" replicactl snapshot b mon
 check "  has no size, and is not activated by others" said \
 	"lvcreate --yes --snapshot --setactivationskip y --permission r --name b-dmr-snap-mon --addtag dmr-[0-9a-f]* vg/b-dmr-origin"
 
+# --- clones -------------------------------------------------------------------------
+head -c 16384 /dev/urandom >"$scratch_dir/devices/b-dmr-origin"
+check "a thin one is cloned" replicactl clone b c
+check "  it is a thin snapshot, active, and can be written" said \
+	"lvcreate --yes --snapshot --setactivationskip n --activate y --permission rw --name c-dmr-origin --addtag dmr-$(jq -r .id "$state_dir/made/c.json") vg/b-dmr-origin"
+check "  with metadata that are new" cmp -s -n 8192 \
+	"$scratch_dir/devices/c-dmr-meta" /dev/zero
+check "  of that size" said "lvcreate .* --name c-dmr-meta .*"
+check "  it is as that was" cmp "$scratch_dir/devices/c-dmr-origin" \
+	"$scratch_dir/devices/b-dmr-origin"
+check "a snapshot is cloned" replicactl clone b d --from mon
+check "  that one" said "lvcreate .* --name d-dmr-origin .* vg/b-dmr-snap-mon"
+refuses "one that is not thin" "is not thin" replicactl clone a e
+is "  nothing is left" "$(lvs | grep ^e-; ls "$state_dir/made" | grep ^e)" ""
+touch "$vg/full-e-dmr-meta"
+refuses "no room for its metadata" "e-dmr-meta: insufficient" replicactl clone b e
+is "  nothing is left" "$(lvs | grep ^e-dmr; ls "$state_dir/made" | grep ^e)" ""
+mv "$vg/b-dmr-snap-mon" "$vg/renamed"
+refuses "of one that was renamed" "has the tag" replicactl clone b e --from mon
+mv "$vg/renamed" "$vg/b-dmr-snap-mon"
+check "they go" eval 'replicactl delete c --yes && replicactl delete d --yes'
+
 # --- half-way -----------------------------------------------------------------------
 touch "$vg/full-a-dmr-snap-tue"
 refuses "no room" "a-dmr-snap-tue: insufficient    free space" \

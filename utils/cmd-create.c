@@ -57,7 +57,7 @@ static int list(const struct args *args)
 
 /* --- another -------------------------------------------------------------- */
 
-static void tell(const json_t *r)
+void made_tell(const json_t *r)
 {
 	char size[PRINT_LEN];
 
@@ -103,7 +103,7 @@ static int run(const struct args *args)
 	if (args_has(args, "json"))
 		print_json(r);
 	else
-		tell(r);
+		made_tell(r);
 	json_decref(r);
 	return STATUS_OK;
 }

@@ -27,9 +27,10 @@ extern const struct command *const commands[];
 extern const struct command cmd_status, cmd_create, cmd_enable, cmd_disable,
 	cmd_pause, cmd_resume, cmd_resync, cmd_verify, cmd_history, cmd_path,
 	cmd_test, cmd_failover, cmd_resolve, cmd_salvage, cmd_delete,
-	cmd_extend, cmd_snapshot, cmd_pair, cmd_events, cmd_top, cmd_metrics,
-	cmd_config, cmd_doctor, cmd_match, cmd_capabilities, cmd_targets,
-	cmd_target, cmd_set_type, cmd_kernel, cmd_version, cmd_help;
+	cmd_extend, cmd_snapshot, cmd_clone, cmd_pair, cmd_events, cmd_top,
+	cmd_metrics, cmd_config, cmd_doctor, cmd_match, cmd_capabilities,
+	cmd_targets, cmd_target, cmd_set_type, cmd_kernel, cmd_version,
+	cmd_help;
 
 /* Options that every verb has: --socket, --timeout, --json, --help. */
 extern const struct option_spec global_options[];
@@ -96,6 +97,8 @@ void event_print(const json_t *params);
 void status_print(const json_t *status);
 /* One of those that create has made, in a line. */
 void made_print(const json_t *one);
+/* The answer of create, or clone. */
+void made_tell(const json_t *result);
 json_t *status_get(const struct args *args, const char *volume, int *status);
 
 #endif

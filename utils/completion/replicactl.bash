@@ -22,7 +22,7 @@ _replicactl_volumes() {
 	status | disable | pause | resume | resync | verify | events | history | \
 		test | failover | resolve | extend | path)
 		_replicactl_ask status --names ;;
-	delete | snapshot) _replicactl_ask create --names ;;
+	delete | snapshot | clone) _replicactl_ask create --names ;;
 	esac
 }
 
@@ -41,7 +41,7 @@ _replicactl_values() {
 	*--target) _replicactl_targets ;;
 	test---drop) _replicactl_ask test --names ;;
 	salvage---drop) _replicactl_ask salvage --names ;;
-	snapshot---drop) _replicactl_ask snapshot "$first" --names ;;
+	snapshot---drop | clone---from) _replicactl_ask snapshot "$first" --names ;;
 	*--keep) echo peer ;;
 	*--tls) echo off ;;
 	*--apply) printf '%s\n' auto staged direct ;;
