@@ -40,6 +40,7 @@ struct stage_segment {
 	bool is_bad;		/* a write of it has failed, */
 	bool is_short;		/* or a sync, or its disk was full */
 	bool is_lost;		/* not of the log, but to be looked at */
+	bool has_promise;	/* after end_lsn: log A9 */
 };
 
 static inline uint64_t stage_load(const uint64_t *value)

@@ -11,18 +11,17 @@
 #include "stage-parts.h"
 #include "stage-recover.h"
 
-/*
- * Anywhere in it: also behind something that is no record, and where its front
- * is damaged, if its salt is known. What cannot be read may have one.
- */
-static bool has_commit(struct stage_group *g, const struct found *f)
+/* Also behind something that is no record. */
+bool stage_recover_has_commit(struct stage_group *g,
+			      const struct stage_segment *segment,
+			      uint64_t from)
 {
-	struct stage_segment s = f->s;
-	struct walker w = { .g = g, .s = &s, .pos = STAGE_BLOCK_BYTES };
+	struct stage_segment s = *segment;
+	struct walker w = { .g = g, .s = &s, .pos = from };
 	bool has = false;
 	int ret = 0;
 
-	s.salt = f->is_good ? f->b.salt : s.salt;
+	s.end = 0;
 	while (!has && ret >= 0 && w.pos + STAGE_RECORD_BYTES <= s.bytes) {
 		ret = stage_walk_next(&w, NULL);
 		if (!ret)
@@ -32,6 +31,15 @@ static bool has_commit(struct stage_group *g, const struct found *f)
 	}
 	stage_walk_end(&w);
 	return has || ret < 0;
+}
+
+/* Anywhere in it; where its front is damaged, if its salt is known. */
+static bool has_commit(struct stage_group *g, const struct found *f)
+{
+	struct stage_segment s = f->s;
+
+	s.salt = f->is_good ? f->b.salt : s.salt;
+	return stage_recover_has_commit(g, &s, STAGE_BLOCK_BYTES);
 }
 
 /*

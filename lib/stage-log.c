@@ -32,6 +32,15 @@
  *    waits for the last of it, not for all: the sync says what is durable, as
  *    if this were not so. A page goes with the write that fills it, so that it
  *    goes once.
+ * A9 where a segment takes all of its room at once (a slot), the log goes on
+ *    in the same one, at end_lsn, after an epoch that was given up. A link that
+ *    is cut again and again would take slot after slot, and no commit would
+ *    ever free them. What is left there of that epoch is not taken for what is
+ *    written since: each record has its epoch's number, which is used once, and
+ *    what opened it stood at end_lsn, where the next record is. So not where a
+ *    commit or a header may be behind, nor where a write or a sync has failed;
+ *    and never beyond where the next segment, which is gone, was begun: if it
+ *    comes back after a power cut, it says that the log leaves this one there.
  */
 #include <assert.h>
 #include <errno.h>
@@ -410,6 +419,7 @@ int stage_log_append(struct stage_group *g, struct stage_record *r,
 		stage_inplace_want(g);
 	if (ret)
 		return ret;
+	s->has_promise |= !has_data(r) && r->type != STAGE_REC_OPEN;
 	*lsn = stage_lsn(s->number, pos);
 	ret = is_gathered(g, r) ? gather_record(g, s, pos, r, payload) :
 				  write_record(g, s, pos, r, payload);
@@ -483,6 +493,7 @@ void stage_log_accept(struct stage_group *g)
 	assert(!g->open.in_flight);
 	g->end_lsn = stage_lsn(g->current->number, g->current->tail);
 	g->end_salt = g->current->salt;
+	g->current->has_promise = false;
 }
 
 static void segment_cut(struct stage_group *g, struct stage_segment *s,
@@ -492,6 +503,26 @@ static void segment_cut(struct stage_group *g, struct stage_segment *s,
 	stage_store(&s->end, pos);
 	s->is_dirty = false;
 	g->stage->medium->cut(g, s, pos);
+}
+
+/* A9 */
+static bool may_go_on(const struct stage_group *g,
+		      const struct stage_segment *s)
+{
+	return !g->stage->medium->is_sparse && !s->is_bad && !s->is_short &&
+	       !s->has_promise;
+}
+
+void stage_log_go_on(struct stage_group *g, struct stage_segment *s,
+		     uint64_t pos)
+{
+	uint64_t end = stage_load(&s->end);
+
+	if (end)
+		stage_segment_limit(g, s, end);
+	s->tail = pos;
+	stage_store(&s->end, 0);
+	g->current = s;
 }
 
 void stage_log_rewind(struct stage_group *g)
@@ -512,7 +543,9 @@ void stage_log_rewind(struct stage_group *g)
 		stage_segment_drop(g, s);
 	}
 	s = stage_segment_find(g, number);
-	if (s)
-		segment_cut(g, s, pos);
 	g->current = NULL;
+	if (s && may_go_on(g, s))
+		stage_log_go_on(g, s, pos);
+	else if (s)
+		segment_cut(g, s, pos);
 }

@@ -74,6 +74,9 @@ int stage_log_append(struct stage_group *g, struct stage_record *r,
 int stage_log_sync(struct stage_group *g, struct error *err);
 /* Locked, not dropped. Forgets what is after end_lsn; nothing is under way. */
 void stage_log_rewind(struct stage_group *g);
+/* Locked, or alone with the group. The log goes on in @s, at @pos (A9). */
+void stage_log_go_on(struct stage_group *g, struct stage_segment *s,
+		     uint64_t pos);
 /* Locked. What was appended so far is good: the log goes on from there. */
 void stage_log_accept(struct stage_group *g);
 /* At most, for the group to change. Locked, dropped meanwhile. */
@@ -182,11 +185,8 @@ void stage_inplace_ask(struct stage_group *g);
 bool stage_inplace_is_pending(const struct stage_group *g);
 /* The applier: is there something to do, and was it done? Dropped. */
 bool stage_inplace_turn(struct stage_group *g, bool is_pressed);
-/*
- * History was applied, and made room: what was asked for and has failed is not
- * waited for any more, or who ends an open epoch would wait for that, and it
- * for the epoch. Not dropped.
- */
+/* History was applied: what has failed is not waited for any more, or who ends
+ * an epoch would wait for that, and it for him. Not dropped. */
 void stage_inplace_applied(struct stage_group *g);
 /* May the bases read otherwise than the disk has them? Not dropped. */
 bool stage_inplace_is_distrusted(const struct stage_group *g);

@@ -14,7 +14,7 @@
  *    not believed either: the cache is dropped before the payloads are read.
  * Z2 the log ends where the first record is not good; all that counts is before
  *    that, what is behind is never looked at again: the next record goes to a
- *    new segment.
+ *    new segment, or stands there (log A9).
  *    A good record of a member that nobody describes is no end: it is an error,
  *    for what is behind it counts as well.
  * Z3 a segment that is damaged, or has a commit that doesn't count, is kept, as
@@ -588,6 +588,18 @@ static void untake_segment(struct stage_group *g, struct recovery *rec)
 	free(s);
 }
 
+/* Log A9: nothing else is there, nor a commit behind its end. */
+static bool may_go_on(struct recovery *rec, const struct stage_segment *s,
+		      uint64_t end)
+{
+	if (rec->g->stage->medium->is_sparse)
+		return false;
+	for (unsigned int i = 0; i < rec->nr; i++)
+		if (rec->found[i].s.fd >= 0)	/* not of the log */
+			return false;
+	return !stage_recover_has_commit(rec->g, s, end);
+}
+
 static void settle_end(struct scan *sc, struct recovery *rec)
 {
 	uint64_t number = stage_lsn_segment(sc->end_lsn);
@@ -598,7 +610,9 @@ static void settle_end(struct scan *sc, struct recovery *rec)
 	       g->segments[g->nr_segments - 1]->number > number)
 		untake_segment(g, rec);
 	s = stage_segment_find(g, number);
-	if (s)
+	if (s && may_go_on(rec, s, stage_lsn_pos(sc->end_lsn)))
+		stage_log_go_on(g, s, stage_lsn_pos(sc->end_lsn));
+	else if (s)
 		leave_at(g, s, stage_lsn_pos(sc->end_lsn));
 	g->end_lsn = sc->end_lsn;
 	g->end_salt = sc->end_salt;

@@ -26,4 +26,8 @@ struct recovery {
  */
 int stage_recover_discard(struct recovery *rec, struct error *err);
 
+/* Is there one from @from on, or what cannot be read? */
+bool stage_recover_has_commit(struct stage_group *g,
+			      const struct stage_segment *s, uint64_t from);
+
 #endif

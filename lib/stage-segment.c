@@ -211,8 +211,11 @@ int stage_segment_begin(struct stage_group *g, struct error *err)
 			g->name, s->number, strerror(-ret));
 	s->is_bad = ret != -ENOSPC;
 	s->is_short = !s->is_bad;
-	if (s->fd >= 0)
+	if (s->fd >= 0) {
 		g->stage->medium->remove(g, s);
+		if (g->current)		/* it may come back: log A9 */
+			g->current->has_promise = true;
+	}
 	free(s);
 	return ret;
 }

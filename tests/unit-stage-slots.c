@@ -492,6 +492,113 @@ static void test_no_slot_is_free(void)
 	end();
 }
 
+/*
+ * Log A9: a link that breaks while an epoch is open, and a server that is
+ * killed then, with partial epochs between them. Each would take a slot.
+ */
+static bool is_never_full(bool is_kill, bool has_partial, bool is_long)
+{
+	struct error err = { 0 };
+	bool is_good = true;
+	uint64_t e = 1;
+
+	begin(&on_device, 1);
+	write_epochs(1, 2);
+	for (unsigned int i = 0; is_good && i < 60; i++) {
+		e = 10 + 2 * i;
+		if (has_partial && !(i % 10))
+			is_good = !client_epoch(&c, &m, e, i, false);
+		client_open(&c, e + 1);
+		for (unsigned int n = 0; n < (is_long ? 20 : 2); n++)
+			client_write(&c, NULL, n, 1, i);
+		if (is_kill) {
+			struct disk *killed = disk_kill(d, disk_moment(d));
+
+			shut();
+			disk_destroy(d);
+			d = killed;
+			s = rig_open(d, &on_device, &err);
+			client_connect(&c, s, "a");
+			is_good = is_good && !client_hello(&c, 1, 100 + i);
+		} else {
+			is_good = is_good && !come_back(100 + i);
+		}
+		model_drop(&m);
+	}
+	fill(m.image[1], RIG_BYTES, 0, 77);
+	is_good = is_good && !client_open(&c, 300) &&
+		  !client_write(&c, NULL, 0, RIG_BYTES / RIG_CHUNK, 77) &&
+		  !client_commit(&c, NULL, 300, true) &&
+		  shows(&c, m.image[1]);
+	if (!is_good)
+		printf("# at %llu, %u slots: %s\n", (unsigned long long)e,
+		       count_slots(STAGE_SLOT_USED), c.err.text);
+	end();
+	return is_good;
+}
+
+static void test_breaks_take_no_slots(void)
+{
+	ok(is_never_full(false, false, false), "60 links break");
+	ok(is_never_full(false, true, false), "with partial epochs between");
+	ok(is_never_full(false, true, true), "in epochs of more than a slot");
+	ok(is_never_full(true, false, false), "60 kills");
+	ok(is_never_full(true, true, false), "with partial epochs between");
+}
+
+/*
+ * Log A9: the slot of a segment that was given up cannot be written any more.
+ * So it is there again when the stage is opened, and leads to where it began.
+ */
+static void test_given_up_comes_back(void)
+{
+	struct error err = { 0 };
+	unsigned int bad = 0;
+
+	begin(&on_device, 1);
+	client_open(&c, 1);
+	client_write(&c, NULL, 0, 4, 1);
+	client_write(&c, NULL, 4, 4, 1);
+	client_write(&c, NULL, 8, 2, 1);
+	client_write(&c, NULL, 10, 4, 1);
+	is_int(count_slots(STAGE_SLOT_USED), 2, "an epoch in two slots");
+	disk_break_range(d, RIG_DEVICE, slot_at(1), STAGE_SECTOR);
+	is_int(come_back(2), 0, "it is given up");
+	for (uint64_t e = 2; e < 12; e++)
+		bad += client_open(&c, e) || client_zero(&c, &m, e, 1) ||
+		       client_commit(&c, &m, e, true);
+	is_int(bad, 0, "the log goes on where it had begun");
+	is_int(restart(&on_device, &err), 0, "the stage is opened again");
+	ok(c.h.last_clean == 11 && shows(&c, m.image[11]), "all is there: %llu",
+	   (unsigned long long)c.h.last_clean);
+	end();
+}
+
+/* Log A9: not where a commit is behind, which somebody may look at. */
+static void test_commit_stays_behind(void)
+{
+	struct error err = { 0 };
+	char commit[STAGE_RECORD_BYTES];
+	struct stage_group *g;
+	uint64_t pos;
+
+	begin(&on_device, 1);
+	write_epochs(1, 1);
+	g = c.v->g;
+	pos = g->current->at + stage_lsn_pos(g->end_lsn);
+	write_epochs(2, 2);
+	newest(commit);
+	shut();
+	spoil(pos + 8);
+	is_int(restart(&on_device, &err), 0, "damage before a commit: %s",
+	       err.text);
+	is_int(c.h.last_clean, 1, "it does not count");
+	ok(!client_hello(&c, 1, 9) && !client_epoch(&c, NULL, 30, 30, true),
+	   "the log goes on");
+	ok(has_commit(d, commit), "and leaves it as it is");
+	end();
+}
+
 /* P7: a group that was there first does not keep all for its history. */
 static void test_others_find_room(void)
 {
@@ -543,5 +650,8 @@ int main(void)
 	test_delete();
 	test_no_slot_is_free();
 	test_others_find_room();
+	test_breaks_take_no_slots();
+	test_given_up_comes_back();
+	test_commit_stays_behind();
 	return tap_done();
 }
