@@ -12,19 +12,27 @@ kills=60
 [ -z "${DMR_SOAK-}" ] || kills=500
 vol_size=1MiB
 
-# storm KILLS PLUGIN: on a new stage
+# storm KILLS PLUGIN [ARGUMENT...]: on a new stage
 storm() {
+	local kills=$1 plugin=$2
+	shift 2
 	rm -rf "$stage_dir" "$scratch_dir/vol.base"
 	mkdir "$stage_dir"
-	timeout "$(($1 * 2 * ${DMR_SLOW:-1} + 60))" "$python" \
-		"$test_dir/plugin_storm.py" "$1" "$plugin_log" \
-		nbdkit -f -U "$PLUGIN_SOCKET" --exit-with-parent "$2" \
+	timeout "$((kills * 2 * ${DMR_SLOW:-1} + 60))" "$python" \
+		"$test_dir/plugin_storm.py" "$kills" "$plugin_log" \
+		nbdkit -f -U "$PLUGIN_SOCKET" --exit-with-parent "$plugin" \
 		"dir=$stage_dir" "create=vol:$vol_size:$scratch_dir/vol.base" \
-		history=500ms log=16MiB >"$scratch_dir/storm" 2>&1
+		history=500ms log=16MiB "$@" >"$scratch_dir/storm" 2>&1
 }
 
 storm $kills "$plugin_so"
 is "$kills kills: each time all of an epoch is there, and all before it" $? 0
+note "$(cat "$scratch_dir/storm")"
+
+# Where the log goes on after a kill is another place on a device.
+truncate -s 24M "$scratch_dir/device"
+storm $((kills / 3)) "$plugin_so" "log_device=$scratch_dir/device"
+is "$((kills / 3)) kills, with the log on a device" $? 0
 note "$(cat "$scratch_dir/storm")"
 
 # noticed RULE WHAT REGEX
