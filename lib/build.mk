@@ -3,7 +3,7 @@
 lib-y += extents.o header.o
 lib-y += error.o ring.o ring-time.o ring-work.o ring-buf.o
 lib-y += uri.o nbd.o nbd-connect.o nbd-negotiate.o nbd-request.o
-lib-y += nbd-tls.o tls.o tls-key.o
+lib-y += nbd-tls.o tls.o tls-key.o tls-kernel.o
 lib-y += netlink.o netlink-cmd.o netlink-parse.o
 lib-y += device.o device-insert.o device-task.o
 lib-y += stage.o stage-io.o stage-format.o stage-index.o stage-segment.o

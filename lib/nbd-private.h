@@ -119,6 +119,8 @@ struct nbd_conn {
 	struct nbd_tx tx;
 	struct tls *tls;		/* NULL: none, or not yet */
 	bool is_shaking;		/* hands: the handshake is under way */
+	bool is_handing;		/* … over: it is done, but its last
+					 * words have not been sent */
 	struct iovec tls_iov;		/* what is being sent of it */
 
 	struct nbd_req_list queue;	/* not, or not wholly, on the wire */
@@ -149,6 +151,8 @@ void nbd_expect(struct nbd_conn *conn, size_t want, uint8_t *into,
 /* Send what is in tx.iov; nbd_sent() follows. */
 void nbd_send(struct nbd_conn *conn);
 void nbd_tx_add(struct nbd_tx *tx, void *data, size_t len);
+/* tx.msg is the whole of tx.iov. */
+void nbd_tx_ready(struct nbd_tx *tx);
 /* Bytes in clear, in pieces of any size. */
 void nbd_rx_feed(struct nbd_conn *conn, const uint8_t *data, size_t len);
 /* The stream from the server has ended, with 0 or -errno. */
@@ -176,6 +180,8 @@ void nbd_tls_received(struct nbd_conn *conn, const void *data, size_t len);
 void nbd_tls_send(struct nbd_conn *conn);
 /* A send has ended well.  True: another one has followed at once. */
 bool nbd_tls_sent(struct nbd_conn *conn);
+/* @res bytes of a send have been taken.  True: the rest follows. */
+bool nbd_tls_sent_some(struct nbd_conn *conn, int res);
 /* What was being sent has been. */
 void nbd_negotiate_sent(struct nbd_conn *conn);
 

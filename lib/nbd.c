@@ -238,6 +238,13 @@ void nbd_tx_add(struct nbd_tx *tx, void *data, size_t len)
 	tx->iov[tx->nr_iov++] = (struct iovec){ data, len };
 }
 
+void nbd_tx_ready(struct nbd_tx *tx)
+{
+	tx->msg.msg_iov = tx->iov;
+	tx->msg.msg_iovlen = tx->nr_iov;
+	tx->wire_len = tx->len;
+}
+
 void nbd_send(struct nbd_conn *conn)
 {
 	struct nbd_tx *tx = &conn->tx;
@@ -246,10 +253,8 @@ void nbd_send(struct nbd_conn *conn)
 		nbd_tls_send(conn);
 		return;
 	}
-	tx->msg.msg_iov = tx->iov;
-	tx->msg.msg_iovlen = tx->nr_iov;
+	nbd_tx_ready(tx);
 	tx->start = ring_now(conn->ring);
-	tx->wire_len = tx->len;
 	ring_send(conn->ring, &tx->op, conn->fd, &tx->msg);
 }
 
@@ -258,7 +263,7 @@ static void sent(struct ring_op *op, int res, unsigned int flags)
 	struct nbd_conn *conn = container_of(op, struct nbd_conn, tx.op);
 	size_t len = conn->tx.wire_len;
 
-	if (flags & RING_MORE)
+	if (flags & RING_MORE || nbd_tls_sent_some(conn, res))
 		return;
 	conn->tx.nr_iov = 0;
 	conn->tx.len = 0;

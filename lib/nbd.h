@@ -37,6 +37,13 @@ struct nbd_sibling {
 	uint64_t size;			/* bytes */
 };
 
+/* Who encrypts what we send. */
+enum nbd_tls {
+	NBD_TLS_NONE,
+	NBD_TLS_USERSPACE,
+	NBD_TLS_KERNEL,
+};
+
 /* What the server has agreed to. */
 struct nbd_info {
 	uint64_t size;			/* bytes */
@@ -52,6 +59,7 @@ struct nbd_info {
 	const char *export;		/* its name; with ask_suffix, what the
 					 * server calls the default export */
 	struct nbd_sibling sibling;	/* with ask_suffix */
+	enum nbd_tls tls;
 };
 
 struct nbd_opts {

@@ -234,15 +234,27 @@ static bool is_long(const struct msghdr *msg)
  * ours: two thirds of the time of a bulk transfer go there, so with several
  * connections one ring can use several processors.
  */
-void ring_send(struct ring *ring, struct ring_op *op, int fd,
-	       const struct msghdr *msg)
+static void start_send(struct ring *ring, struct ring_op *op, int fd,
+		       const struct msghdr *msg, unsigned int flags)
 {
 	struct io_uring_sqe *sqe = op_start(ring, op, fd, OP_PLAIN);
 
-	io_uring_prep_sendmsg(sqe, fd, msg, MSG_WAITALL | MSG_NOSIGNAL);
+	io_uring_prep_sendmsg(sqe, fd, msg, flags | MSG_NOSIGNAL);
 	if (is_long(msg))
 		sqe->flags |= IOSQE_ASYNC;
 	op_queue(sqe, op);
+}
+
+void ring_send(struct ring *ring, struct ring_op *op, int fd,
+	       const struct msghdr *msg)
+{
+	start_send(ring, op, fd, msg, MSG_WAITALL);
+}
+
+void ring_send_some(struct ring *ring, struct ring_op *op, int fd,
+		    const struct msghdr *msg)
+{
+	start_send(ring, op, fd, msg, 0);
 }
 
 void ring_recv_once(struct ring *ring, struct ring_op *op, int fd, void *buf,

@@ -116,6 +116,14 @@ void ring_accept(struct ring *ring, struct ring_op *op, int fd);
 void ring_send(struct ring *ring, struct ring_op *op, int fd,
 	       const struct msghdr *msg);
 
+/*
+ * Sends what there is room for: a socket with TLS in the kernel takes no
+ * MSG_WAITALL.  Else as ring_send(); res > 0 may be short on a sound
+ * connection.
+ */
+void ring_send_some(struct ring *ring, struct ring_op *op, int fd,
+		    const struct msghdr *msg);
+
 /* A plain receive of at most @len bytes; res = 0 at the end of the stream. */
 void ring_recv_once(struct ring *ring, struct ring_op *op, int fd, void *buf,
 		    unsigned int len);

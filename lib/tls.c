@@ -9,9 +9,12 @@
  * T3  A session is used only when the handshake was authenticated in the way
  *     that was asked for: PSK with ephemeral keys, or a verified certificate.
  * T4  What is being sent stays: tls_take() turns two buffers over.
+ * T5  After tls_hand_over() nothing is encrypted here (K1 in tls-kernel.c), and
+ *     what GnuTLS would send to the peer all the same is not sent.
  */
 #include "tls.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <gnutls/crypto.h>
@@ -22,9 +25,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tls-kernel.h"
 #include "tls-key.h"
 
 #define RECORD		16384
+#define UPDATE_REQUESTED 1	/* the body of a KeyUpdate */
 #define VERSIONS	"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define ONLY_PSK	VERSIONS ":-KX-ALL:+ECDHE-PSK:+DHE-PSK"
 
@@ -47,6 +52,9 @@ struct tls {
 	uint8_t record[RECORD];		/* kept back by tls_write() */
 	size_t record_len;
 	int failed;			/* T2 */
+	size_t record_limit;		/* as the peer says; 0: it does not */
+	bool is_handed;			/* T5 */
+	bool is_rekey_due;		/* the peer waits for our new keys */
 };
 
 /* --- memory as a socket --------------------------------------------------- */
@@ -72,6 +80,10 @@ static ssize_t push(gnutls_transport_ptr_t arg, const void *data, size_t len)
 	struct tls *tls = arg;
 	struct buffer *out = &tls->out;
 
+	if (tls->is_handed) {			/* T5 */
+		gnutls_transport_set_errno(tls->session, EPIPE);
+		return -1;
+	}
 	if (out->len + len > out->size) {
 		size_t size = (out->len + len) * 2;
 		uint8_t *bigger = realloc(out->data, size);
@@ -212,6 +224,10 @@ int tls_read(struct tls *tls, void *buf, size_t size, struct error *err)
 		return ret;
 	if (wants_input(tls, ret))
 		return -EAGAIN;
+	if (tls->is_rekey_due)
+		return fail(tls, error_set(err, -EKEYEXPIRED, "the peer asks "
+					   "for new keys, and to change them "
+					   "takes a new connection"));
 	return fail(tls, error_set(err, -EPROTO, "TLS: %s",
 				   gnutls_strerror(ret)));
 }
@@ -221,6 +237,7 @@ static int encrypt(struct tls *tls, const uint8_t *data, size_t len)
 {
 	ssize_t ret;
 
+	assert(!tls->is_handed);
 	if (tls->failed)
 		return tls->failed;
 	while (len) {
@@ -280,6 +297,52 @@ int tls_end(struct tls *tls)
 	if (!ret)
 		gnutls_bye(tls->session, GNUTLS_SHUT_WR);
 	return ret;
+}
+
+/* --- the kernel ----------------------------------------------------------- */
+
+/*
+ * GnuTLS would answer with the next record that it sends.  It sends none, and
+ * the peer would get more of what it has called too much of one key.
+ */
+static int check_update(struct tls *tls, const gnutls_datum_t *msg)
+{
+	if (!msg->size || msg->data[msg->size - 1] != UPDATE_REQUESTED)
+		return 0;
+	tls->is_rekey_due = true;
+	return GNUTLS_E_UNIMPLEMENTED_FEATURE;
+}
+
+static int see_message(gnutls_session_t session, unsigned int type,
+		       unsigned int when, unsigned int incoming,
+		       const gnutls_datum_t *msg)
+{
+	struct tls *tls = gnutls_session_get_ptr(session);
+
+	if (!incoming)
+		return 0;
+	if (tls->is_handed && type == GNUTLS_HANDSHAKE_KEY_UPDATE)
+		return check_update(tls, msg);
+	tls_kernel_see(type, msg, &tls->record_limit);
+	return 0;
+}
+
+int tls_hand_over(struct tls *tls, int fd)
+{
+	int ret;
+
+	assert(!tls->out.len && !tls->record_len);
+	if (tls->failed)
+		return tls->failed;
+	ret = tls_kernel_send(tls->session, fd, tls->record_limit);
+	tls->is_handed = !ret;
+	return ret;
+}
+
+void tls_end_handed(struct tls *tls, int fd)
+{
+	assert(tls->is_handed);
+	tls_kernel_goodbye(fd);
 }
 
 int tls_derive(struct tls *tls, const char *label, uint8_t *key, size_t len)
@@ -365,7 +428,6 @@ static int use_psk_server(struct tls *tls, const struct tls_identity *id,
 	ret = gnutls_psk_allocate_server_credentials(&tls->psk_server);
 	if (ret || !tls->user)
 		return error_set(err, -ENOMEM, "out of memory");
-	gnutls_session_set_ptr(tls->session, tls);
 	gnutls_psk_set_server_credentials_function(tls->psk_server, find_psk);
 	gnutls_credentials_set(tls->session, GNUTLS_CRD_PSK, tls->psk_server);
 	return 0;
@@ -421,12 +483,15 @@ static int set_up(struct tls *tls, const struct tls_identity *id,
 	if (ret)
 		return error_set(err, -ENOMEM, "TLS: %s", gnutls_strerror(ret));
 	tls->has_session = true;
+	gnutls_session_set_ptr(tls->session, tls);
 	gnutls_transport_set_ptr(tls->session, tls);
 	gnutls_transport_set_pull_function(tls->session, pull);
 	gnutls_transport_set_push_function(tls->session, push);
 	gnutls_transport_set_pull_timeout_function(tls->session, pull_timeout);
 	gnutls_handshake_set_timeout(tls->session,
 				     GNUTLS_INDEFINITE_TIMEOUT);
+	gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_ANY,
+					   GNUTLS_HOOK_POST, see_message);
 	ret = gnutls_priority_set_direct(tls->session, id->certificates ?
 					 VERSIONS : ONLY_PSK, NULL);
 	if (ret)

@@ -57,7 +57,8 @@ int tls_handshake(struct tls *tls, struct error *err);
 
 /*
  * What the peer has said, at most @size bytes.  Returns their number; -EAGAIN:
- * more must come; 0: the peer has ended the session; -EPROTO with words.
+ * more must come; 0: the peer has ended the session; -EPROTO or -EKEYEXPIRED
+ * with words.
  */
 int tls_read(struct tls *tls, void *buf, size_t size, struct error *err);
 
@@ -69,6 +70,17 @@ int tls_write(struct tls *tls, const void *data, size_t len);
 /* Encrypt what tls_write() has kept back for a fuller record. */
 int tls_push(struct tls *tls);
 int tls_end(struct tls *tls);
+
+/*
+ * After the handshake, when all that tls_take() gave has been sent over @fd, a
+ * TCP socket: the kernel encrypts from now on what is sent there, and the
+ * engine only reads.  A peer that asks us to change our keys ends the session
+ * (tls_read(): -EKEYEXPIRED), since the kernel cannot.  Returns 0, or -errno:
+ * there it cannot be done, and nothing has changed.
+ */
+int tls_hand_over(struct tls *tls, int fd);
+/* The tls_end() of that socket. */
+void tls_end_handed(struct tls *tls, int fd);
 
 /*
  * What is to be sent to the peer now: *@len bytes, owned by the engine, which

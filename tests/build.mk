@@ -60,6 +60,9 @@ unit-nbd-y := tests/nbd-script.o
 unit-nbd-bad-y := tests/nbd-script.o
 unit-y += unit-nbd-tls
 unit-nbd-tls-y := tests/nbd-script.o
+unit-y += unit-nbd-ktls
+unit-nbd-ktls-y := tests/nbd-script.o
+build/san/tests/unit-nbd-ktls: LDFLAGS += -Wl,--wrap=setsockopt
 unit-y += unit-nbd-ask
 unit-nbd-ask-y := tests/nbd-script.o
 unit-y += unit-pairing

@@ -41,6 +41,34 @@ start_target() {
 	wait_until 10 test -S "$scratch_dir/$name.nbd" || bail "no nbdkit"
 }
 
+# start_tcp_target NAME NBDKIT-ARGUMENT...: likewise on a port of 127.0.0.1. Sets
+# port, target_pid.
+start_tcp_target() {
+	local i
+	[ -e "$scratch_dir/$1.target" ] ||
+		truncate -s $((native_mib * 1048576 + 1048576)) \
+			"$scratch_dir/$1.target"
+	for i in 1 2 3 4 5; do
+		port=$((20000 + RANDOM % 10000))
+		serve_tcp "$port" file "$scratch_dir/$1.target" "${@:2}" && return
+	done
+	bail "no nbdkit: $(cat "$scratch_dir/nbdkit.log")"
+}
+
+# serve_tcp PORT NBDKIT-ARGUMENT...: sets target_pid
+serve_tcp() {
+	nbdkit -f -i 127.0.0.1 -p "$1" --exit-with-parent --threads=4 "${@:2}" \
+		2>>"$scratch_dir/nbdkit.log" &
+	target_pid=$!
+	cleanup_fn kill_pid $target_pid
+	wait_until 10 listens "$1" $target_pid
+}
+
+# listens PORT PID: until it does, or that process is gone
+listens() {
+	kill -0 "$2" && ss -Hltn "sport = :$1" | grep -q .
+}
+
 uri_of() {
 	echo "nbd+unix:///?socket=$scratch_dir/$1.nbd"
 }

@@ -13,6 +13,7 @@
 #include "ring.h"
 
 #define CLIENT_REQS	128
+#define CLIENT_HANGS_MS	60000
 
 struct client;
 
@@ -99,7 +100,7 @@ static inline bool client_all_done(const struct client *c)
 	return true;
 }
 
-/* Zero @c first, set the callbacks; then this, up to ->closed() or 20 s. */
+/* Zero @c first, set the callbacks; then this, up to ->closed(), or a hang. */
 static inline void client_run(struct client *c, const char *uri,
 			      const struct nbd_opts *opts)
 {
@@ -109,7 +110,7 @@ static inline void client_run(struct client *c, const char *uri,
 	if (ring_create(&c->ring, NULL) ||
 	    nbd_connect(c->ring, uri, opts, &cbs, c, &c->conn))
 		abort();
-	ring_timer_add(c->ring, &c->watchdog, 20000);
+	ring_timer_add(c->ring, &c->watchdog, CLIENT_HANGS_MS);
 	ring_run(c->ring);
 	if (!c->is_hung)
 		ring_destroy(c->ring);

@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +15,20 @@
 
 void script_send(struct script_server *s, const void *data, size_t len)
 {
-	ssize_t n = send(s->fd, data, len, MSG_NOSIGNAL | MSG_WAITALL);
+	ssize_t n;
 
+	if (s->tls) {
+		s->tls->send(s->tls, data, len);
+		return;
+	}
+	n = send(s->fd, data, len, MSG_NOSIGNAL | MSG_WAITALL);
 	(void)n;
 }
 
 bool script_recv(struct script_server *s, void *data, size_t len)
 {
+	if (s->tls)
+		return s->tls->recv(s->tls, data, len);
 	return recv(s->fd, data, len, MSG_WAITALL) == (ssize_t)len;
 }
 
@@ -188,14 +196,46 @@ static void *server_thread(void *arg)
 	return NULL;
 }
 
-static int listen_on(struct script_server *s, struct sockaddr_un *un)
+static int listen_on(struct script_server *s, struct sockaddr *addr,
+		     socklen_t len)
 {
-	s->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (s->listen_fd < 0 ||
-	    bind(s->listen_fd, (struct sockaddr *)un, sizeof(*un)) ||
+	s->listen_fd = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (s->listen_fd < 0 || bind(s->listen_fd, addr, len) ||
 	    listen(s->listen_fd, 1))
 		return -errno;
 	return 0;
+}
+
+static void begin(struct script_server *s,
+		  void (*script)(struct script_server *s))
+{
+	memset(s, 0, offsetof(struct script_server, payload));
+	s->script = script;
+}
+
+static int start_thread(struct script_server *s)
+{
+	return -pthread_create(&s->thread, NULL, server_thread, s);
+}
+
+int script_start_tcp(struct script_server *s,
+		     void (*script)(struct script_server *s))
+{
+	struct sockaddr_in in = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t len = sizeof(in);
+	int ret;
+
+	begin(s, script);
+	ret = listen_on(s, (struct sockaddr *)&in, sizeof(in));
+	if (ret)
+		return ret;
+	getsockname(s->listen_fd, (struct sockaddr *)&in, &len);
+	snprintf(s->uri, sizeof(s->uri), "nbd://127.0.0.1:%u/vol",
+		 ntohs(in.sin_port));
+	return start_thread(s);
 }
 
 int script_start(struct script_server *s,
@@ -204,16 +244,15 @@ int script_start(struct script_server *s,
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	int ret;
 
-	memset(s, 0, offsetof(struct script_server, payload));
-	s->script = script;
+	begin(s, script);
 	strcpy(s->dir, "/tmp/nbd-script-XXXXXX");
 	if (!mkdtemp(s->dir))
 		return -errno;
 	snprintf(un.sun_path, sizeof(un.sun_path), "%s/socket", s->dir);
 	snprintf(s->uri, sizeof(s->uri), "nbd+unix:///vol?socket=%s",
 		 un.sun_path);
-	ret = listen_on(s, &un);
-	return ret ?: -pthread_create(&s->thread, NULL, server_thread, s);
+	ret = listen_on(s, (struct sockaddr *)&un, sizeof(un));
+	return ret ?: start_thread(s);
 }
 
 void script_end(struct script_server *s)
@@ -223,6 +262,8 @@ void script_end(struct script_server *s)
 	shutdown(s->listen_fd, SHUT_RDWR);
 	pthread_join(s->thread, NULL);
 	close(s->listen_fd);
+	if (!*s->dir)
+		return;
 	snprintf(path, sizeof(path), "%s/socket", s->dir);
 	unlink(path);
 	rmdir(s->dir);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A scripted NBD server for tests, good or bad: a thread that accepts one
- * connection on a Unix socket and does what the script says.  The functions
- * below send and receive pieces of the protocol; when the client has gone
- * they do nothing, so a script need not look.
+ * connection, on a Unix socket or TCP, and does what the script says.  The
+ * functions below send and receive pieces of the protocol; when the client has
+ * gone they do nothing, so a script need not look.
  */
 #ifndef REPLICA_NBD_SCRIPT_H
 #define REPLICA_NBD_SCRIPT_H
@@ -15,12 +15,20 @@
 
 #include "nbd-wire.h"
 
+struct script_tls {
+	/* All of it; false: the client has gone. */
+	bool (*send)(struct script_tls *tls, const void *data, size_t len);
+	bool (*recv)(struct script_tls *tls, void *data, size_t len);
+};
+
 struct script_server {
 	void (*script)(struct script_server *s);
 	char dir[32], uri[160];
 	int listen_fd, fd;
 	pthread_t thread;
 	unsigned int number;		/* for the script's use */
+	/* Set by a script that has begun TLS: what it sends and receives by. */
+	struct script_tls *tls;
 	uint32_t option;		/* that is answered; 0 = GO */
 	struct nbd_request last;	/* host order, cookie as it came */
 	unsigned int nr_requests, nr_disc;	/* read them after the end */
@@ -35,6 +43,8 @@ struct script_server {
 /* Returns 0 or -errno; the URI is in @s. */
 int script_start(struct script_server *s,
 		 void (*script)(struct script_server *s));
+int script_start_tcp(struct script_server *s,
+		     void (*script)(struct script_server *s));
 /* Joins the thread: the client must have gone, or the script be at its end. */
 void script_end(struct script_server *s);
 

@@ -6,28 +6,6 @@
 . "$(dirname "$0")/lib-native.sh"
 requires_cmd certtool ss
 
-# start_tcp_target NAME NBDKIT-ARGUMENT...: sets port
-start_tcp_target() {
-	local name=$1 i
-	shift
-	truncate -s $((native_mib * 1048576 + 1048576)) \
-		"$scratch_dir/$name.target"
-	for i in 1 2 3 4 5; do
-		port=$((20000 + RANDOM % 10000))
-		nbdkit -f -i 127.0.0.1 -p $port --exit-with-parent --threads=4 \
-			file "$scratch_dir/$name.target" "$@" \
-			2>>"$scratch_dir/nbdkit.log" &
-		target_pid=$!
-		cleanup_fn kill_pid $target_pid
-		wait_until 10 listens $port $target_pid && return
-	done
-	bail "no nbdkit: $(cat "$scratch_dir/nbdkit.log")"
-}
-
-listens() {
-	kill -0 "$2" && ss -Hltn "sport = :$1" | grep -q .
-}
-
 says() {
 	wait_until 10 field_is "$1" state error || return 1
 	field "$1" reason | grep -qE -- "$2" || { field "$1" reason; return 1; }
