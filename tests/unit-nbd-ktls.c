@@ -88,6 +88,7 @@ struct scene {
 
 static const struct scene *scene;
 static bool got_goodbye;
+static gnutls_cipher_algorithm_t cipher;
 
 struct session {
 	struct script_tls tls;
@@ -201,6 +202,7 @@ static void shake(struct script_server *s, gnutls_session_t session)
 		return;
 	}
 	s->tls = &tls.tls;
+	cipher = gnutls_cipher_get(session);
 	in_session(s);
 	s->tls = NULL;
 }
@@ -415,6 +417,16 @@ static void run_scene(void)
 	free(c);
 }
 
+/* Where both take whatever there is, it is not the slow one. */
+static void check_cipher(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	if (__builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul"))
+		is_int(cipher, GNUTLS_CIPHER_AES_128_GCM,
+		       "what this processor has instructions for is taken");
+#endif
+}
+
 /* A connected socket takes the kernel's TLS, or there is none. */
 static bool probe_kernel(void)
 {
@@ -467,6 +479,8 @@ int main(void)
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
 		scene = &scenes[i];
 		run_scene();
+		if (!i)
+			check_cipher();
 	}
 	remove_keys();
 	return tap_done();
