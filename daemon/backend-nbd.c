@@ -196,12 +196,20 @@ static void first_ready(struct nbd_backend *nb, const struct nbd_info *info)
 	link_settled(nb);
 }
 
+static const char *tls_name(enum nbd_tls tls, const char *of_others)
+{
+	if (tls == NBD_TLS_KERNEL)
+		return of_others ? of_others : "kernel";
+	return tls == NBD_TLS_USERSPACE ? "userspace" : NULL;
+}
+
 static void link_ready(struct nbd_conn *conn, void *arg)
 {
 	struct link *link = arg;
 	struct nbd_backend *nb = link->nb;
 	const struct nbd_info *info = nbd_get_info(conn);
 
+	nb->base.info.tls = tls_name(info->tls, nb->base.info.tls);
 	if (nb->state == OPENING) {
 		link->is_ready = true;
 		first_ready(nb, info);

@@ -50,6 +50,9 @@ struct backend_info {
 	uint32_t min_block;	/* offsets and lengths are multiples of it */
 	unsigned int can;	/* BACKEND_CAN_* */
 	unsigned int connections;	/* in use; 1 for a local target */
+	const char *tls;	/* who encrypts what is sent: "kernel" or
+				 * "userspace", also where one connection of
+				 * several is; NULL: nobody */
 	bool is_staged;		/* writes are a protocol: see protocol.rst */
 	bool is_smaller;	/* … and the replica of a smaller volume: the
 				 * tail ends @size, and a hello there makes it

@@ -202,6 +202,8 @@ static void put_target(json_t *o, const struct volume *v)
 	put_int(o, "reconnects", v->reconnects);
 	put_int(o, "connections", is_ready ?
 		backend_info(v->target.backend)->connections : 0);
+	put_text(o, "tls", is_ready ?
+		 backend_info(v->target.backend)->tls : NULL);
 }
 
 /* The first of them: they may be millions. */

@@ -65,6 +65,7 @@ before=$(kernel_tls TlsTxSw)
 start_daemon
 check "a key, and our plugin" wait_settled a 120
 check "  the kernel sends" rose TlsTxSw 4 "$before"
+is "  it is told" "$(field a tls)" kernel
 cut a "${plugin[@]}"
 check "  connections were cut under load" wait_settled a 120
 check "  the replica is the volume" eval "fetch_image && same_image a"
@@ -84,6 +85,7 @@ check "  the kernel sends" rose TlsTxSw 4 "$before"
 cut b file "$scratch_dir/b.target" "${x509[@]}"
 check "  the replica is the volume after cuts under load" replica_equals b 120
 is "  several connections" "$(field b connections)" 4
+is "  it is told" "$(field b tls)" kernel
 stop_daemon
 is "  a clean stop" $? 0
 

@@ -40,6 +40,10 @@ check "in clear, without leave" says e "sent in clear.*tls=off"
 check "in clear, allowed" replica_equals f
 is "that is named" "$(field f clear_text)" true
 is "and what is encrypted is not" "$(field a clear_text)" false
+encrypts='^(userspace|kernel)$'
+check "it is told who encrypts" eval '[[ $(field a tls) =~ $encrypts ]]'
+check "  also with certificates" eval '[[ $(field b tls) =~ $encrypts ]]'
+is "  and that nobody does" "$(field f tls)" null
 replicactl status >"$scratch_dir/status"
 check "for people too" grep -q "^f: not encrypted (tls=off)" \
 	"$scratch_dir/status"
