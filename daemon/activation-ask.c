@@ -26,6 +26,7 @@
 #include "lvm.h"
 #include "pairing-file.h"
 #include "promotion-record.h"
+#include "state-file.h"
 #include "target.h"
 
 #define LONGEST_MS	5000
@@ -132,7 +133,7 @@ static int learn(struct asking *a, const char *state_dir)
 
 	if (err) {
 		snprintf(a->error, CONFIG_ERROR_SIZE, "%.200s/%s.id: %s",
-			 state_dir, a->config->name, strerror(-err));
+			 state_dir, a->config->name, state_error(err));
 		return err;
 	}
 	a->mine = (struct lineage_side){

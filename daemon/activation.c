@@ -18,6 +18,7 @@
 
 #include "format.h"
 #include "identity.h"
+#include "state-file.h"
 
 /* A1 */
 static void take_geometry(struct kernel_promoted *p)
@@ -49,7 +50,7 @@ static int note_suspect(const char *state_dir, const char *name,
 		err = identity_note_suspect(&id, state_dir, name, true);
 	if (err)
 		snprintf(error, KERNEL_ERROR_SIZE, "%.200s/%s.id: %s",
-			 state_dir, name, strerror(-err));
+			 state_dir, name, state_error(err));
 	return err;
 }
 

@@ -51,14 +51,11 @@ static int write_note(const char *path, json_t *volumes)
 static json_t *read_note(const char *path, int *err)
 {
 	json_t *root, *volumes, *one;
-	char *text;
-	size_t len, i;
+	size_t i;
 
-	*err = state_file_read(path, &text, &len);
+	*err = state_json_read(path, &root);
 	if (*err)
 		return NULL;
-	root = json_loadb(text, len, 0, NULL);
-	free(text);
 	volumes = json_incref(json_object_get(root, "volumes"));
 	json_decref(root);
 	*err = json_array_size(volumes) ? 0 : -EBADMSG;
@@ -219,7 +216,7 @@ static void settle(void *arg, const char *name)
 		err = state_file_remove(path);
 	if (err)
 		log_err(NULL, "%.200s: %s: what was being given up stays "
-			"closed", path, strerror(-err));
+			"closed", path, state_error(err));
 	json_decref(volumes);
 }
 

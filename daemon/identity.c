@@ -75,21 +75,21 @@ static int scan_given_up(enum given_up *given_up, const char *word)
 
 static int decode(struct identity *id, const json_t *root)
 {
-	json_int_t version, loads, attaches, target_bytes = 0;
+	json_int_t loads, attaches, target_bytes = 0;
 	const char *pair, *volume, *generation, *incarnation, *kernel = NULL;
 	const char *given_up = given_up_words[GIVEN_UP_NO];
 	int is_closed = 0, is_paused = 0, is_suspect = 0, is_fenced = 0;
 
 	if (json_unpack((json_t *)root,
-			"{sI ss ss ss ss sI sI s?b s?b s?b s?s s?s s?b s?I}",
-			"schema_version", &version, "pair_id", &pair,
-			"volume_id", &volume, "generation", &generation,
+			"{ss ss ss ss sI sI s?b s?b s?b s?s s?s s?b s?I}",
+			"pair_id", &pair, "volume_id", &volume,
+			"generation", &generation,
 			"incarnation", &incarnation, "loads", &loads,
 			"attaches", &attaches, "closed", &is_closed,
 			"paused", &is_paused, "suspect", &is_suspect,
 			"kernel_volume", &kernel, "given_up", &given_up,
 			"fenced", &is_fenced, "target_bytes", &target_bytes) ||
-	    version != 1 || target_bytes < 0)
+	    target_bytes < 0)
 		return -EBADMSG;
 	id->target_bytes = target_bytes;
 	id->is_closed = is_closed;
@@ -123,21 +123,18 @@ static int path_of(char path[PATH_MAX], const char *state_dir,
 int identity_load(struct identity *id, const char *state_dir,
 		  const char *name)
 {
-	char path[PATH_MAX], *text;
-	json_t *root;
-	size_t len;
+	char path[PATH_MAX];
+	json_t *root = NULL;
 	int err = path_of(path, state_dir, name);
 
 	if (!err)
-		err = state_file_read(path, &text, &len);
+		err = state_json_read(path, &root);
 	if (err == -ENOENT) {
 		make_new(id);
 		err = 0;
 	} else if (!err) {
 		memset(id, 0, sizeof(*id));
-		root = json_loadb(text, len, 0, NULL);
-		free(text);
-		err = root ? decode(id, root) : -EBADMSG;
+		err = decode(id, root);
 		json_decref(root);
 	}
 	identity_random(&id->session.random, sizeof(id->session.random));

@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "identity.h"
+#include "state-file.h"
 
 static int note(struct identity *id, const char *state_dir, const char *name,
 		bool is_suspect, char error[CONFIG_ERROR_SIZE])
@@ -33,7 +34,7 @@ static int note(struct identity *id, const char *state_dir, const char *name,
 
 	if (err)
 		snprintf(error, CONFIG_ERROR_SIZE, "%.200s/%s.id: %s",
-			 state_dir, name, strerror(-err));
+			 state_dir, name, state_error(err));
 	return err;
 }
 

@@ -35,8 +35,7 @@ static int path_of(char path[PATH_MAX], const char *state_dir,
 static int refuse(struct error *err, int code, const char *volume)
 {
 	return error_set(err, code, "the record of %s: %s", volume,
-			 code == -EBADMSG ? "it is damaged" :
-			 strerror(-code));
+			 state_error(code));
 }
 
 struct snapshot *made_snapshot(struct made *m, const char *name)
@@ -183,20 +182,16 @@ static bool decode(json_t *root, struct made *m)
 int made_load(const char *state_dir, const char *volume, struct made *m,
 	      struct error *err)
 {
-	char path[PATH_MAX], *text;
+	char path[PATH_MAX];
 	json_t *root;
-	size_t len;
 	int ret = path_of(path, state_dir, volume);
 
 	memset(m, 0, sizeof(*m));
 	if (!ret)
-		ret = state_file_read(path, &text, &len);
+		ret = state_json_read(path, &root);
 	if (ret)
 		return refuse(err, ret, volume);
-	root = json_loadb(text, len, 0, NULL);
-	free(text);
-	ret = root && decode(root, m) && !strcmp(m->volume, volume) ?
-	      0 : -EBADMSG;
+	ret = decode(root, m) && !strcmp(m->volume, volume) ? 0 : -EBADMSG;
 	json_decref(root);
 	return ret ? refuse(err, ret, volume) : 0;
 }

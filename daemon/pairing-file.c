@@ -82,19 +82,16 @@ static int decode(struct pairing_record *record, json_t *root)
 int pairing_load(const char *state_dir, const char *name,
 		 struct pairing_record *record)
 {
-	char path[PAIRING_PATH_LEN], *text;
+	char path[PAIRING_PATH_LEN];
 	json_t *root;
-	size_t len;
 	int err;
 
 	memset(record, 0, sizeof(*record));
 	pairing_path(path, state_dir, name, ".json");
-	err = state_file_read(path, &text, &len);
+	err = state_json_read(path, &root);
 	if (err)
 		return err;
-	root = json_loadb(text, len, 0, NULL);
-	free(text);
-	err = root ? decode(record, root) : -EBADMSG;
+	err = decode(record, root);
 	json_decref(root);
 	return err;
 }
@@ -148,7 +145,7 @@ int pairing_resolve(const char *state_dir, const char *target,
 	if (ret)
 		return error_set(err, ret, "the pair %s: %s", name,
 				 ret == -ENOENT ? "there is none; replicactl "
-				 "pair join makes it" : strerror(-ret));
+				 "pair join makes it" : state_error(ret));
 	if (record.is_receiver)
 		return error_set(err, -EINVAL, "the pair %s: this side "
 				 "receives, it cannot send", name);

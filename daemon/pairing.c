@@ -14,6 +14,7 @@
 #include "log.h"
 #include "promotion.h"
 #include "stages.h"
+#include "state-file.h"
 
 #define MAX_PARAMS	64
 #define BACKOFF_MS	500
@@ -274,7 +275,7 @@ static void load(void *arg, const char *name)
 	int err = pairing_load(daemon->config.state_dir, name, &record);
 
 	if (err) {
-		log_err(name, "the pair cannot be read: %s", strerror(-err));
+		log_err(name, "the pair cannot be read: %s", state_error(err));
 		return;
 	}
 	pairing_add(daemon, &record, record.is_receiver ? PAIRING_SERVING :

@@ -11,6 +11,7 @@
 #include "daemon.h"
 #include "local-stage.h"
 #include "stage-promote.h"
+#include "state-file.h"
 
 /* --- where the volume is -------------------------------------------------- */
 
@@ -162,6 +163,18 @@ bool promotion_is_unfenced(const struct promotion_record *r)
 	return f.phase == STAGE_PHASE_OPEN;
 }
 
+/* One that a newer replicad has written is not replaced. */
+static int check_record(const struct daemon *daemon, const char *name,
+			struct error *err)
+{
+	struct promotion_record r;
+	int ret = promotion_load(daemon->config.state_dir, name, &r);
+
+	return ret == -EPROTONOSUPPORT ?
+	       error_set(err, ret, "%s: the record of its failover: %s", name,
+			 state_error(ret)) : 0;
+}
+
 static bool is_lost(const struct daemon *daemon, const char *dir,
 		    const char *name)
 {
@@ -204,9 +217,14 @@ int promotion_find_lost(const struct daemon *daemon,
 		*all = calloc(m.nr, sizeof(**all));
 		ret = *all ? 0 : error_set(err, -ENOMEM, "no memory");
 	}
-	for (unsigned int i = 0; *all && i < m.nr; i++)
-		if (is_lost(daemon, of->dir, m.names[i]))
+	for (unsigned int i = 0; *all && i < m.nr; i++) {
+		if (!is_lost(daemon, of->dir, m.names[i]))
+			continue;
+		if (check_record(daemon, m.names[i], err))
+			ret = err->code;
+		else
 			fill_lost(daemon, of, m.names[i], &(*all)[(*nr)++]);
+	}
 	stage_members_clear(&m);
 	return ret;
 }
@@ -271,7 +289,7 @@ static int check_name(const struct daemon *daemon, const char *name,
 	if (promotion_find(daemon, name))
 		return error_set(err, -EBUSY, "%s: was promoted here before",
 				 name);
-	return 0;
+	return check_record(daemon, name, err);
 }
 
 static int check_group(const struct promotion_request *q,

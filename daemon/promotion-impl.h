@@ -16,7 +16,8 @@ int promotion_make_records(const struct daemon *daemon,
 
 /*
  * P5: those of the group of @of that have no record here, though the stage is
- * fenced as @of says. @all: NULL if there are none; to be freed.
+ * fenced as @of says. @all: NULL if there are none; to be freed. An error: of
+ * some it is not known, and they are not among them.
  */
 int promotion_find_lost(const struct daemon *daemon,
 			const struct promotion_record *of,

@@ -194,19 +194,16 @@ static int decode(const json_t *root, struct promotion_record *r)
 int promotion_load(const char *state_dir, const char *volume,
 		   struct promotion_record *r)
 {
-	char path[PATH_MAX], *text;
+	char path[PATH_MAX];
 	json_t *root;
-	size_t len;
 	int err = path_of(path, state_dir, volume, ".json");
 
 	memset(r, 0, sizeof(*r));
 	if (!err)
-		err = state_file_read(path, &text, &len);
+		err = state_json_read(path, &root);
 	if (err)
 		return err;
-	root = json_loadb(text, len, 0, NULL);
-	free(text);
-	err = root ? decode(root, r) : -EBADMSG;
+	err = decode(root, r);
 	json_decref(root);
 	r->is_begun = !err;
 	return !err && strcmp(r->volume, volume) ? -EBADMSG : err;

@@ -13,6 +13,7 @@
 #include "events.h"
 #include "local-stage.h"
 #include "log.h"
+#include "state-file.h"
 
 struct promotion *promotion_find(const struct daemon *daemon,
 				 const char *volume)
@@ -664,8 +665,7 @@ static void load(void *arg, const char *volume)
 	int err = promotion_load(daemon->config.state_dir, volume, &record);
 
 	if (err) {
-		log_err(volume, "the record of its failover cannot be read: "
-			"%s", strerror(-err));
+		log_err(volume, "its failover's record: %s", state_error(err));
 		return;
 	}
 	p = add(daemon, &record);

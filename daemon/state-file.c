@@ -16,6 +16,7 @@
 #include "config.h"
 
 #define MAX_STATE_FILE	(1024 * 1024)
+#define SCHEMA_VERSION	1
 
 static void close_fd(int *fd)
 {
@@ -177,4 +178,47 @@ int state_folder_id(const char *path, char id[STATE_FOLDER_ID_LEN])
 		 (uint64_t)st.stx_ino, (int64_t)st.stx_btime.tv_sec,
 		 st.stx_btime.tv_nsec);
 	return 0;
+}
+
+static int check_version(const json_t *root)
+{
+	const json_t *version = json_object_get(root, "schema_version");
+
+	if (!json_is_integer(version) ||
+	    json_integer_value(version) < SCHEMA_VERSION)
+		return -EBADMSG;
+	return json_integer_value(version) == SCHEMA_VERSION ?
+	       0 : -EPROTONOSUPPORT;
+}
+
+int state_json_read(const char *path, json_t **root)
+{
+	size_t len;
+	char *text;
+	int err = state_file_read(path, &text, &len);
+
+	*root = NULL;
+	if (err)
+		return err;
+	*root = json_loadb(text, len, 0, NULL);
+	free(text);
+	err = check_version(*root);
+	if (err) {
+		json_decref(*root);
+		*root = NULL;
+	}
+	return err;
+}
+
+const char *state_error(int err)
+{
+	switch (err) {
+	case -EBADMSG:
+		return "it is damaged";
+	case -EPROTONOSUPPORT:
+		return "a newer version of dm-replica has written it: install "
+		       "that version again";
+	default:
+		return strerror(-err);
+	}
 }

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include <jansson.h>
+
 /*
  * Replaces the file at @path: written beside it, synced, renamed, and the
  * folder synced, so that it is durable when this returns 0. Mode 0600.
@@ -43,5 +45,16 @@ int state_folder_each(const char *path,
  * is the caller's. 0 or -errno; -ENOENT where there is none.
  */
 int state_file_read(const char *path, char **text, size_t *len);
+
+/*
+ * Reads one that is an object with a "schema_version", which each of them has.
+ * *root is the caller's, NULL after an error: -EBADMSG, it is damaged;
+ * -EPROTONOSUPPORT, intact, but of a version of replicad to come, which alone
+ * knows what it says: nothing is done on it, and it is not replaced.
+ */
+int state_json_read(const char *path, json_t **root);
+
+/* In words, what state_json_read() returns, or who looks at what it reads. */
+const char *state_error(int err);
 
 #endif

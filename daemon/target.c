@@ -285,6 +285,9 @@ static void on_hello_written(struct target *t, int err, bool maybe)
 	if (err && is_growing(t))
 		fail(t, is_hopeless(err), "the replica cannot be made larger, "
 		     "its site says why: ", backend_error(t->backend));
+	else if (err == -EINVAL || err == -EPERM)
+		fail(t, true, "the target refuses the hello, its site's log "
+		     "says why: ", backend_error(t->backend));
 	else if (err)
 		fail_request(t, "hello: ");
 	else if (is_growing(t))

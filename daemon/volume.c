@@ -19,6 +19,7 @@
 #include "log.h"
 #include "pairing-file.h"
 #include "reactor.h"
+#include "state-file.h"
 #include "verify.h"
 
 #define NS_PER_MS	1000000ULL
@@ -433,7 +434,7 @@ static int open_identity(struct volume *v, char error[CONFIG_ERROR_SIZE])
 		snprintf(error, CONFIG_ERROR_SIZE, "%.200s/%s.id: %s",
 			 v->reactor->state_dir, v->config->name,
 			 err == -EBADMSG ? "damaged, it has the volume's "
-			 "identity" : strerror(-err));
+			 "identity" : state_error(err));
 	return err;
 }
 

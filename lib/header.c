@@ -29,6 +29,7 @@
 
 #define MAGIC "dmReplHd"
 #define INCOMPAT_KNOWN 0ULL
+#define ANOTHER_VERSION "both sites must have the newer dm-replica"
 
 struct wire_ancestor {
 	uint64_t generation;
@@ -291,11 +292,13 @@ static int check_frame(const struct wire *w, struct replica_why *why)
 			      "torn or corrupt: wrong checksum");
 	if (le32toh(w->version) != REPLICA_HEADER_VERSION)
 		return refuse(why, -EPROTONOSUPPORT,
-			      "format version %u, this is for version %u",
+			      "format version %u, this is for version %u: "
+			      ANOTHER_VERSION,
 			      le32toh(w->version), REPLICA_HEADER_VERSION);
 	if (le64toh(w->incompat) & ~INCOMPAT_KNOWN)
 		return refuse(why, -EPROTONOSUPPORT,
-			      "needs features 0x%llx, which are unknown here",
+			      "needs features 0x%llx, which are unknown here: "
+			      ANOTHER_VERSION,
 			      (unsigned long long)(le64toh(w->incompat) &
 						   ~INCOMPAT_KNOWN));
 	return 0;

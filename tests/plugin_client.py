@@ -26,6 +26,12 @@ def crc32c(data):
     return crc ^ 0xFFFFFFFF
 
 
+def later(block, at=8, value=struct.pack("<I", 77)):
+    """A header, or a block of the stage, of a version to come."""
+    body = block[:at] + value + block[at + len(value):-4]
+    return body + struct.pack("<I", crc32c(body))
+
+
 def tail_of(volume_bytes):
     return (volume_bytes + MIB - 1) // MIB * MIB
 

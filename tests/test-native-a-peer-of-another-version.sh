@@ -59,7 +59,7 @@ make_volume a
 start_stage history=1h
 meet ""
 begin_config
-configure a
+configure a retry_max=500ms
 start_daemon
 check "both of one version" equals
 refused header "version 77, this is for version 1: $both"

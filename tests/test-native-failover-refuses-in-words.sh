@@ -65,7 +65,7 @@ kill_pid $b_pid
 echo "{ damaged" >"$site_b/state/promotions/a.json"
 start_b
 check "a damaged record is named" grep -q \
-	"a: error: the record of its failover cannot be" "$b_log"
+	"a: error: its failover's record: it is damaged" "$b_log"
 check "but the stage still knows" b replicactl failover a --force
 kill_pid $b_pid
 

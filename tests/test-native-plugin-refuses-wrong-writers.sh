@@ -70,10 +70,8 @@ no "a torn header" EINVAL "header: torn or corrupt" <<<"
 p.hello().h.pwrite(b'dmReplHd'.ljust(4096), tail_of(p.bytes))"
 no "a format to come" EINVAL "header: .*version" <<<"
 p.hello()
-slot = bytearray(p.encode(HEARTBEAT, 0, p.header().seq + 1))
-slot[8:12] = struct.pack('<I', 77)
-slot[4092:] = struct.pack('<I', crc32c(bytes(slot[:4092])))
-p.h.pwrite(bytes(slot), tail_of(p.bytes) + (p.header().seq + 1) % 2 * 4096)"
+slot = later(p.encode(HEARTBEAT, 0, p.header().seq + 1))
+p.h.pwrite(slot, tail_of(p.bytes) + (p.header().seq + 1) % 2 * 4096)"
 no "data in the tail" EINVAL "go beyond the volume's end" <<<"
 p.hello().open(20); p.write(2048 + 2, 1)"
 no "data into the tail" EINVAL "go beyond the volume's end" <<<"

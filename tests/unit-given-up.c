@@ -128,7 +128,8 @@ static void test_cancel(void)
 static void test_unreadable(void)
 {
 	given_up_note(dir, both, 1);
-	put("0000000000000000", "{ \"volumes\": [ 7 ] }");
+	put("0000000000000000", "{ \"schema_version\": 1, "
+	    "\"volumes\": [ 7 ] }");
 	is_int(is("c", GIVEN_UP_BEGUN), -EBADMSG, "nobody knows of one");
 	is_int(is("a", GIVEN_UP_BEGUN), 1, "of one that another note names");
 	is_int(is("c", GIVEN_UP_NO), 0, "or that has not begun, it is known");
@@ -139,7 +140,8 @@ static void test_unreadable(void)
 	is_int(of("a"), GIVEN_UP_DONE, "what is sure is settled");
 	is_int(of("c"), GIVEN_UP_BEGUN, "what is not is left as it is");
 	is_int(nr_notes(), 1, "with the file");
-	put("0000000000000000", "{ \"volumes\": [ \"c\" ] }");
+	put("0000000000000000", "{ \"schema_version\": 1, "
+	    "\"volumes\": [ \"c\" ] }");
 	is_int(is("c", GIVEN_UP_BEGUN), 1, "until that says something");
 	given_up_settle(dir);
 	is_int(of("c"), GIVEN_UP_DONE, "then it is settled, too");
