@@ -37,6 +37,7 @@ struct nbd_backend {
 	struct link *current;		/* gets the next requests … */
 	uint64_t burst;			/* … until this is enough */
 	struct link sum;		/* N4 */
+	unsigned int nr_lost_sums;	/* one after the other */
 	struct call *waiting;		/* until it is up; the newest first */
 	char export[NBD_MAX_EXPORT];	/* as the server calls it */
 	struct ring_work ended;		/* the last connection is down */

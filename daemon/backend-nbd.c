@@ -22,7 +22,8 @@
  * N4 digests come over a connection of their own, to EXPORT@sum, which is made
  *    when the first are asked for. A server that does not let us in has none to
  *    give (BACKEND_CAN_SUM goes), and nothing else changes; once it is up it is
- *    one of the connections (N2).
+ *    one of the connections (N2). One that breaks off before that is no answer:
+ *    the next who asks tries again, unless it has done so MOST_LOST times.
  */
 #include "backend-nbd-impl.h"
 
@@ -34,6 +35,7 @@
 #include "header.h"
 
 #define LINK_DEPTH	512	/* requests on the wire of one connection */
+#define MOST_LOST	3	/* then it is an answer (N4) */
 
 /* --- connections --------------------------------------------------------- */
 
@@ -292,7 +294,19 @@ static void sum_ready(struct nbd_conn *conn, void *arg)
 		return;
 	}
 	link->is_ready = true;
+	nb->nr_lost_sums = 0;
 	nbd_backend_ask_waiting(nb);
+}
+
+/* N4 */
+static bool is_answer(struct nbd_backend *nb, int err)
+{
+	switch (err) {
+	case -ECONNRESET: case -EPIPE: case -ETIMEDOUT: case -ECONNREFUSED:
+		return ++nb->nr_lost_sums >= MOST_LOST;
+	default:
+		return true;
+	}
 }
 
 static void sum_closed(struct nbd_conn *conn, void *arg, int err,
@@ -305,7 +319,8 @@ static void sum_closed(struct nbd_conn *conn, void *arg, int err,
 	link->conn = NULL;
 	link->is_ready = false;
 	if (nb->state == UP && !was_ready) {
-		nb->base.info.can &= ~BACKEND_CAN_SUM;
+		if (is_answer(nb, err))
+			nb->base.info.can &= ~BACKEND_CAN_SUM;
 		nbd_backend_refuse_waiting(nb, err ? err : -ECONNRESET);
 		backend_set_error(&nb->base, 0, "no digests: %s", text);
 		return;
