@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * cut-proxy [--mute] [--each] [--live=MS] LISTEN TARGET MESSAGES PROGRESS:
+ * cut-proxy [--mute] [--each] [--live=MS] LISTEN TARGET MESSAGES PROGRESS,
+ * cut-proxy --asked LISTEN TARGET STEP PROGRESS:
  * stands between a client and a server of NBD, in TLS or not, or of a join
  * (pairing-wire.h), and cuts the link after each message of theirs in turn.
  * LISTEN, TARGET: the path of a Unix socket, or ADDRESS:PORT (IPv4). After each
@@ -17,6 +18,10 @@
  *
  * A line "step MESSAGE KIND" goes to PROGRESS for each step that was taken, "done"
  * after the last one: then everything goes through.
+ *
+ * With --asked all goes through until SIGUSR1 comes, which has STEP read: "MESSAGE
+ * KIND" is the one step then, MESSAGE counted from that moment on, of one side but
+ * of all connections together. "armed" goes to PROGRESS when that begins.
  *
  * C1 What goes through of a step's connection is whole messages, but where half
  *    of one is the step. (Its client asks for no structured replies.) In TLS a
@@ -96,6 +101,9 @@ static int64_t live_ms = LIVE_MS;
 static int64_t free_until_ms;		/* -1: from the next connection on */
 static bool is_step_given;		/* to a connection that there is */
 static bool is_each, is_any_taken, is_over;	/* C3 */
+static const char *step_file;		/* --asked */
+static unsigned int nr_since;		/* messages of the step's side, since */
+static volatile sig_atomic_t is_asked;
 static enum kind first_kind, end_kind;
 
 static void die(const char *what)
@@ -261,6 +269,31 @@ static void note_reply(struct conn *c, const char *p, size_t len)
 
 /* --- steps ---------------------------------------------------------------- */
 
+static void note_asked(int signal)
+{
+	is_asked = true;
+}
+
+/* The step that is asked for is the only one. */
+static void arm(void)
+{
+	FILE *f = fopen(step_file, "r");
+	char name[32] = "";
+
+	is_asked = false;
+	if (!f || fscanf(f, "%u %31s", &first_message, name) != 2)
+		die(step_file);
+	fclose(f);
+	for (first_kind = 0; strcmp(kind_names[first_kind], name);)
+		if (++first_kind == NR_KINDS)
+			die(name);
+	end_kind = first_kind + 1;
+	nr_messages = 1;
+	step = nr_since = 0;
+	fprintf(progress, "armed\n");
+	fflush(progress);
+}
+
 static bool is_done(void)
 {
 	return is_over || step >= nr_messages * (end_kind - first_kind);
@@ -295,7 +328,9 @@ static void plan(struct conn *c)
 	c->kind = NONE;
 	c->is_taken = false;
 	c->is_free = false;
-	if (is_done() || is_step_given)
+	if (step_file)
+		c->kind = LOSE_REQUEST;		/* any: to be read */
+	if (step_file || is_done() || is_step_given)
 		return;
 	if (free_until_ms < 0)
 		free_until_ms = now_ms() + (is_each ? 0 : live_ms);
@@ -308,20 +343,29 @@ static void plan(struct conn *c)
 	c->message = step / (end_kind - first_kind) + first_message;
 }
 
-static bool is_step(const struct conn *c, int from)
+/* To be asked once for each message. */
+static bool is_step(struct conn *c, int from)
 {
 	static const int side_of[NR_KINDS] = {
 		[LOSE_REPLY] = SERVER, [HALF_REPLY] = SERVER,
 		[MUTE_REPLIES] = SERVER,
 	};
 
+	if (step_file) {
+		if (is_done() || side_of[first_kind] != from ||
+		    ++nr_since != first_message)
+			return false;
+		c->kind = first_kind;
+		c->message = first_message;
+		return true;
+	}
 	return c->kind != NONE && !c->is_taken && side_of[c->kind] == from &&
 	       c->side[from].nr == c->message;
 }
 
 static void hang_up(struct conn *c)
 {
-	if (c->kind != NONE && !c->is_taken) {
+	if (!step_file && c->kind != NONE && !c->is_taken) {
 		is_step_given = false;
 		if (++tries >= (is_each ? 1 : TRIES))
 			say_taken(c, false);
@@ -350,14 +394,13 @@ static bool pass(struct conn *c, int from, size_t len)
 {
 	struct side *s = &c->side[from];
 	int to = c->side[!from].fd;
-	bool is_half = c->kind == HALF_REQUEST || c->kind == HALF_REPLY;
 
 	s->nr++;
 	if (is_step(c, from)) {
 		c->is_taken = true;
 		say_taken(c, true);
 		if (c->kind < NR_LOUD) {
-			if (is_half)
+			if (c->kind == HALF_REQUEST || c->kind == HALF_REPLY)
 				put(to, s->data, len / 2);
 			return false;
 		}
@@ -433,6 +476,8 @@ static void turn(int listener)
 					    POLLIN, 0 };
 	if (poll(p, 1 + 2 * NR_CONNS, 20) < 0 && errno != EINTR)
 		die("poll");
+	if (is_asked)
+		arm();
 	now = now_ms();
 	for (int i = 0; i < 2 * NR_CONNS; i++) {
 		struct conn *c = &conns[i / 2];
@@ -469,6 +514,8 @@ static int parse_options(char **argv, bool *is_mute)
 			*is_mute = true;
 		else if (!strcmp(argv[n], "--each"))
 			is_each = true;
+		else if (!strcmp(argv[n], "--asked"))
+			step_file = argv[n];
 		else if (sscanf(argv[n], "--live=%" SCNd64, &live_ms) != 1)
 			break;
 	}
@@ -486,14 +533,20 @@ int main(int argc, char **argv)
 	argc -= nr_options;
 	if (argc != 5) {
 		fprintf(stderr, "usage: cut-proxy [--mute] [--each] "
-			"[--live=MS] LISTEN TARGET MESSAGES PROGRESS\n");
+			"[--live=MS] LISTEN TARGET MESSAGES PROGRESS\n"
+			"       cut-proxy --asked LISTEN TARGET STEP "
+			"PROGRESS\n");
 		return 2;
 	}
-	parse_messages(argv[3]);
+	if (step_file)
+		step_file = argv[3];
+	else
+		parse_messages(argv[3]);
+	signal(SIGUSR1, note_asked);
 	first_kind = is_mute ? NR_LOUD : 0;
 	end_kind = is_mute ? NR_KINDS : NR_LOUD;
 	target = argv[2];
-	progress = fopen(argv[4], "w");
+	progress = fopen(argv[4], step_file ? "a" : "w");
 	listener = open_socket(argv[1], &addr);
 	if (!progress || bind(listener, &addr.any, address_len(&addr)) ||
 	    listen(listener, 16))
