@@ -28,7 +28,8 @@ check "a target here is no URI" json_holds \
 pair() {
 	local pairs=$root/var/lib/replica/pairs
 	target pair:there
-	put "$pairs/there.json" "$(printf '{"name": "there", "pair_id": "%032d",
+	put "$pairs/there.json" "$(printf '{"schema_version": 1, "name": "there",
+		"pair_id": "%032d",
 		"address": "127.0.0.1:1", "receiver": %s, "listen": ""}' 1 "$1")"
 	put "$pairs/there.key" 'id:00\n'
 	chmod 600 "$pairs"/there.*
