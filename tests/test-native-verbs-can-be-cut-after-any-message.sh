@@ -282,7 +282,7 @@ keep settled
 
 start_a
 cut_all verify 7
-cut_all resync 40
+cut_all resync 10
 cut_all handover 4
 end_a
 restore settled
