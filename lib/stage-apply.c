@@ -10,7 +10,9 @@
  *    on, also after a power cut, older images are gone [floor_lsn].
  * P3 base written, base synced, checkpoint durable, and only then are records
  *    forgotten and segments dropped. A sync that fails is not repeated by
- *    itself: everything since the last checkpoint is applied again (S3).
+ *    itself: everything since the last checkpoint is applied again (S3). So it
+ *    is when another's sync of the bases has failed meanwhile: the system tells
+ *    a failure once.
  * P4 it never goes past the image of somebody who reads or has it open, unless
  *    the log is full: then it breaks the pin first (S6, S10).
  * P5 an epoch younger than history_min_ms is not taken for want of room.
@@ -245,8 +247,8 @@ static int sync_bases(struct stage_group *g, struct error *err)
 	return 0;
 }
 
-/* inplace I3: a failure is counted before another sync can be good. */
-int stage_apply_sync(struct stage_group *g, struct error *err)
+/* A failure is counted before another sync can be good. */
+int stage_apply_sync(struct stage_group *g, uint64_t since, struct error *err)
 {
 	int ret;
 
@@ -255,6 +257,9 @@ int stage_apply_sync(struct stage_group *g, struct error *err)
 	if (ret)
 		__atomic_add_fetch(&g->base_failures, 1, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&g->base_lock);
+	if (!ret && since != stage_load(&g->base_failures))
+		ret = error_set(err, -EIO, "%s: its bases could not be synced "
+				"while they were written", g->name);
 	return ret;
 }
 
@@ -296,6 +301,7 @@ static void next_checkpoint(const struct stage_group *g,
 static int apply_to(struct stage_group *g, const struct epoch_entry *e,
 		    struct stage_checkpoint *c, struct error *err)
 {
+	uint64_t failures = stage_load(&g->base_failures);
 	int ret = stage_checkpoint_confirm(g, err);
 
 	if (!ret)
@@ -305,7 +311,7 @@ static int apply_to(struct stage_group *g, const struct epoch_entry *e,
 		ret = stage_apply_records(g, g->checkpoint.applied_lsn, e->lsn,
 					  err);
 	if (!ret && !stage_fault(S4))
-		ret = stage_apply_sync(g, err);
+		ret = stage_apply_sync(g, failures, err);
 	if (!ret)
 		ret = stage_checkpoint_write(g, c, err);
 	return ret;

@@ -157,11 +157,11 @@ int stage_apply_start(struct stage_group *g, struct error *err);
 void stage_apply_stop(struct stage_group *g);
 /* Locked, not dropped. Can the applier make room in a full log? (S6) */
 bool stage_apply_can_free(struct stage_group *g);
-/* Not locked. What the log has from after one commit to another, to the bases;
- * these synced; and, locked and dropped, all that follows a checkpoint. */
+/* The log between two commits to the bases; these synced, and none failed since
+ * base_failures was this; locked and dropped: all that follows a checkpoint. */
 int stage_apply_records(struct stage_group *g, uint64_t from, uint64_t to,
 			struct error *err);
-int stage_apply_sync(struct stage_group *g, struct error *err);
+int stage_apply_sync(struct stage_group *g, uint64_t since, struct error *err);
 void stage_apply_finish(struct stage_group *g,
 			const struct stage_checkpoint *c);
 /* Without the lock, and without an applier: applies up to a clean epoch. */

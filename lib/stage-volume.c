@@ -593,6 +593,7 @@ static int grow_base(struct stage_volume *v, uint64_t bytes, struct error *err)
 {
 	const struct stage_io *io = v->stage->io;
 	uint64_t old = v->meta.bytes, size;
+	uint64_t failures = stage_load(&v->g->base_failures);
 	int ret = io->size(io->arg, v->base_fd, &size);
 
 	if (!ret && size < bytes)
@@ -600,7 +601,7 @@ static int grow_base(struct stage_volume *v, uint64_t bytes, struct error *err)
 	if (!ret)
 		ret = io->zero(io->arg, v->base_fd, old, bytes - old);
 	if (!ret)
-		ret = io->sync(io->arg, v->base_fd);
+		ret = stage_apply_sync(v->g, failures, NULL);
 	return ret ? error_set(err, ret, "%s: cannot be grown to %llu bytes: "
 			       "%s", v->meta.base, (unsigned long long)bytes,
 			       strerror(-ret)) : 0;

@@ -294,7 +294,7 @@ static void test_applier_is_told(void)
 	client_open(&c, 2);
 	client_write(&c, &m, 0, CHUNKS, 2);
 	disk_fail_sync(d, "base", 1);
-	is_int(stage_apply_sync(c.v->g, NULL), -EIO, "the applier is told");
+	is_int(stage_apply_sync(c.v->g, 0, NULL), -EIO, "the applier is told");
 	is_int(client_commit(&c, &m, 2, true), -EIO, "and so is the commit: %s",
 	       c.err.text);
 	is_int(info_now().state, STAGE_IN_PLACE, "there is no image");

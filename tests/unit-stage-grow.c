@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "stage-rig.h"
 #include "tap.h"
 
 #define LARGER	(RIG_BYTES + 32 * 1024)
+#define LATER_NS	2000000000000ULL
 #define FAR	(RIG_BYTES + 4096 * 1024)	/* its tail is elsewhere */
 
 static const struct stage_options keep = { .history_ms = 3600000 };
@@ -39,6 +41,14 @@ static uint64_t size_of(struct stage_volume *v)
 
 	stage_get_info(v, &info);
 	return info.header.volume_bytes == info.bytes ? info.bytes : 0;
+}
+
+static uint64_t applied_epoch(struct stage_volume *v)
+{
+	struct stage_info info;
+
+	stage_get_info(v, &info);
+	return info.applied_epoch;
 }
 
 /* The image of what was there, and zeros. */
@@ -281,6 +291,52 @@ static void test_failing(void)
 	is_int(bad, 0, "a call fails: it is as it was, and grows later");
 }
 
+/*
+ * Apply P3: the growth's sync is told that pages are lost that the applier has
+ * written. The applier's own sync is good then, and must not be enough.
+ */
+static void test_applier_is_told(void)
+{
+	const struct stage_options now = { 0 };
+	struct stage_conn *conn;
+	struct disk *cut;
+	struct stage *old;
+	struct client reader = { 0 };
+
+	memset(&m, 0, sizeof(m));
+	d = disk_create();
+	s = rig_create(d, &now, 1);
+	client_connect(&c, s, "a");
+	client_hello(&c, 1, 1);
+	client_open(&c, 1);
+	for (uint64_t chunk = 0; chunk < RIG_BYTES / RIG_CHUNK; chunk++)
+		client_write(&c, &m, chunk, 1, 1 + chunk);
+	disk_slow(d, "base", 20);
+	client_commit(&c, &m, 1, true);
+	while (stage_load(&c.v->g->bytes_applied) < RIG_BYTES / 4)
+		usleep(1000);
+	disk_fail_sync(d, "base", 1);
+	stage_conn_create(&conn, c.v, NULL);
+	is_int(hello_at(conn, LARGER, RIG_BYTES, 2), -EIO, "it cannot grow");
+	stage_conn_destroy(conn);
+	disk_slow(d, "base", 0);
+	for (uint64_t later = LATER_NS; applied_epoch(c.v) != 1;
+	     later += LATER_NS) {
+		disk_set_now(d, later);		/* it tries again */
+		usleep(1000);
+	}
+	cut = disk_cut(d, disk_moment(d), 0);
+	client_close(&c);
+	stage_close(s);
+	disk_destroy(d);
+	old = rig_open(cut, &now, NULL);
+	ok(old && !client_connect(&reader, old, "a") &&
+	   shows(&reader, m.image[1]), "what the applier wrote is on the disk");
+	client_close(&reader);
+	stage_close(old);
+	disk_destroy(cut);
+}
+
 /* The nth call that a hello of more makes fails; @is_end: there is none. */
 static bool goes_on_after(uint64_t nth, int err, bool *is_end)
 {
@@ -367,6 +423,7 @@ int main(void)
 	test_connection();
 	test_readers();
 	test_failing();
+	test_applier_is_told();
 	test_refused(-ENOSPC, "a full disk");
 	test_refused(-EIO, "a failing one");
 	test_cuts();
