@@ -376,9 +376,9 @@ bool giving_up_is_on(const struct volume *v)
 int giving_up_is_noted(const char *state_dir, const char *name)
 {
 	struct identity id;
+	int err = identity_load(&id, state_dir, name);
 
-	return identity_load(&id, state_dir, name) ? 0 :
-	       given_up_is(state_dir, name, &id);
+	return err ? err : given_up_is(state_dir, name, &id);
 }
 
 void giving_up_tell(struct volume *v)

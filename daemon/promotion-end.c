@@ -51,9 +51,10 @@ bool promotion_is_unsure(const struct promotion *p)
 void promotion_tell_unsure(struct promotion *p)
 {
 	error_clear(&p->error);
-	error_set(&p->error, -EIO, "%s: it may have been given up, and a file "
-		  "in %.150s/given-up cannot be read: put it right; then "
-		  "start replicad again", p->record.volume, p->run.state_dir);
+	error_set(&p->error, -EIO, "%s: it may have been given up, and its .id "
+		  "or a file of given-up/ in %.100s cannot be read: put it "
+		  "right; then start replicad again", p->record.volume,
+		  p->run.state_dir);
 }
 
 bool promotion_is_ending(const struct daemon *daemon, const char *volume)

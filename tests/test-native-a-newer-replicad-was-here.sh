@@ -59,6 +59,17 @@ is_as_it_was "$record"
 start_b
 check "  then it goes on" wait_until 30 failed_over
 
+# Whether it was given up stands in its identity, too (given-up D3).
+kill_b
+of_later "$site_b/state/a.id"
+start_b
+check "the identity of who was promoted" eval \
+	'b rpc-call get a reason | grep -q "may have been given up, and its .id"'
+kill_b
+is_as_it_was "$site_b/state/a.id"
+start_b
+check "  then it goes on" wait_until 30 failed_over
+
 # Who is asked for a giving up that it does not understand does nothing.
 mkdir -p "$state_dir/given-up"
 note=$state_dir/given-up/00000000000000000000000000000001.json
