@@ -53,6 +53,7 @@ void made_forget_snapshot(struct made *m, struct snapshot *s)
 	memmove(s, s + 1, (const char *)end - (const char *)(s + 1));
 }
 
+/* NULL: no memory. A record that lacks one would let the volume be deleted. */
 static json_t *encode_snapshots(const struct made *m)
 {
 	json_t *list = json_array();
@@ -65,6 +66,10 @@ static json_t *encode_snapshots(const struct made *m)
 			json_sprintf("%016" PRIx64, s->id), "bytes",
 			(json_int_t)s->bytes, "taken_at",
 			(json_int_t)s->taken_at, "step", step_names[s->step]));
+	}
+	if (json_array_size(list) != m->nr_snapshots) {
+		json_decref(list);
+		return NULL;
 	}
 	return list;
 }

@@ -468,12 +468,16 @@ static void begin_clone(struct request *request)
 void do_clone(struct request *request)
 {
 	const char *volume = request_text(request, "volume");
+	const char *snapshot = request_text(request, "snapshot");
 
 	if (!volume || !volume_name_is_valid(volume) ||
 	    !request_text(request, "name"))
 		request_refuse(request, 2, "want the names of a volume, and of "
 			       "the new one");
-	else if (request_text(request, "snapshot"))
+	else if (snapshot && !volume_name_is_valid(snapshot))
+		request_refuse(request, 2, "want the name of a snapshot, or "
+			       "none");
+	else if (snapshot)
 		begin_clone(request);
 	else
 		method_if_usable(request, begin_clone);

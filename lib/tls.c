@@ -54,6 +54,7 @@ struct tls {
 	size_t record_len;
 	int failed;			/* T2 */
 	size_t record_limit;		/* as the peer says; 0: it does not */
+	bool has_update;		/* the peer has, or wants, new keys */
 	bool is_handed;			/* T5 */
 	bool is_rekey_due;		/* the peer waits for our new keys */
 };
@@ -322,8 +323,10 @@ static int see_message(gnutls_session_t session, unsigned int type,
 
 	if (!incoming)
 		return 0;
-	if (tls->is_handed && type == GNUTLS_HANDSHAKE_KEY_UPDATE)
-		return check_update(tls, msg);
+	if (type == GNUTLS_HANDSHAKE_KEY_UPDATE) {
+		tls->has_update = true;
+		return tls->is_handed ? check_update(tls, msg) : 0;
+	}
 	tls_kernel_see(type, msg, &tls->record_limit);
 	return 0;
 }
@@ -335,6 +338,8 @@ int tls_hand_over(struct tls *tls, int fd)
 	assert(!tls->out.len && !tls->record_len);
 	if (tls->failed)
 		return tls->failed;
+	if (tls->has_update)	/* GnuTLS may owe new keys */
+		return -EOPNOTSUPP;
 	ret = tls_kernel_send(tls->session, fd, tls->record_limit);
 	tls->is_handed = !ret;
 	return ret;

@@ -89,6 +89,7 @@ refuses "a name that is taken" "there already" clone w
 refuses "its own name" "there already" clone v
 refuses "a name that is none" "not a name" clone a/b
 refuses "no such snapshot" "no snapshot tue" clone z --from tue
+refuses "one without a name" "name of a snapshot" clone z --from ""
 refuses "no such volume" "not made here" replicactl clone u z
 refuses "no such type" "nearest is .*gold" clone z --type goldd
 refuses "no name" "clone needs VOLUME NEW" clone

@@ -16,6 +16,8 @@ check "a dry run: all is there" replicactl failover a --planned --dry-run
 check "and changes nothing" field_is a state replicating
 touch "$scratch_dir/open"
 refuses "not while it is open" "is in use" replicactl failover a --planned
+refuses "nor back" "is in use" replicactl --json failback a
+refuses "which goes alone, too" "no other option" replicactl failback a --force
 rm "$scratch_dir/open"
 check "which changes nothing" field_is a state replicating
 

@@ -318,7 +318,8 @@ const struct command cmd_failover = {
 	"\n"
 	"With --planned, for the primary: nobody may have the volume open. Who opens it\n"
 	"meanwhile waits to write. When the other site has all of it, nobody can write\n"
-	"here any more; then take it over there.\n",
+	"here any more; then take it over there. \"replicactl failback\" is the same: the\n"
+	"way back, at the site that took over.\n",
 	.options = options,
 	.run = run,
 };

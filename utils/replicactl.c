@@ -24,14 +24,17 @@ const struct command *const commands[] = {
 	&cmd_kernel, &cmd_version, &cmd_help, NULL
 };
 
-/* The words that Cinder's client uses. */
-static const struct {
+/* The words that Cinder's client uses; and the way back: a failover that
+ * is planned at the site where the volume is now. */
+static const struct alias {
 	const char *alias, *name;
+	char *option;			/* that it stands for as well */
 } aliases[] = {
-	{ "replication-enable", "enable" },
-	{ "replication-disable", "disable" },
-	{ "replication-failover", "failover" },
-	{ "replication-list-targets", "targets" },
+	{ "replication-enable", "enable", NULL },
+	{ "replication-disable", "disable", NULL },
+	{ "replication-failover", "failover", NULL },
+	{ "replication-list-targets", "targets", NULL },
+	{ "failback", "failover", "--planned" },
 };
 
 const struct option_spec global_options[] = {
@@ -184,14 +187,23 @@ int ctl_do(const struct args *args, const char *method, json_t *params,
 
 /* --- from words to a verb ------------------------------------------------- */
 
-const struct command *command_find(const char *name)
+static const struct alias *find_alias(const char *word)
 {
-	const struct command *const *c;
 	size_t i;
 
 	for (i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
-		if (!strcmp(name, aliases[i].alias))
-			name = aliases[i].name;
+		if (!strcmp(word, aliases[i].alias))
+			return &aliases[i];
+	return NULL;
+}
+
+const struct command *command_find(const char *name)
+{
+	const struct alias *alias = find_alias(name);
+	const struct command *const *c;
+
+	if (alias)
+		name = alias->name;
 	for (c = commands; *c; c++)
 		if (!strcmp((*c)->name, name))
 			return *c;
@@ -325,8 +337,9 @@ static int find_verb(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	int verb = find_verb(argc, argv);
+	int verb = find_verb(argc, argv), first = 2;
 	const struct command *command;
+	const struct alias *alias;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!verb && argc > 1 && !strcmp(argv[1], "--version"))
@@ -344,6 +357,9 @@ int main(int argc, char **argv)
 		only_json(&args, argc, argv);
 		return refuse_verb(&args, argv[verb]);
 	}
+	alias = find_alias(argv[verb]);
 	memmove(&argv[2], &argv[1], (verb - 1) * sizeof(argv[0]));
-	return run_command(command, argc - 2, argv + 2);
+	if (alias && alias->option)
+		argv[--first] = alias->option;	/* where the verb was */
+	return run_command(command, argc - first, argv + first);
 }
