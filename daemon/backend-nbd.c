@@ -302,10 +302,11 @@ static void sum_ready(struct nbd_conn *conn, void *arg)
 static bool is_answer(struct nbd_backend *nb, int err)
 {
 	switch (err) {
-	case -ECONNRESET: case -EPIPE: case -ETIMEDOUT: case -ECONNREFUSED:
-		return ++nb->nr_lost_sums >= MOST_LOST;
-	default:
+	case 0: case -ENOENT: case -EPERM: case -EINVAL: case -EOPNOTSUPP:
+	case -EPROTONOSUPPORT: case -ECANCELED:	/* by us: a wrong size */
 		return true;
+	default:
+		return ++nb->nr_lost_sums >= MOST_LOST;
 	}
 }
 

@@ -85,6 +85,11 @@ int promotion_for_each(struct promotion_work *w,
 
 /* --- the stage ------------------------------------------------------------ */
 
+static void tell_notice(const char *text)
+{
+	log_warn(NULL, "%s", text);
+}
+
 /* The server of a replicad that was killed may be on its way out still. */
 static int open_when_free(struct promotion_work *w,
 			  const struct stage_options *options,
@@ -95,6 +100,8 @@ static int open_when_free(struct promotion_work *w,
 	for (int i = 0;; i++) {
 		error_clear(why);
 		ret = stage_open(&w->stage, w->r->dir, options, why);
+		if (!ret)
+			stage_tell_notices(w->stage, tell_notice);
 		if (ret != -EBUSY || !w->r->pair[0] || i == OPEN_TRIES)
 			return ret;
 		usleep(OPEN_WAIT_US);

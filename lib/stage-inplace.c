@@ -155,8 +155,10 @@ static void go_in_place(struct stage_group *g)
 
 	g->is_applying = true;
 	error_clear(&g->apply_error);	/* it is pending again: I2 */
-	if (is_new)
+	if (is_new) {
+		g->is_in_place_ready = false;	/* as it may be from before */
 		ret = announce(g, &err);
+	}
 	assert(g->open.state == EPOCH_NONE || !is_new);
 	if (!ret) {
 		pthread_mutex_unlock(&g->lock);

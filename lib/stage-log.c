@@ -518,8 +518,9 @@ void stage_log_go_on(struct stage_group *g, struct stage_segment *s,
 {
 	uint64_t end = stage_load(&s->end);
 
+	/* Nor up to there: what ends there counts as synced (log walk). */
 	if (end)
-		stage_segment_limit(g, s, end);
+		stage_segment_limit(g, s, end > pos ? end - 1 : end);
 	s->tail = pos;
 	stage_store(&s->end, 0);
 	g->current = s;

@@ -27,9 +27,9 @@
  *    can be there the next time. So that is an error, and nothing is changed.
  * Z6 who opens the stage is told of what is kept as damaged (Z3), and of which
  *    epoch the image is without it.
- * Z7 new segments have numbers above those that some which nobody can name may
- *    have (device B7): where one of them turns out to be good after all, it is
- *    not taken for what came last.
+ * Z7 new segments have numbers far above those that are known, where there is
+ *    one which nobody can name (device B7): if it turns out to be good after
+ *    all, it is not taken for what came last.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -38,6 +38,8 @@
 
 #include "stage-parts.h"
 #include "stage-recover.h"
+
+#define UNKNOWN_NUMBERS	16384U	/* more are seldom used without a commit */
 
 struct scan {
 	struct stage_group *g;
@@ -130,7 +132,8 @@ static int find_segments(struct recovery *rec, struct error *err)
 		if (f->is_good && f->b.seen > g->seen)
 			g->seen = f->b.seen;
 	}
-	g->next_number += g->stage->medium->nr_unknown(g);	/* Z7 */
+	/* Z7: each epoch that was given up may have used a number, too. */
+	g->next_number += g->stage->medium->nr_unknown(g) * UNKNOWN_NUMBERS;
 	return ret;
 }
 
