@@ -106,6 +106,10 @@ cut_all() {
 		for k in $kinds; do
 			cut_at $((RANDOM % $2 + 1)) "$k"
 		done
+		# Where chance has taken none that there is: the first ones.
+		for ((m = 1; m < 4 && nr_cut < 2; m++)); do
+			cut_at $m lose-request
+		done
 	fi
 	note "$verb: $nr_cut cuts"
 	check "$verb was cut" test $nr_cut -ge 2
