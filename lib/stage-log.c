@@ -41,6 +41,8 @@
  *    commit or a header may be behind, nor where a write or a sync has failed;
  *    and never beyond where the next segment, which is gone, was begun: if it
  *    comes back after a power cut, it says that the log leaves this one there.
+ *    Its front is gone, too: else one bad sector, of a slot that is free, would
+ *    bring it back long after (device B7).
  */
 #include <assert.h>
 #include <errno.h>
@@ -526,6 +528,17 @@ void stage_log_go_on(struct stage_group *g, struct stage_segment *s,
 	g->current = s;
 }
 
+/* A9. If that fails it is told at the next sync. */
+static void forget_front(struct stage_group *g, const struct stage_segment *s)
+{
+	static const char zeros[STAGE_BLOCK_BYTES];
+	const struct stage_io *io = g->stage->io;
+	struct iovec iov = { (void *)zeros, sizeof(zeros) };
+
+	if (!g->stage->medium->is_sparse && s->fd >= 0 && !s->has_promise)
+		io->pwritev(io->arg, s->fd, &iov, 1, s->at);
+}
+
 void stage_log_rewind(struct stage_group *g)
 {
 	uint64_t number = stage_lsn_segment(g->end_lsn);
@@ -541,6 +554,7 @@ void stage_log_rewind(struct stage_group *g)
 		s = g->segments[g->nr_segments - 1];
 		if (s->number <= number)
 			break;
+		forget_front(g, s);
 		stage_segment_drop(g, s);
 	}
 	s = stage_segment_find(g, number);

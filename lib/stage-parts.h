@@ -218,7 +218,7 @@ int stage_volume_open_base(struct stage_volume *v, struct error *err);
 /* May a hello make it so large? Changes nothing (session Y7). */
 int stage_volume_check_growth(const struct stage_volume *v, uint64_t bytes,
 			      struct error *err);
-/* Locked. No epoch is open, and nobody writes but who asks for it. */
+/* Locked. Who writes, with an epoch open, writes none of what is new. */
 int stage_volume_grow(struct stage_volume *v, uint64_t bytes,
 		      struct error *err);
 void stage_volume_destroy(struct stage_volume *v);

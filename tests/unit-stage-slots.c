@@ -574,6 +574,43 @@ static void test_given_up_comes_back(void)
 	end();
 }
 
+/*
+ * Log A9: the same, but the stage has been opened since, and the slot is
+ * damaged when the log is beyond where that segment began.
+ */
+static void test_given_up_is_damaged_later(void)
+{
+	struct error err = { 0 };
+	uint64_t begun, e = 2;
+	bool bad = false;
+
+	begin(&on_device, 1);
+	client_open(&c, 1);
+	client_write(&c, NULL, 0, 4, 1);
+	client_write(&c, NULL, 4, 4, 1);
+	client_write(&c, NULL, 8, 2, 1);
+	client_write(&c, NULL, 10, 4, 1);
+	is_int(count_slots(STAGE_SLOT_USED), 2, "an epoch in two slots");
+	begun = stage_load(&c.v->g->segments[0]->end);
+	come_back(2);
+	is_int(restart(&on_device, &err), 0, "it is given up");
+	client_hello(&c, 1, 9);
+	for (; stage_lsn_pos(c.v->g->end_lsn) <= begun && !bad; e++)
+		bad = client_open(&c, e) || client_zero(&c, &m, e % 24, 1) ||
+		      client_commit(&c, &m, e, true);
+	ok(!bad && count_slots(STAGE_SLOT_USED) == 1,
+	   "the log goes on in the first, beyond that");
+	shut();
+	spoil(slot_at(1) + 40);
+	error_clear(&err);
+	is_int(restart(&on_device, &err), 0, "the slot is damaged: %s",
+	       err.text);
+	ok(c.h.last_clean == e - 1 && shows(&c, m.image[e - 1]),
+	   "all is there: %llu of %llu", (unsigned long long)c.h.last_clean,
+	   (unsigned long long)e - 1);
+	end();
+}
+
 /* Log A9: not where a commit is behind, which somebody may look at. */
 static void test_commit_stays_behind(void)
 {
@@ -652,6 +689,7 @@ int main(void)
 	test_others_find_room();
 	test_breaks_take_no_slots();
 	test_given_up_comes_back();
+	test_given_up_is_damaged_later();
 	test_commit_stays_behind();
 	return tap_done();
 }
