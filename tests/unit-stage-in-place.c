@@ -4,7 +4,9 @@
  * of them ends the process, or what was acknowledged is lost.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "stage-scene.h"
 #include "tap.h"
@@ -54,8 +56,63 @@ static void test_room(void)
 	end();
 }
 
+static void *say_hello(void *arg)
+{
+	client_hello(arg, 1, 4);
+	return NULL;
+}
+
+static bool is_announced(struct stage_group *g)
+{
+	bool is_on;
+
+	pthread_mutex_lock(&g->lock);
+	is_on = stage_is_in_place(g) && g->is_applying;
+	pthread_mutex_unlock(&g->lock);
+	return is_on;
+}
+
+/*
+ * I2, of a second time in place in the life of one process: who comes while
+ * what was kept goes to the bases waits, and what it writes stays.
+ */
+static void test_second_time(void)
+{
+	struct client other = { 0 };
+	pthread_t thread;
+
+	begin_in_place();
+	client_open(&c, 2);
+	client_write(&c, &m, 0, CHUNKS, 5);
+	is_int(client_commit(&c, &m, 2, true), 0, "it ends in place");
+	is_int(client_epoch(&c, &m, 3, 3, false), 0, "a partial epoch");
+	client_open(&c, 4);
+	for (int i = 0; i < 4; i++)
+		client_write(&c, &m, 0, CHUNKS, i);
+	model_drop(&m);
+	client_connect(&other, s, "a");
+	disk_slow(d, "base", 100);
+	pthread_create(&thread, NULL, say_hello, &other);
+	while (!is_announced(c.v->g))
+		usleep(1000);
+	client_close(&c);
+	client_connect(&c, s, "a");
+	c.h.seq += 8;			/* after the other's */
+	is_int(client_hello(&c, 1, 5), 0, "who comes meanwhile");
+	ok(!is_announced(c.v->g), "waits");
+	client_open(&c, 5);
+	client_write(&c, &m, 0, CHUNKS, 6);
+	pthread_join(thread, NULL);
+	disk_slow(d, "base", 0);
+	is_int(client_commit(&c, &m, 5, true), 0, "has its epoch taken");
+	ok(shows(&c, m.image[5]), "with nothing older over it");
+	client_close(&other);
+	end();
+}
+
 int main(void)
 {
 	test_room();
+	test_second_time();
 	return tap_done();
 }
