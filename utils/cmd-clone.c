@@ -1,33 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cmd.h"
-#include "print.h"
-
-static void put(json_t *params, const struct args *args, const char *option,
-		const char *key)
-{
-	if (args_has(args, option))
-		json_object_set_new(params, key,
-				    json_string(args_value(args, option)));
-}
 
 static int run(const struct args *args)
 {
-	json_t *r, *params = json_pack("{ss ss}", "volume", args->words[0],
-				       "name", args->words[1]);
-	int status = STATUS_OK;
+	json_t *params = json_pack("{ss ss}", "volume", args->words[0],
+				   "name", args->words[1]);
 
-	put(params, args, "from", "snapshot");
-	put(params, args, "type", "type");
-	put(params, args, "target", "target");
-	r = ctl_call_for(args, BACKEND_TIMEOUT_S, "clone", params, &status);
-	if (!r)
-		return status;
-	if (args_has(args, "json"))
-		print_json(r);
-	else
-		made_tell(r);
-	json_decref(r);
-	return STATUS_OK;
+	option_put(params, "snapshot", args, "from");
+	option_put(params, "type", args, "type");
+	option_put(params, "target", args, "target");
+	return made_call(args, "clone", params);
 }
 
 static const struct option_spec options[] = {

@@ -35,10 +35,11 @@ void made_print(const json_t *v)
 		       strcmp(step, "ready") ? step : "");
 }
 
-static int list(const struct args *args)
+int made_list(const struct args *args, const char *method, json_t *params,
+	      const struct made_list *list)
 {
 	int status = STATUS_OK;
-	json_t *v, *r = ctl_call(args, "made", json_object(), &status);
+	json_t *one, *r = ctl_call(args, method, params, &status);
 	size_t i;
 
 	if (!r)
@@ -46,18 +47,24 @@ static int list(const struct args *args)
 	if (args_has(args, "json"))
 		print_json(r);
 	else
-		json_array_foreach(json_object_get(r, "volumes"), i, v)
+		json_array_foreach(json_object_get(r, list->key), i, one)
 			if (args_has(args, "names"))
-				puts(text_of(v, "volume"));
+				puts(text_of(one, list->name));
 			else
-				made_print(v);
+				list->print(one);
 	json_decref(r);
 	return STATUS_OK;
 }
 
+static int list(const struct args *args)
+{
+	return made_list(args, "made", json_object(), &(struct made_list)
+			 { "volumes", "volume", made_print });
+}
+
 /* --- another -------------------------------------------------------------- */
 
-void made_tell(const json_t *r)
+static void tell(const json_t *r)
 {
 	char size[PRINT_LEN];
 
@@ -69,18 +76,36 @@ void made_tell(const json_t *r)
 		puts("It is not replicated: replicactl enable does that.");
 }
 
-static void put(json_t *object, const char *key, const char *value)
+void option_put(json_t *params, const char *key, const struct args *args,
+		const char *option)
 {
+	const char *value = args_value(args, option);
+
 	if (value)
-		json_object_set_new(object, key, json_string(value));
+		json_object_set_new(params, key, json_string(value));
+}
+
+int made_call(const struct args *args, const char *method, json_t *params)
+{
+	int status = STATUS_OK;
+	json_t *r = ctl_call_for(args, BACKEND_TIMEOUT_S, method, params,
+				 &status);
+
+	if (!r)
+		return status;
+	if (args_has(args, "json"))
+		print_json(r);
+	else
+		tell(r);
+	json_decref(r);
+	return STATUS_OK;
 }
 
 static int run(const struct args *args)
 {
 	const char *size = args_value(args, "size");
 	unsigned long long bytes = 0;
-	int status = STATUS_OK;
-	json_t *params, *r;
+	json_t *params;
 
 	if (!args->nr_words && (size || args_has(args, "type") ||
 				args_has(args, "backend") ||
@@ -94,18 +119,10 @@ static int run(const struct args *args)
 				"for example 10GiB");
 	params = json_pack("{ss sI}", "volume", args->words[0], "size_bytes",
 			   (json_int_t)bytes);
-	put(params, "backend", args_value(args, "backend"));
-	put(params, "type", args_value(args, "type"));
-	put(params, "target", args_value(args, "target"));
-	r = ctl_call_for(args, BACKEND_TIMEOUT_S, "create", params, &status);
-	if (!r)
-		return status;
-	if (args_has(args, "json"))
-		print_json(r);
-	else
-		made_tell(r);
-	json_decref(r);
-	return STATUS_OK;
+	option_put(params, "backend", args, "backend");
+	option_put(params, "type", args, "type");
+	option_put(params, "target", args, "target");
+	return made_call(args, "create", params);
 }
 
 static const struct option_spec options[] = {

@@ -30,24 +30,9 @@ static void print_one(const json_t *s)
 
 static int list(const struct args *args)
 {
-	int status = STATUS_OK;
-	json_t *s, *r = ctl_call(args, "snapshot_list",
-				 json_pack("{ss}", "volume", args->words[0]),
-				 &status);
-	size_t i;
-
-	if (!r)
-		return status;
-	if (args_has(args, "json"))
-		print_json(r);
-	else
-		json_array_foreach(json_object_get(r, "snapshots"), i, s)
-			if (args_has(args, "names"))
-				puts(text_of(s, "name"));
-			else
-				print_one(s);
-	json_decref(r);
-	return STATUS_OK;
+	return made_list(args, "snapshot_list",
+			 json_pack("{ss}", "volume", args->words[0]),
+			 &(struct made_list){ "snapshots", "name", print_one });
 }
 
 /* What @method makes of the volume's snapshot @name; NULL: told. */

@@ -97,8 +97,18 @@ void event_print(const json_t *params);
 void status_print(const json_t *status);
 /* One of those that create has made, in a line. */
 void made_print(const json_t *one);
-/* The answer of create, or clone. */
-void made_tell(const json_t *result);
+/* What makes a volume, and tells of it; an exit status. */
+int made_call(const struct args *args, const char *method, json_t *params);
+/* All of a list, or with --names only their names; an exit status. */
+struct made_list {
+	const char *key, *name;		/* in the result; in each of them */
+	void (*print)(const json_t *one);
+};
+int made_list(const struct args *args, const char *method, json_t *params,
+	      const struct made_list *list);
+/* The value of an option, if it is given. */
+void option_put(json_t *params, const char *key, const struct args *args,
+		const char *option);
 json_t *status_get(const struct args *args, const char *volume, int *status);
 
 #endif
