@@ -9,11 +9,10 @@ version; "header", those that come from there; "features", these need features
 that nobody knows yet; else nothing is changed.
 """
 import signal
-import socket
 import struct
 import sys
-import threading
 
+import between
 from plugin_client import later
 
 MAGIC, SLOT = b"dmReplHd", 4096
@@ -46,37 +45,23 @@ def split(data, what):
 
 def copy(source, sink, what):
     kept = b""
-    try:
-        while data := source.recv(1 << 18):
-            if what:
-                data, kept = split(kept + data, what)
-            sink.sendall(data)
-    except OSError:
-        pass
-    for s in source, sink:
-        try:
-            s.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+
+    def changed(data):
+        nonlocal kept
+        data, kept = split(kept + data, what)
+        return data
+
+    between.copy(source, sink, *([changed] if what else []))
+    between.end(source, sink)
 
 
 def main():
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(listen)
-        listener.listen(64)
-        while True:
-            client, _ = listener.accept()
-            server = socket.socket(socket.AF_UNIX)
-            try:
-                server.connect(upstream)
-            except OSError:
-                client.close()
-                continue
-            with open(file) as f:
-                what = f.read().strip()
-            to, back = (what, "") if what == "hello" else ("", what)
-            for ends in (client, server, to), (server, client, back):
-                threading.Thread(target=copy, args=ends, daemon=True).start()
+    for client, server in between.pairs(listen, upstream):
+        with open(file) as f:
+            what = f.read().strip()
+        to, back = (what, "") if what == "hello" else ("", what)
+        between.start(copy, client, server, to)
+        between.start(copy, server, client, back)
 
 
 main()

@@ -7,10 +7,11 @@ connection whose place it names (0: the oldest that lives) is closed on both
 sides, and the file removed. DIR/live has how many live.
 """
 import os
-import socket
 import sys
 import threading
 import time
+
+import between
 
 listen, upstream, folder = sys.argv[1:]
 lock = threading.Lock()
@@ -28,22 +29,11 @@ def end(pair):
         if pair in live:
             live.remove(pair)
             note()
-    for s in pair:
-        try:
-            s.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+    between.end(*pair)
 
 
 def copy(pair, source, sink):
-    try:
-        while True:
-            data = source.recv(1 << 18)
-            if not data:
-                break
-            sink.sendall(data)
-    except OSError:
-        pass
+    between.copy(source, sink)
     end(pair)
 
 
@@ -63,25 +53,13 @@ def watch():
 
 
 def main():
-    threading.Thread(target=watch, daemon=True).start()
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(listen)
-        listener.listen(64)
-        while True:
-            client, _ = listener.accept()
-            server = socket.socket(socket.AF_UNIX)
-            try:
-                server.connect(upstream)
-            except OSError:
-                client.close()
-                continue
-            pair = (client, server)
-            with lock:
-                live.append(pair)
-                note()
-            for ends in (pair, (server, client)):
-                threading.Thread(target=copy, args=(pair, *ends),
-                                 daemon=True).start()
+    between.start(watch)
+    for pair in between.pairs(listen, upstream):
+        with lock:
+            live.append(pair)
+            note()
+        between.start(copy, pair, *pair)
+        between.start(copy, pair, *reversed(pair))
 
 
 main()
