@@ -13,6 +13,7 @@
 #include "log.h"
 #include "pairing.h"
 #include "pairing-wire.h"
+#include "state-file.h"
 
 #define MAX_VISITS	4
 #define NS_PER_MS	1000000ULL
@@ -200,13 +201,24 @@ static int open_door(const struct pairing_record *record, struct error *err)
 static int check(const struct daemon *daemon, const char *name,
 		 struct error *err)
 {
+	struct pairing_record record;
+	int ret;
+
 	if (!volume_name_is_valid(name))
 		return error_set(err, -EINVAL, "\"%.60s\" is not a name for a "
 				 "pair: use letters, digits and . _ -", name);
 	if (pairing_find(daemon, name))
 		return error_set(err, -EEXIST, "there is a pair %s already: "
 				 "revoke it first", name);
-	return 0;
+	/* One that was passed over at the start stays as it is. */
+	ret = pairing_load(daemon->config.state_dir, name, &record);
+	if (ret == -ENOENT)
+		return 0;
+	if (!ret)
+		json_decref(record.params);
+	return error_set(err, ret ?: -EEXIST, "the pair %s is there, and "
+			 "cannot be read: %s", name,
+			 ret ? state_error(ret) : "start replicad again");
 }
 
 static void make_token(struct pairing *p, unsigned int ms,

@@ -38,6 +38,8 @@ is_as_it_was "$state_dir/a.id"
 of_later "$state_dir/pairs/p.json"
 start_daemon
 check "a pair" grep -q "p: error: the pair cannot be read: $words" "$daemon_log"
+refuses "  it is not replaced" "pair p.*$words" replicactl pair invite p \
+	--address 127.0.0.1:1 --dir "$scratch_dir/other"
 sim-ctl write a 65536 65536 12
 check "  and who needs it" eval 'field a reason | grep -q "the pair p: '"$words"'"'
 stop_daemon
