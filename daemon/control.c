@@ -176,7 +176,8 @@ static void reply(struct request *request, const char *key, json_t *body)
 	else
 		json_decref(body);
 	if (message)
-		line = json_dumps(message, JSON_COMPACT);
+		line = json_dumps(message, JSON_COMPACT |
+				  JSON_REAL_PRECISION(16));
 	if (line)
 		send_line(request->client, line);
 	free(line);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cinder-words.h"
 #include "daemon.h"
 #include "local-stage.h"
 #include "pair.h"
@@ -151,12 +152,15 @@ void promotions_status(const struct daemon *daemon, json_t *all,
 	for (struct promotion *p = daemon->promotions; p; p = p->next) {
 		bool is_under_way = p->state == PROMOTION_WAITING ||
 				    p->state == PROMOTION_RUNNING;
+		json_t *one;
 
 		if (p->run.is_dry || daemon_find(daemon, p->record.volume) ||
 		    (only && strcmp(only, p->record.volume)))
 			continue;
-		json_array_append_new(all, is_under_way ? status_under_way(p) :
-							  status_of(p));
+		one = is_under_way ? status_under_way(p) : status_of(p);
+		cinder_put_words(one, p->state == PROMOTION_FAILED ?
+				      "failover-error" : NULL);
+		json_array_append_new(all, one);
 	}
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,22 +42,96 @@ static void tell_kernel_side(const struct args *args)
 	dmr_nl_close(nl);
 }
 
-json_t *status_get(const struct args *args, const char *volume, int *status)
+static json_t *params_for(const char *volume)
 {
-	json_t *params = json_object(), *result;
+	json_t *params = json_object();
 
 	if (volume)
 		json_object_set_new(params, "volume", json_string(volume));
-	result = ctl_call(args, "status", params, status);
+	return params;
+}
+
+static int tell_no_volumes(const struct args *args)
+{
+	return ctl_fail(args, STATUS_FAILED, "replicad's status has no volumes");
+}
+
+json_t *status_get(const struct args *args, const char *volume, int *status)
+{
+	json_t *result = ctl_call(args, "status", params_for(volume), status);
+
 	if (!result && *status == STATUS_FAILED)
 		tell_kernel_side(args);
 	if (result && !json_is_array(json_object_get(result, "volumes"))) {
 		json_decref(result);
-		*status = ctl_fail(args, STATUS_FAILED,
-				   "replicad's status has no volumes");
+		*status = tell_no_volumes(args);
 		return NULL;
 	}
 	return result;
+}
+
+/* --- as it is ------------------------------------------------------------- */
+
+static bool holds_array(struct json_text object, const char *key)
+{
+	struct json_text value;
+
+	return json_text_get(object, key, &value) && value.len &&
+	       *value.at == '[';
+}
+
+static int check_verdict(const struct args *args, const char *verdict)
+{
+	if (args_has(args, "check") && (!verdict || strcmp(verdict, "ok")))
+		return STATUS_DEGRADED;
+	return STATUS_OK;
+}
+
+/* The word alone, as JSON has it. */
+static int check_text(const struct args *args, struct json_text status)
+{
+	struct json_text verdict;
+	bool is_ok = json_text_get(status, "verdict", &verdict) &&
+		     verdict.len == 4 && !memcmp(verdict.at, "\"ok\"", 4);
+
+	return check_verdict(args, is_ok ? "ok" : NULL);
+}
+
+static int print_text(const struct args *args, struct json_text text)
+{
+	char *indented = NULL;
+
+	if (!args_has(args, "watch")) {
+		indented = json_text_indent(text);
+		if (!indented)
+			return ctl_fail(args, STATUS_FAILED,
+					"not enough memory");
+		fputs(indented, stdout);
+		free(indented);
+	} else {
+		printf("%s\n", text.at);
+		fflush(stdout);
+	}
+	return STATUS_OK;
+}
+
+/* With --watch on one line. A thousand volumes are not read, only written. */
+static int show_json(const struct args *args, const char *volume)
+{
+	int status;
+	char *line = ctl_call_text(args, "status", params_for(volume), &status);
+	struct json_text text = { line, line ? strlen(line) : 0 };
+
+	if (!line)
+		return status;
+	if (!holds_array(text, "volumes"))
+		status = tell_no_volumes(args);
+	else
+		status = print_text(args, text);
+	if (!status && !args_has(args, "watch"))
+		status = check_text(args, text);
+	free(line);
+	return status;
 }
 
 /* --- again and again ------------------------------------------------------ */
@@ -79,17 +154,16 @@ static void clear_screen(void)
 static int show_once(const struct args *args, const char *volume, bool clear)
 {
 	int status;
-	json_t *result = status_get(args, volume, &status);
+	json_t *result;
 
+	if (args_has(args, "json"))
+		return show_json(args, volume);
+	result = status_get(args, volume, &status);
 	if (!result)
 		return status;
-	if (args_has(args, "json")) {
-		print_json_line(result);
-	} else {
-		if (clear)
-			clear_screen();
-		status_print(result);
-	}
+	if (clear)
+		clear_screen();
+	status_print(result);
 	fflush(stdout);
 	json_decref(result);
 	return STATUS_OK;
@@ -117,18 +191,6 @@ static int watch(const struct args *args, const char *volume)
 			usleep(seconds * 1e6);
 	} while (!is_interrupted && status == STATUS_OK);
 	return status;
-}
-
-/* --- once ----------------------------------------------------------------- */
-
-static int check(const struct args *args, const json_t *status)
-{
-	const char *verdict = json_string_value(json_object_get(status,
-								"verdict"));
-
-	if (args_has(args, "check") && (!verdict || strcmp(verdict, "ok")))
-		return STATUS_DEGRADED;
-	return STATUS_OK;
 }
 
 /* --- of a replica, at its own site ---------------------------------------- */
@@ -262,16 +324,17 @@ static int run(const struct args *args)
 		return show_own(args, volume);
 	if (args_has(args, "watch"))
 		return watch(args, volume);
+	if (args_has(args, "json") && !args_has(args, "names"))
+		return show_json(args, volume);
 	result = status_get(args, volume, &status);
 	if (!result)
 		return status;
 	if (args_has(args, "names"))
 		print_names(json_object_get(result, "volumes"), "name");
-	else if (args_has(args, "json"))
-		print_json(result);
 	else
 		status_print(result);
-	status = check(args, result);
+	status = check_verdict(args, json_string_value(json_object_get(
+					result, "verdict")));
 	json_decref(result);
 	return status;
 }

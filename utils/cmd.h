@@ -62,7 +62,11 @@ int ctl_open(const struct args *args, struct rpc **rpc, double standard,
 json_t *ctl_call(const struct args *args, const char *method, json_t *params,
 		 int *status);
 
-/* The same, where --timeout is 'standard' seconds if it is not given. */
+/* The same; the result's text on one line, the caller's to free. */
+char *ctl_call_text(const struct args *args, const char *method,
+		    json_t *params, int *status);
+
+/* As ctl_call, where --timeout is 'standard' seconds if it is not given. */
 json_t *ctl_call_for(const struct args *args, double standard,
 		     const char *method, json_t *params, int *status);
 

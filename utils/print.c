@@ -137,13 +137,15 @@ static int width_of(const struct table *table, int column)
 
 void table_print(const struct table *table)
 {
-	int i, c;
+	int widths[TABLE_COLUMNS], i, c;
 
+	for (c = 0; c < table->columns; c++)
+		widths[c] = width_of(table, c);
 	for (i = 0; i < table->nr_rows; i++) {
 		const struct row *row = &table->rows[i];
 
 		for (c = 0; c < table->columns && row->cells[c]; c++) {
-			int pad = width_of(table, c) - strlen(row->cells[c]);
+			int pad = widths[c] - strlen(row->cells[c]);
 
 			print_colored(i ? row->colors[c] : COLOR_BOLD,
 				      row->cells[c]);

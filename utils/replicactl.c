@@ -109,6 +109,20 @@ json_t *ctl_call(const struct args *args, const char *method, json_t *params,
 	return ctl_call_for(args, DEFAULT_TIMEOUT_S, method, params, status);
 }
 
+/* What became of a call, told; @ret: of opening it. */
+static int tell_outcome(const struct args *args, int ret, bool is_done,
+			const struct rpc_error *err)
+{
+	int status = STATUS_OK;
+
+	if (!is_done)
+		status = ctl_fail(args, err->exit_status, "%s", err->text);
+	if (ret && err->exit_status == STATUS_FAILED)
+		ctl_hint(args, "Start it: systemctl start replicad, or run "
+			 "replicad.");
+	return status;
+}
+
 json_t *ctl_call_for(const struct args *args, double standard,
 		     const char *method, json_t *params, int *status)
 {
@@ -122,13 +136,26 @@ json_t *ctl_call_for(const struct args *args, double standard,
 	else
 		result = rpc_call(rpc, method, params, &err);
 	rpc_close(rpc);
-	*status = STATUS_OK;
-	if (!result)
-		*status = ctl_fail(args, err.exit_status, "%s", err.text);
-	if (ret && err.exit_status == STATUS_FAILED)
-		ctl_hint(args, "Start it: systemctl start replicad, or run "
-			 "replicad.");
+	*status = tell_outcome(args, ret, result, &err);
 	return result;
+}
+
+char *ctl_call_text(const struct args *args, const char *method,
+		    json_t *params, int *status)
+{
+	struct rpc_error err = { STATUS_FAILED, "not enough memory" };
+	struct json_text result;
+	struct rpc *rpc;
+	char *text = NULL;
+	int ret = ctl_open(args, &rpc, DEFAULT_TIMEOUT_S, &err);
+
+	if (ret)
+		json_decref(params);
+	else if (rpc_call_text(rpc, method, params, &result, &err))
+		text = strndup(result.at, result.len);
+	rpc_close(rpc);
+	*status = tell_outcome(args, ret, text, &err);
+	return text;
 }
 
 static json_t *try_for(const struct args *args, double standard,

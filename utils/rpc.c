@@ -72,6 +72,11 @@ static void fail_late(struct rpc_error *err)
 	fail(err, STATUS_TIMEOUT, "replicad does not answer in time");
 }
 
+static void fail_strange(struct rpc_error *err)
+{
+	fail(err, STATUS_FAILED, "replicad's answer is not JSON-RPC");
+}
+
 static int connect_to(const char *path, double deadline, struct rpc_error *err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -209,12 +214,11 @@ static int receive(struct rpc *rpc, double deadline, struct rpc_error *err)
 	return -1;
 }
 
-/* The next line as an object, or NULL. */
-static json_t *next_message(struct rpc *rpc, double deadline,
-			    struct rpc_error *err)
+/* The next line; at is NULL: there is none. Valid until the next one. */
+static struct json_text next_line(struct rpc *rpc, double deadline,
+				  struct rpc_error *err)
 {
 	char *end;
-	json_t *msg;
 
 	if (rpc->taken)
 		memmove(rpc->buf, rpc->buf + rpc->taken,
@@ -223,15 +227,30 @@ static json_t *next_message(struct rpc *rpc, double deadline,
 	rpc->taken = 0;
 	while (!rpc->len || !(end = memchr(rpc->buf, '\n', rpc->len)))
 		if (receive(rpc, deadline, err))
-			return NULL;
+			return (struct json_text){ NULL, 0 };
 	rpc->taken = end + 1 - rpc->buf;
-	msg = json_loadb(rpc->buf, end - rpc->buf, 0, NULL);
+	return (struct json_text){ rpc->buf, end - rpc->buf };
+}
+
+static json_t *parse(struct json_text line, struct rpc_error *err)
+{
+	json_t *msg = json_loadb(line.at, line.len, 0, NULL);
+
 	if (!json_is_object(msg)) {
 		json_decref(msg);
-		fail(err, STATUS_FAILED, "replicad's answer is not JSON-RPC");
+		fail_strange(err);
 		return NULL;
 	}
 	return msg;
+}
+
+/* The next line as an object, or NULL. */
+static json_t *next_message(struct rpc *rpc, double deadline,
+			    struct rpc_error *err)
+{
+	struct json_text line = next_line(rpc, deadline, err);
+
+	return line.at ? parse(line, err) : NULL;
 }
 
 /* The result, or NULL with what the error object says. Takes msg over. */
@@ -258,14 +277,13 @@ static json_t *take_result(json_t *msg, struct rpc_error *err)
 	return result;
 }
 
-json_t *rpc_call(struct rpc *rpc, const char *method, json_t *params,
-		 struct rpc_error *err)
+static int send_call(struct rpc *rpc, const char *method, json_t *params,
+		     struct rpc_error *err)
 {
 	json_t *call = json_pack("{ss si ss so}", "jsonrpc", "2.0", "id",
 				 ++rpc->last_id, "method", method, "params",
 				 params);
 	char *line = call ? json_dumps(call, JSON_COMPACT) : NULL;
-	json_t *msg = NULL;
 	int ret = -1;
 
 	json_decref(call);
@@ -277,15 +295,74 @@ json_t *rpc_call(struct rpc *rpc, const char *method, json_t *params,
 		fail(err, STATUS_FAILED, "not enough memory");
 	}
 	free(line);
-	while (!ret && (msg = next_message(rpc, rpc->deadline, err))) {
-		json_t *id = json_object_get(msg, "id");
+	return ret;
+}
 
-		if (json_is_null(id) || (json_is_integer(id) &&
-		    json_integer_value(id) == rpc->last_id))
+static bool is_answer(const struct rpc *rpc, const json_t *msg)
+{
+	const json_t *id = json_object_get(msg, "id");
+
+	return json_is_null(id) || (json_is_integer(id) &&
+				    json_integer_value(id) == rpc->last_id);
+}
+
+json_t *rpc_call(struct rpc *rpc, const char *method, json_t *params,
+		 struct rpc_error *err)
+{
+	json_t *msg;
+
+	if (send_call(rpc, method, params, err))
+		return NULL;
+	while ((msg = next_message(rpc, rpc->deadline, err))) {
+		if (is_answer(rpc, msg))
 			return take_result(msg, err);
 		json_decref(msg);
 	}
 	return NULL;
+}
+
+/* JSON-RPC gives an answer either a result or an error. */
+static bool is_result(const struct rpc *rpc, struct json_text line,
+		      struct json_text *result)
+{
+	struct json_text id;
+	char wanted[16];
+
+	snprintf(wanted, sizeof(wanted), "%d", rpc->last_id);
+	return json_text_get(line, "id", &id) && id.len == strlen(wanted) &&
+	       !memcmp(id.at, wanted, id.len) &&
+	       json_text_get(line, "result", result);
+}
+
+/* What was not found in an answer is there: it was written in another way. */
+static void refuse(json_t *result, struct rpc_error *err)
+{
+	if (result)
+		fail_strange(err);
+	json_decref(result);
+}
+
+bool rpc_call_text(struct rpc *rpc, const char *method, json_t *params,
+		   struct json_text *result, struct rpc_error *err)
+{
+	struct json_text line;
+	json_t *msg;
+
+	if (send_call(rpc, method, params, err))
+		return false;
+	while ((line = next_line(rpc, rpc->deadline, err)).at) {
+		if (is_result(rpc, line, result))
+			return true;
+		msg = parse(line, err);
+		if (msg && !is_answer(rpc, msg)) {
+			json_decref(msg);
+			continue;
+		}
+		if (msg)
+			refuse(take_result(msg, err), err);
+		return false;
+	}
+	return false;
 }
 
 json_t *rpc_next(struct rpc *rpc, struct rpc_error *err)

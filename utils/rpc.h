@@ -4,6 +4,9 @@
 #define REPLICACTL_RPC_H
 
 #include <jansson.h>
+#include <stdbool.h>
+
+#include "json-text.h"
 
 #define RPC_DEFAULT_SOCKET	"/run/replica/replicad.sock"
 #define RPC_WHY			400
@@ -31,6 +34,13 @@ void rpc_close(struct rpc *rpc);	/* NULL is fine */
  */
 json_t *rpc_call(struct rpc *rpc, const char *method, json_t *params,
 		 struct rpc_error *err);
+
+/*
+ * Likewise, but the result is not read, only found: its text, until the next
+ * call or the close. false: *err tells why.
+ */
+bool rpc_call_text(struct rpc *rpc, const char *method, json_t *params,
+		   struct json_text *result, struct rpc_error *err);
 
 /*
  * The params of the next notification, waiting as long as it takes. NULL: the
