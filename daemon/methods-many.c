@@ -35,19 +35,6 @@ bool many_is_one(const struct request *request)
 	       !is_said(request, "pool") && !is_said(request, "host");
 }
 
-/* A slip in one of them must not widen who is meant. */
-static bool is_of_type(const struct request *request)
-{
-	static const char *const texts[] = { "volume", "group", "pool" };
-	const json_t *host = json_object_get(request->params, "host");
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (is_said(request, texts[i]) &&
-		    !request_text(request, texts[i]))
-			return false;
-	return !is_said(request, "host") || json_is_true(host);
-}
-
 bool many_scope(struct request *request, struct scope *scope)
 {
 	const struct config *config = &request->daemon->config;
@@ -56,9 +43,9 @@ bool many_scope(struct request *request, struct scope *scope)
 	char near[80];
 
 	*scope = (struct scope){ .group = request_text(request, "group") };
-	if (!is_of_type(request)) {
-		request_refuse(request, 2, "volume, group and pool are texts, "
-			       "host is true or false");
+	if (is_said(request, "group") && !scope->group) {
+		request_refuse(request, 2, "group is of a volume; want one of "
+			       "volume, pool and host");
 		return false;
 	}
 	if (!!request_text(request, "volume") + !!scope->group + !!pool +

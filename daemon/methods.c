@@ -10,8 +10,10 @@
 #include "daemon.h"
 #include "made.h"
 #include "ops.h"
+#include "params.h"
 #include "status.h"
 #include "tenant.h"
+#include "version.h"
 
 enum exit_status {
 	EXIT_FAILED_ = 1,
@@ -306,46 +308,55 @@ static const struct method {
 	const char *name;
 	void (*call)(struct request *request);
 	bool is_admins;
+	const char *params;		/* params.h */
 } methods[] = {
-	{ "volumes", do_volumes, false },
-	{ "status", do_status, true },
-	{ "enable", do_enable, true },
-	{ "disable", do_disable, true },
-	{ "pause", do_pause, true },
-	{ "resume", do_resume, true },
-	{ "resync", do_resync, true },
-	{ "history", do_history, true },
-	{ "create", do_create, true },
-	{ "clone", do_clone, true },
-	{ "delete", do_delete, true },
-	{ "made", do_made, true },
-	{ "snapshot", do_snapshot, true },
-	{ "snapshot_list", do_snapshot_list, true },
-	{ "snapshot_drop", do_snapshot_drop, true },
-	{ "path", do_path, true },
-	{ "delete_replica", do_delete_replica, true },
-	{ "test", do_test, true },
-	{ "test_list", do_test_list, true },
-	{ "test_drop", do_test_drop, true },
-	{ "verify", do_verify, true },
-	{ "extend", do_extend, true },
-	{ "failover", do_failover, true },
-	{ "resolve", do_resolve, true },
-	{ "salvage_list", do_salvage_list, true },
-	{ "salvage_drop", do_salvage_drop, true },
-	{ "pair_invite", do_pair_invite, true },
-	{ "pair_join", do_pair_join, true },
-	{ "pair_list", do_pair_list, true },
-	{ "pair_revoke", do_pair_revoke, true },
-	{ "reload", do_reload, true },
-	{ "set_type", do_set_type, true },
-	{ "targets", do_targets, true },
-	{ "target_check", do_target_check, true },
-	{ "target_add", do_target_add, true },
-	{ "target_set", do_target_set, true },
-	{ "target_remove", do_target_remove, true },
-	{ "events", request_subscribe, true },
-	{ "shutdown", do_shutdown, true },
+	{ "volumes", do_volumes, false, "volume user" },
+	{ "status", do_status, true, "volume" },
+	{ "enable", do_enable, true,
+	  "volume target device group pool host? options{" },
+	{ "disable", do_disable, true, "volume group pool host?" },
+	{ "pause", do_pause, true, "volume" },
+	{ "resume", do_resume, true, "volume" },
+	{ "resync", do_resync, true, "volume full?" },
+	{ "history", do_history, true, "volume target" },
+	{ "create", do_create, true,
+	  "volume size_bytes# type backend target options{" },
+	{ "clone", do_clone, true,
+	  "volume name snapshot type target options{" },
+	{ "delete", do_delete, true, "volume disable? dry_run?" },
+	{ "made", do_made, true, "" },
+	{ "snapshot", do_snapshot, true, "volume name" },
+	{ "snapshot_list", do_snapshot_list, true, "volume" },
+	{ "snapshot_drop", do_snapshot_drop, true, "volume name" },
+	{ "path", do_path, true, "volume" },
+	{ "delete_replica", do_delete_replica, true,
+	  "volume dir group? keep_base? dry_run?" },
+	{ "test", do_test, true, "volume target epoch# at# name attach?" },
+	{ "test_list", do_test_list, true, "" },
+	{ "test_drop", do_test_drop, true, "name" },
+	{ "verify", do_verify, true, "volume repair? stop?" },
+	{ "extend", do_extend, true, "volume size_bytes#" },
+	{ "failover", do_failover, true,
+	  "volume pool host? group? force? planned? dry_run? epoch# at# "
+	  "dir metadata wait_s#" },
+	{ "resolve", do_resolve, true,
+	  "volume keep group? dry_run? dir wait_s#" },
+	{ "salvage_list", do_salvage_list, true, "dir" },
+	{ "salvage_drop", do_salvage_drop, true, "name dir" },
+	{ "pair_invite", do_pair_invite, true,
+	  "name address listen params[ expires_s#" },
+	{ "pair_join", do_pair_join, true, "name token" },
+	{ "pair_list", do_pair_list, true, "" },
+	{ "pair_revoke", do_pair_revoke, true, "name" },
+	{ "reload", do_reload, true, "" },
+	{ "set_type", do_set_type, true, "volume type" },
+	{ "targets", do_targets, true, "volume group pool host?" },
+	{ "target_check", do_target_check, true, "id volume" },
+	{ "target_add", do_target_add, true, "id keys{" },
+	{ "target_set", do_target_set, true, "id keys{" },
+	{ "target_remove", do_target_remove, true, "id" },
+	{ "events", request_subscribe, true, "" },
+	{ "shutdown", do_shutdown, true, "" },
 };
 
 void method_call(struct request *request, const char *method)
@@ -363,10 +374,10 @@ void method_call(struct request *request, const char *method)
 			 m->call != do_status)
 			request_refuse(request, EXIT_FAILED_,
 				       "replicad is stopping");
-		else
+		else if (params_check(request, method, m->params))
 			m->call(request);
 		return;
 	}
-	request_refuse(request, EXIT_USAGE_, "there is no method %.60s",
-		       method);
+	request_refuse(request, EXIT_USAGE_, "there is no method %.60s in "
+		       "replicad " REPLICA_VERSION, method);
 }

@@ -33,9 +33,9 @@ refuses "nothing is named" 'one of them' replicactl disable
 refuses "two are" 'one of them' replicactl disable --group g --pool p
 refuses "also at the socket" 'want one of volume, group, pool and host' \
 	rpc-call disable '{"volume":"a","group":"g"}'
-refuses "a slip does not widen who is meant" 'volume, group and pool are texts' \
+refuses "a slip does not widen who is meant" 'volume is not a text' \
 	rpc-call disable '{"volume":5,"host":true}'
-refuses "nor does this one" 'host is true or false' \
+refuses "nor does this one" 'host is not true or false' \
 	rpc-call disable '{"volume":"a","host":"true"}'
 is "nothing has changed" "$(there)" "a b c1 c2 d"
 check "a group" eval '[ "$(replicactl disable --group g)" = \

@@ -59,7 +59,7 @@ wait_until 20 field_is a state replicating
 each_lists "while it runs"
 refuses "also at the socket" 'want one of' \
 	rpc-call targets '{"group":"g","pool":"p"}'
-refuses "a word that it does not know" 'want one of' rpc-call targets '{"gruop":"g"}'
+refuses "a word that it does not know" 'no parameter gruop' rpc-call targets '{"gruop":"g"}'
 kill $target_pid
 kill_daemon
 each_lists "while it does not" --config "$scratch_dir/conf" --state-dir "$state_dir"

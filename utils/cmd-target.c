@@ -223,15 +223,24 @@ const struct command cmd_targets = {
 
 static const struct {
 	const char *name, *method, *done;
+	bool has_keys;
 } actions[] = {
-	{ "add", "target_add", "is there" },
-	{ "set", "target_set", "is changed" },
-	{ "remove", "target_remove", "is removed" },
+	{ "add", "target_add", "is there", true },
+	{ "set", "target_set", "is changed", true },
+	{ "remove", "target_remove", "is removed", false },
 };
 
 /* KEY=VALUE of the words behind the id; an exit status. */
-static int put_keys(const struct args *args, json_t *keys)
+static int put_keys(const struct args *args, int action, json_t *params)
 {
+	json_t *keys;
+
+	if (!actions[action].has_keys)
+		return args->nr_words == 2 ? STATUS_OK :
+		       ctl_fail(args, STATUS_USAGE, "target %s: want an id, "
+				"and no more", actions[action].name);
+	keys = json_object();
+	json_object_set_new(params, "keys", keys);
 	for (int i = 2; i < args->nr_words; i++) {
 		const char *word = args->words[i];
 		size_t len = strcspn(word, "=");
@@ -259,16 +268,14 @@ static void print_volumes_of(const json_t *result, const char *key,
 static int change(const struct args *args, int action)
 {
 	const char *id = args->words[1];
-	json_t *keys = json_object(), *result;
-	int status = put_keys(args, keys);
+	json_t *params = json_pack("{ss}", "id", id), *result;
+	int status = put_keys(args, action, params);
 
 	if (status) {
-		json_decref(keys);
+		json_decref(params);
 		return status;
 	}
-	result = ctl_call(args, actions[action].method,
-			  json_pack("{ss so}", "id", id, "keys", keys),
-			  &status);
+	result = ctl_call(args, actions[action].method, params, &status);
 	if (!result)
 		return status;
 	if (json_array_size(json_object_get(result, "failed")))
