@@ -199,8 +199,8 @@ static void fill_region(struct dmr_map *map, u64 region)
 	note_region(map, region);
 }
 
-/* Chunks @from … @to of @region, which are not all of it. */
-static void mark_part(struct dmr_map *map, u64 region, unsigned int from,
+/* Chunks @from … @to of @region. */
+static inline void mark_part(struct dmr_map *map, u64 region, unsigned int from,
 		      unsigned int to)
 {
 	union block *b = READ_ONCE(map->blocks[region]);
@@ -245,7 +245,7 @@ static inline u64 span_end(const struct dmr_map *map, const struct span *s)
 	for (u64 _at = (first); span_at(map, _at, last, s);		\
 	     _at = span_end(map, s))
 
-void dmr_map_mark(struct dmr_map *map, u64 first, u64 last)
+static noinline void mark_spans(struct dmr_map *map, u64 first, u64 last)
 {
 	struct span s;
 
@@ -255,6 +255,19 @@ void dmr_map_mark(struct dmr_map *map, u64 first, u64 last)
 		else
 			mark_part(map, s.region, s.from, s.to);
 	}
+}
+
+void dmr_map_mark(struct dmr_map *map, u64 first, u64 last)
+{
+	unsigned int shift = map->geo->region_shift;
+	u64 region = first >> shift, start = region << shift;
+
+	/* An ordinary write; what may cover a region costs less as a span. */
+	if (likely(last - first < DMR_MIN_REGION_CHUNKS - 1 &&
+		   last >> shift == region))
+		mark_part(map, region, first - start, last - start);
+	else
+		mark_spans(map, first, last);
 }
 
 static unsigned int weight(const unsigned long *bits, unsigned int from,

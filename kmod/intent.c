@@ -122,9 +122,9 @@ static void unpin(struct dmr_meta *m, u32 region)
 		dmr_cool_kick(m);
 }
 
-static bool pin_all(struct dmr_meta *m, struct bio *bio, int mask, int want)
+static bool pin_all(struct dmr_meta *m, struct bio *bio, struct dmr_io *io,
+		    int mask, int want)
 {
-	struct dmr_io *io = dmr_io_of(bio);
 	u32 last = last_region(m, bio);
 
 	io->region = first_region(m, bio);
@@ -137,22 +137,20 @@ static bool pin_all(struct dmr_meta *m, struct bio *bio, int mask, int want)
 	return true;
 }
 
-bool dmr_intent_enter(struct dmr_meta *m, struct bio *bio)
+bool dmr_intent_enter(struct dmr_meta *m, struct bio *bio, struct dmr_io *io)
 {
-	struct dmr_io *io = dmr_io_of(bio);
-
 	if (likely(bio_op(bio) == REQ_OP_WRITE)) {		/* H4 */
 		io->region = first_region(m, bio);
 		io->nr_pins = pin(&m->regions[io->region],
 				  DMR_R_HOT | DMR_R_CLOSED, DMR_R_HOT);
 		return io->nr_pins;
 	}
-	return pin_all(m, bio, DMR_R_HOT | DMR_R_CLOSED, DMR_R_HOT);
+	return pin_all(m, bio, io, DMR_R_HOT | DMR_R_CLOSED, DMR_R_HOT);
 }
 
 bool dmr_intent_pin_range(struct dmr_meta *m, struct bio *bio)
 {
-	return pin_all(m, bio, DMR_R_CLOSED, 0);
+	return pin_all(m, bio, dmr_io_of(bio), DMR_R_CLOSED, 0);
 }
 
 void dmr_intent_leave(struct dmr_meta *m, struct dmr_io *io)
@@ -329,7 +327,7 @@ static void release(struct dmr_meta *m, struct bio_list *bios, int error)
 	blk_start_plug(&plug);
 	while ((bio = bio_list_pop(bios))) {
 		v = atomic_read(&m->regions[first_region(m, bio)]);
-		if (dmr_intent_enter(m, bio))
+		if (dmr_intent_enter(m, bio, dmr_io_of(bio)))
 			dmr_io_classify(m->dev, bio);
 		else if (error && !(v & DMR_R_HOT))
 			bio_io_error(bio);

@@ -25,7 +25,7 @@ static inline unsigned int dmr_region_shift(const struct dmr_geometry *geo)
  * covers whole ones (dmr_intent_limit). True: its regions are pinned until
  * dmr_intent_leave(). False: nothing has happened.
  */
-bool dmr_intent_enter(struct dmr_meta *m, struct bio *bio);
+bool dmr_intent_enter(struct dmr_meta *m, struct bio *bio, struct dmr_io *io);
 
 /* The bio waits until its intent is durable, and is classified then. */
 void dmr_intent_defer(struct dmr_meta *m, struct bio *bio);

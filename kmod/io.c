@@ -12,9 +12,10 @@
  *
  * Invariants:
  *  I1 A marker (classify) reads the gate and does all that follows from it
- *     with preemption off, inside one RCU read section. Who publishes a closed
- *     gate and waits for a grace period knows that no marker works with an
- *     older gate: the maps are final, and counts of the slot only go down.
+ *     with preemption off, which is an RCU read section: a grace period of
+ *     synchronize_rcu() waits for it. Who publishes a closed gate and waits for
+ *     one knows that no marker works with an older gate: the maps are final,
+ *     and counts of the slot only go down.
  *  I2 A write is counted in the epoch it was classified into before its bits
  *     are set, and until it has completed, deferred or not.
  *  I3 A parked bio is unclassified: it has no count and no bits.
@@ -48,31 +49,32 @@
 
 enum verdict { GO, PARK, DEFER, REFUSE };
 
-/* rcu_read_lock(). */
+#define dereference(p)	rcu_dereference_check(p, rcu_read_lock_sched_held())
+
+/* rcu_read_lock(), or preemption is off. */
 static inline struct dmr_gate *gate_of(struct dmr_device *dev)
 {
 	struct dmr_group *g;
 
 #ifdef DMR_FAULT
-	struct dmr_gate *own = rcu_dereference(dev->own_gate);
+	struct dmr_gate *own = dereference(dev->own_gate);
 
 	if (own)
 		return own;
 #endif
-	g = rcu_dereference(dev->group);
+	g = dereference(dev->group);
 	/* flip is read after group: pairs with rcu_assign_pointer() in join */
 	smp_rmb();
-	return rcu_dereference(g->gate);
+	return dereference(g->gate);
 }
 
 /* I1, I2. Preemption is off. */
 static inline enum verdict mark(struct dmr_device *dev, struct bio *bio,
-				const struct dmr_gate *gate)
+				struct dmr_io *io, const struct dmr_gate *gate)
 {
 	unsigned int idx = gate->parity ^ dev->flip;
 	u64 first = dmr_io_first(dev, bio), last = dmr_io_last(dev, bio);
 	struct dmr_slot *slot = &dev->slot[idx];
-	struct dmr_io *io = dmr_io_of(bio);
 
 	dmr_fault_busy(mark);
 	if (dmr_fault(race))
@@ -95,21 +97,20 @@ static inline enum verdict mark(struct dmr_device *dev, struct bio *bio,
 	return DEFER;
 }
 
-static inline enum verdict classify(struct dmr_device *dev, struct bio *bio)
+static inline enum verdict classify(struct dmr_device *dev, struct bio *bio,
+				    struct dmr_io *io)
 {
 	const struct dmr_gate *gate;
 	enum verdict v;
 
 	preempt_disable();
-	rcu_read_lock();
 	gate = gate_of(dev);
 	if (unlikely(READ_ONCE(dev->role) != DMR_ROLE_PRIMARY))
 		v = REFUSE;
 	else if (unlikely(gate->hold))
 		v = PARK;
 	else
-		v = mark(dev, bio, gate);
-	rcu_read_unlock();
+		v = mark(dev, bio, io, gate);
 	preempt_enable();
 	return v;
 }
@@ -162,7 +163,7 @@ void dmr_io_defer(struct dmr_device *dev, struct bio_list *bios)
 	queue_work(dmr_preserve_wq, &dev->preserve.work);
 }
 
-static void defer_one(struct dmr_device *dev, struct bio *bio)
+static noinline void defer_one(struct dmr_device *dev, struct bio *bio)
 {
 	struct bio_list one;
 
@@ -192,7 +193,7 @@ void dmr_io_issue(struct dmr_device *dev, struct bio *bio)
 
 void dmr_io_classify(struct dmr_device *dev, struct bio *bio)
 {
-	switch (classify(dev, bio)) {
+	switch (classify(dev, bio, dmr_io_of(bio))) {
 	case GO:
 		dmr_io_issue(dev, bio);
 		break;
@@ -242,6 +243,8 @@ static void limit_range(struct dmr_device *dev, struct bio *bio)
 	sector_t end = (region + MAX_REGIONS) << shift;
 	unsigned int n = bio_sectors(bio);
 
+	if (likely((bio_end_sector(bio) - 1) >> shift == region))
+		return;
 	if (unlikely(bio_end_sector(bio) > end))
 		n = end - bio->bi_iter.bi_sector;
 	if (dev->meta)
@@ -251,9 +254,9 @@ static void limit_range(struct dmr_device *dev, struct bio *bio)
 }
 
 /* Its regions are pinned. */
-static int map_write(struct dmr_device *dev, struct bio *bio)
+static int map_write(struct dmr_device *dev, struct bio *bio, struct dmr_io *io)
 {
-	enum verdict v = classify(dev, bio);
+	enum verdict v = classify(dev, bio, io);
 
 	if (likely(v == GO)) {
 		bio_set_dev(bio, dev->bdev);
@@ -264,7 +267,7 @@ static int map_write(struct dmr_device *dev, struct bio *bio)
 	if (v == REFUSE) {
 		/* No end_io follows. */
 		if (dev->meta)
-			dmr_intent_leave(dev->meta, dmr_io_of(bio));
+			dmr_intent_leave(dev->meta, io);
 		return DM_MAPIO_KILL;
 	}
 	defer_one(dev, bio);
@@ -298,11 +301,11 @@ int dmr_io_map(struct dmr_device *dev, struct bio *bio)
 		return DM_MAPIO_REMAPPED;
 	}
 	limit_range(dev, bio);
-	if (dev->meta && !dmr_intent_enter(dev->meta, bio)) {
+	if (dev->meta && !dmr_intent_enter(dev->meta, bio, io)) {
 		dmr_intent_defer(dev->meta, bio);
 		return DM_MAPIO_SUBMITTED;
 	}
-	return map_write(dev, bio);
+	return map_write(dev, bio, io);
 }
 
 static void end_count(struct dmr_device *dev, struct dmr_io *io)

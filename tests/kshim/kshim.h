@@ -30,6 +30,7 @@ typedef unsigned int gfp_t;
 
 #define likely(x)	(x)
 #define unlikely(x)	(x)
+#define noinline
 #define min(a, b)	((a) < (b) ? (a) : (b))
 #define max(a, b)	((a) > (b) ? (a) : (b))
 #define min_t(t, a, b)	min((t)(a), (t)(b))
