@@ -26,6 +26,7 @@
 #include "ask.h"
 #include "boot.h"
 #include "control.h"
+#include "file-copy.h"
 #include "given-up.h"
 #include "growth.h"
 #include "hooks-late.h"
@@ -201,6 +202,7 @@ void daemon_stop(struct daemon *daemon)
 		return;
 	daemon->is_stopping = true;
 	watchdog_stopping();
+	file_copy_stop();
 	testdev_drop_all(daemon);
 	pairings_stop(daemon);
 	ask_cancel_all(daemon);

@@ -220,6 +220,9 @@ static int copy_base(const char *from, const char *to, uint64_t *bytes,
 		return error_set(err, -EOPNOTSUPP, "%.120s is in use, and its "
 				 "filesystem has no reflinks: it cannot be "
 				 "copied as it is at one moment", from);
+	if (ret == -ECANCELED)
+		return error_set(err, ret, "replicad is stopping: %.120s was "
+				 "not copied", from);
 	return ret ? error_set(err, ret, "%.120s to %.120s: %s", from, to,
 			       strerror(-ret)) : 0;
 }

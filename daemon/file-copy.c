@@ -7,6 +7,9 @@
  *
  * A reflink is made while the kernel lets nobody write to the file, after all
  * writes that have begun, also those in its page cache.
+ *
+ * C1 between any two looks at is_stopping not more than two pieces are copied,
+ *    or written to the disk: replicad's stop waits no longer for a copy.
  */
 #include "file-copy.h"
 
@@ -14,6 +17,8 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -22,6 +27,13 @@
 #define LEASE_MS	2000
 #define LEASE_NAP_MS	50
 #define PIECE		(16 << 20)	/* between two looks at the lease */
+
+static atomic_bool is_stopping;
+
+void file_copy_stop(void)
+{
+	is_stopping = true;
+}
 
 static int take_lease(int fd)
 {
@@ -52,6 +64,22 @@ int file_check_unused(const char *path)
 	return ret == -ENOENT ? 0 : ret;
 }
 
+/*
+ * On its way to the disk, when the piece before it is there. What goes wrong
+ * there, fsync() tells.
+ */
+static void write_back(int fd, off_t at, size_t len)
+{
+	off_t before = at < PIECE ? 0 : at - PIECE;
+
+	sync_file_range(fd, at, len, SYNC_FILE_RANGE_WRITE);
+	if (at > before)
+		sync_file_range(fd, before, at - before,
+				SYNC_FILE_RANGE_WAIT_BEFORE |
+				SYNC_FILE_RANGE_WRITE |
+				SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
 /* What is between @at and @end. */
 static int copy_extent(int from, int to, off_t at, off_t end)
 {
@@ -65,6 +93,9 @@ static int copy_extent(int from, int to, off_t at, off_t end)
 			return n ? -errno : -EIO;
 		if (fcntl(from, F_GETLEASE) != F_WRLCK)
 			return -EBUSY;
+		if (is_stopping)
+			return -ECANCELED;
+		write_back(to, to_at - n, n);
 	}
 	return 0;
 }

@@ -16,8 +16,11 @@ int file_check_unused(const char *path);
  * was written before, and nothing that was written after something that is not
  * in it. By a reflink; on a filesystem without, by copying, which nobody else
  * may have it open for: -EBUSY. *@bytes: its size. After a failure there may be
- * a part of @to; -EEXIST: it was there. Blocks.
+ * a part of @to; -EEXIST: it was there; -ECANCELED: file_copy_stop(). Blocks.
  */
 int file_copy(const char *from, const char *to, uint64_t *bytes);
+
+/* Any thread. Copies that are under way soon fail, as do those that begin. */
+void file_copy_stop(void);
 
 #endif

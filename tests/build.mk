@@ -73,11 +73,12 @@ sim-objs := tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o \
 	    tests/sim-promote.o tests/sim-grow.o
 build/obj/tests/sim-promote.o build/san/tests/sim-promote.o: \
 	cppflags += -Ikmod
-replicad-sim-y := $(sim-objs) kmod/format.o \
+replicad-sim-y := $(sim-objs) tests/sim-slow.o kmod/format.o \
 		  $(addprefix daemon/,$(filter-out main.o,$(replicad-y)))
 sim-ctl-y := $(sim-objs) kmod/format.o
 walk-oracle-y := $(sim-objs) kmod/format.o
-build/tests/replicad-sim: LDFLAGS += -Wl,--wrap=statvfs
+build/tests/replicad-sim: LDFLAGS += -Wl,--wrap=statvfs \
+	-Wl,--wrap=copy_file_range
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
 	backend-nbd-call.o backend-local.o backend-stage.o local-stage.o log.o \
