@@ -116,6 +116,18 @@ says status '{"result": {"verdict": "degraded", "volumes": [{"name": "a",
 	"state": "paused", "reason": "by an operator", "next_step": "go on"}]}}'
 doctor 0
 found warn volume 'a: paused: by an operator' '^go on$'
+encrypts() {
+	says status '{"result": {"verdict": "ok", "volumes": [{"name": "a",
+		"state": "replicating", "reason": "", "tls": "'$1'"}]}}'
+	doctor 0
+}
+encrypts kernel
+found ok tls 'a: the kernel encrypts'
+encrypts userspace
+found warn tls 'a: replicad encrypts' 'modprobe tls'
+put "$root/proc/net/tls_stat"
+encrypts userspace
+found ok tls 'a: replicad encrypts.*the kernel cannot'
 says status '{"hangup": true}'
 doctor 4
 found bad replicad 'does not run' 'systemctl start'

@@ -140,6 +140,40 @@ void doctor_space(struct doctor *d)
 
 /* --- the daemon ----------------------------------------------------------- */
 
+/* Who encrypts what is sent: it goes on without the kernel, at a price. */
+static void check_encryption(struct doctor *d, const json_t *v)
+{
+	const char *tls = json_string_value(json_object_get(v, "tls"));
+	const char *name = json_string_value(json_object_get(v, "name"));
+
+	if (tls && !strcmp(tls, "kernel"))
+		doctor_find(d, "tls", LEVEL_OK, NULL, "%s: the kernel encrypts "
+			    "what is sent (kTLS)", name);
+	else if (tls && doctor_has(d, "/proc/net/tls_stat"))
+		doctor_find(d, "tls", LEVEL_OK, NULL, "%s: replicad encrypts "
+			    "what is sent: the kernel cannot, with this peer, "
+			    "or could not when they connected", name);
+	else if (tls)
+		doctor_find(d, "tls", LEVEL_WARN, "modprobe tls, also at boot "
+			    "(/etc/modules-load.d); replicactl pause, resume",
+			    "%s: replicad encrypts what is sent, not the kernel "
+			    "(kTLS): it costs more", name);
+}
+
+static void check_volume(struct doctor *d, const json_t *v)
+{
+	const char *reason = json_string_value(json_object_get(v, "reason"));
+
+	if (reason && reason[0])
+		doctor_find(d, "volume", LEVEL_WARN,
+			    json_string_value(json_object_get(v, "next_step")),
+			    "%s: %s: %s",
+			    json_string_value(json_object_get(v, "name")),
+			    json_string_value(json_object_get(v, "state")),
+			    reason);
+	check_encryption(d, v);
+}
+
 void doctor_daemon(struct doctor *d)
 {
 	struct rpc_error err;
@@ -157,18 +191,7 @@ void doctor_daemon(struct doctor *d)
 		return;
 	}
 	doctor_find(d, "replicad", LEVEL_OK, NULL, "runs");
-	json_array_foreach(json_object_get(status, "volumes"), i, v) {
-		const char *reason = json_string_value(
-			json_object_get(v, "reason"));
-		const char *next = json_string_value(
-			json_object_get(v, "next_step"));
-
-		if (reason && reason[0])
-			doctor_find(d, "volume", LEVEL_WARN, next, "%s: %s: %s",
-				    json_string_value(json_object_get(v, "name")),
-				    json_string_value(json_object_get(v,
-								      "state")),
-				    reason);
-	}
+	json_array_foreach(json_object_get(status, "volumes"), i, v)
+		check_volume(d, v);
 	json_decref(status);
 }

@@ -6,6 +6,9 @@
 #                    on the simulated kernel; the median of ROUNDS. The aim is
 #                    below 0.1 s
 #   status-1000-cpu  seconds of a processor that it takes, of both processes
+#   status-1000-text seconds of "replicactl status", for people
+#   refusal-1000     seconds of a verb with bad input. The aim is below 0.05
+#   memory-1000      MiB that replicad has in memory. The aim is below 200
 #   idle-1000        the share of a processor that they take when nothing happens,
 #                    in SPAN seconds. The aim is below 0.01
 NR=${NR:-1000} ROUNDS=${ROUNDS:-9} SPAN=${SPAN:-20}
@@ -43,16 +46,31 @@ sleep 5
 before=$(cpu)
 sleep "$SPAN"
 idle=$(awk "BEGIN { print ($(cpu) - $before) / 1e9 / $SPAN }")
-for _ in $(seq "$ROUNDS"); do
-	before=$(cpu)
-	TIMEFORMAT='%R %U %S'
-	{ time replicactl status --json >/dev/null; } 2>"$scratch_dir/time"
-	echo "$(<"$scratch_dir/time") $(($(cpu) - before))"
-done >"$scratch_dir/times"
-row "status-$NR" "$(awk '{ print $1 }' "$scratch_dir/times" | sort -g |
-	sed -n "$(((ROUNDS + 1) / 2))p")" s
-row "status-$NR-cpu" "$(awk '{ print $2 + $3 + $4 / 1e9 }' \
-	"$scratch_dir/times" | sort -g | sed -n "$(((ROUNDS + 1) / 2))p")" s
+# middle COLUMN: the median of the lines of "times"
+middle() {
+	awk "{ print $1 }" "$scratch_dir/times" | sort -g |
+		sed -n "$(((ROUNDS + 1) / 2))p"
+}
+
+# times COMMAND...: its seconds, and the processor's of both processes
+times() {
+	local before TIMEFORMAT='%R %U %S'
+	for _ in $(seq "$ROUNDS"); do
+		before=$(cpu)
+		{ time "$@" >/dev/null 2>&1; } 2>"$scratch_dir/time"
+		echo "$(<"$scratch_dir/time") $(($(cpu) - before))"
+	done >"$scratch_dir/times"
+}
+
+times replicactl status --json
+row "status-$NR" "$(middle '$1')" s
+row "status-$NR-cpu" "$(middle '$2 + $3 + $4 / 1e9')" s
+times replicactl status
+row "status-$NR-text" "$(middle '$1')" s
+times replicactl set-type v1 nowhere
+row "refusal-$NR" "$(middle '$1')" s
+row "memory-$NR" "$(awk '/^VmRSS/ { print $2 / 1024 }' \
+	"/proc/$daemon_pid/status")" MiB
 row "idle-$NR" "$idle" share
 stop_daemon
 test_finished=0
