@@ -152,7 +152,8 @@ void control_tell(struct control *control, const char *line)
 
 static void request_free(struct request *request)
 {
-	client_put(request->client);
+	if (request->client)
+		client_put(request->client);
 	json_decref(request->id);
 	json_decref(request->params);
 	free(request);
@@ -195,9 +196,23 @@ bool request_flag(const struct request *request, const char *key)
 	return json_is_true(json_object_get(request->params, key));
 }
 
+/* To whoever has made it himself. */
+static void tell_owner(struct request *request, int exit_status,
+		       const char *text, json_t *result)
+{
+	request->answered(request->arg, exit_status, text, result);
+	json_decref(result);
+	request_free(request);
+}
+
 void request_answer(struct request *request, json_t *result)
 {
-	reply(request, "result", result ? result : json_object());
+	if (!result)
+		result = json_object();
+	if (request->answered)
+		tell_owner(request, 0, NULL, result);
+	else
+		reply(request, "result", result);
 }
 
 static void refuse_code(struct request *request, int code, int exit_status,
@@ -217,7 +232,10 @@ void request_refuse(struct request *request, int exit_status, const char *fmt,
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	refuse_code(request, -32000 - exit_status, exit_status, text);
+	if (request->answered)
+		tell_owner(request, exit_status, text, NULL);
+	else
+		refuse_code(request, -32000 - exit_status, exit_status, text);
 }
 
 void request_subscribe(struct request *request)
@@ -226,7 +244,27 @@ void request_subscribe(struct request *request)
 	request_answer(request, json_pack("{si}", "schema_version", 1));
 }
 
-static struct request *request_create(struct client *c)
+struct request *request_create(struct daemon *daemon, json_t *params,
+			       void (*answered)(void *arg, int exit_status,
+						const char *text,
+						json_t *result), void *arg)
+{
+	struct request *request = calloc(1, sizeof(*request));
+
+	if (!request) {
+		json_decref(params);
+		return NULL;
+	}
+	request->daemon = daemon;
+	request->params = params;
+	request->may_change = true;
+	request->user = "";
+	request->answered = answered;
+	request->arg = arg;
+	return request;
+}
+
+static struct request *request_of_client(struct client *c)
 {
 	struct request *request = calloc(1, sizeof(*request));
 
@@ -246,7 +284,7 @@ static void take_message(struct client *c, const char *line, size_t len)
 	const char *method = json_string_value(json_object_get(message,
 							       "method"));
 	json_t *params = json_object_get(message, "params");
-	struct request *request = request_create(c);
+	struct request *request = request_of_client(c);
 
 	if (!request) {
 		json_decref(message);

@@ -42,7 +42,17 @@ struct request {
 	json_t *params;			/* an object */
 	bool may_change;
 	const char *user;		/* of a tenant, else "" */
+	/* Of one without a client: the answer goes here; @result: borrowed. */
+	void (*answered)(void *arg, int exit_status, const char *text,
+			 json_t *result);
+	void *arg;
 };
+
+/* A request of our own; @params is taken over. NULL: no memory. */
+struct request *request_create(struct daemon *daemon, json_t *params,
+			       void (*answered)(void *arg, int exit_status,
+						const char *text,
+						json_t *result), void *arg);
 
 /* A parameter: NULL where it is no text, or not there; false if not true. */
 const char *request_text(const struct request *request, const char *key);

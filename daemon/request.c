@@ -2,37 +2,215 @@
 #include "request.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "control.h"
 #include "daemon.h"
 #include "log.h"
-#include "ops.h"
+
+/* Words are between spaces; there is no way to quote one. */
+static const struct verb {
+	const char *verb, *action;	/* the second word of some, or NULL */
+	const char *method;
+	/* What follows, in this order: */
+	const char *said;		/* this very word: a flag */
+	const char *text;		/* any word: the text of this name */
+	const char *number;		/* perhaps digits: of this name */
+	const char *flags[3];		/* perhaps one of these words */
+	const char *keys;		/* any KEY=VALUE: in this object */
+	bool is_of_all;			/* not of this volume alone */
+} verbs[] = {
+	{ "pause", .method = "pause" },
+	{ "resume", .method = "resume" },
+	{ "disable", .method = "disable" },
+	{ "enable", .method = "enable", .text = "target", .keys = "options" },
+	{ "extend", .method = "extend", .number = "size_bytes" },
+	{ "resync", .method = "resync", .flags = { "full" } },
+	{ "verify", .method = "verify", .flags = { "repair", "stop" } },
+	{ "failover", .method = "failover", .said = "planned",
+	  .flags = { "group" } },
+	{ "snapshot", .method = "snapshot", .text = "name" },
+	{ "clone", .method = "clone", .text = "name" },
+	{ "set-type", .method = "set_type", .text = "type" },
+	{ "target", "add", "target_add", .text = "id", .keys = "keys",
+	  .is_of_all = true },
+	{ "target", "set", "target_set", .text = "id", .keys = "keys",
+	  .is_of_all = true },
+	{ "target", "remove", "target_remove", .text = "id",
+	  .is_of_all = true },
+};
+
+#define NR_VERBS	(sizeof(verbs) / sizeof(verbs[0]))
+
+/* --- the outcome ---------------------------------------------------------- */
 
 /* What a request is about, until it has been answered. */
 struct told {
+	struct daemon *daemon;
 	char volume[64];
 	char verb[32];
 };
 
-static void tell(struct daemon *daemon, const struct told *told, int err,
-		 const char *text)
+/* @text: what went wrong, or NULL. */
+static void tell(const struct told *told, const char *text)
 {
-	log_line(err ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, told->volume,
-		 "request %s: %s", told->verb, err ? text : "done");
-	events_tell(&daemon->events, told->volume, "request", "%s: %s",
-		    told->verb, err ? text : "done");
+	log_line(text ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, told->volume,
+		 "request %s: %s", told->verb, text ?: "done");
+	events_tell(&told->daemon->events, told->volume, "request", "%s: %s",
+		    told->verb, text ?: "done");
 }
 
-static void on_done(struct op *op)
+/* What was done to many may have failed for one of them. */
+static void on_answer(void *arg, int exit_status, const char *text,
+		      json_t *result)
 {
-	struct told *told = op->arg;
+	const char *failed = json_string_value(json_array_get(
+				json_object_get(result, "failed"), 0));
+	struct told *told = arg;
+	char why[300];
 
-	tell(op->daemon, told, op->err, op->error[0] ? op->error :
-						      strerror(-op->err));
+	if (failed) {
+		snprintf(why, sizeof(why), "done, but it does not run: %.200s",
+			 failed);
+		text = why;
+	}
+	tell(told, text);
 	free(told);
-	op_free(op);
+}
+
+/* --- what was said -------------------------------------------------------- */
+
+static const char *next_word(char **rest)
+{
+	return strtok_r(NULL, " ", rest);
+}
+
+static int refuse_word(const char *word, char error[CONFIG_ERROR_SIZE])
+{
+	snprintf(error, CONFIG_ERROR_SIZE, "%.40s cannot follow it", word);
+	return -EINVAL;
+}
+
+static int refuse_lack(const char *what, char error[CONFIG_ERROR_SIZE])
+{
+	snprintf(error, CONFIG_ERROR_SIZE, "%s is missing", what);
+	return -EINVAL;
+}
+
+static int put_number(json_t *params, const char *key, const char *word,
+		      char error[CONFIG_ERROR_SIZE])
+{
+	char *end;
+	long long value;
+
+	errno = 0;
+	value = strtoll(word, &end, 10);
+	if (errno || *end || value <= 0) {
+		snprintf(error, CONFIG_ERROR_SIZE, "%.40s is not a number of "
+			 "bytes", word);
+		return -EINVAL;
+	}
+	json_object_set_new(params, key, json_integer(value));
+	return 0;
+}
+
+static int put_flag(json_t *params, const struct verb *verb, const char *word,
+		    char error[CONFIG_ERROR_SIZE])
+{
+	for (const char *const *flag = verb->flags; *flag; flag++)
+		if (!strcmp(*flag, word)) {
+			json_object_set_new(params, word, json_true());
+			return 0;
+		}
+	return refuse_word(word, error);
+}
+
+static int put_keys(json_t *params, const struct verb *verb, const char *word,
+		    char **rest, char error[CONFIG_ERROR_SIZE])
+{
+	json_t *keys = json_object();
+
+	json_object_set_new(params, verb->keys, keys);
+	for (; word; word = next_word(rest)) {
+		const char *value = strchr(word, '=');
+
+		if (!value || value == word) {
+			snprintf(error, CONFIG_ERROR_SIZE,
+				 "%.60s is not KEY=VALUE", word);
+			return -EINVAL;
+		}
+		json_object_setn_new(keys, word, value - word,
+				     json_string(value + 1));
+	}
+	return 0;
+}
+
+/* What a verb cannot do without; *@word: the first that follows it. */
+static int put_needed(json_t *params, const struct verb *verb,
+		      const char **word, char **rest,
+		      char error[CONFIG_ERROR_SIZE])
+{
+	*word = next_word(rest);
+	if (verb->said) {
+		if (!*word || strcmp(*word, verb->said))
+			return refuse_lack(verb->said, error);
+		json_object_set_new(params, verb->said, json_true());
+		*word = next_word(rest);
+	}
+	if (verb->text) {
+		if (!*word)
+			return refuse_lack(verb->text, error);
+		json_object_set_new(params, verb->text, json_string(*word));
+		*word = next_word(rest);
+	}
+	return 0;
+}
+
+static int put_words(json_t *params, const struct verb *verb, char **rest,
+		     char error[CONFIG_ERROR_SIZE])
+{
+	const char *word;
+	int err = put_needed(params, verb, &word, rest, error);
+
+	if (err)
+		return err;
+	if (verb->keys)
+		return put_keys(params, verb, word, rest, error);
+	if (!word)
+		return 0;
+	err = verb->number ? put_number(params, verb->number, word, error) :
+			     put_flag(params, verb, word, error);
+	word = next_word(rest);
+	return err || !word ? err : refuse_word(word, error);
+}
+
+/* NULL: there is none. @error: those that there are. */
+static const struct verb *find_verb(const char *word, char **rest,
+				    char error[CONFIG_ERROR_SIZE])
+{
+	const char *action = NULL, *last = "";
+	size_t len;
+
+	for (const struct verb *v = verbs; v < verbs + NR_VERBS; v++) {
+		if (strcmp(v->verb, word))
+			continue;
+		if (v->action && !action)
+			action = next_word(rest) ?: "";
+		if (!v->action || !strcmp(v->action, action))
+			return v;
+	}
+	len = snprintf(error, CONFIG_ERROR_SIZE, "there is no such request; "
+		       "there are");
+	for (const struct verb *v = verbs; v < verbs + NR_VERBS; v++) {
+		if (strcmp(v->verb, last))
+			len += snprintf(error + len, CONFIG_ERROR_SIZE - len,
+					"%s %s", *last ? "," : "", v->verb);
+		last = v->verb;
+	}
+	return NULL;
 }
 
 /* The volume of a device; a device that is none may become one by its name. */
@@ -44,152 +222,44 @@ static const char *volume_of(const struct daemon *daemon, const char *device)
 	return device;
 }
 
-static int set_word(struct volume_config *config, char *word, char *error)
+/* Whoever may send it messages is root (dm.c asks for CAP_SYS_ADMIN). */
+static int start(struct told *told, const struct verb *verb, char **rest,
+		 char error[CONFIG_ERROR_SIZE])
 {
-	char *value = strchr(word, '=');
+	json_t *params = verb->is_of_all ? json_object() :
+				 json_pack("{ss}", "volume", told->volume);
+	struct request *request;
+	int err = params ? put_words(params, verb, rest, error) : -ENOMEM;
 
-	if (!value) {
-		snprintf(error, CONFIG_ERROR_SIZE, "%.60s is not KEY=VALUE",
-			 word);
-		return -EINVAL;
+	if (err) {
+		json_decref(params);
+		return err;
 	}
-	*value++ = 0;
-	return volume_config_set(config, word, value, error);
-}
-
-static int set_words(const struct daemon *daemon,
-		     struct volume_config *config, char **rest,
-		     char error[CONFIG_ERROR_SIZE])
-{
-	char *word = strtok_r(NULL, " ", rest);
-	int err = volume_config_set(config, "target", word ? word : "", error);
-
-	while (!err && (word = strtok_r(NULL, " ", rest)))
-		err = set_word(config, word, error);
-	if (!err)
-		err = config_settle(&daemon->config, config, error);
-	return err;
-}
-
-static struct op *start_enable(struct daemon *daemon, struct told *told,
-			       char **rest, char error[CONFIG_ERROR_SIZE])
-{
-	struct volume_config *config = volume_config_create(told->volume);
-
-	if (!config) {
-		snprintf(error, CONFIG_ERROR_SIZE, "not a name for a volume");
-		return NULL;
-	}
-	config->is_runtime = true;
-	if (set_words(daemon, config, rest, error)) {
-		volume_config_destroy(config);
-		return NULL;
-	}
-	return op_enable(daemon, config, on_done, told);
-}
-
-/* What may follow a verb: one of these words, or nothing (0). */
-static int take_choice(char **rest, const char *const words[],
-		       char error[CONFIG_ERROR_SIZE])
-{
-	const char *word = strtok_r(NULL, " ", rest);
-	int i;
-
-	if (!word)
-		return 0;
-	for (i = 0; words[i]; i++)
-		if (!strcmp(word, words[i]) && !strtok_r(NULL, " ", rest))
-			return i + 1;
-	snprintf(error, CONFIG_ERROR_SIZE, "%.40s cannot follow it", word);
-	return -EINVAL;
-}
-
-static struct op *start_pause(struct daemon *daemon, struct told *told,
-			      int choice)
-{
-	return op_pause(daemon, told->volume, on_done, told);
-}
-
-static struct op *start_resume(struct daemon *daemon, struct told *told,
-			       int choice)
-{
-	return op_resume(daemon, told->volume, on_done, told);
-}
-
-static struct op *start_disable(struct daemon *daemon, struct told *told,
-				int choice)
-{
-	return op_disable(daemon, told->volume, on_done, told);
-}
-
-static struct op *start_extend(struct daemon *daemon, struct told *told,
-			       int choice)
-{
-	return op_extend(daemon, told->volume, false, on_done, told);
-}
-
-static struct op *start_resync(struct daemon *daemon, struct told *told,
-			       int choice)
-{
-	return op_resync(daemon, told->volume, choice == 1, on_done, told);
-}
-
-static struct op *start_verify(struct daemon *daemon, struct told *told,
-			       int choice)
-{
-	return op_verify(daemon, told->volume, choice == 1, choice == 2,
-			 on_done, told);
-}
-
-static const struct {
-	const char *verb;
-	struct op *(*start)(struct daemon *daemon, struct told *told,
-			    int choice);
-	const char *const words[3];	/* that may follow; NULL ends them */
-} verbs[] = {
-	{ "pause", start_pause, { NULL } },
-	{ "resume", start_resume, { NULL } },
-	{ "disable", start_disable, { NULL } },
-	{ "extend", start_extend, { NULL } },
-	{ "resync", start_resync, { "full", NULL } },
-	{ "verify", start_verify, { "repair", "stop", NULL } },
-};
-
-static struct op *start_op(struct daemon *daemon, struct told *told,
-			   char **rest, char error[CONFIG_ERROR_SIZE])
-{
-	if (!strcmp(told->verb, "enable"))
-		return start_enable(daemon, told, rest, error);
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-		int choice;
-
-		if (strcmp(told->verb, verbs[i].verb))
-			continue;
-		choice = take_choice(rest, verbs[i].words, error);
-		return choice < 0 ? NULL : verbs[i].start(daemon, told, choice);
-	}
-	snprintf(error, CONFIG_ERROR_SIZE, "there is no such request; there "
-		 "are pause, resume, disable, enable, extend, resync, verify");
-	return NULL;
+	request = request_create(told->daemon, params, on_answer, told);
+	if (!request)
+		return -ENOMEM;
+	method_call(request, verb->method);
+	return 0;
 }
 
 void request_from_kernel(struct daemon *daemon, const char *device,
 			 const char *text)
 {
-	char copy[1024], error[CONFIG_ERROR_SIZE] = "no memory", *rest, *verb;
+	char copy[1024], error[CONFIG_ERROR_SIZE] = "no memory", *rest, *word;
 	struct told *told = calloc(1, sizeof(*told));
+	const struct verb *verb;
 
 	if (!told)
 		return;
+	told->daemon = daemon;
 	snprintf(copy, sizeof(copy), "%s", text);
-	verb = strtok_r(copy, " ", &rest);
+	word = strtok_r(copy, " ", &rest) ?: "";
 	snprintf(told->volume, sizeof(told->volume), "%s",
 		 volume_of(daemon, device));
-	snprintf(told->verb, sizeof(told->verb), "%s", verb ? verb : "");
-	if (daemon->is_stopping) {
-		free(told);
-	} else if (!start_op(daemon, told, &rest, error)) {
-		tell(daemon, told, -EINVAL, error);
-		free(told);
-	}
+	snprintf(told->verb, sizeof(told->verb), "%s", word);
+	verb = find_verb(word, &rest, error);
+	if (verb && !start(told, verb, &rest, error))
+		return;		/* on_answer has it */
+	tell(told, error);
+	free(told);
 }

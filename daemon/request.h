@@ -3,10 +3,18 @@
  * Requests that come through the kernel, so that a bare dmsetup can drive the
  * daemon: "dmsetup message DEVICE 0 request VERB [ARGS]" with
  *
- *	pause, resume, disable, extend
+ *	pause, resume, disable
+ *	enable TARGET [KEY=VALUE]...	the keys of the configuration
+ *	extend [BYTES]
  *	resync [full]			by digests first, or as it is
  *	verify [repair|stop]
- *	enable TARGET [KEY=VALUE]...	the keys of the configuration
+ *	failover planned [group]
+ *	snapshot NAME, clone NAME, set-type TYPE
+ *	target add|set|remove ID [KEY=VALUE]...
+ *
+ * Each is the method that replicactl calls, and refused where that is. Not
+ * here: what asks before data are lost, what answers with a list, and what is
+ * done where no device of the volume is.
  *
  * There is no way back for an answer: the outcome is logged and told as an
  * event of the volume.

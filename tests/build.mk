@@ -31,7 +31,8 @@ tools-y += oracle-watch oracle-sim-writer
 tools-y += cut-proxy
 oracle-watch-y := $(oracle-objs) tests/nbd-read.o
 oracle-sim-writer-y := $(oracle-objs) tests/oracle-writer.o \
-	tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o \
+	tests/sim-kernel.o tests/sim-event.o tests/sim-hands.o \
+	tests/sim-meta.o \
 	tests/sim-promote.o tests/sim-grow.o kmod/format.o
 build/tests/oracle-sim-writer: LDFLAGS += -Wl,--wrap=open -Wl,--wrap=lseek \
 	-Wl,--wrap=pwritev2 -Wl,--wrap=fdatasync -Wl,--wrap=ioctl
@@ -69,7 +70,8 @@ unit-y += unit-pairing
 unit-y += unit-device
 unit-device-y := tests/fake-dm.o
 tools-y += replicad-sim sim-ctl walk-oracle
-sim-objs := tests/sim-kernel.o tests/sim-hands.o tests/sim-meta.o \
+sim-objs := tests/sim-kernel.o tests/sim-event.o tests/sim-hands.o \
+	    tests/sim-meta.o \
 	    tests/sim-promote.o tests/sim-grow.o
 build/obj/tests/sim-promote.o build/san/tests/sim-promote.o: \
 	cppflags += -Ikmod

@@ -165,7 +165,7 @@ int sim_request(const char *name, const char *text)
 	struct sim_volume *v = sim_find(name);
 
 	if (v)
-		sim_send_text(v, DMR_EVENT_REQUEST, text);
+		sim_send_request(v, text);
 	return v ? 0 : -ENXIO;
 }
 

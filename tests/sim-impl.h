@@ -18,8 +18,10 @@ struct sim_volume *sim_find(const char *name);
 /* Its file is another one from now on; what was mapped stays mapped. */
 void sim_forget(const char *name);
 
+/* To the owner … */
 void sim_send(struct sim_volume *v, uint32_t type);
-void sim_send_text(struct sim_volume *v, uint32_t type, const char *text);
+/* … and to everybody who listens. */
+void sim_send_request(struct sim_volume *v, const char *text);
 void sim_count(struct sim_volume *v);
 void sim_end_one(struct sim_volume *v, enum dmr_end how);
 /* What the kernel does when the owner's socket closes. */

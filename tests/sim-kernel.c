@@ -114,36 +114,6 @@ static struct sim_volume *find_dev(uint64_t dev)
 	return NULL;
 }
 
-/* --- events ------------------------------------------------------------ */
-
-void sim_send_text(struct sim_volume *v, uint32_t type, const char *text)
-{
-	struct dmr_nl_event ev = {
-		.type = type,
-		.dev = v->info.dev,
-		.epoch = v->info.epoch,
-		.epoch_flags = v->info.epoch_flags,
-		.nr_frozen = v->info.nr_frozen,
-	};
-	char fifo[32];
-	int fd;
-
-	snprintf(ev.name, sizeof(ev.name), "%s", v->name);
-	snprintf(ev.request, sizeof(ev.request), "%s", text);
-	snprintf(fifo, sizeof(fifo), "events.%u", v->info.owner);
-	fd = open(sim_path(fifo, ""), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (write(fd, &ev, sizeof(ev)) < 0)
-		ev.type = 0; /* hints may be lost */
-	close(fd);
-}
-
-void sim_send(struct sim_volume *v, uint32_t type)
-{
-	sim_send_text(v, type, "");
-}
-
 /* --- epochs ------------------------------------------------------------ */
 
 void sim_count(struct sim_volume *v)

@@ -7,6 +7,8 @@
 
 make_volume a
 start_target a
+make_volume b
+start_target b
 begin_config
 configure a
 start_daemon
@@ -19,9 +21,15 @@ check "what is none is named in the log" wait_until 10 \
 is "and changes nothing" "$(field a state)" paused
 sim-ctl request a resume
 check "resume" wait_until 20 field_is a state replicating
-sim-ctl request a "enable $(uri_of a) window=1"
+sim-ctl request a "enable $(uri_of a) window=8MiB"
+check "what a file says is not changed from here" wait_until 10 \
+	grep -q "request enable: volume a is of .*: change it there" "$daemon_log"
+sim-ctl request b "enable $(uri_of b) window=1"
 check "a wrong value is named in the log" wait_until 10 \
-	grep -q "request enable: window=1 is out of range" "$daemon_log"
+	grep -q "b: warning: request enable: window=1 is out of range" "$daemon_log"
+sim-ctl request b "enable $(uri_of b) interval=20ms"
+check "enable" wait_until 20 field_is b state replicating
+check "  its image is there" replica_equals b
 sim-ctl request a "pause now"
 check "a word too many is named in the log" wait_until 10 \
 	grep -q "request pause: now cannot follow it" "$daemon_log"
@@ -35,13 +43,16 @@ check "  then it is equal" replica_equals a
 printf x | dd of="$scratch_dir/a.target" bs=1 seek=70000 conv=notrunc status=none
 sim-ctl request a verify
 check "verify" wait_until 20 eval '[ "$(rpc-call status | jq \
-	".volumes[0].verify.differing_bytes")" = 4096 ]'
+	".volumes[] | select(.name == \"a\").verify.differing_bytes")" = 4096 ]'
 check "  changes nothing" eval '! same_image a'
 sim-ctl request a "verify repair"
 check "verify repair" wait_until 20 same_image a
 sim-ctl request a "verify harder"
 check "a wrong word is, too" wait_until 10 \
 	grep -q "request verify: harder cannot follow it" "$daemon_log"
+sim-ctl request a "verify stop now"
+check "  and a word behind the last" wait_until 10 \
+	grep -q "request verify: now cannot follow it" "$daemon_log"
 truncate -s $((16 * 1048576)) "$scratch_dir/a.img"
 truncate -s $((18 * 1048576)) "$scratch_dir/a.target"
 sim-ctl request a extend
