@@ -140,10 +140,7 @@ step_kill_receiver() {
 }
 
 step_kill_both() {
-	kill_site "$primary"
-	kill_site "$receiver"
-	choose "$primary" "$receiver"
-	start_site "$chosen" && start_site "$(other_than "$chosen")"
+	kill_both && start_killed
 }
 
 step_kill_server() {
@@ -284,21 +281,48 @@ is_promoted() {
 	all_of "$1" state promoted
 }
 
+# choose_death STEP...: sets die_at to one of them, or to nothing, and dies_alone
+choose_death() {
+	die_at='' dies_alone=''
+	one_in 2 || return 0
+	choose "$@"
+	die_at=$chosen
+	one_in 2 || dies_alone=1
+}
+
+# die SITE COMMAND...: at $die_at of COMMAND; who was killed is back. Without
+# dies_alone it may be after-MS.
+die() {
+	say "  $1 dies ${dies_alone:+alone }at $die_at"
+	if [ -z "$dies_alone" ]; then
+		case $die_at in
+		after-*) kill_both_after "${die_at#after-}" "${@:2}" ;;
+		*) kill_both_at "$1" "$die_at" "${@:2}" ;;
+		esac && start_killed
+		return
+	fi
+	kill_site "$1"
+	SIM_DIE_AT=$die_at start_site "$1" || return
+	"${@:2}"
+	wait_until 20 eval '! kill -0 ${replicad_pid['"$1"']}'
+	kill_site "$1"
+	start_site "$1"
+}
+
+promotion_steps=$(for step in begun fenced salvaged marked applied left active; do
+	echo "done-$step" "noted-$step"
+done)
+
 # promote [--epoch E]: the receiver takes over, whatever kills it on the way
 promote() {
-	local step
-	kill_site "$receiver"
-	if one_in 2; then
-		choose begun fenced salvaged marked applied left active
-		step=$chosen
-		choose "done" noted
-		say "  it dies when $chosen: $step"
-		SIM_DIE_AT=$chosen-$step start_site "$receiver" || return
-		failover_at "$receiver" --force "$@"
-		wait_until 20 eval '! kill -0 ${replicad_pid[$receiver]}'
+	# shellcheck disable=SC2086
+	choose_death $promotion_steps
+	if [ -n "$die_at" ]; then
+		die "$receiver" failover_at "$receiver" --force "$@"
+	else
 		kill_site "$receiver"
-	fi
-	start_site "$receiver" || return
+		start_site "$receiver"
+	fi || return
 	wait_until 60 takes_over "$@" ||
 		wrong "$receiver cannot take over" || return
 	wait_until 120 is_promoted "$receiver" ||
@@ -321,6 +345,7 @@ taken_over() {
 }
 
 # R3: the site of the primary is lost, or cut off, or just slow
+fates="dead alive cut"
 step_failover_forced() {
 	local exactly=()
 	[ -n "$is_copied" ] || end_copy || return
@@ -332,7 +357,8 @@ step_failover_forced() {
 			return
 		exactly=(--epoch "$epoch")
 	fi
-	choose dead alive cut
+	# shellcheck disable=SC2086
+	choose $fates
 	say "  the primary is $chosen ${exactly[*]-}"
 	case $chosen in
 	dead) kill_site "$primary"; one_in 2 || kill_writer "$primary" ;;
@@ -350,30 +376,31 @@ step_failover_forced() {
 	taken_over
 }
 
+hand_over() {
+	wait_until 120 all_of "$primary" state replicating &&
+		failover_at "$primary" --planned
+}
+
+# steps_of_end SITE: after it was given up; there are some where it was promoted
+steps_of_end() {
+	[ -z "${promoted_at[$1]+set}" ] || echo ending-retired ending-noted \
+		ending-disabled ending-removed ending-forgotten
+}
+
 # R3: whoever writes until the last moment gets an error then.
 step_failover_planned() {
 	local s
 	mend_all || return
-	wait_until 120 all_of "$primary" state replicating ||
-		wrong "it does not replicate" || return
 	one_in 2 || end_writer "$primary"
-	chosen=
-	if one_in 3; then
-		choose held begun closed agreed "done"
-		say "  it dies when giving up: $chosen"
-		stop_site "$primary" || return
-		SIM_DIE_AT=giving-up-$chosen start_site "$primary" || return
-		wait_until 120 all_of "$primary" state replicating ||
-			wrong "it does not replicate" || return
-		failover_at "$primary" --planned
-		wait_until 20 eval '! kill -0 ${replicad_pid[$primary]}'
-		kill_site "$primary"
-		start_site "$primary" || return
+	# shellcheck disable=SC2046
+	choose_death giving-up-{held,begun,closed,agreed,done} \
+		$(steps_of_end "$primary")
+	if [ -n "$die_at" ]; then
+		die "$primary" hand_over || return
 	else
-		failover_at "$primary" --planned ||
-			wrong "$primary does not hand over" || return
+		hand_over || wrong "$primary does not hand over" || return
 	fi
-	wait_until 120 is_decided "$chosen" ||
+	wait_until 120 is_decided "$die_at" ||
 		wrong "it is neither handed over nor here" || return
 	if ! is_closed "$primary"; then
 		say "  it was called off"
@@ -408,7 +435,9 @@ is_closed() {
 # is_decided [STEP]: as it must be after a death at that step
 is_decided() {
 	case $1 in
-	held | begun | closed) all_of "$primary" state replicating ;;
+	giving-up-held | giving-up-begun | giving-up-closed | giving-up-seen)
+		all_of "$primary" state replicating ;;
+	after-*) is_closed "$primary" || all_of "$primary" state replicating ;;
 	*) all_of "$primary" state "${promoted_at[$primary]-superseded}" ;;
 	esac
 }
@@ -446,20 +475,37 @@ is_given_up() {
 	[ -z "$writes" ] || [ "$writes" = refused ]
 }
 
-# R4
-give_up() {
+all_given_up() {
 	local v
-	wait_until 120 is_given_up_or_split ||
-		wrong "$receiver does not see that it is superseded" || return
-	say "  $(of "$receiver" a state)"
+	for v in $members; do
+		is_given_up $v || return
+	done
+}
+
+resolve_all() {
+	local v
+	wait_until 120 is_given_up_or_split || return
 	for v in $members; do
 		! is_given_up $v || continue
 		# What another member was asked starts the group anew.
 		wait_until 60 eval '[[ $(of "$receiver" '$v' state) == s* ]]'
 		at "$receiver" timeout 120 replicactl resolve $v --keep peer \
-			--yes >>"$walk_log" 2>&1 ||
-			wrong "$v is not given up at $receiver" || return
+			--yes >>"$walk_log" 2>&1 || return
 	done
+}
+
+# R4
+give_up() {
+	wait_until 120 is_given_up_or_split ||
+		wrong "$receiver does not see that it is superseded" || return
+	say "  $(of "$receiver" a state)"
+	if ! all_given_up; then
+		# shellcheck disable=SC2046
+		choose_death giving-up-{begun,closed,seen,done} \
+			$(steps_of_end "$receiver")
+		[ -z "$die_at" ] || die "$receiver" resolve_all || return
+	fi
+	resolve_all || wrong "it is not given up at $receiver" || return
 	end_writer "$receiver"
 	# shellcheck disable=SC2046
 	judge $(images "$receiver") ||

@@ -127,10 +127,68 @@ stop_site() {
 	[ $status = 0 ] || wrong "replicad of $1 ends with $status"
 }
 
-# expect_death SITE: it was to die at a step; "no" if it did not get there
-expect_death() {
-	wait_until 30 eval '! kill -0 ${replicad_pid[$1]}' || return
-	kill_site "$1"
+servers() {
+	pgrep -f -- "^[^ ]*nbdkit .*$walk_dir/[AB]/"
+}
+
+# kill_both: and their servers, at one moment. Sets killed: the sites that lived.
+kill_both() {
+	local s pids=()
+	killed=()
+	for s in A B; do
+		lives $s || continue
+		killed+=($s)
+		pids+=("${replicad_pid[$s]}")
+	done
+	# shellcheck disable=SC2046
+	kill -KILL "${pids[@]}" $(servers) 2>/dev/null
+	for s in "${killed[@]}"; do
+		kill_site $s
+	done
+	wait_until 60 eval '! servers >/dev/null' ||
+		wrong "servers go on that were killed"
+}
+
+# start_killed: those, in either order
+start_killed() {
+	local s
+	[ ${#killed[@]} != 2 ] || one_in 2 ||
+		killed=("${killed[1]}" "${killed[0]}")
+	for s in "${killed[@]}"; do
+		start_site "$s" || return
+	done
+}
+
+# kill_both_at SITE STEP COMMAND...: both when SITE, started anew, has come to STEP
+# of COMMAND, or has ended that. Sets is_reached.
+kill_both_at() {
+	local s=$1 asked
+	rm -f "$walk_dir/$s/reached"
+	touch "$walk_dir/$s/hold"
+	kill_site "$s"
+	SIM_HOLD_AT=$2 start_site "$s" || return
+	shift 2
+	"$@" &
+	asked=$!
+	wait_until 120 eval '[ -e "$walk_dir/$s/reached" ] ||
+		! kill -0 '$asked
+	kill_both || return
+	wait $asked
+	rm "$walk_dir/$s/hold"
+	is_reached=
+	[ ! -e "$walk_dir/$s/reached" ] || is_reached=1
+}
+
+# kill_both_after MS COMMAND...: of its begin, wherever it is then
+kill_both_after() {
+	local ms=$1 asked
+	shift
+	"$@" &
+	asked=$!
+	sleep "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))"
+	kill_both || return
+	wait $asked
+	true
 }
 
 # of SITE VOLUME FIELD
