@@ -18,7 +18,9 @@
  * E4 who has the volume open holds it: a connection, an image. Others may know
  *    it (->next, an export): it stays in memory, and refuses everything.
  * E5 a base goes only if it is a file and nobody else has it. That of one that
- *    was a primary here is not the stage's any more.
+ *    was a primary here is not the stage's any more. Where the group does not
+ *    work its fences are looked at on the disk; one that cannot be read may be
+ *    that of a primary, whose base and metadata stay.
  */
 #include "stage-delete.h"
 
@@ -286,10 +288,40 @@ static int check_idle(const struct stage_group *g, struct error *err)
 	return 0;
 }
 
-static bool is_primary(const struct stage_volume *v)
+static bool is_primary(enum stage_phase phase)
 {
-	return v->fence.phase == STAGE_PHASE_FENCED ||
-	       v->fence.phase == STAGE_PHASE_LEFT;
+	return phase == STAGE_PHASE_FENCED || phase == STAGE_PHASE_LEFT;
+}
+
+static int refuse_primary(const char *name, struct error *err)
+{
+	return error_set(err, -EPERM, "%s: was promoted, and its base is that "
+			 "of a primary here", name);
+}
+
+/* Locked. E5 */
+static int check_fences(const struct stage_volume *v, struct error *err)
+{
+	const struct stage_group *g = v->g;
+	enum stage_phase phase = STAGE_PHASE_OPEN;
+	int ret;
+
+	for (unsigned int i = 0; i < g->nr_members; i++)
+		if (g->members[i] && is_primary(g->members[i]->fence.phase))
+			return refuse_primary(g->members[i]->meta.name, err);
+	ret = g->error.code ? stage_fence_look(v, &phase, err) : 0;
+	return !ret && is_primary(phase) ? refuse_primary(g->name, err) : ret;
+}
+
+/* Locked. E5 */
+static bool was_given_up(const struct stage_volume *v,
+			 const struct error *error)
+{
+	enum stage_phase phase = stage_phase_of(v->g);
+
+	if (error->code && stage_fence_look(v, &phase, NULL))
+		return true;
+	return phase == STAGE_PHASE_GIVEN_UP;
 }
 
 /* Locked. */
@@ -297,14 +329,13 @@ static int check(const struct stage_volume *v, unsigned int flags,
 		 struct error *err)
 {
 	const struct stage_group *g = v->g;
+	int ret;
 
 	if (!stage_name_ok(g->name))	/* its description is damaged */
 		return error_set(err, -EIO, "%s", g->error.text);
-	for (unsigned int i = 0; i < g->nr_members; i++)
-		if (g->members[i] && is_primary(g->members[i]))
-			return error_set(err, -EPERM, "%s: was promoted, and "
-					 "its base is that of a primary here",
-					 g->members[i]->meta.name);
+	ret = check_fences(v, err);
+	if (ret)
+		return ret;
 	if (g->nr_members > 1 && !(flags & STAGE_DELETE_GROUP))
 		return error_set(err, -EOPNOTSUPP, "%s: is one of %u in group "
 				 "%s: they have one log, and go together",
@@ -371,14 +402,17 @@ static int write_note(struct stage_group *g,
 	return stage_block_write(g->stage, g->name, SUFFIX, block, err);
 }
 
-static void fill_note(const struct stage_group *g, unsigned int flags,
-		      struct stage_delete_block *b)
+/* @error: what it had before it was shut. */
+static void fill_note(const struct stage_volume *v, const struct error *error,
+		      unsigned int flags, struct stage_delete_block *b)
 {
+	const struct stage_group *g = v->g;
+
 	memset(b, 0, sizeof(*b));
 	memcpy(b->group, g->name, sizeof(b->group));
 	memcpy(b->log_id, g->log_id, sizeof(b->log_id));
 	b->keeps_bases = flags & STAGE_DELETE_KEEP_BASE ||
-			 stage_phase_of(g) == STAGE_PHASE_GIVEN_UP; /* E5 */
+			 was_given_up(v, error);
 }
 
 static int delete_locked(struct stage_volume *v, unsigned int flags,
@@ -393,7 +427,7 @@ static int delete_locked(struct stage_volume *v, unsigned int flags,
 	if (ret)
 		return ret;
 	stage_apply_stop(g);
-	fill_note(g, flags, &b);
+	fill_note(v, &before, flags, &b);
 	ret = write_note(g, &b, err);
 	if (ret) {
 		undo(g, &before, has_applier, NULL);

@@ -299,6 +299,30 @@ int stage_fence_load(struct stage_group *g, struct error *err)
 	return ret;
 }
 
+/* F5: without the first one's, each is taken for that of all. */
+int stage_fence_look(const struct stage_volume *of, enum stage_phase *phase,
+		     struct error *err)
+{
+	const struct stage_group *g = of->g;
+	int ret = 0;
+
+	*phase = STAGE_PHASE_OPEN;
+	for (unsigned int i = 0; !ret && i < g->nr_members; i++) {
+		const struct stage_volume *v = g->members[i];
+		const struct place at = { g->stage->io, g->stage->dir,
+					  v ? v->meta.name : NULL };
+		struct stage_fence f = { .phase = STAGE_PHASE_OPEN };
+
+		ret = v ? get(&at, &f, err) : 0;
+		if (f.phase != STAGE_PHASE_OPEN &&
+		    (*phase == STAGE_PHASE_OPEN || f.phase < *phase))
+			*phase = f.phase;
+		if (v && !i && !ret && f.phase == STAGE_PHASE_OPEN)
+			break;
+	}
+	return ret;
+}
+
 /* --- what is refused ------------------------------------------------------ */
 
 int stage_fence_check_write(const struct stage_volume *v, struct error *err)

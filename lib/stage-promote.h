@@ -35,6 +35,14 @@ struct stage_fence {
 void stage_get_fence(struct stage_volume *v, struct stage_fence *fence);
 
 /*
+ * What the files say of a volume whose group does not work, so that its fences
+ * may not have been read: the first step of any of its members. -errno: nobody
+ * can tell.
+ */
+int stage_fence_look(const struct stage_volume *v, enum stage_phase *phase,
+		     struct error *err);
+
+/*
  * Closes the volume to the generation that has written it, durably: all its
  * writers, also those that come later, get -EPERM. @epoch: a clean one of the
  * history. -ENOENT: it is none. -EEXIST: it is fenced already, at another epoch

@@ -4,6 +4,7 @@
  * middle leaves half of one, or files that nobody finds; its space stays taken;
  * or one goes that is in use, or was not meant.
  */
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,6 +149,75 @@ static void test_promoted(void)
 	end();
 }
 
+/* Promoted; then @path is damaged, or is gone, and the stage opened again. */
+static void begin_promoted(unsigned int nr, const char *path, bool is_gone)
+{
+	struct stage_options still = keep;
+	struct stage_volume *v;
+	struct client b;
+	uint64_t size;
+
+	begin(nr);
+	if (nr > 1) {
+		client_connect(&c, s, "a");
+		client_connect(&b, s, "b");
+		client_hello(&c, 1, 1);
+		client_hello(&b, 1, 1);
+		client_commit(&c, NULL, 2, true);
+		client_commit(&b, NULL, 2, true);
+		client_close(&c);
+		client_close(&b);
+	}
+	stage_close(s);
+	still.is_still = true;
+	s = rig_open(d, &still, NULL);
+	v = stage_find(s, "a");
+	stage_fence(v, 2, 77, NULL);
+	stage_fence_apply(v, NULL);
+	is_int(stage_fence_finish(v, NULL), 0, "promoted");
+	stage_close(s);
+	if (is_gone)
+		disk_remove(d, path);
+	else
+		disk_data(d, path, &size)[50] ^= 1;
+	s = rig_open(d, &keep, NULL);
+}
+
+/* The base is a primary's, also where the fence cannot say it. */
+static void test_promoted_and_damaged(void)
+{
+	struct error err = { 0 };
+	uint64_t size;
+
+	begin_promoted(1, RIG_DIR "/a.fence", false);
+	is_int(delete(s, "a", 0, &err), -EIO, "%s", err.text);
+	ok(disk_data(d, "/base/a", &size) != NULL, "its base is there");
+	end();
+	begin_promoted(2, RIG_DIR "/a.volume", true);
+	error_clear(&err);
+	is_int(delete(s, "b", STAGE_DELETE_GROUP, &err), -EPERM, "%s",
+	       err.text);
+	ok(disk_data(d, "/base/b", &size) != NULL, "its base is there");
+	end();
+	begin_promoted(2, RIG_DIR "/b.fence", false);
+	is_int(delete(s, "a", STAGE_DELETE_GROUP, NULL), -EPERM,
+	       "the fence of another member is damaged");
+	ok(disk_data(d, "/base/b", &size) != NULL, "its base is there");
+	end();
+}
+
+/* One whose first member nobody describes, and that nobody promoted, goes. */
+static void test_damaged(void)
+{
+	begin(2);
+	stage_close(s);
+	disk_remove(d, RIG_DIR "/a.volume");
+	s = rig_open(d, &keep, NULL);
+	is_int(delete(s, "b", STAGE_DELETE_GROUP, NULL), 0,
+	       "a damaged group that is nobody's goes");
+	end();
+}
+
 static void test_group(void)
 {
 	struct error err = { 0 };
@@ -218,6 +288,33 @@ static void test_given_up(void)
 	is_int(stage_delete(v, 0, NULL), 0, "one that was given up goes");
 	ok(disk_data(d, "/base/a", &size), "without its base");
 	ok(!disk_data(d, RIG_DIR "/a.fence", &size), "with its fence");
+	end();
+}
+
+/* As stage_fence_give_up() leaves it, which knows the system's files only. */
+static void give_up(const char *path)
+{
+	uint64_t size;
+	char *fence = disk_data(d, path, &size);
+	uint32_t crc;
+
+	fence[16] = STAGE_PHASE_GIVEN_UP;
+	crc = htole32(stage_crc(fence + 12, size - 12));
+	memcpy(fence + 8, &crc, sizeof(crc));
+}
+
+static void test_given_up_and_damaged(void)
+{
+	struct error err = { 0 };
+	uint64_t size;
+
+	begin_promoted(2, RIG_DIR "/a.volume", true);
+	stage_close(s);
+	give_up(RIG_DIR "/b.fence");
+	s = rig_open(d, &keep, NULL);
+	is_int(delete(s, "b", STAGE_DELETE_GROUP, &err), 0, "what is left of a "
+	       "group that was given up goes%s", err.text);
+	ok(disk_data(d, "/base/b", &size) != NULL, "without its base");
 	end();
 }
 
@@ -415,9 +512,12 @@ int main(void)
 {
 	test_refusals();
 	test_promoted();
+	test_promoted_and_damaged();
+	test_damaged();
 	test_group();
 	test_deleting();
 	test_given_up();
+	test_given_up_and_damaged();
 	test_failing();
 	test_failing_on();
 	test_cuts();
