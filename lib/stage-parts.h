@@ -214,7 +214,6 @@ struct stage_group *stage_group_create(struct stage *s, const char *name,
 				       const uint8_t *log_id,
 				       struct error *err);
 int stage_group_add_member(struct stage_group *g, struct stage_volume *v);
-int stage_volume_open_base(struct stage_volume *v, struct error *err);
 /* May a hello make it so large? Changes nothing (session Y7). */
 int stage_volume_check_growth(const struct stage_volume *v, uint64_t bytes,
 			      struct error *err);

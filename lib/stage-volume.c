@@ -128,7 +128,17 @@ static struct stage_group *get_group(struct stage *s, const char *name,
 
 /* --- bases ---------------------------------------------------------------- */
 
-static int fit_base(struct stage_volume *v, struct error *err)
+/* That of a volume that is described was as large, durably, before that. */
+static int refuse_short(const struct stage_volume *v, uint64_t size,
+			struct error *err)
+{
+	return error_set(err, -EIO, "%s: has %llu bytes, the volume %llu: it "
+			 "is not the base, or has lost its end", v->meta.base,
+			 (unsigned long long)size,
+			 (unsigned long long)v->meta.bytes);
+}
+
+static int fit_base(struct stage_volume *v, bool is_new, struct error *err)
 {
 	const struct stage_io *io = v->stage->io;
 	uint64_t size;
@@ -139,6 +149,8 @@ static int fit_base(struct stage_volume *v, struct error *err)
 				 v->meta.base);
 	ret = io->size(io->arg, v->base_fd, &size);
 	if (!ret && size < v->meta.bytes) {
+		if (!is_new)
+			return refuse_short(v, size, err);
 		ret = io->truncate(io->arg, v->base_fd, v->meta.bytes);
 		if (!ret)
 			ret = io->sync(io->arg, v->base_fd);
@@ -167,7 +179,7 @@ static int make_base(struct stage_volume *v, struct error *err)
 }
 
 /* O_EXCL: nobody else may have a block device (S9). */
-int stage_volume_open_base(struct stage_volume *v, struct error *err)
+static int open_base(struct stage_volume *v, bool is_new, struct error *err)
 {
 	const struct stage_io *io = v->stage->io;
 	int flags = stage_fault(S9) ? O_RDWR : O_RDWR | O_EXCL;
@@ -177,7 +189,7 @@ int stage_volume_open_base(struct stage_volume *v, struct error *err)
 		return error_set(err, fd, "%s: %s", v->meta.base,
 				 strerror(-fd));
 	v->base_fd = fd;
-	ret = fit_base(v, err);
+	ret = fit_base(v, is_new, err);
 	if (ret) {
 		io->close(io->arg, fd);
 		v->base_fd = -1;
@@ -319,7 +331,7 @@ static void start_group(struct stage_group *g)
 		ret = check_device(g->stage, &g->error);
 	for (unsigned int i = 0; !ret && i < g->nr_members; i++) {
 		if (g->members[i])
-			ret = stage_volume_open_base(g->members[i], &g->error);
+			ret = open_base(g->members[i], false, &g->error);
 		else
 			ret = error_set(&g->error, -EIO, "%s: member %u is "
 					"missing", g->name, i);
@@ -474,7 +486,7 @@ static struct stage_volume *make_volume(struct stage_group *g,
 	}
 	ret = make_base(v, err);
 	if (!ret)
-		ret = stage_volume_open_base(v, err);
+		ret = open_base(v, true, err);
 	if (!ret && !g->nr_members)
 		ret = make_log(g, err);
 	if (!ret)

@@ -19,7 +19,7 @@
  *    operator said so: log_roll(), apply P4, P5, stage-inplace.c
  * S7 a group's epoch is committed by its last member: session Y5
  * S8 only the newest session writes: session Y1
- * S9 one process: lock_dir(), stage_volume_open_base()
+ * S9 one process: lock_dir(), open_base()
  * S10 who reads an image holds the applier back: apply P4
  */
 #include "stage.h"

@@ -379,6 +379,29 @@ static void test_failing(const struct stage_options *o, int err, uint64_t more,
 	is_int(bad, 0, "each call failing: %s", what);
 }
 
+/* What it lacks would read as zeros, in an image that is said to be whole. */
+static void test_short_base(void)
+{
+	struct disk *d = good_disk(&at_once);
+	struct error err = { 0 };
+	struct stage_info info;
+	struct stage_conn *c;
+	struct stage *s;
+	uint64_t size;
+
+	disk_resize(d, "/base/a", RIG_BYTES - RIG_CHUNK);
+	s = rig_open(d, &at_once, &err);
+	stage_get_info(stage_find(s, "a"), &info);
+	is_int(info.state, STAGE_ERROR, "a base that has lost its end: %s",
+	       info.error.text);
+	ok(stage_conn_create(&c, stage_find(s, "a"), NULL) < 0,
+	   "there is no image of it");
+	stage_close(s);
+	disk_data(d, "/base/a", &size);
+	is_int(size, RIG_BYTES - RIG_CHUNK, "it is as it was");
+	disk_destroy(d);
+}
+
 int main(void)
 {
 	test_flips(&keep, "long history");
@@ -388,6 +411,7 @@ int main(void)
 	test_missing(&keep);
 	test_missing(&at_once);
 	test_foreign();
+	test_short_base();
 	test_failing(&keep, -EIO, 0, "EIO, once");
 	test_failing(&at_once, -EIO, 0, "EIO, once, applying");
 	test_failing(&keep, -ENOSPC, 0, "ENOSPC, once");
