@@ -285,7 +285,24 @@ static int check(const struct request *request, struct error *err)
 	return failover_wish(&wish, request, err);
 }
 
-static void run(struct many *m, const struct scope *scope, struct error *err)
+/* F1 of methods-failover-ask.c: who is none any more is not "already" one. */
+static void tell_overtaken(struct many *m, const json_t *overtaken)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(m->volumes, i, one) {
+		const char *why = failover_overtaken(m->request, overtaken,
+						     text_of(one, "name"),
+						     false);
+
+		if (why)
+			many_set(one, why);
+	}
+}
+
+static void run(struct many *m, const struct scope *scope,
+		const json_t *overtaken, struct error *err)
 {
 	struct gathering g = { .m = m, .scope = scope, .err = err };
 	bool is_planned = request_flag(m->request, "planned");
@@ -294,35 +311,45 @@ static void run(struct many *m, const struct scope *scope, struct error *err)
 		add_entries(&g);
 	else
 		promotion_each_replica(m->request->daemon, add_replica, &g);
-	if (err->code)
+	if (err->code) {
 		many_refuse(m, method_exit_status(err->code), "%s", err->text);
-	else if (!json_array_size(m->volumes))
+	} else if (!json_array_size(m->volumes)) {
 		many_refuse(m, 3, "no volume is %s here%s%.60s", is_planned ?
 			    "replicated from" : "a replica",
 			    many_name(scope) ? ", of pool " : "",
 			    many_name(scope) ?: "");
-	else
+	} else {
+		tell_overtaken(m, overtaken);
 		many_run(m);
+	}
 }
 
-bool failover_many(struct request *request)
+static void start_many(struct request *request, const json_t *overtaken)
 {
 	struct error err = { 0 };
 	struct scope scope;
 	struct many *m;
 
-	if (!json_object_get(request->params, "pool") &&
-	    !request_flag(request, "host"))
-		return false;
 	if (!many_scope(request, &scope))
-		return true;
+		return;
 	if (check(request, &err)) {
 		request_refuse(request, method_exit_status(err.code), "%s",
 			       err.text);
-		return true;
+		return;
 	}
 	m = many_create(request, start_one);
 	if (m)
-		run(m, &scope, &err);
+		run(m, &scope, overtaken, &err);
+}
+
+bool failover_many(struct request *request)
+{
+	if (!json_object_get(request->params, "pool") &&
+	    !request_flag(request, "host"))
+		return false;
+	if (request_flag(request, "planned"))
+		start_many(request, NULL);
+	else
+		failover_ask(request, start_many);
 	return true;
 }

@@ -81,7 +81,8 @@ static void hand_over(struct request *request)
 	resolve_keep_peer(request->daemon, &q, on_promoted, request);
 }
 
-void do_failover(struct request *request)
+/* F1 of methods-failover-ask.c */
+static void take_over(struct request *request, const json_t *overtaken)
 {
 	struct promotion_request q = {
 		.volume = request_text(request, "volume"),
@@ -90,23 +91,39 @@ void do_failover(struct request *request)
 		.is_dry = request_flag(request, "dry_run"),
 		.is_group = request_flag(request, "group"),
 	};
+	const char *why = failover_overtaken(request, overtaken, q.volume,
+					     q.is_group);
 	struct error err = { 0 };
 
-	if (failover_many(request))
-		return;
-	if (q.volume && request_flag(request, "planned")) {
-		hand_over(request);
-		return;
-	}
-	if (!q.volume)
-		error_set(&err, -EDESTADDRREQ, "the volume is missing");
-	else if (!request_flag(request, "force") && !q.is_dry)
-		error_set(&err, -EDESTADDRREQ, "neither force nor planned is "
-			  "set");
+	if (why)
+		error_set(&err, -ESTALE, "%s", why);
 	if (err.code || failover_wish(&q.wish, request, &err))
 		refuse(request, &err);
 	else
 		promotion_start(request->daemon, &q, on_promoted, request);
+}
+
+void do_failover(struct request *request)
+{
+	const char *volume = request_text(request, "volume");
+	struct error err = { 0 };
+
+	if (failover_many(request))
+		return;
+	if (volume && request_flag(request, "planned")) {
+		hand_over(request);
+		return;
+	}
+	if (!volume)
+		error_set(&err, -EDESTADDRREQ, "the volume is missing");
+	else if (!request_flag(request, "force") &&
+		 !request_flag(request, "dry_run"))
+		error_set(&err, -EDESTADDRREQ, "neither force nor planned is "
+			  "set");
+	if (err.code)
+		refuse(request, &err);
+	else
+		failover_ask(request, take_over);
 }
 
 /* --- resolve -------------------------------------------------------------- */

@@ -34,7 +34,7 @@ static bool is_state(const json_t *status, enum pair_state state)
 	return !strcmp(text_of(status, "state"), pair_state_name(state));
 }
 
-static bool is_others(const json_t *status)
+bool usable_is_others(const json_t *status)
 {
 	return is_state(status, PAIR_SUPERSEDED) ||
 	       is_state(status, PAIR_SPLIT_BRAIN) ||
@@ -78,7 +78,7 @@ static enum use judge(const struct daemon *daemon, const char *volume,
 	const struct entry *entry = daemon_find(daemon, volume);
 
 	*reason = text_of(status, "reason");
-	if (is_others(status))
+	if (usable_is_others(status))
 		return USE_NO;
 	if (!entry)
 		return is_state(status, PAIR_PROMOTED) ? USE_YES : USE_NOT_YET;

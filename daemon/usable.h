@@ -4,6 +4,7 @@
 #define REPLICAD_USABLE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct daemon;
 
@@ -15,5 +16,8 @@ struct daemon;
  */
 json_t *usable_tell(const struct daemon *daemon, const char *volume,
 		    const json_t *status);
+
+/* Another site has taken it over, or may have. */
+bool usable_is_others(const json_t *status);
 
 #endif

@@ -81,6 +81,16 @@ is "and what is written is tracked" "$(sim-ctl get a dirty)" 1
 start_b
 check "now B is superseded" wait_until 30 eval \
 	'[ "$(b rpc-call get a state)" = superseded ]'
+for how in "a --force" "a --dry-run" "a --force --group"; do
+	# shellcheck disable=SC2086 # words
+	refuses "failover $how there: it is not the primary" \
+		"a: was promoted here, and is superseded since: .*resolve" \
+		b replicactl failover $how
+done
+b replicactl failover --host --force --yes --json >"$scratch_dir/many"
+check "nor does one of the host say that" eval 'json_holds ".volumes | all(
+	(.ok | not) and .already == null and (.error | length) > 0)" \
+	<"$scratch_dir/many"'
 check "and can be given up in its turn" b replicactl resolve a --keep peer
 is "then it is no primary any more" "$(ls "$site_b/state/promotions")" ""
 is "and has no device" "$(b sim-ctl get a plain)" 1
