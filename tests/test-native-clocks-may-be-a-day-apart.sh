@@ -13,17 +13,17 @@ day=86400
 shift_so=$top_dir/build/tests/shift-clock.so
 [ -e "$shift_so" ] || skip_all "needs $shift_so"
 
-# clock_of_a SECONDS: A's clock is ahead of this machine's, and of B's, by that
+# clock_at DIR SECONDS: that site's clock is ahead of this machine's by that
+clock_at() {
+	printf '%-15s' "$2" | dd of="$1/clock" conv=notrunc status=none
+}
+
 clock_of_a() {
-	printf '%-15s' "$1" | dd of="$scratch_dir/clock" conv=notrunc status=none
+	clock_at "$scratch_dir" "$1"
 }
 
 replicad-sim() {
-	if [ "$SIM_DIR" = "$scratch_dir" ]; then
-		DMR_CLOCK=$scratch_dir/clock LD_PRELOAD=$shift_so \
-			exec replicad-sim "$@"
-	fi
-	exec replicad-sim "$@"
+	DMR_CLOCK=$SIM_DIR/clock LD_PRELOAD=$shift_so exec replicad-sim "$@"
 }
 
 # cost EXPRESSION: of a failover now
@@ -36,13 +36,35 @@ says() {
 	b replicactl failover a --dry-run | grep -E "$1"
 }
 
-clock_of_a 0
+# An invitation lasts as long as it says, whatever the clocks do.
+clock_of_a $day
+clock_at "$site_b" 0
 replicate_pair
+invite_more() {
+	local port
+	choose_port
+	mkdir "$site_b/$1"
+	b replicactl pair invite "$@" --address "127.0.0.1:$port" \
+		--listen 127.0.0.1 --dir "$site_b/$1" >"$scratch_dir/token" ||
+		bail "no invitation"
+}
+invite_more soon --expires 2s
+clock_at "$site_b" -$day
+check "an invitation ends, though B's clock was set back" wait_until 30 eval \
+	'[ -z "$(b_pair soon state)" ]'
+invite_more later
+clock_at "$site_b" $day
+check "one does not, though it was set a day ahead" join_pair later
+b replicactl pair revoke later >/dev/null || bail "the pair stays"
+replicactl pair revoke later >/dev/null || bail "the pair stays here"
+clock_at "$site_b" 0
+clock_of_a 0
 make_epoch 11 0
 check "clocks that agree: a few seconds, at most" \
 	cost '.clock_ahead_s < 1 and .lost_s < 3000'
 check "in words" says 'lost, at most: .* by the clocks of both'
 
+before=$epoch
 clock_of_a $day
 make_epoch 12 0
 check "A's is a day ahead: that is known" cost \
@@ -54,6 +76,18 @@ check "it is not told as the most" says \
 check "nor is the age of the image" eval 'replicactl history a --json |
 	json_holds ".lag_s == null and .clock_ahead_s > 80000"'
 check "in words" eval 'replicactl history a | grep -E "^image: epoch .* is ahead of the"'
+
+# picked TIME: the epoch that a failover would take
+picked() {
+	b replicactl failover a --dry-run --json --at "@$1" | jq .epoch
+}
+
+# A time is one of the primary's clock, by which epochs are cut.
+now=$(date +%s)
+is "--at: by A's clock, now was before that epoch" "$(picked $((now + 600)))" \
+	"$before"
+is "  and it is the newest a day from now" "$(picked $((now + day + 600)))" \
+	"$epoch"
 
 # An hour back, and idle: what B shows follows the heartbeats.
 clock_of_a $((day - 3600))
