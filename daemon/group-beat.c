@@ -78,13 +78,17 @@ static void trim(struct group *g)
 		pump_trim(v->pump);
 }
 
-/* Also while nothing is shipped: the status shows what has collected. */
+/*
+ * Also while nothing is shipped: the status shows what has collected. What was
+ * kept, and is in no image yet, is clean for the kernel.
+ */
 static void look_at_kernel(struct group *g)
 {
 	bool is_dirty = false;
 
 	for (struct volume *v = g->volumes; v; v = v->next)
-		is_dirty |= volume_refresh(v) || v->info.nr_dirty;
+		is_dirty |= volume_refresh(v) || v->info.nr_dirty ||
+			    volume_needs_clean(v);
 	g->is_dirty = is_dirty;
 }
 

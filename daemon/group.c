@@ -322,7 +322,7 @@ static void run_clock(struct group *g)
 		needs_clean |= volume_needs_clean(v);
 		is_settled &= continuity_is_settled(v);
 	}
-	g->is_dirty = dirty;
+	g->is_dirty = dirty || needs_clean;
 	if (!is_settled)
 		ring_timer_add(g->reactor->ring, &g->clock, SETTLE_MS);
 	else if (dirty || needs_clean)

@@ -49,7 +49,8 @@ struct group {
 	bool has_resume;		/* RESUME after that PAUSE */
 	bool is_in_doubt;		/* W3: ->ship.epoch is open still */
 	bool is_log_full;		/* that is why the last epoch failed */
-	bool is_dirty;			/* written since the cut */
+	bool is_dirty;			/* written since the cut, or kept and
+					 * in no image yet */
 	unsigned int failures;		/* of connections, in a row */
 	void (*stopped)(struct group *group);	/* after group_stop() */
 	uint64_t epochs_clean, epochs_partial, epochs_aborted;

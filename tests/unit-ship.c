@@ -272,6 +272,44 @@ static void test_degraded(void)
 	stop();
 }
 
+static void go_down(void)
+{
+	rigs[0].fake->is_down = true;
+}
+
+static bool is_given_up(void)
+{
+	return group->pair.state == PAIR_PAUSED && !group->is_in_doubt;
+}
+
+/* The kernel has nothing dirty then; the image is as old as before. */
+static void test_kept(void)
+{
+	struct fake_target *fake = rigs[0].fake;
+	uint64_t committed;
+
+	begin("what was kept, and is in no image, counts as behind", 1,
+	      "window=256KiB");
+	check_replica(1, "sync");
+	fake->header_kind = REPLICA_KIND_CLEAN;
+	fake->header_fault = FAKE_LOSE_REQUEST;
+	fake->before_lost = go_down;
+	write_chunks(&rigs[0], 0, 200);
+	ok(run_until(is_connecting, 5000), "the clean epoch gets lost");
+	group_pause(group);
+	ok(run_until(is_given_up, 5000), "and is given up by a pause");
+	is_int(info_of(&rigs[0]).nr_dirty, 0, "all was kept");
+	committed = group->lag.committed_ns;
+	run_for(300);
+	ok(group_is_behind(group), "the replica is behind");
+	is_int(group->lag.committed_ns, committed, "and says since when");
+	fake->before_lost = NULL;
+	fake->is_down = false;
+	group_resume(group);
+	check_replica(1, "when it goes on");
+	stop();
+}
+
 static void test_falling_behind(void)
 {
 	uint64_t highest;
@@ -496,6 +534,7 @@ int main(void)
 	test_group();
 	test_failed_flush();
 	test_degraded();
+	test_kept();
 	test_falling_behind();
 	test_lost_target();
 	test_reload();
