@@ -12,10 +12,15 @@
  *     the region is cold and its chunk bits are durable (C1 in cool.c). So the
  *     clear may wait for any later write, and a write may be torn between
  *     sectors: too much is hot on disk then, never too little.
+ *  T3 Each region that is HOT is in the ring, or is a victim of the step under
+ *     way in cool.c, which may put it back at any time: so the ring has room
+ *     for nr_hot, not only for ring_len.
  */
 #include "hot.h"
 
 #include <linux/slab.h>
+
+#include "fault.h"
 
 void dmr_hot_free(void **hot, u64 nr)
 {
@@ -47,6 +52,7 @@ void dmr_ring_push(struct dmr_meta *m, u32 region)
 	unsigned int at = m->ring_head + m->ring_len;
 
 	lockdep_assert_held(&m->hot_lock);
+	dmr_assert(m->ring_len < m->ring_size);			/* T3 */
 	m->ring[at < m->ring_size ? at : at - m->ring_size] = region;
 	m->ring_len++;
 }

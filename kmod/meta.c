@@ -96,7 +96,8 @@ int dmr_meta_limit(struct dmr_meta *m, unsigned int limit, unsigned int hot)
 
 	limit = min_t(u64, limit, m->layout.nr_regions);
 	mutex_lock(&m->hot_lock);
-	size = max3(limit, m->ring_len, hot);
+	/* T3 in hot.c; @hot are to come. */
+	size = max3(limit, m->nr_hot, hot);
 	ring = kvcalloc(size, sizeof(u32), GFP_KERNEL);
 	if (ring) {
 		n = m->ring_len;

@@ -49,6 +49,40 @@ for limit in 8 1; do
 		wait_until 10 is_below $limit
 done
 
+# set_limit N: by a table reload
+set_limit() {
+	dmsetup reload vol --table \
+		"$(meta_table vol hot_regions "$1" region_size 1024)" &&
+		dmsetup resume vol
+}
+# touch_region N: a write to it
+touch_region() {
+	dd if=/dev/zero of=/dev/mapper/vol bs=4k count=1 seek=$(($1 * 128)) \
+		oflag=direct status=none
+}
+has_failed() {
+	dmesg | grep -q "origin can't be flushed"
+}
+# A step of the cooler has taken regions out, and puts them back, since the origin
+# can't be flushed, when the limit is another.
+set_limit 64
+for region in {0..47}; do
+	touch_region "$region"
+done
+set_fault fault_fail_flush 1
+set_fault fault_cool_us 5000000
+check "more are hot than may be" set_limit 16
+touch_region 60 2>"$scratch_dir/refused" &
+writer=$!
+check "  some are to cool, and can't" wait_until 20 has_failed
+check "  meanwhile the limit changes again" set_limit 1
+wait $writer
+check "  a write for which there is no room is refused" test $? -ne 0
+set_fault fault_fail_flush 0
+set_fault fault_cool_us 0
+touch_region 61
+check "  at the end not more than 1" wait_until 30 is_below 1
+
 check "hot_regions 4" dmsetup reload vol --table \
 	"$(meta_table vol hot_regions 4 region_size 1024)"
 dmsetup resume vol
