@@ -32,6 +32,7 @@ cases() {
 		){giving-up-{begun,closed,seen,done},$(
 		)ending-{retired,noted,disabled,removed,forgotten}}
 	echo step_failover_planned giving-up-held
+	[ "$members" = a ] || echo step_failover_planned giving-up-agreed
 	for ms in 0 50 150 400 900; do
 		printf "%s after-$ms\n" promote step_failover_planned give_up \
 			work

@@ -54,6 +54,7 @@ restart_a_if_full() {
 # on_full DIR RESTART WHAT COMMAND...: RESTART is of the site that does it; with
 # an argument, what fills the disk, after a failure.
 # Between the tries $still_works has to hold.
+is_full="No space left on device|needs [0-9]+ bytes there, [0-9]+ are free"
 still_works=true nr_full=0
 on_full() {
 	local dir=$1 restart=$2 what=$3 pages=0 status nr=0
@@ -64,7 +65,7 @@ on_full() {
 		"$@" >"$scratch_dir/says" 2>&1 || status=$?
 		[ $status != 0 ] && [ $pages -lt 4096 ] || break
 		nr=$((nr + 1))
-		if ! grep -q "No space left on device" "$scratch_dir/says"; then
+		if ! grep -qE "$is_full" "$scratch_dir/says"; then
 			fail "$what, with $pages pages: it is said why"
 			note "status $status: $(cat "$scratch_dir/says")"
 			rm "$dir/filler"
@@ -152,7 +153,7 @@ is "  it is there" "$(replicactl test --names)" t
 
 # --- handover, failover -----------------------------------------------------------
 still_works=wait_settled\ c
-on_full "$state_dir" restart_a "failover --planned" \
+on_full "$state_dir" restart_a_with_room "failover --planned" \
 	replicactl failover c --planned
 still_works=true
 check "  it is given up" wait_until 30 field_is c writes refused
@@ -175,7 +176,7 @@ back=$epoch
 make_epoch 12 32768
 make_epoch 13 131072
 lose_a
-on_full "$site_b/state" restart_b_at_rest "failover --epoch" \
+on_full "$stage_dir" restart_b_at_rest "failover --epoch, the stage's disk is full" \
 	b replicactl failover a --force --epoch "$back"
 is "  of that epoch" "$(jq .epoch "$site_b/state/promotions/a.json")" "$back"
 check "  with all that was delivered above it (L2)" marks_cover "$back"
