@@ -9,7 +9,7 @@
 volume() {
 	printf '{"name":"%s","state":"%s","device":"%s","group":null,
 	"target":"nbd://b/%s","reason":"%s","next_step":"%s","epoch":0,
-	"last_committed":41,"lag_s":0.25,"synced":true,"dirty_bytes":1048576,
+	"last_committed":41,"lag_s":0.25,"synced":true,"dirty_bytes":1048576,"lag_bytes":1048576,
 	"size_bytes":1073741824,"rate_bytes_s":5242880.0,
 	"sync_total_bytes":1073741824,"sync_done_bytes":536870912,"eta_s":102,
 	"replica_consistent":true,"applying":false%s}' \
@@ -24,7 +24,7 @@ echo '{}' >"$answers"
 start_fake
 says status "$(status ok "$(volume v1 replicating),$(volume v2 replicating)")"
 ctl 0 status
-out_has '^All 2 volumes are replicated; the replicas are at most 0\.2 s, together .* behind'
+out_has '^All 2 volumes are replicated; the replicas are at most 0\.2 s, together 2\.0 MiB behind'
 out_has '^VOLUME +STATE +LAG '
 out_has '^v2 +replicating +0\.2 s +consistent +41 +1\.0 MiB +5\.0 MiB/s'
 is "no escape codes in a pipe" "$(grep -c $'\033' "$out")" 0

@@ -20,9 +20,9 @@ volume() {
 }
 all="$(volume db replicating 0.25 "" "" ',"tls":"kernel"'),$(volume mail catching-up 90 \
 	"the replica is behind and is being brought up to date" wait \
-	',"tls":"userspace"'),$(volume old \
+	',"tls":"userspace","replica_consistent":false,"applying":true'),$(volume old \
 	error 4000 "/dev/vg/old: sector 8 cannot be read" "write it anew" \
-	',"persistence":"none"'),$(volume web replicating 0.5 "" "" \
+	',"persistence":"none","replica_consistent":false'),$(volume web replicating 0.5 "" "" \
 	',"clear_text":true')"
 says status "$(tr -d '\n' <<<'{"result":{"schema_version":1,"verdict":"error",
 	"daemon":{"pid":1,"uptime_s":5,"version":"0"},"volumes":['"$all"']}}')"

@@ -113,6 +113,51 @@ static bool is_found_alike(const json_t *object, const char *key, size_t how)
 	return is;
 }
 
+static const char *const wanted_keys[] = { "id", "a", NULL };
+
+/* What jansson would leave of it. */
+static json_t *reduced(const json_t *element)
+{
+	json_t *o;
+
+	if (!json_is_object(element))
+		return json_deep_copy(element);
+	o = json_object();
+	for (int i = 0; wanted_keys[i]; i++)
+		json_object_set(o, wanted_keys[i],
+				json_object_get(element, wanted_keys[i]));
+	return o;
+}
+
+static bool is_reduced_alike(size_t how)
+{
+	json_t *list = json_array(), *wanted = json_array(), *got;
+	struct json_text text;
+	char *plain, *only;
+	bool is;
+
+	for (int i = below(6); i > 0; i--) {
+		json_t *one = below(4) ? random_object(3) : random_string();
+
+		json_array_append_new(wanted, reduced(one));
+		json_array_append_new(list, one);
+	}
+	plain = json_dumps(list, how);
+	text = exactly(plain, strlen(plain));
+	only = json_text_only(text, wanted_keys);
+	got = json_loads(only, 0, NULL);
+	is = json_equal(got, wanted);
+	if (!is)
+		printf("# %s: %s\n", plain, only);
+	free(only);
+	free((char *)text.at);
+	free(plain);
+	json_decref(got);
+	json_decref(wanted);
+	json_decref(list);
+	return is;
+}
+
 static void try_broken(const json_t *json)
 {
 	char *plain = json_dumps(json, JSON_COMPACT);
@@ -124,13 +169,14 @@ static void try_broken(const json_t *json)
 	text = exactly(plain, len);
 	json_text_get(text, "a", &value);
 	free(json_text_indent(text));
+	free(json_text_only(text, wanted_keys));
 	free((char *)text.at);
 	free(plain);
 }
 
 int main(void)
 {
-	bool is_indented = true, is_found = true;
+	bool is_indented = true, is_found = true, is_reduced = true;
 	struct json_text value;
 
 	for (int i = 0; i < ROUNDS; i++) {
@@ -139,12 +185,15 @@ int main(void)
 		is_indented &= is_indented_alike(json);
 		is_found &= is_found_alike(json, "a", JSON_COMPACT);
 		is_found &= is_found_alike(json, "id", JSON_INDENT(3));
+		is_reduced &= is_reduced_alike(i % 2 ? JSON_COMPACT :
+						       JSON_INDENT(1));
 		for (int j = 0; j < 20; j++)
 			try_broken(json);
 		json_decref(json);
 	}
 	ok(is_indented, "indented as jansson does it");
 	ok(is_found, "each member is found as jansson finds it");
+	ok(is_reduced, "only what is asked for, as jansson would have it");
 	ok(!json_text_get((struct json_text){ "[\"a\"]", 5 }, "a", &value),
 	   "a list has no members");
 	ok(!json_text_get((struct json_text){ "{\"b\":{\"a\":1}}", 13 }, "a",

@@ -56,17 +56,57 @@ static int tell_no_volumes(const struct args *args)
 	return ctl_fail(args, STATUS_FAILED, "replicad's status has no volumes");
 }
 
+/* What people are shown, or "verify" asks for: a third of what there is. */
+static const char *const keys[] = {
+	"name", "state", "reason", "next_step", "target", "clear_text",
+	"persistence", "size_bytes", "dirty_bytes", "rate_bytes_s", "eta_s",
+	"last_committed", "applying", "replica_consistent", "synced",
+	"sync_total_bytes", "sync_done_bytes", "comparing", "bytes_compared",
+	"bytes_equal", "lag_s", "lag_bytes", "verify", NULL
+};
+
+/* NULL: there is none, or it is not JSON. */
+static json_t *read_member(struct json_text object, const char *key)
+{
+	struct json_text value;
+
+	return json_text_get(object, key, &value) ?
+	       json_loadb(value.at, value.len, JSON_DECODE_ANY, NULL) : NULL;
+}
+
+static json_t *read_volumes(struct json_text status)
+{
+	struct json_text value;
+	json_t *volumes;
+	char *only;
+
+	if (!json_text_get(status, "volumes", &value))
+		return NULL;
+	only = json_text_only(value, keys);
+	volumes = only ? json_loads(only, 0, NULL) : NULL;
+	free(only);
+	if (json_is_array(volumes))
+		return volumes;
+	json_decref(volumes);
+	return NULL;
+}
+
 json_t *status_get(const struct args *args, const char *volume, int *status)
 {
-	json_t *result = ctl_call(args, "status", params_for(volume), status);
+	char *line = ctl_call_text(args, "status", params_for(volume), status);
+	struct json_text text = { line, line ? strlen(line) : 0 };
+	json_t *volumes = line ? read_volumes(text) : NULL, *result = NULL;
 
-	if (!result && *status == STATUS_FAILED)
+	if (!line && *status == STATUS_FAILED)
 		tell_kernel_side(args);
-	if (result && !json_is_array(json_object_get(result, "volumes"))) {
-		json_decref(result);
+	if (line && !volumes)
 		*status = tell_no_volumes(args);
-		return NULL;
-	}
+	if (volumes)
+		result = json_pack("{so so* so*}", "volumes", volumes,
+				   "verdict", read_member(text, "verdict"),
+				   "not_replicated",
+				   read_member(text, "not_replicated"));
+	free(line);
 	return result;
 }
 

@@ -54,33 +54,116 @@ static size_t trimmed(const char *from, const char *to)
 	return to - from;
 }
 
+struct member {
+	struct json_text name;		/* with its quotes */
+	struct json_text value;
+};
+
+/*
+ * *@p: at an object's bracket, or behind a member; behind the next one. False:
+ * there is none.
+ */
+static bool next_member(const char **p, const char *end, struct member *m)
+{
+	const char *at = *p, *name_end;
+
+	if (at == end || *at == '}')
+		return false;
+	at = skip_space(at + 1, end);
+	if (at == end || *at != '"')
+		return false;
+	name_end = skip_string(at, end);
+	m->name = (struct json_text){ at, name_end - at };
+	at = skip_space(name_end, end);
+	if (at == end || *at != ':')
+		return false;
+	at = skip_space(at + 1, end);
+	*p = skip_value(at, end);
+	m->value = (struct json_text){ at, trimmed(at, *p) };
+	return true;
+}
+
+static bool is_named(const struct member *m, const char *key)
+{
+	size_t len = strlen(key);
+
+	return m->name.len == len + 2 && !memcmp(m->name.at + 1, key, len);
+}
+
 bool json_text_get(struct json_text object, const char *key,
 		   struct json_text *value)
 {
-	const char *p = object.at, *end = p + object.len;
-	size_t len = strlen(key);
+	const char *end = object.at + object.len;
+	const char *p = skip_space(object.at, end);
+	struct member m;
 
-	p = skip_space(p, end);
 	if (p == end || *p != '{')
 		return false;
-	while (p < end && *p != '}') {
-		const char *name = skip_space(p + 1, end), *name_end, *from;
-
-		if (name == end || *name != '"')
-			return false;
-		name_end = skip_string(name, end);
-		from = skip_space(name_end, end);
-		if (from == end || *from != ':')
-			return false;
-		from = skip_space(from + 1, end);
-		p = skip_value(from, end);
-		if ((size_t)(name_end - name) == len + 2 &&
-		    !memcmp(name + 1, key, len)) {
-			*value = (struct json_text){ from, trimmed(from, p) };
+	while (next_member(&p, end, &m))
+		if (is_named(&m, key)) {
+			*value = m.value;
 			return true;
 		}
-	}
 	return false;
+}
+
+/* --- less of it ----------------------------------------------------------- */
+
+static char *append(char *to, struct json_text text)
+{
+	memcpy(to, text.at, text.len);
+	return to + text.len;
+}
+
+static bool is_any(const struct member *m, const char *const keys[])
+{
+	while (*keys && !is_named(m, *keys))
+		keys++;
+	return *keys;
+}
+
+/* The bracket at the end is for that at the beginning, if that lacks one. */
+static char *put_members(char *to, struct json_text object,
+			 const char *const keys[])
+{
+	const char *p = object.at, *end = p + object.len;
+	bool is_first = true;
+	struct member m;
+
+	*to++ = '{';
+	while (next_member(&p, end, &m)) {
+		if (!is_any(&m, keys))
+			continue;
+		if (!is_first)
+			*to++ = ',';
+		is_first = false;
+		to = append(to, m.name);
+		*to++ = ':';
+		to = append(to, m.value);
+	}
+	*to++ = '}';
+	return to;
+}
+
+char *json_text_only(struct json_text array, const char *const keys[])
+{
+	const char *end = array.at + array.len;
+	const char *p = skip_space(array.at, end), *next;
+	char *text = malloc(2 * array.len + 1), *to = text;
+
+	if (!text)
+		return NULL;
+	for (; p < end; p = next) {
+		next = *p == '{' ? skip_value(p, end) :
+		       *p == '"' ? skip_string(p, end) : p + 1;
+		if (*p == '{')
+			to = put_members(to, (struct json_text){ p,
+					 trimmed(p, next) }, keys);
+		else
+			to = append(to, (struct json_text){ p, next - p });
+	}
+	*to = 0;
+	return text;
 }
 
 /* --- writing -------------------------------------------------------------- */
