@@ -234,6 +234,18 @@ static int write_commit(struct stage_group *g, const struct stage_commit *c,
 	return ret;
 }
 
+/* A heartbeat may have come since: what is served never goes back. */
+static void publish_header(struct stage_volume *v)
+{
+	struct replica_header before = v->header;
+
+	v->header = v->commit;
+	if (before.seq > v->header.seq)
+		v->header.seq = before.seq;
+	if (v->header.kind == REPLICA_KIND_PARTIAL)
+		v->header.cut_time = before.cut_time;
+}
+
 /* O4: from here on it is what the image is made of. */
 static void publish(struct stage_group *g, const struct epoch_entry *e)
 {
@@ -241,7 +253,7 @@ static void publish(struct stage_group *g, const struct epoch_entry *e)
 
 	assert(!ret);				/* room was made before */
 	for (unsigned int i = 0; i < g->nr_members; i++)
-		g->members[i]->header = g->members[i]->commit;
+		publish_header(g->members[i]);
 	stage_log_accept(g);
 	g->kept_lsn = g->durable_lsn = e->lsn;
 	if (g->open.kind == REPLICA_KIND_PARTIAL)

@@ -303,16 +303,23 @@ static bool scan_data(struct scan *sc, int *ret)
 	return !*ret;
 }
 
+/*
+ * What comes later in the log counts, whatever its number: a heartbeat that
+ * came during a commit may stand before that, at a segment's front.
+ */
 static bool take_header(struct stage_group *g, uint32_t member,
 			const void *slot)
 {
 	struct replica_header h;
+	uint64_t seq;
 
 	if (member >= g->nr_members ||
 	    replica_header_decode(&h, slot, REPLICA_SLOT_BYTES, NULL))
 		return false;
-	if (h.seq >= g->members[member]->header.seq)
-		g->members[member]->header = h;
+	seq = g->members[member]->header.seq;
+	g->members[member]->header = h;
+	if (h.seq < seq)
+		g->members[member]->header.seq = seq;
 	if (h.highest_seen > g->seen)
 		g->seen = h.highest_seen;
 	return true;

@@ -101,12 +101,15 @@ void stage_session_serve(struct stage_volume *v, const struct replica_header *h,
 		served->cut_time = v->header.cut_time;
 }
 
+/* A heartbeat may have come since @h was let in: numbers never go back. */
 static void serve(struct stage_volume *v, const struct replica_header *h)
 {
 	struct replica_header served;
 
 	stage_session_serve(v, h, v->g->clean_epoch, v->g->partial_epoch,
 			    &served);
+	if (served.seq < v->header.seq)
+		served.seq = v->header.seq;
 	v->header = served;
 }
 

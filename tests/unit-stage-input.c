@@ -201,6 +201,34 @@ static void test_tail(void)
 	end();
 }
 
+/* --- a heartbeat beside a commit ------------------------------------------ */
+
+/* A heartbeat's number is above that of a promise, and a new segment begins
+ * with it: the commit that follows there counts all the same. */
+static void test_heartbeat_passes(void)
+{
+	struct stage_options o = { .history_ms = HOUR_MS };
+	struct client b;
+
+	begin(&o, 2);
+	client_connect(&b, s, "b");
+	client_hello(&b, 1, 1);
+	client_epoch(&b, NULL, 1, 1, true);
+	client_epoch(&c, &m, 1, 1, true);
+	client_open(&b, 2);
+	client_epoch(&c, &m, 2, 2, true);
+	client_header(&c, REPLICA_KIND_HEARTBEAT, 1);
+	client_write(&b, NULL, 0, 24, 2);
+	is_int(client_commit(&b, NULL, 2, true), 0, "a group's epoch");
+	ok(b.v->g->nr_segments > 1, "a segment began between");
+	is_int(info_now().header.seq, c.h.seq, "no number goes back");
+	client_close(&b);
+	is_int(restart(&o, NULL), 0, "opened again");
+	is_int(c.h.last_clean, 2, "the header names the epoch");
+	ok(shows_all(c.v, &m), "which is the image");
+	end();
+}
+
 /* --- a base that is broken ------------------------------------------------ */
 
 static void test_broken_base(void)
@@ -246,6 +274,7 @@ int main(void)
 	ok(is_noticed(STAGE_FAULT_O5), "and not without the rule");
 	test_overlap();
 	test_tail();
+	test_heartbeat_passes();
 	test_broken_base();
 	return tap_done();
 }
