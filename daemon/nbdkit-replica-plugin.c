@@ -21,13 +21,19 @@
  *    when its client is gone.
  * N5 FLUSH, and FUA of data, do nothing: what is not committed is not kept, and
  *    a header is durable when it is answered.
+ * N6 with parent= we are killed with it, on the main thread's account. nbdkit's
+ *    --exit-with-parent only asks: it waits for its connections then, which may
+ *    hang in TLS for as long as their clients like.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define NBDKIT_API_VERSION 2
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
@@ -172,12 +178,25 @@ static void tell_notice(const char *text)
 	nbdkit_error("%s", text);
 }
 
+/* N6 */
+static int die_with_parent(pid_t parent, struct error *err)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+		return error_set(err, -errno, "prctl: %m");
+	if (getppid() != parent)
+		return error_set(err, -ESRCH, "parent=%d: process %d has "
+				 "started this", (int)parent, (int)getppid());
+	return 0;
+}
+
 static int replica_after_fork(void)
 {
 	const struct plugin_options *o = &the.options;
 	struct error err = { 0 };
-	int ret = stage_open(&the.stage, o->dir, &o->stage, &err);
+	int ret = o->parent ? die_with_parent(o->parent, &err) : 0;
 
+	if (!ret)
+		ret = stage_open(&the.stage, o->dir, &o->stage, &err);
 	if (!ret)
 		stage_tell_notices(the.stage, tell_notice);
 	for (struct create_option *c = o->creates; !ret && c; c = c->next)

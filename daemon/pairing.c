@@ -98,18 +98,17 @@ static unsigned int put_params(const struct pairing *p, char **argv)
 	return n;
 }
 
-/* U2, U3 */
+/* U2, U3, U5 */
 static void start_child(struct pairing *p)
 {
 	char host[PAIRING_ADDRESS_LEN], port[8], id[PAIRING_ID_LEN + 8];
-	char key[PAIRING_PATH_LEN + 16] = "--tls-psk=";
+	char key[PAIRING_PATH_LEN + 16] = "--tls-psk=", parent[24];
 	char *argv[MAX_PARAMS + 16] = {
-		"nbdkit", "-f", "--exit-with-parent", "--tls=require", key,
-		"-p", port,
+		"nbdkit", "-f", "--tls=require", key, "-p", port,
 	};
 	const char *dir = promotion_stage_of(p);
 	struct error why = { 0 };
-	unsigned int n = 7;
+	unsigned int n = 6;
 	int err;
 
 	if (dir && stages_note(p->daemon->config.state_dir, dir, &why)) {
@@ -127,6 +126,8 @@ static void start_child(struct pairing *p)
 	}
 	argv[n++] = p->daemon->config.plugin;
 	argv[n++] = id;
+	snprintf(parent, sizeof(parent), "parent=%d", (int)getpid());
+	argv[n++] = parent;
 	n += put_params(p, argv + n);
 	argv[n] = NULL;
 	p->child.ended = on_end;

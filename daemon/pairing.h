@@ -19,6 +19,8 @@
  * U3 no key is in an argument, in the log or in a status.
  * U4 its stage is one's at a time: nbdkit's, or the first holder's. nbdkit
  *    comes back when there is no holder.
+ * U5 its nbdkit does not outlive us, whatever its clients do: it is killed, so
+ *    that the next of us finds the port and the stage free.
  *
  * All on the main thread.
  */

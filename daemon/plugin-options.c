@@ -18,6 +18,7 @@
 #define SIZE_MOST	(1ULL << 50)
 #define FOR_EVER_MS	(UINT64_MAX / 4)
 #define SUM_RATE_MIN	(1U << 20)
+#define PID_MOST	(1U << 22)	/* PID_MAX_LIMIT of the kernel */
 #define OPEN_IDLE_MS	(10 * 60 * 1000)
 
 const char plugin_options_help[] =
@@ -47,6 +48,7 @@ const char plugin_options_help[] =
 	"connections=N              most at a time (default: 64; 0: any number)\n"
 	"sum_rate=SIZE              bytes a second to read for NAME@sum\n"
 	"                           (default: 0, any)\n"
+	"parent=PID                 killed when PID ends, which must have started it\n"
 	"parallel=auto|yes|no       several requests of a connection at a time\n"
 	"                           (default: auto, if this nbdkit can do it)\n";
 
@@ -272,6 +274,7 @@ static const struct row rows[] = {
 	{ "open_timeout", BY(set_open_timeout) },
 	{ "on_full", BY(set_on_full) },
 	{ "parallel", BY(set_parallel) },
+	{ "parent", SIZE(parent, 1, PID_MOST) },
 	{ "connections", SIZE(connections, 0, 100000) },
 	{ "sum_rate", SIZE(sum_rate, 0, SIZE_MOST) },
 };

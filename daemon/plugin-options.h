@@ -23,6 +23,7 @@ struct plugin_options {
 	uint8_t pair_id[16];		/* of those; zero: any */
 	uint64_t connections;
 	uint64_t sum_rate;
+	uint64_t parent;		/* see replica_after_fork(); 0: none */
 	enum { PARALLEL_AUTO, PARALLEL_NO, PARALLEL_YES } parallel;
 };
 

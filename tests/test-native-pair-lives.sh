@@ -51,9 +51,15 @@ check "a killed server is started again" wait_until 30 eval \
 sim-ctl write a 0 65536 9
 check "and gets what was written" paired_equals a 60
 server=$(b_pair p server_pid)
+# A client that hangs in the middle of TLS: nbdkit that is asked to end waits.
+exec 8<>"/dev/tcp/127.0.0.1/$port"
+printf '\0\0\0\3IHAVEOPT\0\0\0\5\0\0\0\0\x16\x03\x01\x02\0' >&8
+is "a client hangs in TLS" "$(timeout 10 head -c 38 <&8 | tail -c 12 |
+	od -An -tx1 | tr -d ' \n')" 000000050000000100000000
 kill_pid $b_pid
 check "the server ends with a killed replicad" wait_until 30 eval \
 	'! kill -0 $server'
+exec 8>&-
 start_b
 check "the next one serves the pair" wait_until 60 serves p
 sim-ctl write a 65536 65536 8

@@ -31,6 +31,9 @@ no "more history than log" "history: more than the log may take" \
 no "more is kept than there is" "history_min: longer than history" \
 	"$stage_dir" history=1m history_min=1h
 no "no age" "open_timeout=x: want an age" "$stage_dir" open_timeout=x
+no "no process" "parent=0: want 1 to" "$stage_dir" parent=0
+no "a parent that is none" "parent=1: process [0-9]* has started this" \
+	"$stage_dir" parent=1
 no "no size of a volume" "max_size=0: want 512 to" "$stage_dir" max_size=0
 no "a pair" "pair=xyz: want 32 hexadecimal digits" "$stage_dir" pair=xyz
 no "another choice for a full log" "on_full=maybe: want refuse or apply" \
