@@ -52,6 +52,21 @@ static uint64_t partial_bytes(const struct stage_group *g)
 	return bytes;
 }
 
+/* May it be opened, once what is open is dropped? */
+int stage_epoch_check(const struct stage_group *g, uint64_t nr,
+		      struct error *err)
+{
+	int ret = stage_inplace_check(g, err);
+
+	if (ret || stage_fault(NUMBER))
+		return ret;
+	if (nr > g->seen && nr - g->seen < JUMP_MAX)		/* O1 */
+		return 0;
+	return error_set(err, -EINVAL, "epoch %" PRIu64 " is not above %"
+			 PRIu64 ", the highest seen, by less than 2^32", nr,
+			 g->seen);
+}
+
 int stage_epoch_open(struct stage_group *g, uint64_t nr, struct error *err)
 {
 	struct stage_record r = { .type = STAGE_REC_OPEN, .epoch = nr };
@@ -59,14 +74,9 @@ int stage_epoch_open(struct stage_group *g, uint64_t nr, struct error *err)
 	int ret;
 
 	assert(g->open.state == EPOCH_NONE && !g->open.in_flight);
-	ret = stage_inplace_check(g, err);
+	ret = stage_epoch_check(g, nr, err);
 	if (ret)
 		return ret;
-	if (!stage_fault(NUMBER) &&
-	    (nr <= g->seen || nr - g->seen >= JUMP_MAX))	/* O1 */
-		return error_set(err, -EINVAL, "epoch %" PRIu64 " is not "
-				 "above %" PRIu64 ", the highest seen, by "
-				 "less than 2^32", nr, g->seen);
 	g->seen = nr > g->seen ? nr : g->seen;
 	reset_members(g);
 	ret = stage_log_append(g, &r, NULL, &lsn, err);

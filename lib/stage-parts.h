@@ -81,11 +81,12 @@ void stage_log_go_on(struct stage_group *g, struct stage_segment *s,
 void stage_log_accept(struct stage_group *g);
 /* At most, for the group to change. Locked, dropped meanwhile. */
 void stage_wait_a_second(struct stage_group *g);
-/* The largest payload of a record. */
-uint32_t stage_log_max_payload(const struct stage_group *g);
+uint32_t stage_log_max_payload(const struct stage_group *g); /* of a record */
 
 /* --- stage-epoch.c: open, commit, drop; all locked ------------------------ */
 
+int stage_epoch_check(const struct stage_group *g, uint64_t nr,
+		      struct error *err);
 int stage_epoch_open(struct stage_group *g, uint64_t nr, struct error *err);
 /* Notes why it must go; the first reason counts. */
 void stage_epoch_fail(struct stage_group *g, const struct error *why);

@@ -326,19 +326,31 @@ static int take_hello(struct stage_conn *c, const struct replica_header *h,
 
 /* --- open, partial, clean ------------------------------------------------- */
 
+/* The client has given up what was open, unless the new one is refused. */
+static int begin_epoch(struct stage_group *g, uint64_t nr, struct error *err)
+{
+	int ret = stage_epoch_check(g, nr, err);
+
+	if (ret)
+		return ret;
+	stage_epoch_drop(g);
+	return stage_epoch_open(g, nr, err);
+}
+
 static int take_open(struct stage_conn *c, const struct replica_header *h,
 		     struct error *err)
 {
 	struct stage_volume *v = c->v;
 	struct stage_group *g = v->g;
+	bool joins;
 	int ret = 0;
 
-	/* The client has given up what was open, or is a member of it. */
-	if (g->open.state != EPOCH_NONE &&
-	    (g->open.nr != h->epoch || v->is_open || g->open.failed))
+	if (g->open.failed)
 		stage_epoch_drop(g);
-	if (g->open.state == EPOCH_NONE)
-		ret = stage_epoch_open(g, h->epoch, err);
+	joins = g->open.state != EPOCH_NONE && g->open.nr == h->epoch &&
+		!v->is_open;
+	if (!joins)
+		ret = begin_epoch(g, h->epoch, err);
 	if (ret)
 		return ret;
 	v->is_open = true;

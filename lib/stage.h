@@ -167,7 +167,7 @@ int stage_conn_read(struct stage_conn *c, void *buf, size_t len, uint64_t off,
  *   hello	of a newer session: fences all older ones, waits for what they
  *		have under way and drops the open epoch, then answers (W1). Of
  *		the same session: joins it. Durable, unless the log is full.
- *   open	begins an epoch. Not durable: it is worth nothing without data
+ *   open	begins an epoch, instead of any that was open. Not durable
  *   partial, clean
  *		durable when answered; with the members of a group, when the
  *		last one is. A member that has no data need not open

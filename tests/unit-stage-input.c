@@ -229,6 +229,24 @@ static void test_heartbeat_passes(void)
 	end();
 }
 
+/* --- an open that is refused ---------------------------------------------- */
+
+static void test_refused_open(void)
+{
+	begin(NULL, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	is_int(client_open(&c, 2), 0, "an epoch is open");
+	client_write(&c, &m, 1, 1, 2);
+	is_int(client_open(&c, 1), -EINVAL, "an old number");
+	is_int(client_open(&c, 2 + (1ULL << 32)), -EINVAL, "one too high");
+	is_int(client_open(&c, 2), -EINVAL, "the same once more");
+	is_int(info_now().open_epoch, 2, "cost the open epoch nothing");
+	is_int(client_write(&c, &m, 2, 1, 3), 0, "more data for it");
+	is_int(client_commit(&c, &m, 2, true), 0, "it is committed");
+	ok(shows_all(c.v, &m), "all are shown");
+	end();
+}
+
 /* --- a base that is broken ------------------------------------------------ */
 
 static void test_broken_base(void)
@@ -275,6 +293,7 @@ int main(void)
 	test_overlap();
 	test_tail();
 	test_heartbeat_passes();
+	test_refused_open();
 	test_broken_base();
 	return tap_done();
 }
