@@ -23,6 +23,10 @@
  *    before anybody is shut out: who writes goes on, with the epoch that is
  *    open. No request of theirs reaches what is new: a connection has the size
  *    that it was made with (conn V3).
+ * Y8 a session's headers, and the hellos of its other connections, are of the
+ *    pair, the volume and the generation of its first hello, or of one that
+ *    this names as an ancestor: a writer may go on from the header that was
+ *    served after its hello (Y3).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -238,12 +242,40 @@ static bool is_same_session(const struct replica_session *a,
 	return !replica_session_compare(a, b) && a->random == b->random;
 }
 
+static const char *other_word(const struct stage_volume *v,
+			      const struct replica_header *h)
+{
+	const struct replica_header *w = &v->writer;
+
+	if (!is_same_session(&h->session, &w->session))
+		return "session";
+	if (memcmp(h->pair_id, w->pair_id, sizeof(h->pair_id)))
+		return "pair";
+	if (memcmp(h->volume_id, w->volume_id, sizeof(h->volume_id)))
+		return "volume";
+	return h->generation == w->generation ||
+	       is_ancestor(w, h->generation) ? NULL : "generation";
+}
+
+/* Y8 */
+static int check_words(const struct stage_volume *v,
+		       const struct replica_header *h, struct error *err)
+{
+	const char *other = other_word(v, h);
+
+	return other ? error_set(err, -EPERM, "%s: a header of another %s than "
+				 "its connection", v->meta.name, other) : 0;
+}
+
 /* One more connection of the newest session. */
 static int join_session(struct stage_conn *c, const struct replica_header *h,
 			struct error *err)
 {
 	struct stage_volume *v = c->v;
+	int ret = v->token ? check_words(v, h, err) : 0;
 
+	if (ret)
+		return ret;
 	if (h->volume_bytes > v->meta.bytes)
 		return error_set(err, -EINVAL, "%s: it grows with a new "
 				 "session only", v->meta.name);
@@ -486,11 +518,10 @@ static int take_header(struct stage_conn *c, const struct replica_header *h,
 	if (h->kind == REPLICA_KIND_HELLO)
 		return take_hello(c, h, err);
 	ret = stage_session_check(c, err);
+	if (!ret)
+		ret = check_words(v, h, err);
 	if (ret)
 		return ret;
-	if (!is_same_session(&h->session, &v->writer.session))
-		return error_set(err, -EPERM, "%s: a header of another "
-				 "session than its connection", v->meta.name);
 	if (h->seq <= v->header.seq)
 		return error_set(err, -EINVAL, "%s: header %" PRIu64 " after %"
 				 PRIu64, v->meta.name, h->seq, v->header.seq);
@@ -515,8 +546,7 @@ static bool is_writer_back(struct stage_conn *c, const struct replica_header *h)
 	if (h->kind == REPLICA_KIND_HELLO)
 		return !check_hello(v, h, NULL) && is_newer_session(v, h);
 	return h->kind == REPLICA_KIND_OPEN && h->seq > v->header.seq &&
-	       !stage_session_check(c, NULL) &&
-	       is_same_session(&h->session, &v->writer.session);
+	       !stage_session_check(c, NULL) && !check_words(v, h, NULL);
 }
 
 /* Y2 */

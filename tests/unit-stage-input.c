@@ -247,6 +247,74 @@ static void test_refused_open(void)
 	end();
 }
 
+/* --- what a session says of itself (Y8) ----------------------------------- */
+
+/* A header, or a hello of another connection, with one bit of @field wrong. */
+static int say(struct client *by, void *field, bool is_hello)
+{
+	struct replica_header before = by->h;
+	int ret;
+
+	*(char *)field ^= 4;
+	ret = is_hello ? client_header(by, REPLICA_KIND_HELLO, 0) :
+			 client_open(by, 3);
+	by->h = before;
+	return ret;
+}
+
+/* It may be adopted, but not with another connection of the same session. */
+static void set_successor(struct replica_header *h, uint64_t generation)
+{
+	h->ancestors[0].generation = 0x1111;
+	h->nr_ancestors = 1;
+	h->generation = generation;
+}
+
+static void test_other_words(void)
+{
+	struct client more;
+
+	begin(NULL, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	client_open(&c, 2);
+	is_int(say(&c, c.h.pair_id, false), -EPERM, "a header of another pair");
+	is_int(say(&c, c.h.volume_id, false), -EPERM, "of another volume");
+	is_int(say(&c, &c.h.generation, false), -EPERM,
+	       "of another generation");
+	ok(strstr(c.err.text, "a: a header of another generation than its "
+		  "connection"), "%s", c.err.text);
+	is_int(say(&c, &c.h.session.random, false), -EPERM,
+	       "of another session");
+	client_write(&c, &m, 1, 1, 2);
+	is_int(client_commit(&c, &m, 2, true), 0, "cost the epoch nothing");
+	client_connect(&more, s, "a");
+	more.h = c.h;
+	set_successor(&more.h, 0x3333);
+	is_int(client_header(&more, REPLICA_KIND_HELLO, 0), -EPERM,
+	       "another connection's hello of another generation");
+	ok(strstr(more.err.text, "of another generation"), "%s",
+	   more.err.text);
+	client_close(&more);
+	ok(shows_all(c.v, &m), "all are shown");
+	end();
+}
+
+/* As replicad does: it goes on from the header that it read after its hello. */
+static void test_adopted_generation(void)
+{
+	begin(NULL, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	set_successor(&c.h, 0x3333);
+	is_int(client_hello(&c, 2, 1), 0, "a successor's hello");
+	is_int(info_now().header.generation, 0x1111, "is not adopted yet");
+	c.h = info_now().header;
+	is_int(client_epoch(&c, &m, 2, 2, true), 0, "an epoch by that header");
+	is_int(info_now().header.generation, 0x3333, "adopts it");
+	is_int(client_epoch(&c, &m, 3, 3, true), 0, "and it goes on");
+	ok(shows_all(c.v, &m), "all are shown");
+	end();
+}
+
 /* --- a base that is broken ------------------------------------------------ */
 
 static void test_broken_base(void)
@@ -294,6 +362,8 @@ int main(void)
 	test_tail();
 	test_heartbeat_passes();
 	test_refused_open();
+	test_other_words();
+	test_adopted_generation();
 	test_broken_base();
 	return tap_done();
 }
