@@ -156,6 +156,9 @@ tools-y += bench/stage-bench
 bench/stage-bench-y := tests/bench/append-uring.o
 unit-y += unit-stage-input
 unit-stage-input-y := $(stage-rig-objs) tests/stage-scene.o
+unit-y += unit-stage-any-order
+unit-stage-any-order-y := $(stage-rig-objs) tests/client-model.o \
+	tests/client-steps.o tests/client-look.o
 unit-y += unit-stage-index unit-stage-format unit-stage-kill
 unit-stage-kill-y := $(stage-rig-objs)
 unit-y += fuzz-stage-recover

@@ -8,15 +8,15 @@
 #include <string.h>
 #include <xxhash.h>
 
-static int add_volume(struct stage *s, const char *name, const char *group,
-		      struct error *err)
+int rig_add_volume(struct stage *s, const char *name, const char *group,
+		   uint64_t bytes, struct error *err)
 {
 	char base[64];
 	struct stage_volume_config c = {
 		.name = name,
 		.group = group,
 		.base = base,
-		.bytes = RIG_BYTES,
+		.bytes = bytes,
 		.chunk_bytes = RIG_CHUNK,
 	};
 
@@ -61,7 +61,8 @@ struct stage *rig_create(struct disk *d, const struct stage_options *opts,
 	for (unsigned int i = 0; s && i < nr; i++) {
 		char name[2] = { 'a' + i };
 
-		if (add_volume(s, name, nr > 1 ? "group" : NULL, &err)) {
+		if (rig_add_volume(s, name, nr > 1 ? "group" : NULL, RIG_BYTES,
+				   &err)) {
 			printf("# %s\n", err.text);
 			abort();
 		}

@@ -61,6 +61,9 @@ void rig_make_device(struct disk *d, const char *path, uint64_t bytes);
  * device that the options name, if any. */
 struct stage *rig_create(struct disk *d, const struct stage_options *opts,
 			 unsigned int nr);
+/* Another volume: 0 or -errno. @group NULL: alone. */
+int rig_add_volume(struct stage *s, const char *name, const char *group,
+		   uint64_t bytes, struct error *err);
 /* Opens what rig_create() has made; NULL if that is refused. */
 struct stage *rig_open(struct disk *d, const struct stage_options *opts,
 		       struct error *err);
