@@ -10,6 +10,8 @@
  *
  * C1 between any two looks at is_stopping not more than two pieces are copied,
  *    or written to the disk: replicad's stop waits no longer for a copy.
+ * C2 a copy is one only if no write of it has failed. Who waits for some of it
+ *    is told of a failure, and nobody after him: fsync() isn't, so each counts.
  */
 #include "file-copy.h"
 
@@ -64,28 +66,34 @@ int file_check_unused(const char *path)
 	return ret == -ENOENT ? 0 : ret;
 }
 
-/*
- * On its way to the disk, when the piece before it is there. What goes wrong
- * there, fsync() tells.
- */
-static void write_back(int fd, off_t at, size_t len)
-{
-	off_t before = at < PIECE ? 0 : at - PIECE;
+/* The piece that is on its way to the disk; len 0: none. */
+struct piece {
+	off_t at, len;
+};
 
-	sync_file_range(fd, at, len, SYNC_FILE_RANGE_WRITE);
-	if (at > before)
-		sync_file_range(fd, before, at - before,
-				SYNC_FILE_RANGE_WAIT_BEFORE |
-				SYNC_FILE_RANGE_WRITE |
-				SYNC_FILE_RANGE_WAIT_AFTER);
+/* C2. This one begins its way when the one before it is there. */
+static int write_back(int fd, struct piece *before, off_t at, off_t len)
+{
+	if (sync_file_range(fd, at, len, SYNC_FILE_RANGE_WRITE))
+		return -errno;
+	if (before->len &&
+	    sync_file_range(fd, before->at, before->len,
+			    SYNC_FILE_RANGE_WAIT_BEFORE |
+			    SYNC_FILE_RANGE_WRITE |
+			    SYNC_FILE_RANGE_WAIT_AFTER))
+		return -errno;
+	*before = (struct piece){ at, len };
+	return 0;
 }
 
 /* What is between @at and @end. */
-static int copy_extent(int from, int to, off_t at, off_t end)
+static int copy_extent(int from, int to, struct piece *before, off_t at,
+		       off_t end)
 {
 	off_t to_at = at;
+	int ret = 0;
 
-	while (at < end) {
+	while (!ret && at < end) {
 		size_t len = end - at < PIECE ? end - at : PIECE;
 		ssize_t n = copy_file_range(from, &at, to, &to_at, len, 0);
 
@@ -95,14 +103,15 @@ static int copy_extent(int from, int to, off_t at, off_t end)
 			return -EBUSY;
 		if (is_stopping)
 			return -ECANCELED;
-		write_back(to, to_at - n, n);
+		ret = write_back(to, before, to_at - n, n);
 	}
-	return 0;
+	return ret;
 }
 
 /* Holes stay holes. Under the lease, so that it stays as it is. */
 static int copy_all(int from, int to, off_t bytes)
 {
+	struct piece before = { 0 };
 	off_t at = 0;
 	int ret = ftruncate(to, bytes) ? -errno : 0;
 
@@ -112,7 +121,8 @@ static int copy_all(int from, int to, off_t bytes)
 		if (data < 0)
 			return errno == ENXIO ? 0 : -errno;
 		at = lseek(from, data, SEEK_HOLE);
-		ret = at < 0 ? -errno : copy_extent(from, to, data, at);
+		ret = at < 0 ? -errno : copy_extent(from, to, &before, data,
+						 at);
 	}
 	return ret;
 }
@@ -140,6 +150,8 @@ int file_copy(const char *from, const char *to, uint64_t *bytes)
 	int ret = out < 0 ? -errno : copy(in, out);
 	struct stat st;
 
+	if (!ret && is_stopping)
+		ret = -ECANCELED;
 	if (!ret && (fsync(out) || fstat(out, &st)))
 		ret = -errno;
 	if (!ret)

@@ -80,7 +80,7 @@ replicad-sim-y := $(sim-objs) tests/sim-slow.o kmod/format.o \
 sim-ctl-y := $(sim-objs) kmod/format.o
 walk-oracle-y := $(sim-objs) kmod/format.o
 build/tests/replicad-sim: LDFLAGS += -Wl,--wrap=statvfs \
-	-Wl,--wrap=copy_file_range
+	-Wl,--wrap=copy_file_range -Wl,--wrap=sync_file_range
 tools-y += bench/ship-bench
 bench/ship-bench-y := $(addprefix daemon/,backend.o backend-nbd.o \
 	backend-nbd-call.o backend-local.o backend-stage.o local-stage.o log.o \

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What would be wrong if this failed: replicad would not stop before a long copy has
-# ended, or would leave a part of a volume, or of a snapshot.
+# ended, or would leave a part of a volume, or of a snapshot, or take one for
+# whole that the disk has not got.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
 requires_cmd replicactl jq
@@ -50,6 +51,13 @@ check "  there is no record of it" test ! -e "$state_dir/made/w.json"
 SIM_SLOW_COPY=300 start_daemon
 is "stopped while it takes a snapshot" "$(names)" v
 stops_in 'v-*.snap' replicactl snapshot v mon
+touch "$scratch_dir/bad"
+SIM_SLOW_COPY=1 SIM_BAD_DISK=$scratch_dir/bad start_daemon
+check "a copy of which a write has failed is none" eval \
+	'! replicactl clone v w >"$scratch_dir/failed" 2>&1'
+check "  it says why" grep -q "Input/output error" "$scratch_dir/failed"
+is "  and nothing is left of it" "$(files 'w-*')" 0
+stop_daemon
 start_daemon
 is "the next one has no such snapshot" "$(replicactl snapshot v --names)" ""
 is "  nor such a volume" "$(names)" v
