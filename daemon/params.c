@@ -45,11 +45,15 @@ bool params_check(struct request *request, const char *method,
 {
 	const char *key, *type, *want;
 	json_t *value;
+	void *next;
 
-	json_object_foreach(request->params, key, value) {
+	json_object_foreach_safe(request->params, next, key, value) {
 		type = find(spec, key);
-		want = type && !json_is_null(value) ? wanted(*type, value) :
-						      NULL;
+		if (type && json_is_null(value)) {
+			json_object_del(request->params, key);
+			continue;
+		}
+		want = type ? wanted(*type, value) : NULL;
 		if (type && !want)
 			continue;
 		if (want)
