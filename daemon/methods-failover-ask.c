@@ -60,9 +60,13 @@ static void on_status(struct op *op)
 
 void failover_ask(struct request *request, failover_then_fn *then)
 {
+	const struct daemon *daemon = request->daemon;
+	const char *volume = request_text(request, "volume");
 	struct asking *a;
 
-	if (!request->daemon->promotions) {
+	/* Who was not promoted here does not wait for what others do. */
+	if (!daemon->promotions ||
+	    (volume && !promotion_find(daemon, volume))) {
 		then(request, NULL);
 		return;
 	}
