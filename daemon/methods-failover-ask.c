@@ -92,8 +92,9 @@ const char *failover_overtaken(const struct request *request,
 	const struct daemon *daemon = request->daemon;
 	const struct promotion *asked = promotion_find(daemon, volume), *p;
 
-	for (p = daemon->promotions; !told && asked && is_group && p;
-	     p = p->next)
+	if (!asked || asked->state == PROMOTION_ENDING)
+		return NULL;		/* promotion_start() says what to do */
+	for (p = daemon->promotions; !told && is_group && p; p = p->next)
 		if (leader_of(p) == leader_of(asked))
 			told = json_object_get(overtaken, p->record.volume);
 	return json_string_value(told);

@@ -14,7 +14,7 @@ mib=1048576
 enable() {
 	local options='"interval":"20ms","heartbeat":"200ms","stale_wait":"100ms"'
 	rpc-call enable "{\"volume\":\"$1\",\"target\":\"$2\",$(
-		)\"metadata\":\"/dev/meta\",\"options\":{$options}}"
+		)\"options\":{$options}}"
 }
 
 # As lvextend: a larger device, without our target, and in use.

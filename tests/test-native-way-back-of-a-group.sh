@@ -66,12 +66,13 @@ for v in $members; do
 done
 
 # T5: what is being given up goes with no other, whatever was asked before.
-refuses "another epoch than it was promoted at" "promoted already" \
+refuses "who was superseded is not promoted" "is superseded since" \
 	b replicactl failover c --group --force --epoch 999
 touch "$site_b/stays"
 refuses "c is given up, but its device stays" "could not be removed" \
 	b replicactl resolve c --keep peer
-check "a is asked for again" b replicactl failover a --group --force
+refuses "a is asked for" "is superseded since" \
+	b replicactl failover a --group --force
 is "  c is given up all the same" "$(step_of c)" given-up
 refuses "  and does not come back" "being given up" \
 	b replicactl failover c --group --force
