@@ -26,7 +26,7 @@ static bool is_said(const struct request *request, const char *key)
 {
 	const json_t *value = json_object_get(request->params, key);
 
-	return value && !json_is_null(value) && !json_is_false(value);
+	return value && !json_is_false(value);
 }
 
 bool many_is_one(const struct request *request)

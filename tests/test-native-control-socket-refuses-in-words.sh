@@ -112,6 +112,11 @@ check "an unknown parameter, and each of another type, are refused" \
 	refuses_each_slip
 check "each is documented" documents_each
 check "null is none" rpc-call status '{"volume": null}'
+said='"volume":"none","force":true,"pool":null,"host":null'
+rpc-call raw "{\"id\":1,\"method\":\"failover\",\"params\":{$said}}" \
+	>"$scratch_dir/says"
+check "  nor does it widen who is meant" \
+	grep -q "no replica of none here" "$scratch_dir/says"
 is "nothing was enabled" "$(rpc-call status | jq -r '.volumes|length')" 0
 check "it lives" rpc-call status
 stop_daemon
