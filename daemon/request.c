@@ -213,6 +213,18 @@ static const struct verb *find_verb(const char *word, char **rest,
 	return NULL;
 }
 
+/* A word that is not would be no parameter: something else would be done. */
+static bool is_utf8(const char *text, char error[CONFIG_ERROR_SIZE])
+{
+	json_t *whole = json_string(text);
+	bool ret = whole;
+
+	if (!ret)
+		snprintf(error, CONFIG_ERROR_SIZE, "it is not UTF-8");
+	json_decref(whole);
+	return ret;
+}
+
 /* The volume of a device; a device that is none may become one by its name. */
 static const char *volume_of(const struct daemon *daemon, const char *device)
 {
@@ -257,7 +269,7 @@ void request_from_kernel(struct daemon *daemon, const char *device,
 	snprintf(told->volume, sizeof(told->volume), "%s",
 		 volume_of(daemon, device));
 	snprintf(told->verb, sizeof(told->verb), "%s", word);
-	verb = find_verb(word, &rest, error);
+	verb = is_utf8(text, error) ? find_verb(word, &rest, error) : NULL;
 	if (verb && !start(told, verb, &rest, error))
 		return;		/* on_answer has it */
 	tell(told, error);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What would be wrong if this failed: with a bare dmsetup one could do less than the
-# manual says, or more than replicactl would let one do.
+# manual says, or what is refused elsewhere.
 # lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
@@ -69,6 +69,8 @@ is "  it is changed" "$(replicactl targets --json |
 	jq -c '.targets[] | select(.id == "site-c") | .enabled')" false
 check "target remove" asks "target remove site-c" ": done$"
 is "  it is gone" "$(replicactl targets --names)" site-b
+check "what is not UTF-8 is refused" asks $'target set site-b tls=\xff' \
+	"not UTF-8"
 check "target without a word says what there is" asks target \
 	"there are pause, .*, set-type, target$"
 check "what is not KEY=VALUE is named" asks "target set site-b uri" \
