@@ -133,7 +133,8 @@ static int refuse_short(const struct stage_volume *v, uint64_t size,
 			struct error *err)
 {
 	return error_set(err, -EIO, "%s: has %llu bytes, the volume %llu: it "
-			 "is not the base, or has lost its end", v->meta.base,
+			 "is not the base, or has lost its end: do not make it larger, "
+			 "but put it back, or delete the replica", v->meta.base,
 			 (unsigned long long)size,
 			 (unsigned long long)v->meta.bytes);
 }
