@@ -200,8 +200,8 @@ static void fill_region(struct dmr_map *map, u64 region)
 }
 
 /* Chunks @from … @to of @region. */
-static inline void mark_part(struct dmr_map *map, u64 region, unsigned int from,
-		      unsigned int to)
+static inline void mark_part(struct dmr_map *map, u64 region,
+			     unsigned int from, unsigned int to)
 {
 	union block *b = READ_ONCE(map->blocks[region]);
 

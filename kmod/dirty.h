@@ -101,7 +101,8 @@ void dmr_map_clear(struct dmr_map *map);
 
 /*
  * Looking. All of these may run beside markers; a chunk that goes in meanwhile
- * may be missed. rcu_read_lock(), or whatever excludes clear and move.
+ * may be missed. An RCU read section (preemption off is one), or whatever
+ * excludes clear and move.
  */
 bool dmr_map_test(const struct dmr_map *map, u64 chunk);
 bool dmr_map_is_empty(const struct dmr_map *map);

@@ -23,7 +23,8 @@ static inline unsigned int dmr_region_shift(const struct dmr_geometry *geo)
 /*
  * Any context that may map a write, never sleeps. @bio is inside one region or
  * covers whole ones (dmr_intent_limit). True: its regions are pinned until
- * dmr_intent_leave(). False: nothing has happened.
+ * dmr_intent_leave(). False: nothing has happened. @io: dmr_io_of(bio), which
+ * the caller has looked up.
  */
 bool dmr_intent_enter(struct dmr_meta *m, struct bio *bio, struct dmr_io *io);
 

@@ -313,7 +313,7 @@ static int check_fences(const struct stage_volume *v, struct error *err)
 	return !ret && is_primary(phase) ? refuse_primary(g->name, err) : ret;
 }
 
-/* Locked. E5 */
+/* E5. The group is shut: nobody changes a fence. */
 static bool was_given_up(const struct stage_volume *v,
 			 const struct error *error)
 {
