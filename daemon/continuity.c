@@ -14,11 +14,13 @@
  *    what happened to another volume, or to this one before: suspect.
  * U5 Where another tool takes the target out, the kernel records that, if it
  *    can; we note it too: the state folder need not fail with the metadata.
+ * U6 Whoever asks for a mark has an answer only when a crash leaves it marked.
  *
  * Without metadata a load begins wholly dirty: nothing is trusted there.
  */
 #include "continuity.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -143,6 +145,19 @@ bool continuity_is_settled(struct volume *v)
 	v->waits_durable = false;
 	end_suspicion(v);
 	return true;
+}
+
+/* U6 */
+int continuity_marks(const struct volume *v, char error[CONFIG_ERROR_SIZE])
+{
+	if (!(v->info.dev_flags & DMR_DEV_F_META_PENDING))
+		return 0;
+	if (!(v->info.dev_flags & DMR_DEV_F_META_FAILED))
+		return -EAGAIN;
+	snprintf(error, CONFIG_ERROR_SIZE, "the metadata device has failed: "
+		 "it is sent again, but a crash before the device works again "
+		 "would forget that");
+	return -EIO;
 }
 
 void continuity_committed(struct volume *v)

@@ -12,6 +12,9 @@
 
 struct volume;
 
+/* How often to look again at what is not durable yet. */
+#define CONTINUITY_LOOK_MS	20
+
 /* After ATTACH, before the first epoch. 0 or -errno, and a sentence. */
 int continuity_begin(struct volume *v, char error[CONFIG_ERROR_SIZE]);
 
@@ -20,6 +23,13 @@ int continuity_begin(struct volume *v, char error[CONFIG_ERROR_SIZE]);
  * is not durable in the metadata.
  */
 bool continuity_is_settled(struct volume *v);
+
+/*
+ * By what GET said last, of all that was marked: 0 if a crash leaves it marked,
+ * and where a crash leaves all dirty anyway; -EAGAIN: not yet; -EIO and a
+ * sentence: not before the metadata device works again.
+ */
+int continuity_marks(const struct volume *v, char error[CONFIG_ERROR_SIZE]);
 
 /* An epoch of the volume was committed or kept. */
 void continuity_committed(struct volume *v);

@@ -45,7 +45,6 @@
 #define REFUSED_MS	10000
 #define PAUSE_GRACE_MS	10000
 #define ABORT_GRACE_MS	1000
-#define SETTLE_MS	20
 
 void group_kick(struct group *g)
 {
@@ -324,7 +323,8 @@ static void run_clock(struct group *g)
 	}
 	g->is_dirty = dirty || needs_clean;
 	if (!is_settled)
-		ring_timer_add(g->reactor->ring, &g->clock, SETTLE_MS);
+		ring_timer_add(g->reactor->ring, &g->clock,
+			       CONTINUITY_LOOK_MS);
 	else if (dirty || needs_clean)
 		start_epoch(g, dirty, is_big);
 	else

@@ -2,26 +2,72 @@
 /* Ops that look at what is there: resync, verify. */
 #include "ops-impl.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "compare.h"
+#include "continuity.h"
 #include "reactor.h"
 #include "verify.h"
 #include "volume.h"
 
+#define MARKS_NS	30000000000ULL
+
 /* --- resync ------------------------------------------------------------ */
+
+static void fail(struct op *op, int err, const char *why)
+{
+	snprintf(op->error, sizeof(op->error), "%s: %.300s", op->name, why);
+	op->err = err;
+}
+
+/* U6. The line waits (O2), so not for ever: a disk may hang. */
+static void look_at_marks(struct op *op, struct volume *v)
+{
+	struct ring *ring = op->reactor->ring;
+	char why[CONFIG_ERROR_SIZE];
+	int err = continuity_marks(v, why);
+
+	if (err == -EAGAIN && ring_now(ring) < op->until_ns) {
+		ring_timer_add(ring, &op->timer, CONTINUITY_LOOK_MS);
+		return;
+	}
+	if (err == -EAGAIN)
+		fail(op, -ETIMEDOUT, "the metadata device is slow: all of it "
+		     "is sent again, but a crash now would forget that");
+	else if (err)
+		fail(op, err, why);
+	op_finish(op);
+}
+
+static void on_timer(struct ring_timer *timer)
+{
+	struct op *op = container_of(timer, struct op, timer);
+	struct volume *v = reactor_find(op->reactor, op->name);
+	int err = v ? volume_refresh(v) : -ENODEV;
+
+	if (!err) {
+		look_at_marks(op, v);
+		return;
+	}
+	fail(op, err, v ? kernel_error(op->reactor->kernel) : "it has gone");
+	op_finish(op);
+}
 
 static void resync_on_reactor(struct op *op)
 {
 	struct volume *v = reactor_find(op->reactor, op->name);
-	int err = !v ? 0 : op->is_full ? compare_none(v) : compare_all(v);
+	int err = !v ? -ENODEV :
+		  op->is_full ? compare_none(v) : compare_all(v);
 
-	if (v && !err)
+	if (!err) {
 		volume_accept(v);
-	if (err)
-		snprintf(op->error, sizeof(op->error), "%s: %s", op->name,
-			 kernel_error(op->reactor->kernel));
-	op->err = err;
+		op->timer.fire = on_timer;
+		op->until_ns = ring_now(op->reactor->ring) + MARKS_NS;
+		look_at_marks(op, v);
+		return;
+	}
+	fail(op, err, v ? kernel_error(op->reactor->kernel) : "it has gone");
 	op_finish(op);
 }
 

@@ -51,6 +51,8 @@ struct op {
 	char snapshot[64];		/* of ops-snapshot.c, or of from */
 	struct kernel_device device;
 	char name[64];
+	struct ring_timer timer;	/* resync */
+	uint64_t until_ns;
 	bool is_in_line;
 	bool is_promoted;		/* start: of promotion.h (T8), … */
 	bool may_go;			/* … which may go on now */
@@ -76,7 +78,10 @@ struct op *op_pause(struct daemon *daemon, const char *name, op_done_fn *done,
 		    void *arg);
 struct op *op_resume(struct daemon *daemon, const char *name,
 		     op_done_fn *done, void *arg);
-/* All of it is shipped: by digest first, or as it is (@is_full). */
+/*
+ * All of it is shipped: by digest first, or as it is (@is_full). It ends when a
+ * crash cannot make that forgotten any more (U6 in continuity.c).
+ */
 struct op *op_resync(struct daemon *daemon, const char *name, bool is_full,
 		     op_done_fn *done, void *arg);
 /* Starts to verify, or stops it; how it goes is in the status. */

@@ -21,6 +21,7 @@ enum verify_state {
 	VERIFY_LOOKING,
 	VERIFY_CONFIRMING,
 	VERIFY_WAITING,
+	VERIFY_MARKING,		/* U6 in continuity.c */
 };
 
 struct verify;

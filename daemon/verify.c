@@ -6,7 +6,8 @@
  *	IDLE -> READING		[begin_round] the target is ready
  *	READING -> LOOKING	[round_read] all is read, hashed, answered
  *	LOOKING -> CONFIRMING	[compare] something differs
- *	LOOKING, CONFIRMING -> READING [next_round], or IDLE [finish]
+ *	LOOKING, CONFIRMING -> READING [next_round], or IDLE, MARKING [finish]
+ *	MARKING -> IDLE		[look_at_marks] what differs is marked for good
  *	READING -> WAITING	[round_read] the target has gone; the round is
  *				done again
  *
@@ -35,6 +36,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "continuity.h"
 #include "events.h"
 #include "extents.h"
 #include "group.h"
@@ -85,9 +87,36 @@ static void tell(const struct verify *y)
 		    y->error[0] ? "; ended early: " : "", y->error);
 }
 
-static void finish(struct verify *y)
+static void end(struct verify *y)
 {
 	y->state = VERIFY_IDLE;
+	tell(y);
+	group_kick(y->volume->group);
+}
+
+/* Of what it has marked: U6 in continuity.c. */
+static void look_at_marks(struct verify *y)
+{
+	struct volume *v = y->volume;
+	char why[CONFIG_ERROR_SIZE];
+	int err = volume_refresh(v);
+
+	if (err)
+		snprintf(why, sizeof(why), "%.190s",
+			 kernel_error(v->reactor->kernel));
+	else
+		err = continuity_marks(v, why);
+	if (err == -EAGAIN && !y->is_stopping) {
+		ring_timer_add(y->ring, &y->timer, CONTINUITY_LOOK_MS);
+		return;
+	}
+	if (err && !y->error[0])
+		snprintf(y->error, sizeof(y->error), "%.190s", why);
+	end(y);
+}
+
+static void finish(struct verify *y)
+{
 	ring_timer_cancel(y->ring, &y->timer);
 	verify_lanes_free(y);
 	if (y->live_fd >= 0)
@@ -98,8 +127,13 @@ static void finish(struct verify *y)
 	if (y->is_repair && !y->error[0] &&
 	    !dmr_extents_is_empty(y->differing))
 		mark_differing(y);
-	tell(y);
+	if (!y->repaired) {
+		end(y);
+		return;
+	}
+	y->state = VERIFY_MARKING;
 	group_kick(y->volume->group);
+	ring_timer_add(y->ring, &y->timer, 0);
 }
 
 static void stop(struct verify *y, const char *why)
@@ -149,7 +183,9 @@ static void on_timer(struct ring_timer *timer)
 {
 	struct verify *y = container_of(timer, struct verify, timer);
 
-	if (y->state == VERIFY_LOOKING)
+	if (y->state == VERIFY_MARKING)
+		look_at_marks(y);
+	else if (y->state == VERIFY_LOOKING)
 		verify_round_read(y);
 	else
 		next_round(y);
@@ -387,7 +423,8 @@ void verify_stop(struct volume *v, const char *why)
 		return;
 	y->is_stopping = true;
 	snprintf(y->error, sizeof(y->error), "%s", why);
-	if (y->state == VERIFY_WAITING || y->state == VERIFY_LOOKING)
+	if (y->state == VERIFY_WAITING || y->state == VERIFY_LOOKING ||
+	    y->state == VERIFY_MARKING)
 		ring_timer_add(y->ring, &y->timer, 0);
 }
 

@@ -28,7 +28,8 @@ struct verify_report {
 	uint64_t moving_bytes;		/* written all the time: not compared */
 	uint64_t differing_bytes;
 	const struct dmr_extents *differing;	/* in chunks */
-	uint64_t repaired_bytes;	/* marked, to be shipped */
+	/* Marked, to be shipped; for good if it has ended without an error. */
+	uint64_t repaired_bytes;
 	const char *error;		/* why it ended early; "" if it did not */
 };
 
