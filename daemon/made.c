@@ -215,6 +215,27 @@ int made_settle(const char *state_dir, const char *volume, struct error *err)
 	return ret == -ENOENT || ret == -EBADMSG ? 0 : ret;
 }
 
+bool made_is_to_stay(const char *state_dir, const char *volume,
+		     const char *snapshot)
+{
+	struct made *m = malloc(sizeof(*m));
+	struct error ignored = { 0 };
+	const struct snapshot *s;
+	bool is_to_stay = true;
+	int ret = m ? made_load(state_dir, volume, m, &ignored) : -ENOMEM;
+
+	if (!ret && snapshot) {
+		s = made_snapshot(m, snapshot);
+		is_to_stay = s && s->step == MADE_READY;
+	} else if (!ret) {
+		is_to_stay = m->step != MADE_MAKING && m->step != MADE_DELETING;
+	} else if (ret == -ENOENT) {
+		is_to_stay = false;
+	}
+	free(m);
+	return is_to_stay;
+}
+
 int made_remove(const char *state_dir, const char *volume, struct error *err)
 {
 	char path[PATH_MAX];

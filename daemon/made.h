@@ -24,6 +24,10 @@
  * V8 V1 to V4 and V6 hold for each of its snapshots, too, which has an id and a
  *    step of its own in the record.
  * V9 What has snapshots is not deleted.
+ * V10 What is not MADE_READY goes also where there is no room to say anything
+ *    else of it: a making that fails for want of room is undone at once. What
+ *    is left then of a snapshot is a line in the record, which goes with the
+ *    next of its verbs, or the next start.
  */
 #ifndef REPLICAD_MADE_H
 #define REPLICAD_MADE_H
@@ -84,6 +88,12 @@ int made_load(const char *state_dir, const char *volume, struct made *m,
  * where there is none, or a damaged one, of which nothing is unmade.
  */
 int made_settle(const char *state_dir, const char *volume, struct error *err);
+/*
+ * V10: false if the next start would undo it, or this snapshot of it (not
+ * NULL), by the record that is there, or there is none.
+ */
+bool made_is_to_stay(const char *state_dir, const char *volume,
+		     const char *snapshot);
 /* It is gone, durably, when this returns 0; also if there is none. */
 int made_remove(const char *state_dir, const char *volume, struct error *err);
 /* Calls @each for the name of each that there is. */

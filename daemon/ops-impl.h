@@ -52,8 +52,18 @@ void op_refuse_made(struct op *op, int err, const char *what);
 void op_take_error(struct op *op, const struct error *err);
 /* Blocks. ->made, at this step. */
 int op_save_made(const struct op *op, enum made_step step, struct error *err);
+/*
+ * Blocks. ->made, which says that it, or this snapshot of it (not NULL), goes;
+ * 0 also where the record that is there says so as well (V10).
+ */
+int op_save_deleting(const struct op *op, const char *snapshot,
+		     struct error *err);
 void op_note_step(const struct op *op, const char *step);
 /* ops-snapshot.c: V8, of a record that was loaded; ends the op. */
 void op_recover_snapshots(struct op *op);
+/* Blocks: V8, V10. 0 or -errno with a sentence. */
+int op_drop_unended(const struct op *op, struct error *err);
+/* V9: what is left of one that was not taken is none. */
+bool op_has_snapshots(const struct op *op);
 
 #endif

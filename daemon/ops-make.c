@@ -59,6 +59,19 @@ static int take_device_out(struct op *op, struct error *err)
 	return !ret || ret == -ENXIO ? 0 : error_set(err, ret, "%.200s", text);
 }
 
+/* V10 */
+int op_save_deleting(const struct op *op, const char *snapshot,
+		     struct error *err)
+{
+	const char *state_dir = op->daemon->config.state_dir;
+	int ret = made_save(state_dir, op->made, err);
+
+	if (!ret || made_is_to_stay(state_dir, op->made->volume, snapshot))
+		return ret;
+	*err = (struct error){ 0 };
+	return 0;
+}
+
 /*
  * V1, V3, V4, V6, V7. Where nothing has gone yet, it is as it was; and what has
  * the name of its base, and is somebody else's, is not touched.
@@ -81,8 +94,9 @@ static int unmake(struct op *op, struct error *err)
 		      take_device_out(op, err);
 	if (!ret)
 		ret = driver->check_free(op->made, err);
+	op->made->step = MADE_DELETING;
 	if (!ret)
-		ret = op_save_made(op, MADE_DELETING, err);
+		ret = op_save_deleting(op, NULL, err);
 	op_note_step(op, "deleting");
 	if (!ret)
 		ret = driver->destroy(op->made, err);
@@ -143,7 +157,8 @@ static void unmake_blocking(struct ring_job *job)
 	struct op *op = container_of(job, struct op, job);
 	struct error err = { 0 };
 
-	unmake(op, &err);
+	if (!op_drop_unended(op, &err))
+		unmake(op, &err);
 	op_take_error(op, &err);
 }
 
@@ -288,7 +303,7 @@ static void start_make(struct op *op)
 /* V9 */
 static void run_unmake(struct op *op)
 {
-	if (op->made->nr_snapshots)
+	if (op_has_snapshots(op))
 		op_refuse_made(op, -EBUSY, "has snapshots (replicactl snapshot "
 			       "lists them)");
 	else

@@ -6,7 +6,8 @@
  *	drop:	job: looked at ─> "deleting" ─> driver ─> in no record
  *
  * Where one cannot be taken, it is dropped at once; where that fails too, it
- * stays in the record, and the next start goes on.
+ * stays in the record, and the next start goes on, or whatever is done next
+ * with a snapshot of the volume, or with all of it.
  */
 #include "ops-impl.h"
 
@@ -44,7 +45,7 @@ static int drop(const struct op *op, const struct driver *driver,
 	int ret;
 
 	s->step = MADE_DELETING;
-	ret = save(op, err);
+	ret = op_save_deleting(op, s->name, err);
 	op_note_step(op, "dropping");
 	if (!ret)
 		ret = driver->drop_snapshot(op->made, s, err);
@@ -57,6 +58,33 @@ static int drop(const struct op *op, const struct driver *driver,
 		return ret;
 	made_forget_snapshot(op->made, s);
 	return save(op, err);
+}
+
+static struct snapshot *find_unended(const struct op *op)
+{
+	for (unsigned int i = 0; i < op->made->nr_snapshots; i++)
+		if (op->made->snapshots[i].step != MADE_READY)
+			return &op->made->snapshots[i];
+	return NULL;
+}
+
+int op_drop_unended(const struct op *op, struct error *err)
+{
+	const struct driver *driver;
+	struct snapshot *s;
+	int ret = find_driver(op, &driver, err);
+
+	while (!ret && (s = find_unended(op)))
+		ret = drop(op, driver, s, err);
+	return ret;
+}
+
+bool op_has_snapshots(const struct op *op)
+{
+	for (unsigned int i = 0; i < op->made->nr_snapshots; i++)
+		if (op->made->snapshots[i].step == MADE_READY)
+			return true;
+	return false;
 }
 
 static int take(const struct op *op, const struct driver *driver,
@@ -105,7 +133,7 @@ static void take_blocking(struct ring_job *job)
 	const struct driver *driver;
 	struct snapshot *s;
 
-	if (!find_driver(op, &driver, &err) &&
+	if (!find_driver(op, &driver, &err) && !op_drop_unended(op, &err) &&
 	    !stages_check_base(op->daemon->config.state_dir, op->made->base,
 			       &err)) {
 		s = add(op);
@@ -132,24 +160,12 @@ static void drop_blocking(struct ring_job *job)
 	op_take_error(op, &err);
 }
 
-static struct snapshot *find_unended(const struct op *op)
-{
-	for (unsigned int i = 0; i < op->made->nr_snapshots; i++)
-		if (op->made->snapshots[i].step != MADE_READY)
-			return &op->made->snapshots[i];
-	return NULL;
-}
-
 static void recover_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
-	const struct driver *driver;
 	struct error err = { 0 };
-	struct snapshot *s;
-	int ret = find_driver(op, &driver, &err);
 
-	while (!ret && (s = find_unended(op)))
-		ret = drop(op, driver, s, &err);
+	op_drop_unended(op, &err);
 	op_take_error(op, &err);
 }
 
@@ -163,6 +179,13 @@ void op_recover_snapshots(struct op *op)
 		op_finish(op);
 }
 
+static bool is_taken(const struct op *op)
+{
+	const struct snapshot *s = made_snapshot(op->made, op->snapshot);
+
+	return s && s->step == MADE_READY;
+}
+
 static void start_take(struct op *op)
 {
 	const char *use = op_other_use(op, op->name);
@@ -173,9 +196,8 @@ static void start_take(struct op *op)
 		op_refuse_made(op, -EBUSY, use);
 	else if (op->made->step != MADE_READY)
 		op_refuse_made(op, -EBUSY, "is being made, or deleted");
-	else if (made_snapshot(op->made, op->snapshot))
-		op_refuse_made(op, -EEXIST, "has a snapshot of that name, or "
-			       "what is left of one");
+	else if (is_taken(op))
+		op_refuse_made(op, -EEXIST, "has a snapshot of that name");
 	else if (op->made->nr_snapshots == MADE_MAX_SNAPSHOTS)
 		op_refuse_made(op, -ENOSPC, "has as many snapshots as it can "
 			       "have, 64");

@@ -141,9 +141,12 @@ rm "$scratch_dir/hold" "$scratch_dir/reached"
 wait $taker
 is "that it is there cannot be saved: it is refused" $? 1
 is "  it is not said to be there" "$(of third step)" making
-refuses "  and is not taken again" "what is left of one" snapshot third
+is "  nor is there anything of it but its name" "$(files)" 1
+refuses "  and is not taken again" "Is a directory" snapshot third
 rmdir "$state_dir/made/v.json.new"
-check "  now it can be dropped" drop third
+check "  now it can be taken" snapshot third
+check "  once" known "first third 2"
+check "  and dropped" drop third
 check "  all of it" known "first 1"
 
 # --- of one that is in use ------------------------------------------------------------

@@ -11,24 +11,9 @@
 . "$(dirname "$0")/lib-native.sh"
 . "$(dirname "$0")/lib-pair.sh"
 . "$(dirname "$0")/lib-failover.sh"
+. "$(dirname "$0")/lib-full-disk.sh"
 requires_root
 requires_cmd mount umount
-
-# make_disk DIR SIZE: a file system of that size there
-make_disk() {
-	mkdir -p "$1"
-	mount -t tmpfs -o "size=$2" tmpfs "$1" ||
-		skip_all "needs a file system of its own"
-	cleanup_fn umount -l "$1"
-}
-
-# leave DIR PAGES: so much room is left on its disk
-leave() {
-	local free
-	free=$(stat -f -c '%a' "$1")
-	[ "$free" -le "$2" ] || head -c $(((free - $2) * 4096)) /dev/zero \
-		>"$1/filler" || bail "the disk cannot be filled"
-}
 
 restart_a() {
 	kill_daemon
@@ -54,7 +39,6 @@ restart_a_if_full() {
 # on_full DIR RESTART WHAT COMMAND...: RESTART is of the site that does it; with
 # an argument, what fills the disk, after a failure.
 # Between the tries $still_works has to hold.
-is_full="No space left on device|needs [0-9]+ bytes there, [0-9]+ are free"
 still_works=true nr_full=0
 on_full() {
 	local dir=$1 restart=$2 what=$3 pages=0 status nr=0
