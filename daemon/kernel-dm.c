@@ -278,9 +278,7 @@ static int remove_above_origin(struct dm_call *c)
 	if (err)
 		return err;
 	err = dmr_dm_remove_view(c->dm, c->name);
-	if (!err)
-		err = dmr_dm_message(c->dm, c->name, "retire");
-	return err ? err : dmr_dm_remove(c->dm, c->name);
+	return err ? err : dmr_dm_retire(c->dm, c->name);
 }
 
 static int do_take_out(struct dm_call *c)
@@ -556,9 +554,7 @@ static int remove_device(struct dmr_dm *dm, const char *name)
 	if (info.open_count)
 		return -EBUSY;
 	err = dmr_dm_remove_view(dm, name);
-	if (!err)
-		err = dmr_dm_message(dm, name, "retire");
-	return err ? err : dmr_dm_remove(dm, name);
+	return err ? err : dmr_dm_retire(dm, name);
 }
 
 int kernel_dm_deactivate(const char *name, char error[KERNEL_ERROR_SIZE])

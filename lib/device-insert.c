@@ -26,6 +26,9 @@
  * L5 a device is taken for our hidden one only if it has the uuid that we gave.
  * L6 what another tool left when it replaced VOL's table (the hidden device,
  *    the view above it) is removed before a new insertion, and when taking out.
+ * L7 "retire" holds until the next resume. Where what it was said for does not
+ *    happen, VOL's own table is loaded and resumed once more: else the next
+ *    tool that takes VOL out would pass for us, and be trusted.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -144,6 +147,13 @@ static int drop_leftovers(const struct change *c)
 	return ret ? ret : drop_hidden(c);
 }
 
+static int reload(const struct change *c, const struct dm_rows *old)
+{
+	int ret = dmr_dm_load(c->dm, c->name, old);
+
+	return ret ? ret : dmr_dm_resume(c->dm, c->name);
+}
+
 /* L2: the table that VOL had becomes, or stays, its live one. */
 static int restore(const struct change *c, const struct dm_rows *old)
 {
@@ -152,20 +162,22 @@ static int restore(const struct change *c, const struct dm_rows *old)
 
 	if (!ret && !now.is_suspended)
 		return dmr_dm_clear(c->dm, c->name);
-	if (!ret)
-		ret = dmr_dm_load(c->dm, c->name, old);
-	if (!ret)
-		ret = dmr_dm_resume(c->dm, c->name);
-	return ret;
+	return ret ? ret : reload(c, old);
 }
 
-static int resume_or_restore(const struct change *c,
-			     const struct dm_rows *old)
+/* L7. What fails then may have left it suspended: L2. */
+static int take_back(const struct change *c, const struct dm_rows *old)
+{
+	return reload(c, old) ? restore(c, old) : 0;
+}
+
+static int resume_or_restore(const struct change *c, const struct dm_rows *old,
+			     bool is_retired)
 {
 	int ret = dmr_dm_resume(c->dm, c->name);
 	char text[128];
 
-	if (!ret || !restore(c, old))
+	if (!ret || !(is_retired ? take_back(c, old) : restore(c, old)))
 		return ret;
 	snprintf(text, sizeof(text), "%s", dmr_dm_error(c->dm));
 	dmr_dm_begin(c->dm);
@@ -187,7 +199,7 @@ static int swap(const struct change *c, const struct dm_rows *rows,
 			dmr_dm_clear(c->dm, c->name);
 	}
 	if (!ret)
-		ret = resume_or_restore(c, old);
+		ret = resume_or_restore(c, old, farewell);
 	calm_end(&calm);
 	return ret;
 }
@@ -329,6 +341,34 @@ int dmr_dm_take_out(struct dmr_dm *dm, const char *name)
 	if (!ret)
 		ret = swap_out(&c);
 	return ret ? ret : drop_hidden(&c);
+}
+
+/* L3: what keeps it from going may be a user. */
+static int remove_retired(const struct change *c, const struct dm_rows *old)
+{
+	struct calm calm = calm_begin();
+	int ret = dmr_dm_tell(c->dm, c->name, "retire");
+
+	if (!ret) {
+		ret = dmr_dm_unmake(c->dm, c->name, DM_SHOWN);
+		if (ret)
+			take_back(c, old);
+	}
+	calm_end(&calm);
+	return ret;
+}
+
+int dmr_dm_retire(struct dmr_dm *dm, const char *name)
+{
+	DM_ROWS_AUTO old = { 0 };
+	struct change c;
+	int ret = change_begin(&c, dm, name);
+
+	if (!ret)
+		ret = check_quiet(&c);
+	if (!ret)
+		ret = dmr_dm_read_rows(dm, name, &old);
+	return ret ? ret : remove_retired(&c, &old);
 }
 
 /* --- longer --------------------------------------------------------------- */

@@ -126,6 +126,9 @@ int dmr_dm_extend(struct dmr_dm *dm, const char *name);
 /* Nothing to do if there is none. -EBUSY: open. */
 int dmr_dm_remove(struct dmr_dm *dm, const char *name);
 
+/* Likewise of a replica device, for good: the kernel is told to "retire" it. */
+int dmr_dm_retire(struct dmr_dm *dm, const char *name);
+
 /*
  * The read-only view of replica device 'volume', hidden from udev. One that is
  * there and fits is used. path gets /dev/mapper/VOLUME-dmr-view, ready to be

@@ -30,6 +30,7 @@ struct table {
 
 struct device {
 	bool exists, is_suspended, is_read_only;
+	bool is_retired;		/* since the last resume */
 	char name[128], uuid[129];
 	struct table live, inactive;
 	int openers;
@@ -120,6 +121,8 @@ static int do_resume(struct device *d, bool fails)
 		d->inactive.nr = 0;
 		return -EIO;
 	}
+	if (d->inactive.nr || d->is_suspended)
+		d->is_retired = false;
 	if (d->inactive.nr)
 		d->live = d->inactive;
 	d->inactive.nr = 0;
@@ -155,6 +158,7 @@ static int change(struct dm_task *task, bool fails)
 	case DM_DEVICE_TARGET_MSG:
 		snprintf(fake_dm_message, sizeof(fake_dm_message), "%s",
 			 task->message);
+		d->is_retired |= !strcmp(task->message, "retire");
 		return 0;
 	}
 	return -EINVAL;
@@ -376,8 +380,9 @@ const char *fake_dm_show(const char *name)
 
 	if (!d)
 		return "-";
-	snprintf(text, sizeof(text), "%s %s%s%s", d->live.v[0].type,
+	snprintf(text, sizeof(text), "%s %s%s%s%s", d->live.v[0].type,
 		 d->live.v[0].params, d->is_suspended ? " suspended" : "",
-		 d->inactive.nr ? " inactive" : "");
+		 d->inactive.nr ? " inactive" : "",
+		 d->is_retired ? " retired" : "");
 	return text;
 }

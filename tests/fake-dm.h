@@ -35,7 +35,8 @@ void fake_dm_suspend(const char *name);
 void fake_dm_set_read_only(const char *name);
 void fake_dm_load(const char *name);
 
-/* "TYPE PARAMS" of the first target, " suspended", " inactive"; "-": none. */
+/* "TYPE PARAMS" of the first target, " suspended", " inactive",
+ * " retired" (L7 in device-insert.c); "-": none. */
 const char *fake_dm_show(const char *name);
 
 /* The last message that a target got. */

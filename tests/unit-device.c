@@ -107,6 +107,8 @@ static void test_failing_take_out(enum fake_dm_failure how)
 		ok(!strstr(fake_dm_show("vol"), "suspended") &&
 		   !strstr(fake_dm_show("vol"), "inactive"),
 		   "%s: it runs, with one table", when);
+		ok(!strstr(fake_dm_show("vol"), "retired"),
+		   "%s: nobody else may take it out unnoticed (L7)", when);
 		is_int(dmr_dm_take_out(dm, "vol"), 0, "then it works");
 		is_plain(when);
 	}
@@ -318,7 +320,15 @@ static void test_create(void)
 	is_str(fake_dm_message, "mark all", "arrives");
 	fake_dm_open("new", 1);
 	is_int(dmr_dm_remove(dm, "new"), -EBUSY, "open: %s", dmr_dm_error(dm));
+	is_int(dmr_dm_retire(dm, "new"), -EBUSY, "nor for good: %s",
+	       dmr_dm_error(dm));
+	is_str(fake_dm_show("new"), "replica 8:16 - 2 preserve_pages 64",
+	       "that is forgotten (L7)");
 	fake_dm_open("new", 0);
+	is_int(dmr_dm_retire(dm, "new"), 0, "for good");
+	is_str(fake_dm_show("new"), "-", "it is gone");
+	is_str(fake_dm_message, "retire", "as planned");
+	is_int(dmr_dm_create(dm, "new", "8:16", NULL, 4096, NULL), 0, "again");
 	is_int(dmr_dm_remove(dm, "new"), 0, "removed");
 	is_int(dmr_dm_remove(dm, "new"), 0, "twice");
 }
