@@ -52,7 +52,11 @@ for v in $members; do
 		"not activated: its target does not say whether"
 done
 check "  at all" plain_is 11
-is "  it is not to be used" "$(b replicactl path a >/dev/null 2>&1; echo $?)" 8
+for verb in "path a" "snapshot a now" "clone a x"; do
+	is "  it is not to be used: $verb" "$(b replicactl $verb >/dev/null 2>&1
+		echo $?)" 8
+done
+is "  there is no clone" "$(b replicactl create --names)" ""
 refuses "  and a failover again makes no device" "activation=force" \
 	b replicactl failover a --force
 check "  at all" plain_is 11
