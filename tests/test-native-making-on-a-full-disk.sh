@@ -4,7 +4,7 @@
 # the disk of the state folder or of the volumes full, and not say so, or leave
 # something half made that stays until replicad is started anew (V10), or that
 # keeps the same verb from being done when there is room. Each is tried with no
-# room, with a page of it, with two, four, ... until it is done; by one replicad.
+# room, with a page of it, with 16, 256, ... until it is done; by one replicad.
 # lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
@@ -25,8 +25,7 @@ all_there_is() {
 	rpc-call status | jq -c '[.volumes[] | .name]'
 }
 
-# fills DIR LEAST WHAT COMMAND...: there are so many failures at least; $step: how
-# much more room there is each time
+# fills DIR LEAST WHAT COMMAND...: there are so many failures at least
 fills() {
 	local dir=$1 least=$2 what=$3 pages=0 status nr=0 before
 	shift 3
@@ -46,7 +45,7 @@ fills() {
 			note "$(cat "$scratch_dir/says" "$scratch_dir/differs")"
 		fi
 		rm -f "$dir/filler"
-		pages=$((pages ? pages * step : 1))
+		pages=$((pages ? pages * 16 : 1))
 	done
 	rm -f "$dir/filler"
 	is "$what: no room for it $nr times, then it is done" $status 0
@@ -64,8 +63,8 @@ head -c 1M /dev/urandom | dd of="$(replicactl create --json |
 	jq -r '.volumes[0].base')" conv=notrunc status=none
 # A new base is sparse: it needs no room.
 for dir in "$state_dir" "$folder"; do
-	at=${dir##*/} least=1 step=2
-	[ "$at" = state ] || least=0 step=8
+	at=${dir##*/} least=1
+	[ "$at" = state ] || least=0
 	truncate -s 2M "$scratch_dir/y.target"
 	start_target y
 	fills "$dir" 1 "$at: snapshot" replicactl snapshot v s
