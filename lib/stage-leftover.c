@@ -1,101 +1,241 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * What recovery has found and does not count: segments that were begun for
- * nothing go, what may have been acknowledged stays to be looked at. Rules Z3
- * and Z4 are at the top of stage-recover.c.
+ * nothing go, what may have been acknowledged stays to be looked at, and is
+ * told. Rules Z3, Z4, Z6 and Z8 are at the top of stage-recover.c.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "stage-parts.h"
 #include "stage-recover.h"
+#include "util/zero.h"
 
-/* Also behind something that is no record. */
-bool stage_recover_has_commit(struct stage_group *g,
-			      const struct stage_segment *segment,
-			      uint64_t from)
+#define COPY_BYTES	(1U << 20)
+
+/* --- copies --------------------------------------------------------------- */
+
+static int copy_data(struct stage_group *g, const struct stage_segment *s,
+		     int fd)
+{
+	const struct stage_io *io = g->stage->io;
+	char *buf = malloc(COPY_BYTES);
+	int ret = buf ? 0 : -ENOMEM;
+
+	for (uint64_t pos = 0; !ret && pos < s->bytes; pos += COPY_BYTES) {
+		size_t len = s->bytes - pos < COPY_BYTES ? s->bytes - pos :
+							   COPY_BYTES;
+		struct iovec iov = { buf, len };
+		ssize_t n = io->pread(io->arg, s->fd, buf, len, s->at + pos);
+
+		ret = n < 0 ? n : (size_t)n < len ? -EIO :
+		      io->pwritev(io->arg, fd, &iov, 1, pos);
+	}
+	free(buf);
+	return ret ? ret : io->sync(io->arg, fd);
+}
+
+int stage_recover_copy(struct stage_group *g, const struct stage_segment *s)
+{
+	const struct stage_io *io = g->stage->io;
+	char path[sizeof(g->dir) + 32], new[sizeof(path) + 8];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "%s/%010" PRIu64 ".seg.lost", g->dir,
+		 s->number);
+	snprintf(new, sizeof(new), "%s.new", path);
+	fd = io->open(io->arg, new, O_RDWR | O_CREAT | O_TRUNC);
+	if (fd < 0)
+		return fd;
+	ret = copy_data(g, s, fd);
+	io->close(io->arg, fd);
+	if (!ret)
+		ret = io->rename(io->arg, new, path);
+	else
+		io->unlink(io->arg, new);
+	return ret ? ret : io->sync_dir(io->arg, g->dir);
+}
+
+/* --- what is behind the end ----------------------------------------------- */
+
+struct behind {
+	bool has_commit, is_unreadable;
+	bool is_acked;			/* something of it: Z8 */
+};
+
+static bool is_commit(const struct stage_record *r)
+{
+	return r->type == STAGE_REC_CLEAN || r->type == STAGE_REC_PARTIAL;
+}
+
+/* Where the first record is, at most, that is not repeated from before (G3). */
+static uint64_t front_end(const struct stage_group *g)
+{
+	return STAGE_BLOCK_BYTES + g->nr_members *
+	       (STAGE_RECORD_BYTES + REPLICA_SLOT_BYTES);
+}
+
+static bool is_begun_later(const struct stage_group *g, const struct walker *w,
+			   uint64_t from)
+{
+	uint64_t pos = stage_lsn_pos(w->lsn);
+
+	return pos > from && pos > front_end(g) &&
+	       (w->r.type == STAGE_REC_OPEN || w->r.type == STAGE_REC_HEADER);
+}
+
+/* From the end of what counts on; also behind something that is no record. */
+static struct behind look_behind(struct stage_group *g,
+				 const struct stage_segment *segment,
+				 uint64_t from)
 {
 	struct stage_segment s = *segment;
 	struct walker w = { .g = g, .s = &s, .pos = from };
-	bool has = false;
+	struct behind b = { 0 };
 	int ret = 0;
 
 	s.end = 0;
-	while (!has && ret >= 0 && w.pos + STAGE_RECORD_BYTES <= s.bytes) {
+	while (ret >= 0 && w.pos + STAGE_RECORD_BYTES <= s.bytes) {
 		ret = stage_walk_next(&w, NULL);
 		if (!ret)
 			w.pos += STAGE_ALIGN;
-		has = ret == 1 && (w.r.type == STAGE_REC_CLEAN ||
-				   w.r.type == STAGE_REC_PARTIAL);
+		b.has_commit |= ret == 1 && is_commit(&w.r);
+		b.is_acked |= ret == 1 && is_begun_later(g, &w, from);
 	}
+	b.is_unreadable = ret < 0;
 	stage_walk_end(&w);
-	return has || ret < 0;
+	return b;
 }
 
+/* Z8: in a file, what nobody has written is zeros. */
+static bool is_no_record(const struct stage_group *g, uint64_t lsn)
+{
+	const struct stage_segment *s =
+		stage_segment_find(g, stage_lsn_segment(lsn));
+	const struct stage_io *io = g->stage->io;
+	char head[STAGE_RECORD_BYTES];
+	struct stage_record r;
+
+	return s && g->stage->medium->is_sparse &&
+	       io->pread(io->arg, s->fd, head, sizeof(head), s->at +
+			 stage_lsn_pos(lsn)) == sizeof(head) &&
+	       !is_zero(head, sizeof(head)) &&
+	       stage_record_decode(&r, s->salt, lsn, head);
+}
+
+/* The segment in which the log ends, at @pos. */
+static void judge_end(struct recovery *rec, const struct stage_segment *s,
+		      uint64_t pos)
+{
+	struct behind b = look_behind(rec->g, s, pos);
+
+	rec->may_go_on = !b.has_commit && !b.is_unreadable;
+	rec->is_damaged |= b.is_acked;
+	if (!rec->is_damaged)
+		return;
+	rec->lost_from = s->number;
+	if (!b.has_commit && !b.is_acked)
+		return;
+	rec->copy_failed = stage_recover_copy(rec->g, s);
+	rec->is_copied = !rec->copy_failed;
+}
+
+void stage_recover_judge(struct recovery *rec, uint64_t end_lsn,
+			 uint64_t stop_lsn)
+{
+	struct stage_group *g = rec->g;
+	uint64_t number = stage_lsn_segment(end_lsn);
+	struct stage_segment *end = stage_segment_find(g, number);
+
+	rec->is_damaged = g->durable_lsn > g->kept_lsn ||
+			  is_no_record(g, stop_lsn);
+	for (unsigned int i = 0; i < g->nr_segments; i++)
+		if (g->segments[i]->number > number)
+			rec->is_damaged |= look_behind(g, g->segments[i],
+						STAGE_BLOCK_BYTES).is_acked;
+	if (end)
+		judge_end(rec, end, stage_lsn_pos(end_lsn));
+}
+
+/* --- what is kept --------------------------------------------------------- */
+
 /* Anywhere in it; where its front is damaged, if its salt is known. */
-static bool has_commit(struct stage_group *g, const struct found *f)
+static bool has_commit(struct recovery *rec, const struct found *f)
 {
 	struct stage_segment s = f->s;
+	struct behind b;
 
 	s.salt = f->is_good ? f->b.salt : s.salt;
-	return stage_recover_has_commit(g, &s, STAGE_BLOCK_BYTES);
+	b = look_behind(rec->g, &s, STAGE_BLOCK_BYTES);
+	rec->is_damaged |= b.is_acked;
+	return b.has_commit || b.is_unreadable;
 }
 
 /*
  * Z3. A predecessor of what counts was dropped before: it goes for good. What
  * stands before a commit that is kept may have that one's data.
  */
-static bool is_kept(struct stage_group *g, const struct found *f,
-		    bool is_before_kept)
+static bool is_kept(struct recovery *rec, const struct found *f)
 {
 	if (f->s.is_lost)
 		return true;
-	if (f->s.number < g->checkpoint.first)
+	if (f->s.number < rec->g->checkpoint.first)
 		return false;
-	if (is_before_kept && !f->is_blank)
+	if (rec->is_kept && !f->is_blank)
 		return true;
-	return f->is_good || f->s.salt ? has_commit(g, f) : !f->is_blank;
+	return f->is_good || f->s.salt ? has_commit(rec, f) : !f->is_blank;
 }
 
-/* Z6. They are looked at from the newest on: the last note is of the oldest. */
-static void note_kept(struct stage_group *g, uint64_t number)
+static int discard(struct recovery *rec, struct found *f, struct error *err)
 {
-	char what[64] = "there is no image";
+	const struct stage_medium *medium = rec->g->stage->medium;
 
-	if (g->clean_epoch)
-		snprintf(what, sizeof(what), "the image is of epoch %" PRIu64,
-			 g->clean_epoch);
-	error_clear(&g->notice);
-	error_set(&g->notice, -EBADMSG, "%s: the log is damaged, and does not "
-		  "count from segment %" PRIu64 " on: %s; what it had is kept "
-		  "in %s (replica-dump)", g->name, number, what, g->dir);
-}
-
-static int discard(struct stage_group *g, struct found *f, bool *has_kept,
-		   struct error *err)
-{
-	if (!is_kept(g, f, *has_kept)) {
-		g->stage->medium->remove(g, &f->s);
+	if (!is_kept(rec, f)) {
+		medium->remove(rec->g, &f->s);
 		return 0;
 	}
-	*has_kept = true;
-	if (!f->s.is_lost)
-		note_kept(g, f->s.number);
-	return g->stage->medium->keep(g, &f->s, err);
+	rec->is_kept = true;
+	if (!f->s.is_lost && (!rec->lost_from || f->s.number < rec->lost_from))
+		rec->lost_from = f->s.number;
+	return medium->keep(rec->g, &f->s, err);
+}
+
+/* Z6, Z8 */
+static void tell(const struct recovery *rec)
+{
+	struct stage_group *g = rec->g;
+	char image[64] = "there is no image";
+	char kept[sizeof(g->dir) + 64] = "";
+
+	if (g->clean_epoch)
+		snprintf(image, sizeof(image), "the image is of epoch %" PRIu64,
+			 g->clean_epoch);
+	if (rec->copy_failed)
+		snprintf(kept, sizeof(kept), "; what it had cannot be kept: %s",
+			 strerror(-rec->copy_failed));
+	else if (rec->is_kept || rec->is_copied)
+		snprintf(kept, sizeof(kept), "; what it had is kept in %s "
+			 "(replica-dump)", g->dir);
+	error_set(&g->notice, -EBADMSG, "%s: the log %s, and does not count "
+		  "from segment %" PRIu64 " on: %s%s", g->name,
+		  rec->is_damaged ? "is damaged" : "was cut off or is damaged",
+		  rec->lost_from, image, kept);
 }
 
 /* Z4 */
 int stage_recover_discard(struct recovery *rec, struct error *err)
 {
-	bool has_kept = false;
+	bool is_sure = !stage_checkpoint_confirm(rec->g, NULL);
 	int ret = 0;
 
-	if (stage_checkpoint_confirm(rec->g, NULL))
-		return 0;
-	for (unsigned int i = rec->nr; !ret && i-- > 0;)
+	for (unsigned int i = rec->nr; is_sure && !ret && i-- > 0;)
 		if (rec->found[i].s.fd >= 0)
-			ret = discard(rec->g, &rec->found[i], &has_kept,
-				      err);
+			ret = discard(rec, &rec->found[i], err);
+	if (rec->lost_from)
+		tell(rec);
 	return ret;
 }

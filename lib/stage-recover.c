@@ -30,6 +30,13 @@
  * Z7 new segments have numbers far above those that are known, where there is
  *    one which nobody can name (device B7): if it turns out to be good after
  *    all, it is not taken for what came last.
+ * Z8 it is damage, and told as such (Z6), where something does not count that
+ *    was answered: what opens an epoch, or is a header, stands behind it, which
+ *    is only written behind what is durable, and never behind what was given up
+ *    (epoch O2, O4; session Y1, Y2; log A9); or a later segment's front names
+ *    it. Also where the log of a file ends at what is neither a record nor
+ *    zeros. Else power may have been lost during a commit, which is no part of
+ *    the log then, and in the last segment not worth a word.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -49,6 +56,7 @@ struct scan {
 	bool is_open;
 	uint64_t epoch, open_lsn, records, digest;
 	uint64_t end_lsn, end_salt;	/* the good part */
+	uint64_t stop_lsn;		/* what it ended at; 0: nothing */
 	uint64_t tail_open, tail_commit; /* not confirmed yet; 0 = none */
 };
 
@@ -497,6 +505,9 @@ static int scan_log(struct scan *sc, struct error *err)
 	while (!ret && (more = stage_walk_next(&sc->w, err)) == 1)
 		if (!scan_record(sc, &ret, err))
 			break;
+	if (sc->w.s)
+		sc->stop_lsn = more ? sc->w.lsn :
+				      stage_lsn(sc->w.s->number, sc->w.pos);
 	stage_walk_end(&sc->w);
 	if (more < 0)
 		ret = more;
@@ -565,7 +576,7 @@ static int verify_tail(struct scan *sc, struct error *err)
 static int confirm_tail(struct scan *sc, struct error *err)
 {
 	struct stage_group *g = sc->g;
-	uint64_t tail = sc->tail_open;
+	uint64_t tail = sc->tail_open, stop = sc->stop_lsn;
 	int ret = 0;
 
 	if (!stage_fault(S3_SYNC))
@@ -580,7 +591,9 @@ static int confirm_tail(struct scan *sc, struct error *err)
 		.limit = tail,
 		.partial = sc->partial,
 	};
-	return scan_log(sc, err);
+	ret = scan_log(sc, err);
+	sc->stop_lsn = stop;
+	return ret;
 }
 
 /* --- the rest ------------------------------------------------------------- */
@@ -599,15 +612,12 @@ static void untake_segment(struct stage_group *g, struct recovery *rec)
 }
 
 /* Log A9: nothing else is there, nor a commit behind its end. */
-static bool may_go_on(struct recovery *rec, const struct stage_segment *s,
-		      uint64_t end)
+static bool may_go_on(const struct recovery *rec)
 {
-	if (rec->g->stage->medium->is_sparse)
-		return false;
 	for (unsigned int i = 0; i < rec->nr; i++)
 		if (rec->found[i].s.fd >= 0)	/* not of the log */
 			return false;
-	return !stage_recover_has_commit(rec->g, s, end);
+	return rec->may_go_on && !rec->g->stage->medium->is_sparse;
 }
 
 static void settle_end(struct scan *sc, struct recovery *rec)
@@ -620,7 +630,7 @@ static void settle_end(struct scan *sc, struct recovery *rec)
 	       g->segments[g->nr_segments - 1]->number > number)
 		untake_segment(g, rec);
 	s = stage_segment_find(g, number);
-	if (s && may_go_on(rec, s, stage_lsn_pos(sc->end_lsn)))
+	if (s && may_go_on(rec))
 		stage_log_go_on(g, s, stage_lsn_pos(sc->end_lsn));
 	else if (s)
 		leave_at(g, s, stage_lsn_pos(sc->end_lsn));
@@ -656,6 +666,7 @@ static int recover(struct recovery *rec, struct error *err)
 		ret = check_floor(rec->g, err);
 	if (ret)
 		return ret;
+	stage_recover_judge(rec, sc.end_lsn, sc.stop_lsn);
 	settle_end(&sc, rec);
 	return stage_recover_discard(rec, err);
 }

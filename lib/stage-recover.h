@@ -17,7 +17,11 @@ struct recovery {
 	struct stage_group *g;
 	struct found *found;		/* by number */
 	unsigned int nr, max;
-	int ret;
+	bool may_go_on;			/* behind its end in that segment: A9 */
+	bool is_damaged;		/* Z8 */
+	uint64_t lost_from;		/* segment; 0: none is lost */
+	bool is_kept, is_copied;	/* … but for what stays there */
+	int copy_failed;		/* -errno */
 };
 
 /*
@@ -26,8 +30,17 @@ struct recovery {
  */
 int stage_recover_discard(struct recovery *rec, struct error *err);
 
-/* Is there one from @from on, or what cannot be read? */
-bool stage_recover_has_commit(struct stage_group *g,
-			      const struct stage_segment *s, uint64_t from);
+/*
+ * While all that was scanned is taken. The log ends at @end_lsn, the scan has
+ * at @stop_lsn. Z8
+ */
+void stage_recover_judge(struct recovery *rec, uint64_t end_lsn,
+			 uint64_t stop_lsn);
+
+/*
+ * To NUMBER.seg.lost in the directory, which has its name, durably, when it is
+ * whole. 0 or -errno.
+ */
+int stage_recover_copy(struct stage_group *g, const struct stage_segment *s);
 
 #endif

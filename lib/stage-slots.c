@@ -28,8 +28,7 @@
 
 #include "stage-device.h"
 #include "stage-parts.h"
-
-#define COPY_BYTES	(1U << 20)
+#include "stage-recover.h"
 
 /* --- slots ---------------------------------------------------------------- */
 
@@ -240,54 +239,12 @@ static void slots_remove(struct stage_group *g, struct stage_segment *s)
 
 /* --- what is to be looked at ---------------------------------------------- */
 
-static int copy_data(struct stage_group *g, const struct stage_segment *s,
-		     int fd)
-{
-	const struct stage_io *io = g->stage->io;
-	char *buf = malloc(COPY_BYTES);
-	int ret = buf ? 0 : -ENOMEM;
-
-	for (uint64_t pos = 0; !ret && pos < s->bytes; pos += COPY_BYTES) {
-		size_t len = s->bytes - pos < COPY_BYTES ? s->bytes - pos :
-							   COPY_BYTES;
-		struct iovec iov = { buf, len };
-		ssize_t n = io->pread(io->arg, s->fd, buf, len, s->at + pos);
-
-		ret = n < 0 ? n : (size_t)n < len ? -EIO :
-		      io->pwritev(io->arg, fd, &iov, 1, pos);
-	}
-	free(buf);
-	return ret ? ret : io->sync(io->arg, fd);
-}
-
-/* Has its name, durably, when it is whole. */
-static int copy_aside(struct stage_group *g, const struct stage_segment *s)
-{
-	const struct stage_io *io = g->stage->io;
-	char path[sizeof(g->dir) + 32], new[sizeof(path) + 8];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "%s/%010" PRIu64 ".seg.lost", g->dir,
-		 s->number);
-	snprintf(new, sizeof(new), "%s.new", path);
-	fd = io->open(io->arg, new, O_RDWR | O_CREAT | O_TRUNC);
-	if (fd < 0)
-		return fd;
-	ret = copy_data(g, s, fd);
-	io->close(io->arg, fd);
-	if (!ret)
-		ret = io->rename(io->arg, new, path);
-	else
-		io->unlink(io->arg, new);
-	return ret ? ret : io->sync_dir(io->arg, g->dir);
-}
-
 /* T4 */
 static int slots_keep(struct stage_group *g, struct stage_segment *s,
 		      struct error *err)
 {
 	struct stage_device *d = device_of(g);
-	int copied = copy_aside(g, s), ret;
+	int copied = stage_recover_copy(g, s), ret;
 
 	ret = put(d, s, copied ? STAGE_SLOT_LOST : STAGE_SLOT_FREE);
 	if (copied && !ret)

@@ -192,7 +192,7 @@ damaged() {
 		not_in WRONG "$scratch_dir/verdict"
 	[ "$got" = "epoch $nr_epochs " ] || [ -n "$silent" ] ||
 		check "  what is missing is told" \
-			says 'error: .*(log is damaged|of the log is missing)'
+			says 'error: .*(log .*is damaged|of the log is missing)'
 }
 
 not_in() {

@@ -3,7 +3,8 @@
  * A log of which any one byte is another: each in turn, of a log that is small
  * but has all kinds of records, in two segments; and of what a device has to
  * say where one is. If this fails, there is a byte at which a stage crashes,
- * hangs or shows what never was. Larger logs, in longer steps: unit-stage-bad.
+ * hangs, shows what never was, or shows an older image without a word. Larger
+ * logs, in longer steps: unit-stage-bad.
  *
  * Nothing that the stage writes reaches the disk: so one disk does for all.
  */
@@ -27,6 +28,7 @@ static const struct stage_options on_device = {
 
 static struct disk *d;
 static struct model m;
+static bool is_told;
 
 /* --- a log ---------------------------------------------------------------- */
 
@@ -149,7 +151,13 @@ static struct stage *look_only(const struct stage_options *o,
 
 struct seen {
 	unsigned int nr, refused, damaged, behind, good, wrong;
+	unsigned int silent, torn;	/* behind, and nothing was told */
 };
+
+static void hear(const char *text)
+{
+	is_told = true;
+}
 
 /* Exactly that epoch, or an error in words. */
 static bool is_right_or_error(struct stage_volume *v, uint64_t epoch)
@@ -179,6 +187,13 @@ static bool is_right(struct stage_volume *v, const struct stage_info *info)
 	return is_good && info->header.last_clean <= NEWEST;
 }
 
+/* The last epoch alone may be as if power was lost during its commit. */
+static void note_silence(const struct stage_info *info, struct seen *seen)
+{
+	seen->silent += info->header.last_clean < NEWEST - 1;
+	seen->torn += info->header.last_clean == NEWEST - 1;
+}
+
 static void look(const struct stage_options *o, struct seen *seen)
 {
 	struct error err = { 0 };
@@ -194,6 +209,8 @@ static void look(const struct stage_options *o, struct seen *seen)
 		return;
 	}
 	stage_get_info(v, &info);
+	is_told = false;
+	stage_tell_notices(s, hear);
 	if (!is_right(v, &info))
 		seen->wrong++;
 	else if (info.state == STAGE_ERROR)
@@ -202,6 +219,8 @@ static void look(const struct stage_options *o, struct seen *seen)
 		seen->behind++;
 	else
 		seen->good++;
+	if (info.state != STAGE_ERROR && !is_told)
+		note_silence(&info, seen);
 	stage_close(s);
 }
 
@@ -220,7 +239,7 @@ static void flip_part(const struct stage_options *o, const char *name,
 {
 	uint64_t size;
 	char *data = disk_data(d, name, &size);
-	unsigned int before = seen->wrong;
+	unsigned int before = seen->wrong + seen->silent;
 
 	if (to > size)
 		to = size;
@@ -230,20 +249,44 @@ static void flip_part(const struct stage_options *o, const char *name,
 		data[at] ^= 1 << at % 8;
 		look(o, seen);
 		data[at] ^= 1 << at % 8;
-		if (seen->wrong != before)
+		if (seen->wrong + seen->silent != before)
 			printf("# %s, byte %llu\n", name,
 			       (unsigned long long)at);
-		before = seen->wrong;
+		before = seen->wrong + seen->silent;
+	}
+}
+
+/* As a sector that was lost, or what a power cut leaves: a record each. */
+static void zero_part(const struct stage_options *o, const char *name,
+		      uint64_t from, uint64_t to, struct seen *seen)
+{
+	unsigned int before = seen->wrong + seen->silent;
+	char was[STAGE_ALIGN];
+	uint64_t size;
+	char *data = disk_data(d, name, &size);
+
+	for (uint64_t at = from; at < to && at < size; at += sizeof(was)) {
+		if (is_empty(data + at, 0, sizeof(was)))
+			continue;
+		memcpy(was, data + at, sizeof(was));
+		memset(data + at, 0, sizeof(was));
+		look(o, seen);
+		memcpy(data + at, was, sizeof(was));
+		if (seen->wrong + seen->silent != before)
+			printf("# %s, from byte %llu on\n", name,
+			       (unsigned long long)at);
+		before = seen->wrong + seen->silent;
 	}
 }
 
 static void say(const struct seen *seen, const char *what)
 {
-	printf("# %u bytes: %u refused, %u damaged, %u behind, %u good\n",
+	printf("# %u times: %u refused, %u damaged, %u behind, %u good\n",
 	       seen->nr, seen->refused, seen->damaged, seen->behind,
 	       seen->good);
-	is_int(seen->wrong, 0, "each byte of %s: nothing wrong is shown", what);
-	ok(seen->good && seen->damaged, "some matter, some don't");
+	is_int(seen->wrong, 0, "%s: nothing wrong is shown", what);
+	is_int(seen->silent, 0, "and nothing older without a word");
+	ok(seen->good && seen->nr > seen->good, "some matter, some don't");
 }
 
 static bool is_log(const char *name)
@@ -254,15 +297,24 @@ static bool is_log(const char *name)
 
 static void test_files(void)
 {
-	struct seen seen = { 0 };
+	struct seen seen = { 0 }, zeros = { 0 };
 	const char *name;
 
 	make_log(&in_files);
-	for (unsigned int i = 0; (name = disk_name(d, i)); i++)
-		if (is_log(name))
-			flip_part(&in_files, name, 0, UINT64_MAX, &seen);
-	say(&seen, "a log in files");
+	for (unsigned int i = 0; (name = disk_name(d, i)); i++) {
+		if (!is_log(name))
+			continue;
+		flip_part(&in_files, name, 0, UINT64_MAX, &seen);
+		if (strstr(name, ".seg"))
+			zero_part(&in_files, name, 0, UINT64_MAX, &zeros);
+	}
+	say(&seen, "each byte of a log in files");
 	ok(seen.behind, "some cost epochs");
+	ok(seen.torn <= 2 * SECTOR + stage_commit_len(1),
+	   "%u are as if power was lost: payloads of the last epoch",
+	   seen.torn);
+	say(&zeros, "each piece of it, which is zeros then");
+	ok(zeros.torn, "%u are as if power was lost", zeros.torn);
 	disk_destroy(d);
 }
 
@@ -281,7 +333,7 @@ static void test_device(void)
 		at = STAGE_DEVICE_HEAD + i * RIG_SLOT;
 		flip_part(&on_device, RIG_DEVICE, at, at + SECTOR, &seen);
 	}
-	say(&seen, "what says where a log is on a device");
+	say(&seen, "each byte of what says where a log is on a device");
 	disk_destroy(d);
 }
 
