@@ -20,10 +20,10 @@
  * B6 no two devices have one id: each that is formatted gets a new one. What is
  *    opened by its path once more is looked at again [stage_device_is].
  * B7 a slot of which nobody can say whose it is, since its block and its
- *    segment's are damaged, may have the newest epochs of any log. It is left
- *    as it is and is not used, each log ends where it would without it, and who
- *    opens the stage is told, each time: an image that is older than what was
- *    acknowledged is never shown in silence.
+ *    segment's are damaged, or those of another device, may have the newest
+ *    epochs of any log. It is left as it is and is not used, each log ends
+ *    where it would without it, and who opens the stage is told, each time: an
+ *    image that is older than what was acknowledged is never shown in silence.
  * B8 one that cannot be read may be good the next time: until then the device
  *    is not used at all.
  */
@@ -296,7 +296,10 @@ static int grow(struct stage_device *d, uint64_t size)
 	return ret;
 }
 
-/* A slot's own block is bad: its segment may say whose it is. */
+/*
+ * A slot's own block is bad: its segment may say whose it is. Not one that a
+ * block of another device names, too: all of the slot is that one's.
+ */
 static int ask_segment(struct stage_device *d, unsigned int nr,
 		       struct stage_slot_block *b)
 {
@@ -307,6 +310,8 @@ static int ask_segment(struct stage_device *d, unsigned int nr,
 
 	if (!ret)
 		ret = stage_segment_decode(&s, front);
+	if (!ret && b->state && !memcmp(b->log_id, s.log_id, sizeof(s.log_id)))
+		ret = -EBADMSG;
 	if (ret)
 		return ret;
 	memcpy(b->log_id, s.log_id, sizeof(b->log_id));
