@@ -161,6 +161,9 @@ unit-stage-input-y := $(stage-rig-objs) tests/stage-scene.o
 unit-y += unit-stage-any-order
 unit-stage-any-order-y := $(stage-rig-objs) tests/client-model.o \
 	tests/client-steps.o tests/client-look.o
+tools-y += wire-walk
+wire-walk-y := $(stage-rig-objs) tests/client-model.o tests/client-steps.o \
+	tests/nbd-read.o
 unit-y += unit-stage-index unit-stage-format unit-stage-kill
 unit-stage-kill-y := $(stage-rig-objs)
 unit-y += fuzz-stage-recover

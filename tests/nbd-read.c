@@ -121,22 +121,31 @@ int nbd_reader_open(struct nbd_reader *r, const char *socket, const char *name)
 	return ret;
 }
 
-int nbd_reader_read(struct nbd_reader *r, void *buf, uint32_t len,
-		    uint64_t off)
+int nbd_reader_ask(struct nbd_reader *r, uint16_t command, const void *data,
+		   uint32_t len, uint64_t off)
 {
 	struct nbd_request request = {
 		.magic = htobe32(NBD_REQUEST_MAGIC),
-		.command = htobe16(NBD_CMD_READ),
+		.command = htobe16(command),
 		.offset = htobe64(off),
 		.len = htobe32(len),
 	};
 	struct nbd_simple_reply reply;
 
 	if (put(r->fd, &request, sizeof(request)) ||
+	    (data && put(r->fd, data, len)) ||
 	    get(r->fd, &reply, sizeof(reply)))
 		return -ECONNRESET;
-	if (reply.error)
-		return -EIO;
+	return -be32toh(reply.error);
+}
+
+int nbd_reader_read(struct nbd_reader *r, void *buf, uint32_t len,
+		    uint64_t off)
+{
+	int ret = nbd_reader_ask(r, NBD_CMD_READ, NULL, len, off);
+
+	if (ret)
+		return ret == -ECONNRESET ? ret : -EIO;
 	return get(r->fd, buf, len);
 }
 
