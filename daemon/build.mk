@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Objects of replicad; main.o is the only one that unit tests do not link.
 replicad-y += pairing.o pairing-invite.o pairing-wire.o pairing-file.o
-replicad-y += pairing-token.o methods-pair.o
+replicad-y += pairing-token.o methods-pair.o route.o routing.o routing-link.o methods-route.o
 config-y := config.o config-key.o config-section.o config-file.o
 config-y += config-match.o config-devices.o config-resolve.o config-finish.o config-check.o
 config-y += config-save.o config-target.o config-show.o
@@ -32,5 +32,5 @@ replicad-y += activation-ask.o giving-up.o given-up.o resolve-look.o resolve-sal
 replicad-y += methods-failover-ask.o notify.o watchdog.o
 # Objects of nbdkit's plugin.
 plugin-y += nbdkit-replica-plugin.o plugin-options.o plugin-export.o
-plugin-y += plugin-names.o plugin-list.o plugin-quota.o plugin-log.o
+plugin-y += plugin-names.o plugin-list.o plugin-quota.o plugin-log.o plugin-relay.o
 plugin-y += $(config-y) state-file.o

@@ -13,6 +13,8 @@ static const char *const activation_words[] = { "force", "ask", NULL };
 static const char *const fence_words[] = { "continue", "readonly", "suspend",
 					   NULL };
 
+static const char *const routed_words[] = { "off", "look", "on", NULL };
+
 #define D(field)	offsetof(struct config, field)
 #define V(field)	offsetof(struct volume_config, field)
 
@@ -24,6 +26,7 @@ const struct key daemon_keys[] = {
 	{ "hooks", KEY_TEXT, D(hooks), NULL, 0, 0, NULL },
 	{ "hook_timeout", KEY_DURATION, D(hook_timeout_ms), "60s", 100,
 	  HOUR_MS, NULL },
+	{ "routed", KEY_WORD, D(routed), "on", 0, 0, routed_words },
 	{ "reactors", KEY_NUMBER, D(reactors), "0", 0, 64, NULL },
 	{ "log_level", KEY_WORD, D(log_level), "info", 0, 0, level_words },
 	{ NULL }

@@ -81,6 +81,8 @@ enum section_kind {
 enum section_driver { DRIVER_NONE, DRIVER_LVM, DRIVER_FILE, DRIVER_DM };
 enum section_replicate { REPLICATE_TYPED, REPLICATE_ALL };
 
+enum routed { ROUTED_OFF, ROUTED_LOOK, ROUTED_ON };
+
 /* What volumes refer to. The kind says which of the fields are used. */
 struct section {
 	struct section *next;
@@ -121,6 +123,7 @@ struct config {
 	char *hooks;		/* their folder; NULL = the usual one, if it is
 				 * there; "none" */
 	uint64_t hook_timeout_ms;
+	uint64_t routed;	/* enum routed: what the peers may ask for */
 	char *plugin;		/* nbdkit's name for ours, or its path */
 	uint64_t reactors;	/* 0 = one per core */
 	uint64_t log_level;	/* enum log_level */

@@ -285,7 +285,7 @@ static void do_verify(struct request *request)
 					    on_done, request));
 }
 
-static void do_extend(struct request *request)
+void do_extend(struct request *request)
 {
 	const char *name = get_volume(request);
 
@@ -328,7 +328,7 @@ static const struct method {
 	{ "snapshot", do_snapshot, true, "volume name" },
 	{ "snapshot_list", do_snapshot_list, true, "volume" },
 	{ "snapshot_drop", do_snapshot_drop, true, "volume name" },
-	{ "path", do_path, true, "volume" },
+	{ "path", do_path, true, "volume any_site?" },
 	{ "delete_replica", do_delete_replica, true,
 	  "volume dir group? keep_base? dry_run?" },
 	{ "test", do_test, true, "volume target epoch# at# name attach?" },
@@ -355,6 +355,7 @@ static const struct method {
 	{ "target_add", do_target_add, true, "id keys{" },
 	{ "target_set", do_target_set, true, "id keys{" },
 	{ "target_remove", do_target_remove, true, "id" },
+	{ "peer", do_peer, true, "pair_id message" },
 	{ "events", request_subscribe, true, "" },
 	{ "shutdown", do_shutdown, true, "" },
 };
@@ -374,7 +375,8 @@ void method_call(struct request *request, const char *method)
 			 m->call != do_status)
 			request_refuse(request, EXIT_FAILED_,
 				       "replicad is stopping");
-		else if (params_check(request, method, m->params))
+		else if (params_check(request, method, m->params) &&
+			 !route_request(request, method, m->call))
 			m->call(request);
 		return;
 	}

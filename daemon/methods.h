@@ -20,6 +20,17 @@ int method_exit_status(int err);
 int method_set_keys(struct volume_config *config, json_t *params,
 		    const char *const keys[], char *error);
 
+/* methods.c */
+void do_extend(struct request *request);
+
+/*
+ * methods-route.c: takes the request, which may come back by @call, if the
+ * volume may be active at the other side of a pair; else false.
+ */
+bool route_request(struct request *request, const char *method,
+		   void (*call)(struct request *request));
+void do_peer(struct request *request);
+
 /* methods-history.c */
 void do_history(struct request *request);
 void do_test(struct request *request);

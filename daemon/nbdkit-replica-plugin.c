@@ -118,7 +118,8 @@ static void replica_dump_plugin(void)
 	printf("replica_list_version=%d\n", LIST_VERSION);
 	printf("replica_sum=xxh3-128\n");
 	printf("replica_exports=NAME NAME@EPOCH NAME@latest NAME@history "
-	       "NAME@sum NAME@above NAME@above@EPOCH NAME@dirty\n");
+	       "NAME@sum NAME@above NAME@above@EPOCH NAME@dirty "
+	       "@verbs\n");
 	printf("replica_on_full=refuse apply\n");
 }
 
@@ -239,6 +240,8 @@ static const char *replica_default_export(int readonly, int is_tls)
 
 static void *replica_open(int readonly)
 {
+	const struct export_verbs verbs = { the.options.verbs,
+					    the.options.pair };
 	const char *name = nbdkit_export_name();
 	struct connection *c = calloc(1, sizeof(*c));
 	struct error err = { 0 };
@@ -249,7 +252,8 @@ static void *replica_open(int readonly)
 		return NULL;
 	}
 	pthread_mutex_init(&c->log.lock, NULL);
-	if (!export_open(&c->export, the.stage, &the.quota, name, &err))
+	if (!export_open(&c->export, the.stage, &the.quota, &verbs, name,
+			 &err))
 		return c;
 	plugin_refuse(NULL, name, &err);
 	pthread_mutex_destroy(&c->log.lock);

@@ -124,6 +124,16 @@ bool pairing_is_target(const char *target)
 	return !strncmp(target, "pair:", 5);
 }
 
+const char *pairing_target_export(const char *target, const char *pair)
+{
+	size_t len = strlen(pair);
+
+	if (!pairing_is_target(target) || strncmp(target + 5, pair, len))
+		return NULL;
+	target += 5 + len;
+	return !*target ? target : *target == '/' ? target + 1 : NULL;
+}
+
 int pairing_resolve(const char *state_dir, const char *target,
 		    const char *export, char *uri, size_t size,
 		    uint8_t id[16], struct error *err)

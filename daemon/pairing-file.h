@@ -49,5 +49,7 @@ int pairing_resolve(const char *state_dir, const char *target,
 		    const char *export, char *uri, size_t size,
 		    uint8_t id[16], struct error *err);
 bool pairing_is_target(const char *target);
+/* What it names at that pair, "" where it names nothing; NULL: another one. */
+const char *pairing_target_export(const char *target, const char *pair);
 
 #endif

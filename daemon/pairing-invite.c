@@ -289,12 +289,15 @@ static void join_blocking(struct ring_job *job)
 static void keep(struct join *j)
 {
 	struct daemon *daemon = j->daemon;
+	struct pairing *p = NULL;
 	int err = check(daemon, j->record.name, &j->err);
 
 	if (!err)
 		err = pairing_save(daemon->config.state_dir, &j->record,
 				   j->key);
-	if (!err && !pairing_add(daemon, &j->record, PAIRING_SENDING))
+	if (!err)
+		p = pairing_add(daemon, &j->record, PAIRING_SENDING);
+	if (!err && !p)
 		err = -ENOMEM;
 	if (err)
 		error_set(&j->err, err, "the pair %s cannot be kept: %s; "
@@ -302,6 +305,8 @@ static void keep(struct join *j)
 			  j->record.name, strerror(-err));
 	else
 		log_info(j->record.name, "pair: joined %s", j->record.address);
+	if (!err)
+		pairing_step(p);
 }
 
 static void on_joined(struct ring_job *job)

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "promotion.h"
+#include "routing.h"
 #include "stages.h"
 #include "state-file.h"
 
@@ -103,6 +105,7 @@ static void start_child(struct pairing *p)
 {
 	char host[PAIRING_ADDRESS_LEN], port[8], id[PAIRING_ID_LEN + 8];
 	char key[PAIRING_PATH_LEN + 16] = "--tls-psk=", parent[24];
+	char verbs[PATH_MAX + 8];
 	char *argv[MAX_PARAMS + 16] = {
 		"nbdkit", "-f", "--tls=require", key, "-p", port,
 	};
@@ -128,6 +131,8 @@ static void start_child(struct pairing *p)
 	argv[n++] = id;
 	snprintf(parent, sizeof(parent), "parent=%d", (int)getpid());
 	argv[n++] = parent;
+	snprintf(verbs, sizeof(verbs), "verbs=%s", p->daemon->config.socket);
+	argv[n++] = verbs;
 	n += put_params(p, argv + n);
 	argv[n] = NULL;
 	p->child.ended = on_end;
@@ -147,8 +152,11 @@ struct pairing *pairing_add(struct daemon *daemon,
 {
 	struct pairing *p = calloc(1, sizeof(*p));
 
-	if (!p) {
+	if (p)
+		p->routing = routing_create(p);
+	if (!p || !p->routing) {
 		json_decref(record->params);
+		free(p);
 		return NULL;
 	}
 	p->daemon = daemon;
@@ -173,6 +181,7 @@ static void free_pairing(struct pairing *p)
 	*link = p->next;
 	ring_timer_cancel(ring_of(p), &p->timer);
 	ring_timer_cancel(ring_of(p), &p->expiry);
+	routing_destroy(p->routing);
 	json_decref(p->record.params);
 	explicit_bzero(&p->token, sizeof(p->token));
 	free(p);
@@ -187,8 +196,10 @@ void pairing_step(struct pairing *p)
 		return;
 	if (p->state == PAIRING_SERVING && !child_runs(&p->child))
 		start_child(p);
+	if (p->state == PAIRING_SENDING)
+		routing_start(p->routing);
 	if (p->state == PAIRING_ENDING && !child_runs(&p->child) &&
-	    !p->nr_visits)
+	    !p->nr_visits && !routing_is_busy(p->routing))
 		free_pairing(p);
 }
 
@@ -262,6 +273,7 @@ static void end(struct pairing *p)
 	if (p->state == PAIRING_ENDING)
 		return;
 	p->state = PAIRING_ENDING;
+	routing_end(p->routing);
 	end_child(p);
 	if (p->listen_fd >= 0)
 		pairing_close_door(p);
@@ -307,16 +319,9 @@ void pairings_stop(struct daemon *daemon)
 static const struct entry *user_of(const struct daemon *daemon,
 				   const char *name)
 {
-	size_t len = strlen(name);
-
-	for (struct entry *e = daemon->entries; e; e = e->next) {
-		const char *target = e->config->target;
-
-		if (pairing_is_target(target) &&
-		    !strncmp(target + 5, name, len) &&
-		    (!target[5 + len] || target[5 + len] == '/'))
+	for (struct entry *e = daemon->entries; e; e = e->next)
+		if (pairing_target_export(e->config->target, name))
 			return e;
-	}
 	return NULL;
 }
 

@@ -10,7 +10,7 @@
  *	  -> ENDING	[on_expired]
  *	SENDING		the other side's half [pairing_join]
  *	any -> ENDING	[pairing_revoke, pairings_stop] freed when its nbdkit
- *			has ended, and nobody is at the door
+ *			has ended, nobody is at the door, and no verb runs
  *
  * U1 one join: the invitation is over with the first that proves to have the
  *    one-time key, whatever becomes of the answer.
@@ -39,6 +39,7 @@
 #define PAIRING_INVITE_MS	(15 * 60 * 1000)
 
 struct daemon;
+struct routing;
 
 enum pairing_state {
 	PAIRING_INVITED, PAIRING_SERVING, PAIRING_SENDING, PAIRING_ENDING,
@@ -65,6 +66,7 @@ struct pairing {
 	struct ring_timer expiry;	/* INVITED */
 	struct ring_timer timer;	/* the next start; SIGKILL */
 	uint64_t expires_ns;
+	struct routing *routing;	/* verbs, from side to side */
 	struct child child;
 	uint64_t started_ns;
 	unsigned int backoff_ms;

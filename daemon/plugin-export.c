@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "history.h"
+#include "plugin-relay.h"
+#include "verbs-wire.h"
 
 #define SUMS_AT_ONCE	256
 
@@ -251,6 +253,32 @@ static int history_open(struct export *e, const char *arg, struct error *err)
 	return 0;
 }
 
+/* --- @verbs --------------------------------------------------------------- */
+
+static int verbs_read(struct export *e, void *buf, size_t len, uint64_t off,
+		      struct error *err)
+{
+	return relay_read(e->relay, buf, len, off, err);
+}
+
+static int verbs_write(struct export *e, const void *buf, size_t len,
+		       uint64_t off, struct error *err)
+{
+	return relay_write(e->relay, buf, len, off, err);
+}
+
+static int verbs_zero(struct export *e, uint64_t len, uint64_t off,
+		      struct error *err)
+{
+	return error_set(err, -EOPNOTSUPP, "zeros are no message");
+}
+
+static const struct export_ops verbs_ops = {
+	.what = "verbs", .help = "what the two sides of the pair ask for",
+	.read = verbs_read, .write = verbs_write, .zero = verbs_zero,
+	.block_min = VERBS_UNIT, .block_max = VERBS_BYTES,
+};
+
 /* --- names ---------------------------------------------------------------- */
 
 static const struct export_ops volume_ops = {
@@ -372,37 +400,56 @@ static int open_as(struct export *e, const char *arg, struct error *err)
 	return e->ops->open(e, arg, err);
 }
 
-int export_open(struct export **out, struct stage *s, struct quota *q,
-		const char *name, struct error *err)
+static int open_verbs(struct export *e, const struct export_verbs *verbs,
+		      struct error *err)
+{
+	e->bytes = VERBS_BYTES;
+	e->relay = relay_create(verbs->socket, verbs->pair);
+	return e->relay ? 0 : error_set(err, -ENOMEM, "no memory");
+}
+
+/* What it is, and of which volume. 0, or -ENOENT with a sentence. */
+static int find(struct stage *s, const struct export_verbs *verbs,
+		const char *name, struct export *e, const char **arg,
+		struct error *err)
 {
 	size_t len = strcspn(name, "@");
-	const struct export_ops *ops = &volume_ops;
-	struct stage_volume *v = find_volume(s, name, len);
-	const char *arg = NULL;
-	struct export *e;
-	int ret;
 
-	if (!v)
+	if (verbs->socket && !strcmp(name, VERBS_EXPORT)) {
+		e->ops = &verbs_ops;
+		return 0;
+	}
+	e->v = find_volume(s, name, len);
+	if (!e->v)
 		return error_set(err, -ENOENT, "there is no such volume");
-	if (name[len])
-		ops = find_ops(name + len + 1, &arg);
-	if (!ops || strlen(name) >= EXPORT_NAME_LEN)
+	e->ops = name[len] ? find_ops(name + len + 1, arg) : &volume_ops;
+	if (!e->ops || strlen(name) >= EXPORT_NAME_LEN)
 		return error_set(err, -ENOENT, "the volume has no such export: "
 				 "there are @EPOCH, @latest, @history, @sum, "
 				 "@above and @dirty");
-	e = calloc(1, sizeof(*e));
+	return 0;
+}
+
+int export_open(struct export **out, struct stage *s, struct quota *q,
+		const struct export_verbs *verbs, const char *name,
+		struct error *err)
+{
+	struct export *e = calloc(1, sizeof(*e));
+	const char *arg = NULL;
+	int ret;
+
 	if (!e)
 		return error_set(err, -ENOMEM, "no memory");
-	strcpy(e->name, name);
-	e->ops = ops;
-	e->v = v;
-	e->quota = q;
-	ret = quota_join(q, &e->user, v, err);
+	ret = find(s, verbs, name, e, &arg, err);
+	if (!ret)
+		ret = quota_join(q, &e->user, e->v, err);
 	if (ret) {
 		free(e);
 		return ret;
 	}
-	ret = open_as(e, arg, err);
+	strcpy(e->name, name);
+	e->quota = q;
+	ret = e->v ? open_as(e, arg, err) : open_verbs(e, verbs, err);
 	if (!ret)
 		*out = e;
 	else
@@ -422,5 +469,6 @@ void export_close(struct export *e)
 		stage_image_close(e->image);
 	stage_conn_destroy(e->conn);
 	extent_list_clear(&e->list);
+	relay_destroy(e->relay);
 	free(e);
 }

@@ -11,6 +11,8 @@
  *	NAME@above	what the stage has above its image, as a list
  *	NAME@above@EPOCH … above that epoch (plugin-list.h), read only
  *	NAME@dirty	what no primary knows to be here, as a list, read only
+ *	@verbs		what the two replicads have to say to each other, of no
+ *			volume (verbs-wire.h); if replicad has started us
  *
  * X1 a name is looked up in the table of volumes; it is part of no path. No
  *    name before the "@" is that of the only volume.
@@ -77,10 +79,17 @@ struct export {
 	struct stage_conn *conn;
 	struct stage_image *image;	/* or NULL */
 	struct extent_list list;
+	struct relay *relay;		/* of @verbs, which has no v */
+};
+
+/* By which @verbs reaches replicad; both NULL: it does not. They stay. */
+struct export_verbs {
+	const char *socket, *pair;
 };
 
 int export_open(struct export **e, struct stage *s, struct quota *q,
-		const char *name, struct error *err);
+		const struct export_verbs *verbs, const char *name,
+		struct error *err);
 void export_close(struct export *e);
 
 /* Whose quota_user it is. */

@@ -50,6 +50,10 @@ void export_describe(const struct export *e, char *text, size_t size)
 {
 	struct stage_info info;
 
+	if (!e->v) {
+		snprintf(text, size, "%s", e->ops->help);
+		return;
+	}
 	stage_get_info(e->v, &info);
 	if (!*e->ops->what)
 		describe_volume(&info, text, size);

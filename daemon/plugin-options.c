@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -20,6 +21,7 @@
 #define SUM_RATE_MIN	(1U << 20)
 #define PID_MOST	(1U << 22)	/* PID_MAX_LIMIT of the kernel */
 #define OPEN_IDLE_MS	(10 * 60 * 1000)
+#define SOCKET_LEN	sizeof(((struct sockaddr_un *)0)->sun_path)
 
 const char plugin_options_help[] =
 	"dir=DIR                    the stage: volumes and their log (required)\n"
@@ -29,6 +31,8 @@ const char plugin_options_help[] =
 	"chunk=SIZE                 of volumes that are made (default: 4KiB)\n"
 	"pair=ID                    of volumes that are made (default: that of\n"
 	"                           who writes first)\n"
+	"verbs=SOCKET               of replicad, which answers what comes to @verbs\n"
+	"                           from this pair (default: nobody does)\n"
 	"log=SIZE                   most that a log may take (default: 16GiB, or\n"
 	"                           twice the history)\n"
 	"log_device=PATH            the logs of a new stage go to this block device\n"
@@ -192,8 +196,22 @@ static int scan_id(uint8_t id[16], const char *text)
 static int set_pair(struct plugin_options *o, const char *value,
 		    struct error *err)
 {
-	return scan_id(o->pair_id, value) ?
-	       bad(err, "pair", value, "want 32 hexadecimal digits") : 0;
+	if (scan_id(o->pair_id, value))
+		return bad(err, "pair", value, "want 32 hexadecimal digits");
+	strcpy(o->pair, value);
+	return 0;
+}
+
+static int set_verbs(struct plugin_options *o, const char *value,
+		     struct error *err)
+{
+	if (o->verbs)
+		return bad(err, "verbs", value, "there is one already");
+	o->verbs = absolute(value);
+	if (!o->verbs)
+		return error_set(err, -ENOMEM, "no memory");
+	return !*value || strlen(o->verbs) >= SOCKET_LEN ?
+	       bad(err, "verbs", value, "want the path of a socket") : 0;
 }
 
 static int copy_name(char to[STAGE_NAME_LEN], const char *from, size_t len)
@@ -265,6 +283,7 @@ static const struct row rows[] = {
 	{ "create", BY(add_create) },
 	{ "chunk", SIZE(chunk_bytes, STAGE_BLOCK, 1 << 20) },
 	{ "pair", BY(set_pair) },
+	{ "verbs", BY(set_verbs) },
 	{ "log", SIZE(stage.log_bytes, 256 << 10, SIZE_MOST) },
 	{ "log_device", BY(set_log_device) },
 	{ "history", BY(set_history) },
@@ -341,6 +360,9 @@ int plugin_options_check(struct plugin_options *o, struct error *err)
 	if (!o->dir)
 		return error_set(err, -EINVAL, "which stage? The parameter "
 				 "dir= is missing");
+	if (o->verbs && !o->pair[0])
+		return bad(err, "verbs", o->verbs, "of which pair? The "
+			   "parameter pair= is missing");
 	if (!s->log_bytes && !s->log_device[0])
 		s->log_bytes = s->history_bytes > LOG_BYTES / 2 ?
 			       2 * s->history_bytes : LOG_BYTES;
@@ -366,5 +388,6 @@ void plugin_options_clear(struct plugin_options *o)
 		free(c);
 	}
 	free(o->dir);
+	free(o->verbs);
 	memset(o, 0, sizeof(*o));
 }

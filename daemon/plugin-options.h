@@ -21,6 +21,8 @@ struct plugin_options {
 	struct create_option *creates;	/* in the order given */
 	uint64_t chunk_bytes;		/* of those; 0 = the default */
 	uint8_t pair_id[16];		/* of those; zero: any */
+	char pair[33];			/* the same, as text */
+	char *verbs;			/* replicad's socket; NULL: no @verbs */
 	uint64_t connections;
 	uint64_t sum_rate;
 	uint64_t parent;		/* see replica_after_fork(); 0: none */

@@ -37,23 +37,41 @@ static bool has_volume(const char *dir, const char *volume)
 	       PATH_MAX && !access(path, F_OK);
 }
 
-bool promotion_is_replica(const struct daemon *daemon, const char *volume)
-{
-	if (!volume_name_is_valid(volume))
-		return false;
-	for (struct pairing *p = daemon->pairings; p; p = p->next)
-		if (promotion_stage_of(p) &&
-		    has_volume(promotion_stage_of(p), volume))
-			return true;
-	return false;
-}
-
 static bool was_given_up(const char *dir, const char *volume)
 {
 	struct stage_fence f;
 
 	return !stage_fence_peek(dir, volume, &f, NULL) &&
 	       f.phase == STAGE_PHASE_GIVEN_UP;
+}
+
+bool promotion_is_replica(const struct daemon *daemon, const char *volume)
+{
+	if (!volume_name_is_valid(volume))
+		return false;
+	for (struct pairing *p = daemon->pairings; p; p = p->next)
+		if (promotion_has_replica(p, volume))
+			return true;
+	return false;
+}
+
+bool promotion_has_replica(const struct pairing *p, const char *volume)
+{
+	const char *dir = promotion_stage_of(p);
+
+	return dir && has_volume(dir, volume);
+}
+
+struct pairing *promotion_pair_of(const struct daemon *daemon,
+				  const char *volume)
+{
+	struct pairing *p = daemon->pairings;
+
+	while (p && (p->state != PAIRING_SERVING ||
+		     !promotion_has_replica(p, volume) ||
+		     was_given_up(promotion_stage_of(p), volume)))
+		p = p->next;
+	return p;
 }
 
 static void each_of_stage(const char *dir,

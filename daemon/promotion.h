@@ -102,6 +102,11 @@ void promotion_end(struct daemon *daemon, const char *volume,
 
 /* Does the stage of a pair of this site have it? */
 bool promotion_is_replica(const struct daemon *daemon, const char *volume);
+/* Does that of this one? */
+bool promotion_has_replica(const struct pairing *p, const char *volume);
+/* Which pair's, unless it was given up; NULL: none. @volume: a valid name. */
+struct pairing *promotion_pair_of(const struct daemon *daemon,
+				  const char *volume);
 /*
  * Each that the stage of a pair has, pair by pair, and by name; also one that
  * was promoted here, unless it was given up.

@@ -104,7 +104,7 @@ $(addprefix build/san/tests/unit-,ship ship-refusals ship-lost ship-grow verify 
 	continuity): \
 	LDFLAGS += -Wl,--wrap=backend_open
 tools-y += rpc-call
-unit-y += unit-window
+unit-y += unit-window unit-route
 unit-y += unit-pace
 unit-pace-y := daemon/pace.o
 unit-y += unit-args

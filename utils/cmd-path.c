@@ -49,11 +49,14 @@ static json_t *ask(const struct args *args, double until,
 
 	for (;;) {
 		json_t *answer = ctl_try(args, "path",
-					 json_pack("{ss}", "volume",
-						   args->words[0]), err);
+					 json_pack("{ss sb}", "volume",
+						   args->words[0], "any_site",
+						   args_has(args, "any-site")),
+					 err);
 		bool may_change = answer ? is_use(answer, "not-yet") :
 				  err->exit_status == STATUS_FAILED ||
-				  err->exit_status == STATUS_TIMEOUT;
+				  err->exit_status == STATUS_TIMEOUT ||
+				  err->exit_status == STATUS_UNREACHABLE;
 
 		if (!may_change || now() >= until)
 			return answer;
@@ -66,15 +69,19 @@ static json_t *ask(const struct args *args, double until,
 
 static int tell(const struct args *args, const json_t *answer)
 {
+	const char *pair = text_of(answer, "pair");
+
 	if (!is_use(answer, "yes"))
 		return ctl_fail(args, STATUS_NOT_HERE, "%.60s is not to be "
-				"used here%s: %.300s", args->words[0],
+				"used %s%s: %.300s", args->words[0],
+				*pair ? "at the other site, either" : "here",
 				is_use(answer, "no") ? "" : " yet",
 				text_of(answer, "reason"));
 	if (args_has(args, "json"))
 		print_json(answer);
 	else
-		puts(text_of(answer, "path"));
+		printf("%s%s%s\n", pair, *pair ? ":" : "",
+		       text_of(answer, "path"));
 	return STATUS_OK;
 }
 
@@ -99,6 +106,7 @@ static int run(const struct args *args)
 }
 
 static const struct option_spec options[] = {
+	{ "any-site", NULL, "or at the other site, as PAIR:PATH" },
 	{ "wait", "[=TIME]", "until it may be used, at most so long (2m)" },
 	{ NULL }
 };
@@ -111,13 +119,15 @@ const struct command cmd_path = {
 	.summary = "the device of a volume, if it may be used here",
 	.examples =
 	"    mount \"$(replicactl path vol --wait=60s)\" /srv/vol\n"
-	"    systemctl start replica-volume@vol\n",
+	"    systemctl start replica-volume@vol\n"
+	"    replicactl path vol --any-site\n",
 	.text =
 	"Prints the path of the device when the volume is active here, this site is the\n"
 	"primary, and, with activation=ask, its target has been met since replicad was\n"
 	"started and says that no other site has taken over. Else the exit status is 8,\n"
 	"and the reason is told. With --wait that is the answer at once only where no\n"
-	"waiting would change it.\n",
+	"waiting would change it. With --any-site the site that is active is asked, by the\n"
+	"pair; its path comes behind the name of the pair, so that nobody mounts it here.\n",
 	.options = options,
 	.run = run,
 };

@@ -13,6 +13,7 @@ enum exit_status {
 	STATUS_TIMEOUT = 6,
 	STATUS_PERMISSION = 7,
 	STATUS_NOT_HERE = 8,		/* not to be used at this site */
+	STATUS_UNREACHABLE = 9,		/* the active site does not answer */
 };
 
 #endif

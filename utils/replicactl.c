@@ -123,6 +123,30 @@ static int tell_outcome(const struct args *args, int ret, bool is_done,
 	return status;
 }
 
+/* A path of the other site is not one here: nobody is to take it for one. */
+static void mark_path(json_t *o, const char *key, const char *pair)
+{
+	const char *path = json_string_value(json_object_get(o, key));
+
+	if (path)
+		json_object_set_new(o, key, json_sprintf("%s:%s", pair, path));
+}
+
+static void tell_site(const struct args *args, json_t *result)
+{
+	const char *pair = json_string_value(json_object_get(result, "pair"));
+	json_t *snapshot;
+	size_t i;
+
+	if (args_has(args, "json"))
+		return;
+	mark_path(result, "path", pair);
+	mark_path(result, "base", pair);
+	json_array_foreach(json_object_get(result, "snapshots"), i, snapshot)
+		mark_path(snapshot, "path", pair);
+	ctl_hint(args, "That is of the other side of the pair %s.", pair);
+}
+
 json_t *ctl_call_for(const struct args *args, double standard,
 		     const char *method, json_t *params, int *status)
 {
@@ -137,6 +161,8 @@ json_t *ctl_call_for(const struct args *args, double standard,
 		result = rpc_call(rpc, method, params, &err);
 	rpc_close(rpc);
 	*status = tell_outcome(args, ret, result, &err);
+	if (json_object_get(result, "pair"))
+		tell_site(args, result);
 	return result;
 }
 

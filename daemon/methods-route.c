@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Verbs of a volume that is active at the other side of a pair: they are asked
+ * for there (routing.h). And the method peer, by which what the other side
+ * says comes from nbdkit.
+ *
+ *	here:	method_call() -> route_request() -> routing_ask() -> answer
+ *	there:	do_peer() -> routing_run() -> the method -> route_job_end()
+ *
+ * O7 What is active here, or may become so without an operator, is never asked
+ *    for elsewhere: only what is a replica here, or was superseded. Nor is what
+ *    was made here, and would go here (is_of_here).
+ * O8 Who is asked does it only if it is active there, and asks nobody else.
+ * O9 One side may ask for nothing but these verbs, of volumes of that pair, and
+ *    no more than routed= allows. What is said with them is in the table. None
+ *    of them takes anything away: who asks for that is to know where it is.
+ * O10 What the other side says may go to a terminal.
+ */
+#include "methods.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control.h"
+#include "daemon.h"
+#include "log.h"
+#include "made.h"
+#include "ops.h"
+#include "pair.h"
+#include "pairing.h"
+#include "params.h"
+#include "promotion.h"
+#include "routing.h"
+#include "status.h"
+
+enum exit_status { EXIT_FAILED_ = 1, EXIT_USAGE_ = 2, EXIT_NOT_FOUND = 3,
+		   EXIT_PERMISSION = 7, EXIT_NOT_HERE = 8 };
+
+struct verb {
+	const char *name;
+	void (*call)(struct request *request);
+	bool is_of_here;		/* where it was made; of O7 */
+	bool is_harmless;		/* it changes nothing */
+	bool is_of_any;			/* also of what is not to be used */
+	const char *params;		/* params.h: that may be said with it */
+};
+
+static const struct verb verbs[] = {
+	{ "path", do_path, .is_harmless = true, .is_of_any = true,
+	  .params = "volume" },
+	{ "extend", do_extend, .params = "volume size_bytes#" },
+	{ "snapshot", do_snapshot, .params = "volume name" },
+	{ "snapshot_list", do_snapshot_list, .is_harmless = true,
+	  .is_of_here = true, .params = "volume" },
+	{ "clone", do_clone, .params = "volume name snapshot type" },
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}
+
+/* --- there ---------------------------------------------------------------- */
+
+/*
+ * The name here of what is @volume to the pair; NULL: none. Another pair may
+ * have got the name of a revoked one, but not what is in its stage.
+ */
+static const char *name_here(const struct pairing *p, const char *volume)
+{
+	const struct promotion *promotion;
+
+	for (struct entry *e = p->daemon->entries; e; e = e->next) {
+		const char *export = pairing_target_export(e->config->target,
+							   p->record.name);
+
+		if (export && !strcmp(*export ? export : e->config->name,
+				      volume))
+			return e->config->name;
+	}
+	promotion = promotion_find(p->daemon, volume);
+	return promotion && !strcmp(promotion->record.pair, p->record.name) &&
+	       promotion_has_replica(p, volume) ? promotion->record.volume :
+						  NULL;
+}
+
+static const char *check_policy(const struct daemon *daemon,
+				const struct verb *verb)
+{
+	if (daemon->config.routed == ROUTED_OFF)
+		return "verbs from the other side are not taken there "
+		       "(routed=off)";
+	if (daemon->config.routed == ROUTED_LOOK && !verb->is_harmless)
+		return "the other side may change nothing there (routed=look)";
+	return NULL;
+}
+
+static void on_done_here(void *arg, int exit_status, const char *text,
+			 json_t *result)
+{
+	struct route_job *job = arg;
+	struct routing *x = job->route->arg;
+
+	route_job_end(job, exit_status, text, json_incref(result));
+	if (x->is_over)
+		pairing_step(x->pairing);
+}
+
+/* O8, O9 */
+static void run_here(struct route_job *job, const struct verb *verb,
+		     const char *name, const json_t *said)
+{
+	struct routing *x = job->route->arg;
+	json_t *params = json_copy((json_t *)said);
+	struct request *request;
+
+	if (!verb->is_harmless)
+		log_info(x->pairing->record.name, "pair: the other side asks "
+			 "for %s of %s", verb->name, name);
+	json_object_set_new(params, "volume", json_string(name));
+	request = request_create(x->pairing->daemon, params, on_done_here, job);
+	if (!request)
+		route_job_end(job, EXIT_FAILED_, "no memory", NULL);
+	else if (!params_check(request, verb->name, verb->params))
+		return;
+	else if (verb->is_of_any)
+		verb->call(request);
+	else
+		method_if_usable(request, verb->call);
+}
+
+/* @text: static. */
+static void refuse_job(struct route_job *job, int exit_status,
+		       const char *text)
+{
+	struct routing *x = job->route->arg;
+
+	if (x->refused != text)
+		log_warn(x->pairing->record.name, "pair: a verb is refused: %s",
+			 text);
+	x->refused = text;
+	route_job_end(job, exit_status, text, NULL);
+}
+
+void routing_run(struct route_job *job, const char *word,
+		 const json_t *params, void *arg)
+{
+	struct routing *x = arg;
+	struct pairing *p = x->pairing;
+	const struct verb *verb = find_verb(word);
+	const char *volume = json_string_value(json_object_get(params,
+							       "volume"));
+	const char *name = volume ? name_here(p, volume) : NULL;
+	const char *policy = verb ? check_policy(p->daemon, verb) : NULL;
+
+	if (!verb)
+		refuse_job(job, EXIT_USAGE_, "there is no such verb there");
+	else if (policy)
+		refuse_job(job, EXIT_PERMISSION, policy);
+	else if (p->daemon->is_stopping)
+		refuse_job(job, EXIT_FAILED_, "replicad is stopping there");
+	else if (name)
+		run_here(job, verb, name, params);
+	else if (volume && volume_name_is_valid(volume) &&
+		 promotion_has_replica(p, volume))
+		refuse_job(job, EXIT_NOT_HERE, "it is not active there, "
+			   "either: it is a replica");
+	else
+		refuse_job(job, EXIT_NOT_FOUND, "the pair has no such volume "
+			   "there");
+}
+
+/* Who speaks for the other side is nbdkit, by the id that it was given. */
+void do_peer(struct request *request)
+{
+	const char *id = request_text(request, "pair_id");
+	const char *text = request_text(request, "message");
+	struct pairing *p = id && text ? request->daemon->pairings : NULL;
+	char *answer;
+
+	while (p && (p->state != PAIRING_SERVING || strcmp(p->record.id, id)))
+		p = p->next;
+	if (!p) {
+		request_refuse(request, EXIT_NOT_FOUND, "there is no such pair "
+			       "that receives, or no message");
+		return;
+	}
+	answer = routing_answer(p->routing, text);
+	if (answer)
+		request_answer(request, json_pack("{ss}", "message", answer));
+	else
+		request_refuse(request, EXIT_FAILED_, "no memory");
+	free(answer);
+}
+
+/* --- here ----------------------------------------------------------------- */
+
+struct errand {
+	struct request *request;
+	struct daemon *daemon;
+	const struct verb *verb;
+	void (*call)(struct request *request);	/* if it is to be done here */
+	char pair[PAIRING_NAME_LEN];
+};
+
+/* The request was answered, or goes on here. */
+static void end(struct errand *x)
+{
+	struct daemon *daemon = x->daemon;
+
+	free(x);
+	daemon->nr_methods--;
+	daemon_wrap_up(daemon);
+}
+
+static void make_text_printable(json_t *value)
+{
+	char *text = strdup(json_string_value(value));
+
+	for (char *c = text; c && *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	json_string_set(value, text ?: "");
+	free(text);
+}
+
+/* O10 */
+static void make_printable(json_t *value)
+{
+	const char *key;
+	json_t *one;
+	size_t i;
+
+	if (json_is_string(value))
+		make_text_printable(value);
+	json_array_foreach(value, i, one)
+		make_printable(one);
+	json_object_foreach(value, key, one)
+		make_printable(one);
+}
+
+static void refuse_as_there(struct errand *x, int exit_status,
+			    const char *text)
+{
+	json_t *why = json_string(text ?: "no memory");
+
+	if (why)
+		make_printable(why);
+	request_refuse(x->request, exit_status ? exit_status : EXIT_FAILED_,
+		       "at the other side of the pair %s: %s", x->pair,
+		       json_string_value(why) ?: "it is refused");
+	json_decref(why);
+}
+
+static void on_answer(void *arg, int exit_status, const char *text,
+		      json_t *result)
+{
+	struct errand *x = arg;
+	json_t *answer = exit_status ? NULL : json_deep_copy(result);
+
+	make_printable(answer);
+
+	json_object_set_new(answer, "pair", json_string(x->pair));
+	if (answer)
+		request_answer(x->request, answer);
+	else
+		refuse_as_there(x, exit_status, text);
+	end(x);
+}
+
+/* @name: what the volume is to the pair. */
+static void ask(struct errand *x, struct pairing *p, const char *name)
+{
+	json_t *params = json_copy(x->request->params);
+	struct error err = { 0 };
+
+	snprintf(x->pair, sizeof(x->pair), "%s", p->record.name);
+	json_object_set_new(params, "volume", json_string(name));
+	json_object_del(params, "any_site");
+	if (json_object_get(params, "target")) {
+		json_decref(params);
+		request_refuse(x->request, EXIT_USAGE_, "it is made at the "
+			       "other side of the pair %s: where it goes from "
+			       "there can only be said there", x->pair);
+		end(x);
+		return;
+	}
+	if (!routing_ask(p->routing, x->verb->name, x->verb->is_harmless,
+			 params, on_answer, x, &err))
+		return;
+	request_refuse(x->request, EXIT_FAILED_, "%s", err.text);
+	end(x);
+}
+
+/* What the volume is to the pair that it is sent to, *@p; NULL: to none. */
+static const char *name_there(const struct daemon *daemon, const char *volume,
+			      struct pairing **p)
+{
+	const struct entry *entry = daemon_find(daemon, volume);
+	const char *export;
+
+	for (*p = entry ? daemon->pairings : NULL; *p; *p = (*p)->next) {
+		export = pairing_target_export(entry->config->target,
+					       (*p)->record.name);
+		if (export && (*p)->state == PAIRING_SENDING)
+			return *export ? export : volume;
+	}
+	return NULL;
+}
+
+static bool is_superseded(const struct daemon *daemon, const char *volume,
+			  const json_t *status)
+{
+	const struct entry *entry = daemon_find(daemon, volume);
+	const char *state = json_string_value(json_object_get(status, "state"));
+
+	return (state && !strcmp(state, pair_state_name(PAIR_SUPERSEDED))) ||
+	       (entry && !entry->reactor && entry->err == -ESTALE);
+}
+
+/* O7 */
+static void on_status(struct op *op)
+{
+	struct errand *x = op->arg;
+	const char *volume = request_text(x->request, "volume"), *name;
+	json_t *status = status_all(op->daemon, op->result, volume);
+	struct pairing *p = NULL;
+
+	name = name_there(op->daemon, volume, &p);
+	if (name && is_superseded(op->daemon, volume, json_array_get(
+				  json_object_get(status, "volumes"), 0))) {
+		ask(x, p, name);
+	} else if (op->daemon->is_stopping) {
+		request_refuse(x->request, EXIT_FAILED_,
+			       "replicad is stopping");
+		end(x);
+	} else {
+		x->call(x->request);
+		end(x);
+	}
+	json_decref(status);
+	op_free(op);
+}
+
+static struct errand *create(struct request *request, const struct verb *verb,
+			     void (*call)(struct request *request))
+{
+	struct errand *x = calloc(1, sizeof(*x));
+
+	if (!x) {
+		request_refuse(request, EXIT_FAILED_, "no memory");
+		return NULL;
+	}
+	x->request = request;
+	x->daemon = request->daemon;
+	x->verb = verb;
+	x->call = call;
+	x->daemon->nr_methods++;
+	return x;
+}
+
+static bool was_made_here(const struct daemon *daemon, const char *volume)
+{
+	struct made *m = malloc(sizeof(*m));
+	bool is = !m || made_load(daemon->config.state_dir, volume, m, NULL) !=
+		  -ENOENT;
+
+	free(m);
+	return is;
+}
+
+/* O7 */
+static bool stays_here(const struct request *request, const struct verb *verb,
+		       const char *volume)
+{
+	bool is_of_here = verb->is_of_here || request_text(request, "snapshot");
+
+	if (verb->call == do_path && !request_flag(request, "any_site"))
+		return true;
+	return is_of_here && was_made_here(request->daemon, volume);
+}
+
+/* One that is a replica here is known at once; else its state is asked for. */
+bool route_request(struct request *request, const char *method,
+		   void (*call)(struct request *request))
+{
+	const struct verb *verb = find_verb(method);
+	const char *volume = request_text(request, "volume");
+	struct daemon *daemon = request->daemon;
+	struct pairing *p = NULL;
+	struct errand *x;
+	bool is_sent;
+
+	if (!verb || !volume || !volume_name_is_valid(volume) ||
+	    stays_here(request, verb, volume))
+		return false;
+	is_sent = name_there(daemon, volume, &p);
+	if (!is_sent && !daemon_find(daemon, volume) &&
+	    !promotion_find(daemon, volume))
+		p = promotion_pair_of(daemon, volume);
+	if (!p)
+		return false;
+	x = create(request, verb, call);
+	if (x && !is_sent) {
+		ask(x, p, volume);
+	} else if (x && !op_status(daemon, volume, on_status, x)) {
+		request_refuse(request, EXIT_FAILED_, "no memory");
+		end(x);
+	}
+	return true;
+}

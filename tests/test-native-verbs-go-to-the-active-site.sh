@@ -1,0 +1,138 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What would be wrong if this failed: who asks at the wrong site would be told no
+# more than that it is the wrong one, or something would be done at a site that is
+# not active.
+# lab: timeout=300
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-native.sh"
+. "$(dirname "$0")/lib-pair.sh"
+
+folder=$scratch_dir/volumes
+mkdir "$folder"
+# begin_a: its configuration; $routed, a line
+begin_a() {
+	begin_config
+	[ -z "${routed-}" ] ||
+		sed -i "s/^\[replicad\]/&\n$routed/" "$scratch_dir/conf"
+	printf '[backend east]\ndriver=file\nfolder=%s\n[type plain]\ndriver=file\n' \
+		"$folder" >>"$scratch_dir/conf"
+}
+# status_of COMMAND...: its exit status
+status_of() {
+	"$@" >"$scratch_dir/says" 2>&1
+	echo $?
+}
+says() {
+	grep -q -- "$1" "$scratch_dir/says"
+}
+# of VOLUME FIELD, at A
+of() {
+	replicactl create --json | jq -r --arg v "$1" \
+		".volumes[] | select(.volume == \$v) | .$2"
+}
+snapshots() {
+	replicactl snapshot v --names | xargs
+}
+
+begin_a
+start_daemon
+start_b
+choose_port
+invite p --history 1h --create "v:8MiB:$site_b/v.base" || bail "no invitation"
+join_pair p || bail "no pair"
+wait_until 30 serves p || bail "B does not serve"
+replicactl create v --size 8MiB --backend east --target pair:p >/dev/null ||
+	bail "no volume"
+
+# --- B is a replica, A active ------------------------------------------------------
+is "path says so" "$(status_of b replicactl path v)" 8
+check "  it is the other site's" says "the primary is at the other site"
+is "  and where, if it may" "$(b replicactl path v --any-site)" p:/dev/mapper/v
+is "  with the pair" "$(b replicactl path v --any-site --json | jq -r .pair)" p
+check "a snapshot" b replicactl snapshot v one
+is "  is at A" "$(snapshots)" one
+is "  and is listed at B" "$(b replicactl snapshot v --names)" one
+check "  whose path is no path here" eval 'b replicactl snapshot v |
+	grep -q " on p:/"'
+is "it is there already" "$(status_of b replicactl snapshot v one)" 5
+check "  and who says so" says "at the other side of the pair p: .*of that name"
+check "it grows" b replicactl extend v --size 12MiB
+is "  at A" "$(of v size_bytes)" $((12 << 20))
+is "but not twice" "$(status_of b replicactl extend v)" 5
+check "a clone" b replicactl clone v w --type plain
+is "  is at A" "$(of w backend) $(of w size_bytes)" "east $((12 << 20))"
+check "  and of a snapshot" b replicactl clone v x --from one
+is "  of A" "$(of x backend)" east
+is "where it goes is not said from there" \
+	"$(status_of b replicactl clone v y --target local:/tmp/x)" 2
+is "what is no name is not asked for" "$(status_of b replicactl snapshot v a/b)" 2
+is "nor what nobody has" "$(status_of b replicactl snapshot nobody one)" 3
+
+# --- what the other side may say ----------------------------------------------------
+# say ASKS [ANSWERS]: B's nbdkit says to B what A would say; the answer of B to it
+id=$(b_pair p pair_id)
+say() {
+	local message
+	message=$(jq -nc --argjson asks "$1" --argjson seq "$(date +%s%3N)" \
+		--argjson answers "${2:-[]}" \
+		'{dm_replica_verbs: 1, from: "00112233445566ff", seq: $seq,
+		asks: $asks, answers: $answers}')
+	b rpc-call peer "$(jq -nc --arg i "$id" --arg m "$message" \
+		'{pair_id: $i, message: $m}')" | jq -r .message
+}
+# answer VERB PARAMS: the exit status that it has
+answer() {
+	say "$(jq -nc --arg v "$1" --argjson p "$2" --arg to "$to" \
+		--argjson i "$(date +%s%3N)" \
+		'[{id: $i, to: $to, verb: $v, params: $p}]')" |
+		tee "$scratch_dir/says" | jq -r '.answers[0].exit'
+}
+stop_daemon
+to=$(say '[]' | jq -r .from)
+is "what is active nowhere is done nowhere" "$(answer extend '{"volume": "v"}')" 8
+is "nor what the pair has not" "$(answer extend '{"volume": "u"}')" 3
+is "nor another verb" "$(answer failover '{"volume": "v"}')" 2
+check "  which is said" says "no such verb"
+is "nor by another pair" "$(status_of b rpc-call peer \
+	'{"pair_id": "00", "message": "{}"}')" 3
+check "another version is refused" eval 'b rpc-call peer "$(jq -nc --arg i "$id" \
+	"{pair_id: \$i, message: \"{\\\"dm_replica_verbs\\\": 2}\"}")" |
+	grep -q "version 2 of routed verbs"'
+is "nor a deletion" "$(answer delete '{"volume": "v", "disable": true}')" 2
+
+# What comes from there goes to a terminal
+b replicactl snapshot v red >"$scratch_dir/red" 2>&1 &
+asker=$!
+asked() {
+	ask=$(say '[]' | jq '.asks[0].id // empty')
+	[ -n "$ask" ]
+}
+wait_until 30 asked || bail "B does not ask"
+say '[]' "$(jq -nc --argjson i "$ask" \
+	'[{id: $i, exit: 1, error: "\u001b[31mred\nline"}]')" >/dev/null
+wait $asker
+is "what it says is shown as it is" "$?$(grep -c "?\[31mred?line" \
+	"$scratch_dir/red")$(grep -c $'\e' "$scratch_dir/red")" 110
+start_daemon
+
+is "nothing is taken away" "$(status_of b replicactl snapshot v --drop one --yes)" 3
+is "  nor deleted" "$(status_of b replicactl delete v --disable --yes)" 3
+is "  it is there" "$(snapshots) $(of v step)" "one ready"
+
+routed=routed=off
+stop_daemon
+begin_a
+start_daemon
+is "with routed=off nothing is done" "$(status_of b replicactl snapshot v two)" 7
+check "  and that is said" says "routed=off"
+is "  nor told" "$(status_of b replicactl path v --any-site)" 7
+is "  it was not" "$(snapshots)" one
+routed=routed=look
+stop_daemon
+begin_a
+start_daemon
+is "with routed=look nothing is changed" "$(status_of b replicactl snapshot v two)" 7
+is "  but told" "$(b replicactl path v --any-site)" p:/dev/mapper/v
+is "  it was not" "$(snapshots)" one
+finish
