@@ -7,6 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
 . "$(dirname "$0")/lib-pair.sh"
+. "$(dirname "$0")/lib-route.sh"
 
 folder=$scratch_dir/volumes
 mkdir "$folder"
@@ -17,14 +18,6 @@ begin_a() {
 		sed -i "s/^\[replicad\]/&\n$routed/" "$scratch_dir/conf"
 	printf '[backend east]\ndriver=file\nfolder=%s\n[type plain]\ndriver=file\n' \
 		"$folder" >>"$scratch_dir/conf"
-}
-# status_of COMMAND...: its exit status
-status_of() {
-	"$@" >"$scratch_dir/says" 2>&1
-	echo $?
-}
-says() {
-	grep -q -- "$1" "$scratch_dir/says"
 }
 # of VOLUME FIELD, at A
 of() {
@@ -70,46 +63,24 @@ is "what is no name is not asked for" "$(status_of b replicactl snapshot v a/b)"
 is "nor what nobody has" "$(status_of b replicactl snapshot nobody one)" 3
 
 # --- what the other side may say ----------------------------------------------------
-# say ASKS [ANSWERS]: B's nbdkit says to B what A would say; the answer of B to it
 id=$(b_pair p pair_id)
-say() {
-	local message
-	message=$(jq -nc --argjson asks "$1" --argjson seq "$(date +%s%3N)" \
-		--argjson answers "${2:-[]}" \
-		'{dm_replica_verbs: 1, from: "00112233445566ff", seq: $seq,
-		asks: $asks, answers: $answers}')
-	b rpc-call peer "$(jq -nc --arg i "$id" --arg m "$message" \
-		'{pair_id: $i, message: $m}')" | jq -r .message
-}
-# answer VERB PARAMS: the exit status that it has
-answer() {
-	say "$(jq -nc --arg v "$1" --argjson p "$2" --arg to "$to" \
-		--argjson i "$(date +%s%3N)" \
-		'[{id: $i, to: $to, verb: $v, params: $p}]')" |
-		tee "$scratch_dir/says" | jq -r '.answers[0].exit'
-}
 stop_daemon
-to=$(say '[]' | jq -r .from)
-is "what is active nowhere is done nowhere" "$(answer extend '{"volume": "v"}')" 8
-is "nor what the pair has not" "$(answer extend '{"volume": "u"}')" 3
-is "nor another verb" "$(answer failover '{"volume": "v"}')" 2
+is "what is active nowhere is done nowhere" "$(answer "$id" extend '{"volume": "v"}')" 8
+is "nor what the pair has not" "$(answer "$id" extend '{"volume": "u"}')" 3
+is "nor another verb" "$(answer "$id" failover '{"volume": "v"}')" 2
 check "  which is said" says "no such verb"
 is "nor by another pair" "$(status_of b rpc-call peer \
 	'{"pair_id": "00", "message": "{}"}')" 3
 check "another version is refused" eval 'b rpc-call peer "$(jq -nc --arg i "$id" \
 	"{pair_id: \$i, message: \"{\\\"dm_replica_verbs\\\": 2}\"}")" |
 	grep -q "version 2 of routed verbs"'
-is "nor a deletion" "$(answer delete '{"volume": "v", "disable": true}')" 2
+is "nor a deletion" "$(answer "$id" delete '{"volume": "v", "disable": true}')" 2
 
 # What comes from there goes to a terminal
 b replicactl snapshot v red >"$scratch_dir/red" 2>&1 &
 asker=$!
-asked() {
-	ask=$(say '[]' | jq '.asks[0].id // empty')
-	[ -n "$ask" ]
-}
-wait_until 30 asked || bail "B does not ask"
-say '[]' "$(jq -nc --argjson i "$ask" \
+wait_until 30 asks "$id" || bail "B does not ask"
+say "$id" '[]' "$(jq -nc --argjson i "$ask" \
 	'[{id: $i, exit: 1, error: "\u001b[31mred\nline"}]')" >/dev/null
 wait $asker
 is "what it says is shown as it is" "$?$(grep -c "?\[31mred?line" \
@@ -120,8 +91,16 @@ is "nothing is taken away" "$(status_of b replicactl snapshot v --drop one --yes
 is "  nor deleted" "$(status_of b replicactl delete v --disable --yes)" 3
 is "  it is there" "$(snapshots) $(of v step)" "one ready"
 
-routed=routed=off
 stop_daemon
+mkdir "$scratch_dir/away"
+mv "$folder" "$scratch_dir"/v.* "$scratch_dir/away/"
+start_daemon
+is "what A itself may not use is not enlarged" "$(status_of b replicactl extend v)" 8
+check "  which it says" says "at the other side of the pair p: v is not to be used"
+stop_daemon
+mv "$scratch_dir"/away/* "$scratch_dir/"
+
+routed=routed=off
 begin_a
 start_daemon
 is "with routed=off nothing is done" "$(status_of b replicactl snapshot v two)" 7
@@ -135,4 +114,12 @@ start_daemon
 is "with routed=look nothing is changed" "$(status_of b replicactl snapshot v two)" 7
 is "  but told" "$(b replicactl path v --any-site)" p:/dev/mapper/v
 is "  it was not" "$(snapshots)" one
+
+# --- B takes over ------------------------------------------------------------------
+wait_settled v 60 || bail "not settled"
+b replicactl failover v --force >/dev/null 2>&1 || bail "no failover"
+wait_until 60 field_is v state superseded || bail "it is not superseded"
+is "what was made here is listed here" "$(snapshots)" one
+check "  and no more is made here" eval '[ "$(status_of replicactl extend v)" != 0 ] &&
+	says "at the other side of the pair p: "'
 finish

@@ -7,15 +7,7 @@
 . "$(dirname "$0")/lib-native.sh"
 . "$(dirname "$0")/lib-pair.sh"
 . "$(dirname "$0")/lib-failover.sh"
-
-# status_of COMMAND...: its exit status
-status_of() {
-	"$@" >"$scratch_dir/says" 2>&1
-	echo $?
-}
-says() {
-	grep -q -- "$1" "$scratch_dir/says"
-}
+. "$(dirname "$0")/lib-route.sh"
 
 replicate_pair
 is "the primary asks nobody" "$(replicactl path a --any-site)" /dev/mapper/a
@@ -41,7 +33,30 @@ is "nothing of it is here" "$(replicactl create --json | jq '.volumes | length')
 
 check "B revokes the pair" b replicactl pair revoke p
 is "and is not asked any more" "$(status_of replicactl path a --any-site)" 9
-b_stops_cleanly
+
+# Who has got the name of a revoked pair has not got its volumes
+mkdir "$site_b/other"
+b replicactl pair invite p --address "127.0.0.1:$port" --listen 127.0.0.1 \
+	--dir "$site_b/other" --create "z:1MiB:$site_b/z.base" \
+	>"$scratch_dir/token" || bail "no invitation"
+join_pair q || bail "no pair"
+wait_until 30 serves p || bail "B does not serve again"
+id=$(b_pair p pair_id)
+is "another pair of that name may not ask for it" \
+	"$(answer "$id" path '{"volume": "a"}')" 3
+is "  but for its own" "$(answer "$id" path '{"volume": "z"}')" 8
+
+# A pair ends while somebody waits
 stop_daemon
-is "A too" $? 0
+is "A stops cleanly" $? 0
+b replicactl snapshot z late >"$scratch_dir/late" 2>&1 &
+asker=$!
+wait_until 30 asks "$id" || bail "B does not ask"
+check "B revokes that pair, too" b replicactl pair revoke p
+wait $asker
+is "who waits for it is told that nobody knows" "$?$(grep -c "revoked.*may have been done" \
+	"$scratch_dir/late")" 61
+is "and the other side has no say any more" "$(status_of b rpc-call peer \
+	"{\"pair_id\": \"$id\", \"message\": \"{}\"}")" 3
+b_stops_cleanly
 finish
