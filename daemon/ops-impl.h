@@ -58,6 +58,9 @@ int op_save_made(const struct op *op, enum made_step step, struct error *err);
  */
 int op_save_deleting(const struct op *op, const char *snapshot,
 		     struct error *err);
+/* Blocks. ->made, as it was before what @err tells was refused (V6). */
+void op_note_refused(const struct op *op, const char *until,
+		     struct error *err);
 void op_note_step(const struct op *op, const char *step);
 /* ops-snapshot.c: V8, of a record that was loaded; ends the op. */
 void op_recover_snapshots(struct op *op);

@@ -66,22 +66,35 @@ int op_save_deleting(const struct op *op, const char *snapshot,
 	const char *state_dir = op->daemon->config.state_dir;
 	int ret = made_save(state_dir, op->made, err);
 
-	if (!ret || made_is_to_stay(state_dir, op->made->volume, snapshot))
+	/* After EIO nobody knows what the disk has. */
+	if (!ret || ret == -EIO ||
+	    made_is_to_stay(state_dir, op->made->volume, snapshot))
 		return ret;
 	*err = (struct error){ 0 };
 	return 0;
 }
 
+/* V6 */
+void op_note_refused(const struct op *op, const char *until, struct error *err)
+{
+	struct error full = { 0 }, why = *err;
+
+	if (!made_save(op->daemon->config.state_dir, op->made, &full))
+		return;
+	*err = (struct error){ 0 };
+	error_set(err, why.code, "%.90s; that can't be noted (%.60s): it goes "
+		  "with %s", why.text, full.text, until);
+}
+
 /*
- * V1, V3, V4, V6, V7. Where nothing has gone yet, it is as it was; and what has
- * the name of its base, and is somebody else's, is not touched.
+ * V1, V3, V4, V6, V7, V11. Where nothing has gone yet, it is as it was; and
+ * what has the name of its base, and is somebody else's, is not touched.
  */
-static int unmake(struct op *op, struct error *err)
+static int unmake(struct op *op, bool was_whole, struct error *err)
 {
 	const char *state_dir = op->daemon->config.state_dir;
 	const struct driver *driver = driver_find(op->made->driver);
 	enum made_step before = op->made->step;
-	struct error ignored = { 0 };
 	bool is_there = false;
 	int ret;
 
@@ -100,10 +113,12 @@ static int unmake(struct op *op, struct error *err)
 	op_note_step(op, "deleting");
 	if (!ret)
 		ret = driver->destroy(op->made, err);
-	if (ret == -EBUSY)
-		op_save_made(op, before, &ignored);
+	if (ret == -EBUSY) {
+		op->made->step = before;
+		op_note_refused(op, "the next start", err);
+	}
 	op_note_step(op, "destroyed");
-	if (!ret)
+	if (!ret && was_whole)
 		ret = identity_forget(state_dir, op->made->volume);
 	if (ret)
 		return error_set(err, ret, "%s", strerror(-ret));
@@ -146,8 +161,9 @@ static void make_blocking(struct ring_job *job)
 	struct error err = { 0 }, left = { 0 };
 
 	if (!driver_find(op->made->driver)->check(op->made, &err) &&
-	    !check_source(op, &err) && make(op, &err) && unmake(op, &left))
-		log_err(op->made->volume, "it is not made, and what there is "
+	    !check_source(op, &err) && make(op, &err) &&
+	    unmake(op, false, &left))
+		log_err(op->made->volume, "it is not made, and what there may be "
 			"of it is left until the next start: %s", left.text);
 	op_take_error(op, &err);
 }
@@ -158,7 +174,7 @@ static void unmake_blocking(struct ring_job *job)
 	struct error err = { 0 };
 
 	if (!op_drop_unended(op, &err))
-		unmake(op, &err);
+		unmake(op, true, &err);
 	op_take_error(op, &err);
 }
 

@@ -41,7 +41,6 @@ static int drop(const struct op *op, const struct driver *driver,
 		struct snapshot *s, struct error *err)
 {
 	enum made_step before = s->step;
-	struct error ignored = { 0 };
 	int ret;
 
 	s->step = MADE_DELETING;
@@ -52,7 +51,8 @@ static int drop(const struct op *op, const struct driver *driver,
 	op_note_step(op, "dropped");
 	if (ret == -EBUSY) {
 		s->step = before;
-		save(op, &ignored);
+		op_note_refused(op, "the volume's next snapshot, or the next "
+				"start", err);
 	}
 	if (ret)
 		return ret;
@@ -68,15 +68,23 @@ static struct snapshot *find_unended(const struct op *op)
 	return NULL;
 }
 
+/* All that can go goes; @err is of the first that can't. */
 int op_drop_unended(const struct op *op, struct error *err)
 {
 	const struct driver *driver;
-	struct snapshot *s;
-	int ret = find_driver(op, &driver, err);
+	int ret = find_driver(op, &driver, err), failed = 0;
 
-	while (!ret && (s = find_unended(op)))
-		ret = drop(op, driver, s, err);
-	return ret;
+	for (unsigned int i = op->made->nr_snapshots; !ret && i-- > 0;) {
+		struct snapshot *s = &op->made->snapshots[i];
+		struct error one = { 0 };
+
+		if (s->step == MADE_READY || !drop(op, driver, s, &one))
+			continue;
+		if (!failed)
+			*err = one;
+		failed = one.code;
+	}
+	return ret ? ret : failed;
 }
 
 bool op_has_snapshots(const struct op *op)
@@ -126,6 +134,21 @@ static json_t *describe(const struct op *op, const struct driver *driver,
 			 (json_int_t)s->taken_at);
 }
 
+/* What is left of others is in the way of its own name only. */
+static int make_room(const struct op *op, struct error *err)
+{
+	struct error left = { 0 };
+
+	op_drop_unended(op, &left);
+	if (made_snapshot(op->made, op->snapshot))
+		return error_set(err, left.code, "what is left of one of that "
+				 "name can't be dropped: %.150s", left.text);
+	if (op->made->nr_snapshots == MADE_MAX_SNAPSHOTS)
+		return error_set(err, -ENOSPC, "volume %s has as many snapshots "
+				 "as it can have, 64", op->name);
+	return 0;
+}
+
 static void take_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
@@ -133,7 +156,7 @@ static void take_blocking(struct ring_job *job)
 	const struct driver *driver;
 	struct snapshot *s;
 
-	if (!find_driver(op, &driver, &err) && !op_drop_unended(op, &err) &&
+	if (!find_driver(op, &driver, &err) && !make_room(op, &err) &&
 	    !stages_check_base(op->daemon->config.state_dir, op->made->base,
 			       &err)) {
 		s = add(op);
@@ -141,8 +164,9 @@ static void take_blocking(struct ring_job *job)
 			op->result = describe(op, driver, s);
 		else if (drop(op, driver, s, &left))
 			log_err(op->made->volume, "its snapshot %s is not "
-				"taken, and what there is of it is left until "
-				"the next start: %s", op->snapshot, left.text);
+				"taken, and what there may be of it is left "
+				"until the next one, or the next start: %s",
+				op->snapshot, left.text);
 	}
 	op_take_error(op, &err);
 }
@@ -198,9 +222,6 @@ static void start_take(struct op *op)
 		op_refuse_made(op, -EBUSY, "is being made, or deleted");
 	else if (is_taken(op))
 		op_refuse_made(op, -EEXIST, "has a snapshot of that name");
-	else if (op->made->nr_snapshots == MADE_MAX_SNAPSHOTS)
-		op_refuse_made(op, -ENOSPC, "has as many snapshots as it can "
-			       "have, 64");
 	else
 		op_run_job(op, take_blocking, op_finish);
 }

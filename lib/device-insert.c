@@ -165,25 +165,38 @@ static int restore(const struct change *c, const struct dm_rows *old)
 	return ret ? ret : reload(c, old);
 }
 
-/* L7. What fails then may have left it suspended: L2. */
-static int take_back(const struct change *c, const struct dm_rows *old)
+static int say_more(const struct change *c, int err, const char *state,
+		    const char *remedy)
 {
-	return reload(c, old) ? restore(c, old) : 0;
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s", dmr_dm_error(c->dm));
+	dmr_dm_begin(c->dm);
+	return dmr_dm_fail(c->dm, err, "%s; now %s is %s: try '%s %s'", text,
+			   c->name, state, remedy, c->name);
+}
+
+/* L7, or what is left of it: L2. Returns @err, which is not to be hidden. */
+static int take_back(const struct change *c, const struct dm_rows *old,
+		     int err)
+{
+	if (!reload(c, old))
+		return err;
+	if (restore(c, old))
+		return say_more(c, err, "suspended", "dmsetup resume");
+	return say_more(c, err, "retired, and whoever takes it out is trusted",
+			"dmsetup suspend, then dmsetup resume");
 }
 
 static int resume_or_restore(const struct change *c, const struct dm_rows *old,
 			     bool is_retired)
 {
 	int ret = dmr_dm_resume(c->dm, c->name);
-	char text[128];
 
-	if (!ret || !(is_retired ? take_back(c, old) : restore(c, old)))
-		return ret;
-	snprintf(text, sizeof(text), "%s", dmr_dm_error(c->dm));
-	dmr_dm_begin(c->dm);
-	return dmr_dm_fail(c->dm, ret,
-			   "%s; now %s is suspended: try 'dmsetup resume %s'",
-			   text, c->name, c->name);
+	if (ret && is_retired)
+		return take_back(c, old, ret);
+	return ret && restore(c, old) ?
+	       say_more(c, ret, "suspended", "dmsetup resume") : ret;
 }
 
 /* Swaps 'rows' in for 'old'. On failure 'old' is live again, if possible. */
@@ -343,7 +356,10 @@ int dmr_dm_take_out(struct dmr_dm *dm, const char *name)
 	return ret ? ret : drop_hidden(&c);
 }
 
-/* L3: what keeps it from going may be a user. */
+/*
+ * L3: what keeps it from going may be a user. Who has suspended it will resume
+ * it, which is the end of "retire", too.
+ */
 static int remove_retired(const struct change *c, const struct dm_rows *old)
 {
 	struct calm calm = calm_begin();
@@ -351,8 +367,8 @@ static int remove_retired(const struct change *c, const struct dm_rows *old)
 
 	if (!ret) {
 		ret = dmr_dm_unmake(c->dm, c->name, DM_SHOWN);
-		if (ret)
-			take_back(c, old);
+		if (ret && !c->info.is_suspended)
+			take_back(c, old, ret);
 	}
 	calm_end(&calm);
 	return ret;
@@ -364,8 +380,8 @@ int dmr_dm_retire(struct dmr_dm *dm, const char *name)
 	struct change c;
 	int ret = change_begin(&c, dm, name);
 
-	if (!ret)
-		ret = check_quiet(&c);
+	if (!ret && c.info.has_inactive)
+		ret = dmr_dm_clear(dm, name);
 	if (!ret)
 		ret = dmr_dm_read_rows(dm, name, &old);
 	return ret ? ret : remove_retired(&c, &old);

@@ -86,6 +86,14 @@ for dir in "$state_dir" "$folder"; do
 		fills "$dir" $least "$at: delete" replicactl delete $v --yes
 	done
 done
+
+# V11: a volume of that name was disabled, and is no longer in the configuration.
+echo "what is known of it" >"$state_dir/z.id"
+leave "$folder" 0
+is "no room to make z" "$(replicactl clone v z >/dev/null 2>&1; echo $?)" 1
+is "  what is noted of another z stays" "$(cat "$state_dir/z.id")" \
+	"what is known of it"
+rm "$folder/filler"
 stop_daemon
 is "a clean stop" $? 0
 finish

@@ -307,6 +307,23 @@ static void test_extend(void)
 	is_inserted("its origin is gone");
 }
 
+/* "new" is open: what was done of it fails to be taken back, and that is said. */
+static void test_failing_retire(void)
+{
+	fake_dm_failure = FAKE_DM_REFUSED;
+	fake_dm_fail_at = fake_dm_changes + 3;
+	is_int(dmr_dm_retire(dm, "new"), -EBUSY, "no table can be loaded: %s",
+	       dmr_dm_error(dm));
+	ok(strstr(dmr_dm_error(dm), "now new is retired"), "that is said");
+	ok(strstr(fake_dm_show("new"), " retired"), "and is so");
+	fake_dm_failure = FAKE_DM_LEFT_SUSPENDED;
+	fake_dm_fail_at = fake_dm_changes + 4;
+	is_int(dmr_dm_retire(dm, "new"), -EBUSY, "it can't be resumed: %s",
+	       dmr_dm_error(dm));
+	ok(!strstr(fake_dm_show("new"), "suspended"), "then it is once more");
+	ok(!strstr(fake_dm_show("new"), "retired"), "and is not retired");
+}
+
 static void test_create(void)
 {
 	start();
@@ -324,10 +341,15 @@ static void test_create(void)
 	       dmr_dm_error(dm));
 	is_str(fake_dm_show("new"), "replica 8:16 - 2 preserve_pages 64",
 	       "that is forgotten (L7)");
+	test_failing_retire();
 	fake_dm_open("new", 0);
-	is_int(dmr_dm_retire(dm, "new"), 0, "for good");
+	fake_dm_load("new");
+	is_int(dmr_dm_retire(dm, "new"), 0, "for good, whatever was begun");
 	is_str(fake_dm_show("new"), "-", "it is gone");
 	is_str(fake_dm_message, "retire", "as planned");
+	is_int(dmr_dm_create(dm, "new", "8:16", NULL, 4096, NULL), 0, "again");
+	fake_dm_suspend("new");
+	is_int(dmr_dm_retire(dm, "new"), 0, "also what was left suspended");
 	is_int(dmr_dm_create(dm, "new", "8:16", NULL, 4096, NULL), 0, "again");
 	is_int(dmr_dm_remove(dm, "new"), 0, "removed");
 	is_int(dmr_dm_remove(dm, "new"), 0, "twice");
