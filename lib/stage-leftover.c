@@ -111,6 +111,12 @@ static struct behind look_behind(struct stage_group *g,
 	return b;
 }
 
+/* What is there stays there, whatever is said to be done. */
+static bool is_only_looking(const struct stage_group *g)
+{
+	return g->stage->opts.is_still || g->stage->io == &stage_view_io;
+}
+
 /* Z8: in a file, what nobody has written is zeros. */
 static bool is_no_record(const struct stage_group *g, uint64_t lsn)
 {
@@ -127,67 +133,90 @@ static bool is_no_record(const struct stage_group *g, uint64_t lsn)
 	       stage_record_decode(&r, s->salt, lsn, head);
 }
 
-/* The segment in which the log ends, at @pos. */
-static void judge_end(struct recovery *rec, const struct stage_segment *s,
-		      uint64_t pos)
-{
-	struct behind b = look_behind(rec->g, s, pos);
-
-	rec->may_go_on = !b.has_commit && !b.is_unreadable;
-	rec->is_damaged |= b.is_acked;
-	if (!rec->is_damaged)
-		return;
-	rec->lost_from = s->number;
-	if (!b.has_commit && !b.is_acked)
-		return;
-	rec->copy_failed = stage_recover_copy(rec->g, s);
-	rec->is_copied = !rec->copy_failed;
-}
-
-void stage_recover_judge(struct recovery *rec, uint64_t end_lsn,
-			 uint64_t stop_lsn)
+/* The segment in which the log ends, at @pos. T4, Z3, log A9 */
+static int judge_end(struct recovery *rec, const struct stage_segment *s,
+		     uint64_t pos, struct error *err)
 {
 	struct stage_group *g = rec->g;
-	uint64_t number = stage_lsn_segment(end_lsn);
-	struct stage_segment *end = stage_segment_find(g, number);
+	struct behind b = look_behind(g, s, pos);
 
-	rec->is_damaged = g->durable_lsn > g->kept_lsn ||
-			  is_no_record(g, stop_lsn);
-	for (unsigned int i = 0; i < g->nr_segments; i++)
-		if (g->segments[i]->number > number)
-			rec->is_damaged |= look_behind(g, g->segments[i],
-						STAGE_BLOCK_BYTES).is_acked;
-	if (end)
-		judge_end(rec, end, stage_lsn_pos(end_lsn));
+	rec->may_go_on = !b.has_commit && !b.is_acked && !b.is_unreadable;
+	rec->is_damaged |= b.is_acked;
+	if (!rec->is_damaged)
+		return 0;
+	rec->lost_from = s->number;
+	rec->copy_failed = stage_recover_copy(g, s);
+	rec->is_copied = !rec->copy_failed;
+	return !rec->copy_failed || is_only_looking(g) ? 0 :
+	       error_set(err, rec->copy_failed, "%s: the log is damaged, and "
+			 "does not count from segment %" PRIu64 " on: what it "
+			 "had cannot be kept in %s (%s), so nothing is changed",
+			 g->name, s->number, g->dir,
+			 strerror(-rec->copy_failed));
 }
 
-/* --- what is kept --------------------------------------------------------- */
-
-/* Anywhere in it; where its front is damaged, if its salt is known. */
-static bool has_commit(struct recovery *rec, const struct found *f)
+/* Where its front is damaged, its salt may be known all the same. */
+static void judge_found(struct recovery *rec, struct found *f)
 {
+	struct stage_segment *taken = f->is_chosen ?
+		stage_segment_find(rec->g, f->s.number) : NULL;
 	struct stage_segment s = f->s;
 	struct behind b;
 
 	s.salt = f->is_good ? f->b.salt : s.salt;
+	s.fd = taken ? taken->fd : s.fd;
+	if (!s.salt) {
+		f->is_needed = !f->is_blank;
+		return;
+	}
 	b = look_behind(rec->g, &s, STAGE_BLOCK_BYTES);
+	f->is_needed |= b.has_commit || b.is_acked || b.is_unreadable;
 	rec->is_damaged |= b.is_acked;
-	return b.has_commit || b.is_unreadable;
 }
+
+/* Up to where something was answered, as far as that is known. Z8 */
+static uint64_t answered_lsn(const struct stage_group *g, uint64_t stop_lsn)
+{
+	uint64_t lsn = g->durable_lsn > g->kept_lsn ? g->durable_lsn : 0;
+
+	return stop_lsn > lsn && is_no_record(g, stop_lsn) ? stop_lsn : lsn;
+}
+
+int stage_recover_judge(struct recovery *rec, uint64_t end_lsn,
+			uint64_t stop_lsn, struct error *err)
+{
+	struct stage_group *g = rec->g;
+	uint64_t number = stage_lsn_segment(end_lsn);
+	uint64_t answered = answered_lsn(g, stop_lsn);
+	struct stage_segment *end = stage_segment_find(g, number);
+
+	rec->is_damaged = answered;
+	for (unsigned int i = 0; i < rec->nr; i++) {
+		struct found *f = &rec->found[i];
+
+		if ((f->is_chosen && f->s.number <= number) || f->s.is_lost ||
+		    f->s.number < g->checkpoint.first)
+			continue;
+		f->is_needed = f->is_chosen &&
+			       f->s.number <= stage_lsn_segment(answered);
+		judge_found(rec, f);
+	}
+	return end ? judge_end(rec, end, stage_lsn_pos(end_lsn), err) : 0;
+}
+
+/* --- what is kept --------------------------------------------------------- */
 
 /*
  * Z3. A predecessor of what counts was dropped before: it goes for good. What
  * stands before a commit that is kept may have that one's data.
  */
-static bool is_kept(struct recovery *rec, const struct found *f)
+static bool is_kept(const struct recovery *rec, const struct found *f)
 {
 	if (f->s.is_lost)
 		return true;
 	if (f->s.number < rec->g->checkpoint.first)
 		return false;
-	if (rec->is_kept && !f->is_blank)
-		return true;
-	return f->is_good || f->s.salt ? has_commit(rec, f) : !f->is_blank;
+	return f->is_needed || (rec->is_kept && !f->is_blank);
 }
 
 static int discard(struct recovery *rec, struct found *f, struct error *err)

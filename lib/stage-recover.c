@@ -17,9 +17,11 @@
  *    new segment, or stands there (log A9).
  *    A good record of a member that nobody describes is no end: it is an error,
  *    for what is behind it counts as well.
- * Z3 a segment that is damaged, or has a commit that doesn't count, is kept, as
- *    the file NUMBER.seg.lost, or where it is; so are those before one that is,
- *    but for those that count, which go as ever.
+ * Z3 a segment that is damaged, or has a commit that doesn't count, or anything
+ *    that was answered (Z8), is kept, as the file NUMBER.seg.lost, or where it
+ *    is; so are those before one that is, but for those that count, which go as
+ *    ever. Of the one in which the log ends a copy is kept, if it is damaged;
+ *    without that it is not recovered, for it may be cut, or be written again.
  * Z4 nothing goes before the checkpoint that allows it is on the disk, for it
  *    may have been read from the cache of a process that was killed. Where that
  *    cannot be written all of it stays, for the next one who opens the stage.
@@ -664,9 +666,10 @@ static int recover(struct recovery *rec, struct error *err)
 		ret = confirm_tail(&sc, err);
 	if (!ret)
 		ret = check_floor(rec->g, err);
+	if (!ret)
+		ret = stage_recover_judge(rec, sc.end_lsn, sc.stop_lsn, err);
 	if (ret)
 		return ret;
-	stage_recover_judge(rec, sc.end_lsn, sc.stop_lsn);
 	settle_end(&sc, rec);
 	return stage_recover_discard(rec, err);
 }

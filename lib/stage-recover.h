@@ -11,6 +11,7 @@ struct found {
 	bool is_good;
 	bool is_blank;			/* begun, and never written */
 	bool is_chosen;
+	bool is_needed;			/* not of the log, and to be kept: Z3 */
 };
 
 struct recovery {
@@ -32,10 +33,10 @@ int stage_recover_discard(struct recovery *rec, struct error *err);
 
 /*
  * While all that was scanned is taken. The log ends at @end_lsn, the scan has
- * at @stop_lsn. Z8
+ * at @stop_lsn. An error: what was answered could not be kept. Z3, Z8
  */
-void stage_recover_judge(struct recovery *rec, uint64_t end_lsn,
-			 uint64_t stop_lsn);
+int stage_recover_judge(struct recovery *rec, uint64_t end_lsn,
+			uint64_t stop_lsn, struct error *err);
 
 /*
  * To NUMBER.seg.lost in the directory, which has its name, durably, when it is

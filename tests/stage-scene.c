@@ -92,10 +92,10 @@ unsigned int count_slots(enum stage_slot_state state)
 	return nr;
 }
 
-void spoil(uint64_t pos)
+void spoil_file(const char *path, uint64_t pos)
 {
 	const struct stage_io *io = disk_io(d);
-	int fd = io->open(io->arg, RIG_DEVICE, O_RDWR);
+	int fd = io->open(io->arg, path, O_RDWR);
 	char byte;
 	struct iovec iov = { &byte, 1 };
 
@@ -104,6 +104,11 @@ void spoil(uint64_t pos)
 	io->pwritev(io->arg, fd, &iov, 1, pos);
 	io->sync(io->arg, fd);
 	io->close(io->arg, fd);
+}
+
+void spoil(uint64_t pos)
+{
+	spoil_file(RIG_DEVICE, pos);
 }
 
 uint64_t slot_at(unsigned int slot)

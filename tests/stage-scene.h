@@ -37,12 +37,13 @@ bool write_epochs(uint64_t from, uint64_t to);
 /* After a restart: it is where it was, and goes on from @epoch. */
 bool goes_on(uint64_t epoch);
 
+/* Flips a bit there, on the disk, not in its cache alone; or flips it back. */
+void spoil_file(const char *path, uint64_t pos);
+
 /* --- of a log on RIG_DEVICE ----------------------------------------------- */
 
 unsigned int count_slots(enum stage_slot_state state);
 uint64_t slot_at(unsigned int slot);
-
-/* Flips a bit there, on the disk, not in its cache alone; or flips it back. */
 void spoil(uint64_t pos);
 
 #endif

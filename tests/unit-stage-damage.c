@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A commit that was answered, and whose head is damaged. If this fails, what
+ * the epoch wrote is removed or written over before a copy is kept, or its loss
+ * is not told.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "stage-scene.h"
+#include "tap.h"
+
+#define HOUR_MS		3600000ULL
+#define NR_CHUNKS	(RIG_BYTES / RIG_CHUNK)
+#define LARGE		2		/* epochs: the damaged one */
+
+static const struct stage_options in_files = { .history_ms = HOUR_MS };
+static const struct stage_options on_device = {
+	.history_ms = HOUR_MS, .log_device = RIG_DEVICE,
+};
+
+static char told[400];
+
+static void hear(const char *text)
+{
+	snprintf(told, sizeof(told), "%s", text);
+}
+
+/* --- a damaged log -------------------------------------------------------- */
+
+struct shape {
+	const struct stage_options *o;
+	unsigned int chunks;		/* of the damaged epoch */
+	unsigned int hellos, epochs;	/* behind it */
+	const char *name;
+};
+
+/* One bit of a head, on the disk. */
+static void spoil_record(const struct shape *x, uint64_t lsn)
+{
+	struct stage_segment *seg = stage_segment_find(stage_find(s, "a")->g,
+						stage_lsn_segment(lsn));
+	uint64_t at = seg->at + stage_lsn_pos(lsn) + 8;
+	char path[64] = RIG_DEVICE;
+
+	if (!x->o->log_device[0])
+		snprintf(path, sizeof(path), "/stage/a.log/%010" PRIu64 ".seg",
+			 seg->number);
+	shut();
+	spoil_file(path, at);
+}
+
+static void make_damage(const struct shape *x)
+{
+	uint64_t lsn;
+
+	begin(x->o, 1);
+	write_epochs(1, LARGE - 1);
+	client_open(&c, LARGE);
+	for (unsigned int i = 0; i < x->chunks; i++)
+		client_write(&c, NULL, i, 1, LARGE);
+	client_commit(&c, NULL, LARGE, true);
+	lsn = stage_find(s, "a")->g->kept_lsn;
+	for (unsigned int i = 0; i < x->hellos; i++)
+		client_hello(&c, 1, 2 + i);
+	for (unsigned int i = 1; i <= x->epochs; i++)
+		client_epoch(&c, NULL, LARGE + i, i, true);
+	spoil_record(x, lsn);
+}
+
+/* Of what the epoch wrote, in files or devices with @part in their names. */
+static unsigned int count_chunks(const struct shape *x, const char *part)
+{
+	char buf[RIG_CHUNK];
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < x->chunks; i++) {
+		bool is_there = false;
+		const char *name;
+		uint64_t size;
+
+		fill(buf, sizeof(buf), i * RIG_CHUNK, LARGE);
+		for (unsigned int n = 0; (name = disk_name(d, n)); n++) {
+			const char *data = strstr(name, part) ?
+					   disk_data(d, name, &size) : NULL;
+
+			is_there |= data && memmem(data, size, buf,
+						   sizeof(buf));
+		}
+		nr += is_there;
+	}
+	return nr;
+}
+
+/* --- what becomes of it --------------------------------------------------- */
+
+/* Z3, T4: first there is no room for a copy. */
+static void test_damage(const struct shape *x)
+{
+	struct error err = { 0 };
+
+	make_damage(x);
+	disk_break(d, ".lost");
+	is_int(restart(x->o, &err), -EIO, "%s: no copy, no log: %s", x->name,
+	       err.text);
+	disk_break(d, "");
+	is_int(count_chunks(x, ""), x->chunks, "all of it is there");
+	shut();
+	error_clear(&err);
+	is_int(restart(x->o, &err), 0, "then it can be copied: %s", err.text);
+	told[0] = '\0';
+	stage_tell_notices(s, hear);
+	ok(strstr(told, "is damaged, and does not count"), "told: %s", told);
+	is_int(count_chunks(x, ".seg.lost"), x->chunks, "the copies have all");
+	ok(goes_on(40), "the log goes on");
+	error_clear(&err);
+	ok(!restart(x->o, &err) && goes_on(50), "and once more: %s", err.text);
+	is_int(count_chunks(x, ".seg.lost"), x->chunks, "the copies stay");
+	told[0] = '\0';
+	stage_tell_notices(s, hear);
+	is_str(told, "", "it is told once");
+	end();
+}
+
+/* Log A9: only what was never answered is written over. */
+static void test_not_written_over(void)
+{
+	const struct shape x = { &on_device, 3, 1, 0, "" };
+	struct error err = { 0 };
+
+	make_damage(&x);
+	is_int(restart(&on_device, &err), 0, "in a slot: %s", err.text);
+	ok(goes_on(40), "the log goes on");
+	is_int(count_chunks(&x, RIG_DEVICE), 3, "and not over what it had");
+	end();
+}
+
+static const struct shape shapes[] = {
+	{ &in_files, 3, 1, 0, "in a file, a session behind" },
+	{ &in_files, 3, 0, 2, "in a file, epochs behind" },
+	{ &in_files, 3, 0, 0, "in a file, nothing behind" },
+	{ &in_files, NR_CHUNKS, 1, 0, "in two files, a session behind" },
+	{ &in_files, NR_CHUNKS, 0, 1, "in two files, an epoch behind" },
+	{ &in_files, NR_CHUNKS, 0, 0, "in two files, nothing behind" },
+	{ &on_device, 3, 1, 0, "in a slot, a session behind" },
+	{ &on_device, 3, 0, 2, "in a slot, epochs behind" },
+	{ &on_device, NR_CHUNKS, 1, 0, "in two slots, a session behind" },
+	{ &on_device, NR_CHUNKS, 0, 1, "in two slots, an epoch behind" },
+	{ &on_device, NR_CHUNKS, 0, 12, "in two slots, others behind" },
+};
+
+int main(void)
+{
+	for (unsigned int i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
+		test_damage(&shapes[i]);
+	test_not_written_over();
+	return tap_done();
+}
