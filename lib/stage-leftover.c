@@ -60,6 +60,25 @@ int stage_recover_copy(struct stage_group *g, const struct stage_segment *s)
 	return ret ? ret : io->sync_dir(io->arg, g->dir);
 }
 
+/* Segment G1, also of those that are in slots. */
+static int note_lost(void *arg, const char *name)
+{
+	struct stage_group *g = arg;
+	uint64_t number;
+	int len = 0;
+
+	if (sscanf(name, "%10" SCNu64 ".seg.lost%n", &number, &len) == 1 &&
+	    len && !name[len] && number < UINT32_MAX &&
+	    number >= g->next_number)
+		g->next_number = number + 1;
+	return 0;
+}
+
+int stage_recover_note_lost(struct stage_group *g)
+{
+	return g->stage->io->list(g->stage->io->arg, g->dir, note_lost, g);
+}
+
 /* --- what is behind the end ----------------------------------------------- */
 
 struct behind {

@@ -128,11 +128,13 @@ static int find_segments(struct recovery *rec, struct error *err)
 	struct stage_group *g = rec->g;
 	int ret = g->stage->medium->list(g, add_found, rec);
 
+	g->next_number = g->checkpoint.first + 1;
+	if (!ret)
+		ret = stage_recover_note_lost(g);
 	if (ret)
 		return error_set(err, ret, "%s: %s", g->dir, strerror(-ret));
 	if (rec->nr)
 		qsort(rec->found, rec->nr, sizeof(*rec->found), compare_found);
-	g->next_number = g->checkpoint.first + 1;
 	for (unsigned int i = 0; !ret && i < rec->nr; i++) {
 		struct found *f = &rec->found[i];
 

@@ -44,4 +44,7 @@ int stage_recover_judge(struct recovery *rec, uint64_t end_lsn,
  */
 int stage_recover_copy(struct stage_group *g, const struct stage_segment *s);
 
+/* No new segment gets the number of one that is kept there. 0 or -errno. */
+int stage_recover_note_lost(struct stage_group *g);
+
 #endif
