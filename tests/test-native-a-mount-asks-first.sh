@@ -47,7 +47,8 @@ check "a name that is a path" says 3 "no volume" replicactl path ../stage/a
 check "a time that is none" says 2 "not a time" replicactl path a --wait=soon
 check "its replica is not to be used" says 8 "is a replica here" \
 	b replicactl path a --wait=300s
-check "  nor is a snapshot taken of it" says 8 "is a replica here" \
+check "  nor is a snapshot taken of it: that is asked for at the other side" \
+	says 3 "at the other side of the pair p: volume a was not made here" \
 	b replicactl snapshot a now
 
 boot_a
