@@ -174,6 +174,22 @@ static int judge_end(struct recovery *rec, const struct stage_segment *s,
 			 strerror(-rec->copy_failed));
 }
 
+/* All of it, not the front alone: behind that may be what was answered. */
+static bool is_empty(const struct stage_group *g, const struct stage_segment *s)
+{
+	const struct stage_io *io = g->stage->io;
+	char *buf = malloc(COPY_BYTES);
+	bool is_blank = buf;
+	ssize_t n = 1;
+
+	for (uint64_t pos = 0; is_blank && n > 0 && pos < s->bytes; pos += n) {
+		n = io->pread(io->arg, s->fd, buf, COPY_BYTES, s->at + pos);
+		is_blank = n == 0 || (n > 0 && is_zero(buf, n));
+	}
+	free(buf);
+	return is_blank;
+}
+
 /* Where its front is damaged, its salt may be known all the same. */
 static void judge_found(struct recovery *rec, struct found *f)
 {
@@ -185,6 +201,7 @@ static void judge_found(struct recovery *rec, struct found *f)
 	s.salt = f->is_good ? f->b.salt : s.salt;
 	s.fd = taken ? taken->fd : s.fd;
 	if (!s.salt) {
+		f->is_blank = f->is_blank && is_empty(rec->g, &s);
 		f->is_needed = !f->is_blank;
 		return;
 	}

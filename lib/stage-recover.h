@@ -9,7 +9,7 @@ struct found {
 	struct stage_segment s;		/* fd -1: taken, or closed */
 	struct stage_segment_block b;
 	bool is_good;
-	bool is_blank;			/* begun, and never written */
+	bool is_blank;			/* begun, and never written, it seems */
 	bool is_chosen;
 	bool is_needed;			/* not of the log, and to be kept: Z3 */
 };

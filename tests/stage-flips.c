@@ -242,20 +242,20 @@ void flip_part(const struct stage_options *o, const char *name, uint64_t from,
 }
 
 void zero_part(const struct stage_options *o, const char *name, uint64_t from,
-	       uint64_t to, looking *fn, struct seen *seen)
+	       uint64_t to, size_t piece, looking *fn, struct seen *seen)
 {
 	unsigned int before = seen->wrong + seen->silent;
-	char was[STAGE_ALIGN];
+	char was[STAGE_BLOCK_BYTES];
 	uint64_t size;
 	char *data = disk_data(d, name, &size);
 
-	for (uint64_t at = from; at < to && at < size; at += sizeof(was)) {
-		if (is_empty(data + at, 0, sizeof(was)))
+	for (uint64_t at = from; at < to && at + piece <= size; at += piece) {
+		if (is_empty(data + at, 0, piece))
 			continue;
-		memcpy(was, data + at, sizeof(was));
-		memset(data + at, 0, sizeof(was));
+		memcpy(was, data + at, piece);
+		memset(data + at, 0, piece);
 		fn(o, seen);
-		memcpy(data + at, was, sizeof(was));
+		memcpy(data + at, was, piece);
 		if (seen->wrong + seen->silent != before)
 			printf("# %s, from byte %llu on\n", name,
 			       (unsigned long long)at);

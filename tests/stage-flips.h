@@ -39,9 +39,9 @@ typedef void looking(const struct stage_options *o, struct seen *seen);
 /* One bit of each byte of a part; of an empty rest, one sector. */
 void flip_part(const struct stage_options *o, const char *name, uint64_t from,
 	       uint64_t to, looking *fn, struct seen *seen);
-/* As a sector that was lost, or what a power cut leaves: a record each. */
+/* As what was lost, or what a power cut leaves: at most a block each. */
 void zero_part(const struct stage_options *o, const char *name, uint64_t from,
-	       uint64_t to, looking *fn, struct seen *seen);
+	       uint64_t to, size_t piece, looking *fn, struct seen *seen);
 /* Cut off at each @step bytes. */
 void cut_off(const struct stage_options *o, const char *name, uint64_t step,
 	     looking *fn, struct seen *seen);

@@ -55,7 +55,7 @@ static void test_segment(void)
 	flip_part(&on_device, RIG_DEVICE, from, to, look, &seen);
 	say(&seen, "each byte of a segment in a slot");
 	ok(seen.behind, "some cost epochs");
-	zero_part(&on_device, RIG_DEVICE, from, to, look, &zeros);
+	zero_part(&on_device, RIG_DEVICE, from, to, STAGE_ALIGN, look, &zeros);
 	say(&zeros, "each piece of it, which is zeros then");
 	ok(zeros.behind, "some cost epochs");
 	disk_destroy(d);

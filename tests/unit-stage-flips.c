@@ -21,7 +21,7 @@ static bool is_log(const char *name)
 
 static void test_files(void)
 {
-	struct seen seen = { 0 }, zeros = { 0 };
+	struct seen seen = { 0 }, zeros = { 0 }, fronts = { 0 };
 	const char *name;
 
 	make_log(&in_files);
@@ -29,9 +29,12 @@ static void test_files(void)
 		if (!is_log(name))
 			continue;
 		flip_part(&in_files, name, 0, UINT64_MAX, look, &seen);
-		if (strstr(name, ".seg"))
-			zero_part(&in_files, name, 0, UINT64_MAX, look,
-				  &zeros);
+		if (!strstr(name, ".seg"))
+			continue;
+		zero_part(&in_files, name, 0, UINT64_MAX, STAGE_ALIGN, look,
+			  &zeros);
+		zero_part(&in_files, name, 0, STAGE_BLOCK_BYTES,
+			  STAGE_BLOCK_BYTES, look, &fronts);
 	}
 	say(&seen, "each byte of a log in files");
 	ok(seen.behind, "some cost epochs");
@@ -40,6 +43,8 @@ static void test_files(void)
 	   seen.torn);
 	say(&zeros, "each piece of it, which is zeros then");
 	ok(zeros.torn, "%u are as if power was lost", zeros.torn);
+	ok(fronts.behind && !fronts.wrong && !fronts.silent && !fronts.torn,
+	   "a segment's front that is zeros costs epochs, and a word of it");
 	disk_destroy(d);
 }
 
