@@ -15,38 +15,85 @@
 #include "stage-recover.h"
 #include "util/zero.h"
 
-#define COPY_BYTES	(1U << 20)
+#define COPY_BYTES	(256U << 10)
 
 /* --- copies --------------------------------------------------------------- */
 
+/* At @pos of the segment: 0 or -errno. */
+static int read_piece(const struct stage_io *io, const struct stage_segment *s,
+		      uint64_t pos, char *buf, size_t len)
+{
+	ssize_t n = io->pread(io->arg, s->fd, buf, len, s->at + pos);
+
+	return n < 0 ? n : (size_t)n < len ? -EIO : 0;
+}
+
+static size_t piece_len(const struct stage_segment *s, uint64_t pos)
+{
+	return s->bytes - pos < COPY_BYTES ? s->bytes - pos : COPY_BYTES;
+}
+
+/* What is zeros takes no room. */
 static int copy_data(struct stage_group *g, const struct stage_segment *s,
 		     int fd)
 {
 	const struct stage_io *io = g->stage->io;
 	char *buf = malloc(COPY_BYTES);
-	int ret = buf ? 0 : -ENOMEM;
+	int ret = buf ? io->truncate(io->arg, fd, s->bytes) : -ENOMEM;
 
 	for (uint64_t pos = 0; !ret && pos < s->bytes; pos += COPY_BYTES) {
-		size_t len = s->bytes - pos < COPY_BYTES ? s->bytes - pos :
-							   COPY_BYTES;
+		size_t len = piece_len(s, pos);
 		struct iovec iov = { buf, len };
-		ssize_t n = io->pread(io->arg, s->fd, buf, len, s->at + pos);
 
-		ret = n < 0 ? n : (size_t)n < len ? -EIO :
-		      io->pwritev(io->arg, fd, &iov, 1, pos);
+		ret = read_piece(io, s, pos, buf, len);
+		if (!ret && !is_zero(buf, len))
+			ret = io->pwritev(io->arg, fd, &iov, 1, pos);
 	}
 	free(buf);
 	return ret ? ret : io->sync(io->arg, fd);
 }
 
-int stage_recover_copy(struct stage_group *g, const struct stage_segment *s)
+static bool is_same(const struct stage_io *io, const struct stage_segment *s,
+		    int fd)
+{
+	char *buf = malloc(2 * COPY_BYTES);
+	uint64_t bytes;
+	bool is_same = buf && !io->size(io->arg, fd, &bytes) &&
+		       bytes == s->bytes;
+
+	for (uint64_t pos = 0; is_same && pos < bytes; pos += COPY_BYTES) {
+		size_t len = piece_len(s, pos);
+
+		is_same = !read_piece(io, s, pos, buf, len) &&
+			  io->pread(io->arg, fd, buf + len, len, pos) ==
+			  (ssize_t)len && !memcmp(buf, buf + len, len);
+	}
+	free(buf);
+	return is_same;
+}
+
+/* By who opened the stage before: that needs no room now. */
+static bool is_copied(struct stage_group *g, const struct stage_segment *s,
+		      const char *path)
 {
 	const struct stage_io *io = g->stage->io;
-	char path[sizeof(g->dir) + 32], new[sizeof(path) + 8];
+	int fd = io->open(io->arg, path, O_RDONLY);
+	bool is_there;
+
+	if (fd < 0)
+		return false;
+	is_there = is_same(io, s, fd);
+	io->close(io->arg, fd);
+	return is_there;
+}
+
+static int make_copy(struct stage_group *g, const struct stage_segment *s,
+		     const char *path)
+{
+	const struct stage_io *io = g->stage->io;
+	char new[sizeof(g->dir) + 40];
 	int fd, ret;
 
-	snprintf(path, sizeof(path), "%s/%010" PRIu64 ".seg.lost", g->dir,
-		 s->number);
 	snprintf(new, sizeof(new), "%s.new", path);
 	fd = io->open(io->arg, new, O_RDWR | O_CREAT | O_TRUNC);
 	if (fd < 0)
@@ -57,7 +104,19 @@ int stage_recover_copy(struct stage_group *g, const struct stage_segment *s)
 		ret = io->rename(io->arg, new, path);
 	else
 		io->unlink(io->arg, new);
-	return ret ? ret : io->sync_dir(io->arg, g->dir);
+	return ret;
+}
+
+int stage_recover_copy(struct stage_group *g, const struct stage_segment *s)
+{
+	char path[sizeof(g->dir) + 32];
+	int ret = 0;
+
+	snprintf(path, sizeof(path), "%s/%010" PRIu64 ".seg.lost", g->dir,
+		 s->number);
+	if (!is_copied(g, s, path))
+		ret = make_copy(g, s, path);
+	return ret ? ret : g->stage->io->sync_dir(g->stage->io->arg, g->dir);
 }
 
 /* Segment G1, also of those that are in slots. */
@@ -152,6 +211,21 @@ static bool is_no_record(const struct stage_group *g, uint64_t lsn)
 	       stage_record_decode(&r, s->salt, lsn, head);
 }
 
+/* Also what is behind the end that the next one gives it: as the next time. */
+static int copy_end(const struct recovery *rec, const struct stage_segment *s)
+{
+	struct stage_segment whole = *s;
+
+	for (unsigned int i = 0; i < rec->nr; i++) {
+		const struct found *f = &rec->found[i];
+
+		if (f->is_chosen && f->s.number == s->number)
+			whole.bytes = f->s.bytes < f->b.bytes ? f->s.bytes :
+								f->b.bytes;
+	}
+	return stage_recover_copy(rec->g, &whole);
+}
+
 /* The segment in which the log ends, at @pos. T4, Z3, log A9 */
 static int judge_end(struct recovery *rec, const struct stage_segment *s,
 		     uint64_t pos, struct error *err)
@@ -164,7 +238,7 @@ static int judge_end(struct recovery *rec, const struct stage_segment *s,
 	if (!rec->is_damaged)
 		return 0;
 	rec->lost_from = s->number;
-	rec->copy_failed = stage_recover_copy(g, s);
+	rec->copy_failed = copy_end(rec, s);
 	rec->is_copied = !rec->copy_failed;
 	return !rec->copy_failed || is_only_looking(g) ? 0 :
 	       error_set(err, rec->copy_failed, "%s: the log is damaged, and "

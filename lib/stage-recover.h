@@ -40,7 +40,7 @@ int stage_recover_judge(struct recovery *rec, uint64_t end_lsn,
 
 /*
  * To NUMBER.seg.lost in the directory, which has its name, durably, when it is
- * whole. 0 or -errno.
+ * whole. Where it is that already, no room is needed. 0 or -errno.
  */
 int stage_recover_copy(struct stage_group *g, const struct stage_segment *s);
 

@@ -131,6 +131,11 @@ static void test_damage(const struct shape *x)
 	stage_tell_notices(s, hear);
 	ok(strstr(told, "is damaged, and does not count"), "told: %s", told);
 	is_int(count_chunks(x, ".seg.lost"), x->chunks, "the copies have all");
+	disk_break(d, ".lost.new");
+	error_clear(&err);
+	is_int(restart(x->o, &err), 0, "what is kept is not kept again: %s",
+	       err.text);
+	disk_break(d, "");
 	ok(!restart(x->o, &err) && goes_on(40), "the log goes on");
 	ok(!reuses_a_number(), "no segment has the number of a copy");
 	error_clear(&err);
