@@ -280,6 +280,14 @@ int identity_begin_session(struct identity *id, const char *state_dir,
 	return change(id, &next, state_dir, name);
 }
 
+bool identity_is_kept(const char *state_dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	return !path_of(path, state_dir, name) &&
+	       (!access(path, F_OK) || errno != ENOENT);
+}
+
 int identity_forget(const char *state_dir, const char *name)
 {
 	char path[PATH_MAX];

@@ -77,6 +77,9 @@ int identity_note_metadata(struct identity *id, const char *state_dir,
 int identity_adopt(const char *state_dir, const char *name,
 		   const struct replica_header *h);
 
+/* Of a volume that is, or was, replicated here; true where that isn't known. */
+bool identity_is_kept(const char *state_dir, const char *name);
+
 /* The volume is gone for good, and so is this when it returns 0. */
 int identity_forget(const char *state_dir, const char *name);
 

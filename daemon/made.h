@@ -28,8 +28,9 @@
  *    else of it: a making that fails for want of room is undone at once. What
  *    is left then of a snapshot is a line in the record, which goes with the
  *    next of its verbs, or the next start.
- * V11 What was never whole had no identity: where its making fails, what is
- *    noted of another volume of its name, which was disabled, stays.
+ * V11 A name of which an identity is kept, of a volume that was disabled, is no
+ *    name for a new one: it would be taken for that, and where its making
+ *    failed what is known of the other would go.
  */
 #ifndef REPLICAD_MADE_H
 #define REPLICAD_MADE_H

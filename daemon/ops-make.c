@@ -87,15 +87,15 @@ void op_note_refused(const struct op *op, const char *until, struct error *err)
 }
 
 /*
- * V1, V3, V4, V6, V7, V11. Where nothing has gone yet, it is as it was; and
+ * V1, V3, V4, V6, V7. Where nothing has gone yet, it is as it was; and
  * what has the name of its base, and is somebody else's, is not touched.
  */
-static int unmake(struct op *op, bool was_whole, struct error *err)
+static int unmake(struct op *op, struct error *err)
 {
 	const char *state_dir = op->daemon->config.state_dir;
 	const struct driver *driver = driver_find(op->made->driver);
 	enum made_step before = op->made->step;
-	bool is_there = false;
+	bool is_there = false, is_noted;
 	int ret;
 
 	if (!driver)
@@ -110,15 +110,16 @@ static int unmake(struct op *op, bool was_whole, struct error *err)
 	op->made->step = MADE_DELETING;
 	if (!ret)
 		ret = op_save_deleting(op, NULL, err);
+	is_noted = !ret;
 	op_note_step(op, "deleting");
 	if (!ret)
 		ret = driver->destroy(op->made, err);
-	if (ret == -EBUSY) {
+	if (ret == -EBUSY && is_noted) {
 		op->made->step = before;
 		op_note_refused(op, "the next start", err);
 	}
 	op_note_step(op, "destroyed");
-	if (!ret && was_whole)
+	if (!ret)
 		ret = identity_forget(state_dir, op->made->volume);
 	if (ret)
 		return error_set(err, ret, "%s", strerror(-ret));
@@ -162,7 +163,7 @@ static void make_blocking(struct ring_job *job)
 
 	if (!driver_find(op->made->driver)->check(op->made, &err) &&
 	    !check_source(op, &err) && make(op, &err) &&
-	    unmake(op, false, &left))
+	    unmake(op, &left))
 		log_err(op->made->volume, "it is not made, and what there may be "
 			"of it is left until the next start: %s", left.text);
 	op_take_error(op, &err);
@@ -174,7 +175,7 @@ static void unmake_blocking(struct ring_job *job)
 	struct error err = { 0 };
 
 	if (!op_drop_unended(op, &err))
-		unmake(op, true, &err);
+		unmake(op, &err);
 	op_take_error(op, &err);
 }
 
@@ -312,6 +313,11 @@ static void start_make(struct op *op)
 	else if (daemon_find(op->daemon, op->name) ||
 		 promotion_find(op->daemon, op->name))
 		op_refuse_made(op, -EEXIST, "is there already (replicactl status)");
+	else if (identity_is_kept(op->daemon->config.state_dir, op->name))
+		op_refuse_made(op, -EEXIST, "was replicated here before, and is to "
+			       "be known again: enable it, or take another name; "
+			       "if it is gone for good, remove its .id in the "
+			       "state folder");
 	else if (!op->from || load_source(op))
 		op_run_job(op, make_blocking, made);
 }

@@ -165,6 +165,8 @@ static int restore(const struct change *c, const struct dm_rows *old)
 	return ret ? ret : reload(c, old);
 }
 
+#define TRY_RESUME	"try 'dmsetup resume' of it"
+
 static int say_more(const struct change *c, int err, const char *state,
 		    const char *remedy)
 {
@@ -172,20 +174,26 @@ static int say_more(const struct change *c, int err, const char *state,
 
 	snprintf(text, sizeof(text), "%s", dmr_dm_error(c->dm));
 	dmr_dm_begin(c->dm);
-	return dmr_dm_fail(c->dm, err, "%s; now %s is %s: try '%s %s'", text,
-			   c->name, state, remedy, c->name);
+	return dmr_dm_fail(c->dm, err, "%s; now %s is %s: %s", text, c->name,
+			   state, remedy);
 }
 
 /* L7, or what is left of it: L2. Returns @err, which is not to be hidden. */
 static int take_back(const struct change *c, const struct dm_rows *old,
 		     int err)
 {
+	struct dmr_dm_info now;
+	int ret;
+
 	if (!reload(c, old))
 		return err;
-	if (restore(c, old))
-		return say_more(c, err, "suspended", "dmsetup resume");
+	ret = dmr_dm_look(c->dm, c->name, &now);
+	if (ret || now.is_suspended)
+		return !ret && !reload(c, old) ? err :
+		       say_more(c, err, "suspended", TRY_RESUME);
+	dmr_dm_clear(c->dm, c->name);
 	return say_more(c, err, "retired, and whoever takes it out is trusted",
-			"dmsetup suspend, then dmsetup resume");
+			"'dmsetup suspend', then 'dmsetup resume' ends that");
 }
 
 static int resume_or_restore(const struct change *c, const struct dm_rows *old,
@@ -196,7 +204,7 @@ static int resume_or_restore(const struct change *c, const struct dm_rows *old,
 	if (ret && is_retired)
 		return take_back(c, old, ret);
 	return ret && restore(c, old) ?
-	       say_more(c, ret, "suspended", "dmsetup resume") : ret;
+	       say_more(c, ret, "suspended", TRY_RESUME) : ret;
 }
 
 /* Swaps 'rows' in for 'old'. On failure 'old' is live again, if possible. */

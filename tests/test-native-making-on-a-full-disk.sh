@@ -89,11 +89,11 @@ done
 
 # V11: a volume of that name was disabled, and is no longer in the configuration.
 echo "what is known of it" >"$state_dir/z.id"
-leave "$folder" 0
-is "no room to make z" "$(replicactl clone v z >/dev/null 2>&1; echo $?)" 1
-is "  what is noted of another z stays" "$(cat "$state_dir/z.id")" \
-	"what is known of it"
-rm "$folder/filler"
+replicactl clone v z >"$scratch_dir/says" 2>&1
+is "no other is made" $? 5
+check "  and it is said why" grep -q "was replicated here before.*\.id" \
+	"$scratch_dir/says"
+is "  what is known of it stays" "$(cat "$state_dir/z.id")" "what is known of it"
 stop_daemon
 is "a clean stop" $? 0
 finish
