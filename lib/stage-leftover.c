@@ -226,6 +226,16 @@ static int copy_end(const struct recovery *rec, const struct stage_segment *s)
 	return stage_recover_copy(rec->g, &whole);
 }
 
+/* Behind @pos: what is kept of later segments is of no use without it. */
+static bool has_part_of_needed(const struct recovery *rec,
+			       const struct stage_segment *s, uint64_t pos)
+{
+	for (unsigned int i = 0; i < rec->nr; i++)
+		if (rec->found[i].is_needed)
+			return !s->end || s->end > pos;
+	return false;
+}
+
 /* The segment in which the log ends, at @pos. T4, Z3, log A9 */
 static int judge_end(struct recovery *rec, const struct stage_segment *s,
 		     uint64_t pos, struct error *err)
@@ -235,12 +245,12 @@ static int judge_end(struct recovery *rec, const struct stage_segment *s,
 
 	rec->may_go_on = !b.has_commit && !b.is_acked && !b.is_unreadable;
 	rec->is_damaged |= b.is_acked;
-	if (!rec->is_damaged)
+	if (!rec->is_damaged && !has_part_of_needed(rec, s, pos))
 		return 0;
 	rec->lost_from = s->number;
 	rec->copy_failed = copy_end(rec, s);
 	rec->is_copied = !rec->copy_failed;
-	return !rec->copy_failed || is_only_looking(g) ? 0 :
+	return !rec->copy_failed || !rec->is_damaged || is_only_looking(g) ? 0 :
 	       error_set(err, rec->copy_failed, "%s: the log is damaged, and "
 			 "does not count from segment %" PRIu64 " on: what it "
 			 "had cannot be kept in %s (%s), so nothing is changed",
@@ -354,7 +364,7 @@ static void tell(const struct recovery *rec)
 		snprintf(image, sizeof(image), "the image is of epoch %" PRIu64,
 			 g->clean_epoch);
 	if (rec->copy_failed)
-		snprintf(kept, sizeof(kept), "; what it had cannot be kept: %s",
+		snprintf(kept, sizeof(kept), "; not all it had can be kept: %s",
 			 strerror(-rec->copy_failed));
 	else if (rec->is_kept || rec->is_copied)
 		snprintf(kept, sizeof(kept), "; what it had is kept in %s "
