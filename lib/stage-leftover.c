@@ -19,13 +19,41 @@
 
 /* --- copies --------------------------------------------------------------- */
 
-/* At @pos of the segment: 0 or -errno. */
-static int read_piece(const struct stage_io *io, const struct stage_segment *s,
-		      uint64_t pos, char *buf, size_t len)
+static int read_all(const struct stage_io *io, const struct stage_segment *s,
+		    uint64_t pos, char *buf, size_t len)
 {
 	ssize_t n = io->pread(io->arg, s->fd, buf, len, s->at + pos);
 
 	return n < 0 ? n : (size_t)n < len ? -EIO : 0;
+}
+
+/*
+ * What cannot be read is as in @kept, which is of a copy that was made before,
+ * or zeros, which are counted in @unread; without that it is an error.
+ */
+static int read_piece(const struct stage_io *io, const struct stage_segment *s,
+		      uint64_t pos, char *buf, size_t len, const char *kept,
+		      uint64_t *unread)
+{
+	int ret = read_all(io, s, pos, buf, len);
+
+	if (ret != -EIO || !unread)
+		return ret;
+	ret = 0;
+	for (size_t at = 0, n; !ret && at < len; at += n) {
+		n = len - at < STAGE_BLOCK_BYTES ? len - at : STAGE_BLOCK_BYTES;
+		ret = read_all(io, s, pos + at, buf + at, n);
+		if (ret != -EIO)
+			continue;
+		ret = 0;
+		if (kept)
+			memcpy(buf + at, kept + at, n);
+		else
+			memset(buf + at, 0, n);
+		if (is_zero(buf + at, n))
+			*unread += n;
+	}
+	return ret;
 }
 
 static size_t piece_len(const struct stage_segment *s, uint64_t pos)
@@ -35,7 +63,7 @@ static size_t piece_len(const struct stage_segment *s, uint64_t pos)
 
 /* What is zeros takes no room. */
 static int copy_data(struct stage_group *g, const struct stage_segment *s,
-		     int fd)
+		     int fd, uint64_t *unread)
 {
 	const struct stage_io *io = g->stage->io;
 	char *buf = malloc(COPY_BYTES);
@@ -45,7 +73,7 @@ static int copy_data(struct stage_group *g, const struct stage_segment *s,
 		size_t len = piece_len(s, pos);
 		struct iovec iov = { buf, len };
 
-		ret = read_piece(io, s, pos, buf, len);
+		ret = read_piece(io, s, pos, buf, len, NULL, unread);
 		if (!ret && !is_zero(buf, len))
 			ret = io->pwritev(io->arg, fd, &iov, 1, pos);
 	}
@@ -54,7 +82,7 @@ static int copy_data(struct stage_group *g, const struct stage_segment *s,
 }
 
 static bool is_same(const struct stage_io *io, const struct stage_segment *s,
-		    int fd)
+		    int fd, uint64_t *unread)
 {
 	char *buf = malloc(2 * COPY_BYTES);
 	uint64_t bytes;
@@ -64,9 +92,10 @@ static bool is_same(const struct stage_io *io, const struct stage_segment *s,
 	for (uint64_t pos = 0; is_same && pos < bytes; pos += COPY_BYTES) {
 		size_t len = piece_len(s, pos);
 
-		is_same = !read_piece(io, s, pos, buf, len) &&
-			  io->pread(io->arg, fd, buf + len, len, pos) ==
-			  (ssize_t)len && !memcmp(buf, buf + len, len);
+		is_same = io->pread(io->arg, fd, buf + len, len, pos) ==
+			  (ssize_t)len &&
+			  !read_piece(io, s, pos, buf, len, buf + len,
+				      unread) && !memcmp(buf, buf + len, len);
 	}
 	free(buf);
 	return is_same;
@@ -74,7 +103,7 @@ static bool is_same(const struct stage_io *io, const struct stage_segment *s,
 
 /* By who opened the stage before: that needs no room now. */
 static bool is_copied(struct stage_group *g, const struct stage_segment *s,
-		      const char *path)
+		      const char *path, uint64_t *unread)
 {
 	const struct stage_io *io = g->stage->io;
 	int fd = io->open(io->arg, path, O_RDONLY);
@@ -82,13 +111,13 @@ static bool is_copied(struct stage_group *g, const struct stage_segment *s,
 
 	if (fd < 0)
 		return false;
-	is_there = is_same(io, s, fd);
+	is_there = is_same(io, s, fd, unread);
 	io->close(io->arg, fd);
 	return is_there;
 }
 
 static int make_copy(struct stage_group *g, const struct stage_segment *s,
-		     const char *path)
+		     const char *path, uint64_t *unread)
 {
 	const struct stage_io *io = g->stage->io;
 	char new[sizeof(g->dir) + 40];
@@ -98,7 +127,7 @@ static int make_copy(struct stage_group *g, const struct stage_segment *s,
 	fd = io->open(io->arg, new, O_RDWR | O_CREAT | O_TRUNC);
 	if (fd < 0)
 		return fd;
-	ret = copy_data(g, s, fd);
+	ret = copy_data(g, s, fd, unread);
 	io->close(io->arg, fd);
 	if (!ret)
 		ret = io->rename(io->arg, new, path);
@@ -107,16 +136,21 @@ static int make_copy(struct stage_group *g, const struct stage_segment *s,
 	return ret;
 }
 
-int stage_recover_copy(struct stage_group *g, const struct stage_segment *s)
+int stage_recover_copy(struct stage_group *g, const struct stage_segment *s,
+		       uint64_t *unread)
 {
+	const struct stage_io *io = g->stage->io;
 	char path[sizeof(g->dir) + 32];
-	int ret = 0;
+	int ret;
 
 	snprintf(path, sizeof(path), "%s/%010" PRIu64 ".seg.lost", g->dir,
 		 s->number);
-	if (!is_copied(g, s, path))
-		ret = make_copy(g, s, path);
-	return ret ? ret : g->stage->io->sync_dir(g->stage->io->arg, g->dir);
+	if (is_copied(g, s, path, unread))
+		return io->sync_dir(io->arg, g->dir);
+	if (unread)
+		*unread = 0;
+	ret = make_copy(g, s, path, unread);
+	return ret ? ret : io->sync_dir(io->arg, g->dir);
 }
 
 /* Segment G1, also of those that are in slots. */
@@ -212,7 +246,7 @@ static bool is_no_record(const struct stage_group *g, uint64_t lsn)
 }
 
 /* Also what is behind the end that the next one gives it: as the next time. */
-static int copy_end(const struct recovery *rec, const struct stage_segment *s)
+static int copy_end(struct recovery *rec, const struct stage_segment *s)
 {
 	struct stage_segment whole = *s;
 
@@ -223,7 +257,7 @@ static int copy_end(const struct recovery *rec, const struct stage_segment *s)
 			whole.bytes = f->s.bytes < f->b.bytes ? f->s.bytes :
 								f->b.bytes;
 	}
-	return stage_recover_copy(rec->g, &whole);
+	return stage_recover_copy(rec->g, &whole, &rec->unread);
 }
 
 /* Behind @pos: what is kept of later segments is of no use without it. */
@@ -358,7 +392,7 @@ static void tell(const struct recovery *rec)
 {
 	struct stage_group *g = rec->g;
 	char image[64] = "there is no image";
-	char kept[sizeof(g->dir) + 64] = "";
+	char kept[sizeof(g->dir) + 64] = "", but[64] = "";
 
 	if (g->clean_epoch)
 		snprintf(image, sizeof(image), "the image is of epoch %" PRIu64,
@@ -369,10 +403,13 @@ static void tell(const struct recovery *rec)
 	else if (rec->is_kept || rec->is_copied)
 		snprintf(kept, sizeof(kept), "; what it had is kept in %s "
 			 "(replica-dump)", g->dir);
+	if (rec->is_copied && rec->unread)
+		snprintf(but, sizeof(but), ", but for %" PRIu64 " bytes that "
+			 "cannot be read", rec->unread);
 	error_set(&g->notice, -EBADMSG, "%s: the log %s, and does not count "
-		  "from segment %" PRIu64 " on: %s%s", g->name,
+		  "from segment %" PRIu64 " on: %s%s%s", g->name,
 		  rec->is_damaged ? "is damaged" : "was cut off or is damaged",
-		  rec->lost_from, image, kept);
+		  rec->lost_from, image, kept, but);
 }
 
 /* Z4 */

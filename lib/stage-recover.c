@@ -20,10 +20,11 @@
  * Z3 a segment that is damaged, or has a commit that doesn't count, or anything
  *    that was answered (Z8), is kept, as the file NUMBER.seg.lost, or where it
  *    is; so are those before one that is, but for those that count, which go as
- *    ever. Of the one in which the log ends a copy is kept, if it is damaged, or
+ *    ever. Of the one in which the log ends a copy is kept, if it is damaged or
  *    has the beginning of what is kept. Without that a damaged one is not
- *    recovered, for it may be cut, or be written again; but in a failover, which
- *    goes on and tells it.
+ *    recovered, for it may be cut, or be written again; but a failover goes on
+ *    and tells it. What cannot be read of it, behind the end, is zeros in the
+ *    copy, which is told: else it could be for ever that nothing is served.
  * Z4 nothing goes before the checkpoint that allows it is on the disk, for it
  *    may have been read from the cache of a process that was killed. Where that
  *    cannot be written all of it stays, for the next one who opens the stage.

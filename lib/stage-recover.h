@@ -23,6 +23,7 @@ struct recovery {
 	uint64_t lost_from;		/* segment; 0: none is lost */
 	bool is_kept, is_copied;	/* … but for what stays there */
 	int copy_failed;		/* -errno */
+	uint64_t unread;		/* bytes that the copy does not have */
 };
 
 /*
@@ -40,9 +41,11 @@ int stage_recover_judge(struct recovery *rec, uint64_t end_lsn,
 
 /*
  * To NUMBER.seg.lost in the directory, which has its name, durably, when it is
- * whole. Where it is that already, no room is needed. 0 or -errno.
+ * whole. Where it is that already, no room is needed. With @unread what cannot
+ * be read is no error, but zeros: so many bytes. 0 or -errno.
  */
-int stage_recover_copy(struct stage_group *g, const struct stage_segment *s);
+int stage_recover_copy(struct stage_group *g, const struct stage_segment *s,
+		       uint64_t *unread);
 
 /* No new segment gets the number of one that is kept there. 0 or -errno. */
 int stage_recover_note_lost(struct stage_group *g);

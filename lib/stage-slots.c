@@ -244,7 +244,7 @@ static int slots_keep(struct stage_group *g, struct stage_segment *s,
 		      struct error *err)
 {
 	struct stage_device *d = device_of(g);
-	int copied = stage_recover_copy(g, s), ret;
+	int copied = stage_recover_copy(g, s, NULL), ret;
 
 	ret = put(d, s, copied ? STAGE_SLOT_LOST : STAGE_SLOT_FREE);
 	if (copied && !ret)

@@ -22,12 +22,16 @@
 #define READ_SOME	4096		/* with a head, after a payload that */
 #define SMALL		1024		/* was smaller than this */
 
-/* Bytes [pos, pos + len) of the segment, and what follows. NULL: an error. */
+/*
+ * Bytes [pos, pos + len) of the segment, and what follows, if that can be read.
+ * NULL: an error.
+ */
 static const char *look(struct walker *w, uint64_t pos, size_t len,
 			size_t ahead, struct error *err)
 {
 	const struct stage_io *io = w->g->stage->io;
 	uint64_t bytes = stage_load(&w->s->bytes);
+	size_t need = len;
 	ssize_t n;
 
 	if (pos >= w->from && pos + len <= w->from + w->len)
@@ -49,6 +53,10 @@ static const char *look(struct walker *w, uint64_t pos, size_t len,
 	w->from = pos;
 	w->len = 0;
 	n = io->pread(io->arg, w->s->fd, w->buf, len, w->s->at + pos);
+	if (n < 0 && len > need) {
+		len = need;
+		n = io->pread(io->arg, w->s->fd, w->buf, len, w->s->at + pos);
+	}
 	if (n < 0) {
 		error_set(err, -EIO, "%s: reading segment %" PRIu64
 			  " of the log: %s", w->g->name, w->s->number,

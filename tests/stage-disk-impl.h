@@ -33,6 +33,11 @@ struct op {
 	uint64_t now;
 };
 
+struct bad_range {
+	char path[64];
+	uint64_t off, len;
+};
+
 struct disk {
 	struct stage_io io;
 	pthread_mutex_t lock;
@@ -49,8 +54,7 @@ struct disk {
 	int fail_err, sync_err;
 	uint64_t reads, fail_read, begun;
 	char slow_part[64], sync_part[64], broken_part[64];
-	char bad_path[64];
-	uint64_t bad_off, bad_len;
+	struct bad_range bad, unreadable; /* for writes; for reads */
 	unsigned int slow_ms, sync_fails;
 };
 

@@ -143,10 +143,11 @@ static bool is_broken(struct disk *d, int file)
 	return is_part(d->broken_part, path_of(d, file));
 }
 
-static bool is_bad(struct disk *d, int file, uint64_t off, uint64_t len)
+static bool is_bad(struct disk *d, const struct bad_range *r, int file,
+		   uint64_t off, uint64_t len)
 {
-	return d->bad_len && !strcmp(path_of(d, file), d->bad_path) &&
-	       off < d->bad_off + d->bad_len && d->bad_off < off + len;
+	return r->len && !strcmp(path_of(d, file), r->path) &&
+	       off < r->off + r->len && r->off < off + len;
 }
 
 static int take_fd(struct disk *d, int file)
@@ -245,7 +246,7 @@ static int disk_pwritev(void *arg, int fd, struct iovec *iov, int nr,
 	}
 	for (int i = 0; i < nr; i++)
 		len += iov[i].iov_len;
-	if (is_broken(d, file) || is_bad(d, file, off, len))
+	if (is_broken(d, file) || is_bad(d, &d->bad, file, off, len))
 		ret = -EIO;
 	if (!ret)
 		ret = allocate(d, file, off + len);
@@ -267,7 +268,8 @@ static ssize_t disk_pread(void *arg, int fd, void *buf, size_t len,
 	struct file *f;
 
 	enter(d, false);
-	if (++d->reads == d->fail_read || is_broken(d, fd_file(d, fd)))
+	if (++d->reads == d->fail_read || is_broken(d, fd_file(d, fd)) ||
+	    is_bad(d, &d->unreadable, fd_file(d, fd), off, len))
 		return leave(d, -EIO);
 	f = &d->files[fd_file(d, fd)];
 	if (off >= f->size)
@@ -559,14 +561,26 @@ void disk_break(struct disk *d, const char *part)
 	leave(d, 0);
 }
 
+static void set_range(struct disk *d, struct bad_range *r, const char *path,
+		      uint64_t off, uint64_t len)
+{
+	enter(d, false);
+	snprintf(r->path, sizeof(r->path), "%s", path);
+	r->off = off;
+	r->len = len;
+	leave(d, 0);
+}
+
 void disk_break_range(struct disk *d, const char *path, uint64_t off,
 		      uint64_t len)
 {
-	enter(d, false);
-	snprintf(d->bad_path, sizeof(d->bad_path), "%s", path);
-	d->bad_off = off;
-	d->bad_len = len;
-	leave(d, 0);
+	set_range(d, &d->bad, path, off, len);
+}
+
+void disk_break_reads(struct disk *d, const char *path, uint64_t off,
+		      uint64_t len)
+{
+	set_range(d, &d->unreadable, path, off, len);
 }
 
 void disk_slow(struct disk *d, const char *part, unsigned int ms)

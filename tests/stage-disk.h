@@ -41,6 +41,9 @@ void disk_break(struct disk *d, const char *part);
 /* Writes that touch this of a file fail: EIO. */
 void disk_break_range(struct disk *d, const char *path, uint64_t off,
 		      uint64_t len);
+/* Reads that touch it, likewise. Length 0: none. */
+void disk_break_reads(struct disk *d, const char *path, uint64_t off,
+		      uint64_t len);
 /* Bytes of files that were told to go to the disk before their sync. */
 uint64_t disk_begun(const struct disk *d);
 /* At most so many bytes may be written; 0 = any. Files are sparse. */

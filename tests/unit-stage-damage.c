@@ -165,29 +165,39 @@ static void test_not_written_over(void)
 	end();
 }
 
-/* One bit of what was written, where the disk has it. */
-static bool spoil_payload(unsigned int chunk)
+/* Where the disk has it: @at in the file. NULL: nowhere. */
+static const char *find_payload(unsigned int chunk, uint64_t *at)
 {
 	char buf[RIG_CHUNK];
 	const char *name;
 	uint64_t size;
 
 	fill(buf, sizeof(buf), chunk * RIG_CHUNK, LARGE);
-	shut();
 	for (unsigned int i = 0; (name = disk_name(d, i)); i++) {
 		const char *data = disk_data(d, name, &size);
-		const char *at = data ? memmem(data, size, buf, sizeof(buf)) :
-					NULL;
+		const char *found = data ? memmem(data, size, buf,
+						  sizeof(buf)) : NULL;
 
-		if (!at)
+		if (!found)
 			continue;
-		spoil_file(name, at - data + 100);
-		return true;
+		*at = found - data;
+		return name;
 	}
-	return false;
+	return NULL;
 }
 
-/* Z3: it may be a power cut. What is kept is worth something as a whole only. */
+static bool spoil_payload(unsigned int chunk)
+{
+	uint64_t at;
+	const char *name = find_payload(chunk, &at);
+
+	shut();
+	if (name)
+		spoil_file(name, at + 100);
+	return name;
+}
+
+/* Z3: it may be a power cut. What is kept is of use as a whole only. */
 static void test_payload(const struct shape *x)
 {
 	struct error err = { 0 };
@@ -217,6 +227,38 @@ static void test_payload(const struct shape *x)
 	end();
 }
 
+/* A sector is bad behind the end: the rest is kept, and all that counts. */
+static void test_unreadable(const struct shape *x)
+{
+	struct error err = { 0 };
+	char name[64];
+	uint64_t at;
+
+	make_damage(x);
+	snprintf(name, sizeof(name), "%s", find_payload(x->chunks - 1, &at));
+	disk_break_reads(d, name, at + RIG_CHUNK / 2, 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		is_int(restart(x->o, &err), 0, "%s, a bad sector: %s", x->name,
+		       err.text);
+		told[0] = '\0';
+		stage_tell_notices(s, hear);
+		ok(strstr(told, "but for 4096 bytes"), "told: %s", told);
+		is_int(count_chunks(x, ".seg.lost"), x->chunks - 2,
+		       "but for the chunks in that block, it is kept");
+	}
+	disk_break_reads(d, name, 0, 0);
+	is_int(restart(x->o, &err), 0, "it can be read again: %s", err.text);
+	is_int(count_chunks(x, ".seg.lost"), x->chunks, "so it is kept");
+	disk_break_reads(d, name, at + RIG_CHUNK / 2, 1);
+	is_int(restart(x->o, &err), 0, "and then it cannot: %s", err.text);
+	told[0] = '\0';
+	stage_tell_notices(s, hear);
+	ok(told[0] && !strstr(told, "but for"), "told: %s", told);
+	ok(goes_on(40), "the log goes on");
+	is_int(count_chunks(x, ".seg.lost"), x->chunks, "the copy has all");
+	end();
+}
+
 static const struct shape shapes[] = {
 	{ &in_files, 3, 1, 0, "in a file, a session behind" },
 	{ &in_files, 3, 0, 2, "in a file, epochs behind" },
@@ -243,5 +285,7 @@ int main(void)
 	test_not_written_over();
 	for (unsigned int i = 0; i < sizeof(in_two) / sizeof(*in_two); i++)
 		test_payload(&in_two[i]);
+	test_unreadable(&shapes[0]);
+	test_unreadable(&shapes[6]);
 	return tap_done();
 }
