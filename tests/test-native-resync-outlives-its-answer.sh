@@ -14,7 +14,11 @@ crash() {
 	sim-ctl reload a
 }
 
+# What is being sent, or is in the log alone, would mend it.
 damage_it() {
+	check "$1: nothing is to be sent" wait_settled a 60
+	check "$1: the base has it all" wait_until 60 cmp -s \
+		"$scratch_dir/a.img" "$scratch_dir/a.base"
 	damage_stage 5 700
 	start_stage
 	check "$1: settled" wait_settled a 60
