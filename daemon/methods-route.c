@@ -218,18 +218,24 @@ static void end(struct errand *x)
 	daemon_wrap_up(daemon);
 }
 
-static void make_text_printable(json_t *value)
+/* O10 */
+static void make_text_printable(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
+static void make_string_printable(json_t *value)
 {
 	char *text = strdup(json_string_value(value));
 
-	for (char *c = text; c && *c; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
+	if (text)
+		make_text_printable(text);
 	json_string_set(value, text ?: "");
 	free(text);
 }
 
-/* O10 */
 static void make_printable(json_t *value)
 {
 	const char *key;
@@ -237,7 +243,7 @@ static void make_printable(json_t *value)
 	size_t i;
 
 	if (json_is_string(value))
-		make_text_printable(value);
+		make_string_printable(value);
 	json_array_foreach(value, i, one)
 		make_printable(one);
 	json_object_foreach(value, key, one)
@@ -247,14 +253,12 @@ static void make_printable(json_t *value)
 static void refuse_as_there(struct errand *x, int exit_status,
 			    const char *text)
 {
-	json_t *why = json_string(text ?: "no memory");
+	char why[400];
 
-	if (why)
-		make_printable(why);
+	snprintf(why, sizeof(why), "%s", text ?: "no memory");
+	make_text_printable(why);
 	request_refuse(x->request, exit_status ? exit_status : EXIT_FAILED_,
-		       "at the other side of the pair %s: %s", x->pair,
-		       json_string_value(why) ?: "it is refused");
-	json_decref(why);
+		       "at the other side of the pair %s: %s", x->pair, why);
 }
 
 static void on_answer(void *arg, int exit_status, const char *text,
@@ -264,7 +268,6 @@ static void on_answer(void *arg, int exit_status, const char *text,
 	json_t *answer = exit_status ? NULL : json_deep_copy(result);
 
 	make_printable(answer);
-
 	json_object_set_new(answer, "pair", json_string(x->pair));
 	if (answer)
 		request_answer(x->request, answer);

@@ -244,7 +244,8 @@ void route_job_end(struct route_job *job, int exit_status, const char *text,
 		json_decref(job->result);
 		job->result = NULL;
 		job->exit_status = ROUTE_FAILED;
-		text = "it was done, but its answer is too long to be sent";
+		text = "its answer is too long to be sent; what it was to do "
+		       "is done";
 	}
 	job->text = text ? strdup(sendable(text)) : NULL;
 	if (job->is_orphan)

@@ -39,7 +39,7 @@ struct routing {
 
 /* @p is not filled yet. NULL: no memory. */
 struct routing *routing_create(struct pairing *p);
-/* It is not busy. NULL is fine. */
+/* It is not busy. */
 void routing_destroy(struct routing *x);
 /* Of a sender: it speaks from now on. Again is fine. */
 void routing_start(struct routing *x);

@@ -126,7 +126,10 @@ int dmr_dm_extend(struct dmr_dm *dm, const char *name);
 /* Nothing to do if there is none. -EBUSY: open. */
 int dmr_dm_remove(struct dmr_dm *dm, const char *name);
 
-/* Likewise of a replica device, for good: the kernel is told to "retire" it. */
+/*
+ * A replica device, for good: the kernel is told to "retire" it. -ENXIO: there
+ * is none; -EBUSY: open.
+ */
 int dmr_dm_retire(struct dmr_dm *dm, const char *name);
 
 /*

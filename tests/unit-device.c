@@ -353,6 +353,8 @@ static void test_create(void)
 	is_int(dmr_dm_retire(dm, "new"), 0, "also what was left suspended");
 	is_int(dmr_dm_create(dm, "new", "8:16", NULL, 4096, NULL), 0, "again");
 	is_int(dmr_dm_remove(dm, "new"), 0, "removed");
+	is_int(dmr_dm_retire(dm, "new"), -ENXIO, "there is none: %s",
+	       dmr_dm_error(dm));
 	is_int(dmr_dm_remove(dm, "new"), 0, "twice");
 }
 
