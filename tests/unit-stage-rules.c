@@ -74,6 +74,26 @@ static bool s3_close(void)
 	return is_good;
 }
 
+/* What was answered is there, whatever a power cut takes. */
+static bool s3_commit(void)
+{
+	struct error err = { 0 };
+	struct disk *cut;
+	bool is_good;
+
+	begin(&keep, 1);
+	is_good = !client_epoch(&c, &m, 1, 1, true) &&
+		  !client_epoch(&c, &m, 2, 2, true);
+	cut = disk_cut(d, disk_moment(d), 0);
+	end();
+	d = cut;
+	s = rig_open(d, &keep, &err);
+	client_connect(&c, s, "a");
+	is_good = is_good && c.h.last_clean == 2 && shows(&c, m.image[2]);
+	end();
+	return is_good;
+}
+
 /* A record has gone, its neighbours are good: the epoch does not count. */
 static bool s3_count(void)
 {
@@ -450,6 +470,8 @@ static const struct {
 	{ "S1 a partial epoch is not shown", s1, STAGE_FAULT_S1 },
 	{ "S2 an abort drops the open epoch only", s2, STAGE_FAULT_S2 },
 	{ "S3 a failed sync ends the epoch", s3_close, STAGE_FAULT_S3_CLOSE },
+	{ "S3 a commit is synced before its answer", s3_commit,
+	  STAGE_FAULT_S3_COMMIT },
 	{ "S3 a commit counts its records", s3_count, STAGE_FAULT_S3_COUNT },
 	{ "S3 a base's failed sync repeats all", base_sync,
 	  STAGE_FAULT_S3_BASE },
