@@ -87,6 +87,13 @@ all_settled() {
 	done
 }
 
+# A kill is no damage: what was under way is no part of the log (Z8).
+nothing_is_lost() {
+	local lost
+	lost=$(find "$stage_dir" -name '*.lost')
+	is "  and nothing was taken for damage" "$lost" ""
+}
+
 # The newest images are all that was written.
 images_are_current() {
 	local name files=()
@@ -164,6 +171,7 @@ end_watch() {
 	is "  the daemon ends well" $? 0
 	stop_plugin
 	is "  and the server" $? 0
+	nothing_is_lost
 }
 
 # noticed DESCRIPTION: something wrong was seen.

@@ -76,6 +76,7 @@ end_round() {
 	is "  the daemon ends well" $? 0
 	stop_plugin
 	is "  and the server" $? 0
+	nothing_is_lost
 	note "$SECONDS s"
 }
 
