@@ -38,10 +38,17 @@ start_sim_writer() {
 
 start_watch() {
 	rm -f "$scratch_dir/enough"
-	oracle-watch --enough "$scratch_dir/enough" "$@" "$oracle_state" \
+	oracle-watch --enough "$scratch_dir/enough" \
+		--looked "$scratch_dir/looked" "$@" "$oracle_state" \
 		"$watch_socket" "${watched[@]}" >"$scratch_dir/watch" 2>&1 &
 	watch_pid=$!
 	cleanup_fn kill_pid $watch_pid
+}
+
+# Where a look takes longer than it is between two kills, none would ever end.
+let_it_look() {
+	rm -f "$scratch_dir/looked"
+	wait_until 60 test -e "$scratch_dir/looked"
 }
 
 # paced SECONDS [COMMAND...]: runs it again and again, so long, and until enough
@@ -137,12 +144,15 @@ restart_stage() {
 }
 
 # kill_some: the server, the daemon, or both; every other time not before an epoch
-# was committed.
+# was committed, and an image looked at.
 nr_kills=0
 kill_some() {
 	local who=$((RANDOM % 4)) last
 	last=$(last_commit)
-	[ $((RANDOM % 2)) = 0 ] || wait_until 20 has_committed "${last:-0}"
+	[ $((RANDOM % 2)) = 0 ] || {
+		wait_until 20 has_committed "${last:-0}"
+		let_it_look
+	}
 	nr_kills=$((nr_kills + 1))
 	[ $who -gt 1 ] || kill_daemon
 	if [ $who != 0 ]; then

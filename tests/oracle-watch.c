@@ -49,17 +49,20 @@ static const char usage[] =
 "  --gaps N      so many times there must have been no image (not allowed)\n"
 "  --broken N    at most so many looks may fail (any number)\n"
 "  --patience S  without a server (60)\n"
-"  --enough FILE make it when that has been seen\n";
+"  --enough FILE make it when that has been seen\n"
+"  --looked FILE make it after each look, if it is not there\n";
 
 enum {
-	IMAGES = 256, BEHIND, HISTORY, PATIENCE, ENOUGH, GAPS, BROKEN, HELP
+	IMAGES = 256, BEHIND, HISTORY, PATIENCE, ENOUGH, LOOKED, GAPS, BROKEN,
+	HELP
 };
 
 static const struct option long_options[] = {
 	{ "images", 1, NULL, IMAGES }, { "behind", 1, NULL, BEHIND },
 	{ "history", 1, NULL, HISTORY }, { "patience", 1, NULL, PATIENCE },
-	{ "enough", 1, NULL, ENOUGH }, { "gaps", 1, NULL, GAPS },
-	{ "broken", 1, NULL, BROKEN }, { "help", 0, NULL, HELP },
+	{ "enough", 1, NULL, ENOUGH }, { "looked", 1, NULL, LOOKED },
+	{ "gaps", 1, NULL, GAPS }, { "broken", 1, NULL, BROKEN },
+	{ "help", 0, NULL, HELP },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -84,7 +87,7 @@ struct sight {
 };
 
 static struct oracle_state *state;
-static const char *socket_path, *enough_path;
+static const char *socket_path, *enough_path, *looked_path;
 static char **names;
 static char *volumes[ORACLE_VOLUMES_MAX];	/* data of the last image */
 static struct oracle_image *newest_image, *live_image[2];
@@ -450,15 +453,20 @@ static bool is_enough(void)
 	       nr_history >= OPTION(HISTORY) && nr_gaps >= OPTION(GAPS);
 }
 
-static void tell_enough(void)
+static void make_file(const char *path)
 {
-	FILE *file;
+	FILE *file = path ? fopen(path, "w") : NULL;
 
-	if (!enough_path || !is_enough())
-		return;
-	file = fopen(enough_path, "w");
 	if (file)
 		fclose(file);
+}
+
+static void tell_progress(void)
+{
+	make_file(looked_path);
+	if (!enough_path || !is_enough())
+		return;
+	make_file(enough_path);
 	enough_path = NULL;
 }
 
@@ -521,6 +529,8 @@ static int parse_options(int argc, char **argv)
 		}
 		if (c == ENOUGH)
 			enough_path = optarg;
+		else if (c == LOOKED)
+			looked_path = optarg;
 		else
 			OPTION(c) = strtoul(optarg, NULL, 0);
 	}
@@ -544,7 +554,8 @@ int main(int argc, char **argv)
 		return 2;
 	for (unsigned int n = 1; is_well && !is_ending && !nr_violations; n++) {
 		is_well = look_well(n % EVERY == 0, false);
-		tell_enough();
+		if (is_well)
+			tell_progress();
 	}
 	if (is_well && !nr_violations)
 		is_well = look_well(true, true) && look_well(false, true);

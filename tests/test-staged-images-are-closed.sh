@@ -54,8 +54,10 @@ write_config() {
 	done
 } >"$scratch_dir/conf"
 
+# Every other time not before something was looked at.
 kill_one() {
 	local who=$((RANDOM % 3))
+	[ $((RANDOM % 2)) = 0 ] || let_it_look
 	[ $who = 0 ] || kill -KILL "$(cat "$daemon_pid_file")"
 	if [ $who != 1 ]; then
 		kill_pid "$plugin_pid"
