@@ -165,3 +165,18 @@ void group_remove(struct group *g, struct volume *v)
 	/* It may come back on another reactor, which has another socket. */
 	kernel_detach(g->reactor->kernel, v->device.dev);
 }
+
+int group_try_now(struct group *g)
+{
+	if (!ring_timer_running(&g->retry))
+		return 0;
+	ring_timer_cancel(g->reactor->ring, &g->retry);
+	g->failures = 0;
+	g->retry.fire(&g->retry);
+	return 0;
+}
+
+bool group_waits_for_retry(const struct group *g)
+{
+	return ring_timer_running(&g->retry);
+}

@@ -317,6 +317,8 @@ static const struct method {
 	{ "disable", do_disable, true, "volume group pool host?" },
 	{ "pause", do_pause, true, "volume" },
 	{ "resume", do_resume, true, "volume" },
+	{ "recover", do_recover, true,
+	  "volume group pool host? dry_run? wait_s#" },
 	{ "resync", do_resync, true, "volume full?" },
 	{ "history", do_history, true, "volume target" },
 	{ "create", do_create, true,

@@ -31,6 +31,9 @@ bool route_request(struct request *request, const char *method,
 		   void (*call)(struct request *request));
 void do_peer(struct request *request);
 
+/* methods-recover.c */
+void do_recover(struct request *request);
+
 /* methods-history.c */
 void do_history(struct request *request);
 void do_test(struct request *request);

@@ -494,13 +494,17 @@ static void on_recovered(struct op *op)
 	op_free(op);
 }
 
+struct op *op_recover_made(struct daemon *daemon, const char *name,
+			   op_done_fn *done, void *arg)
+{
+	struct op *op = op_create_made(daemon, name, start_recover, done, arg);
+
+	return op ? op_put_in_line(op) : NULL;
+}
+
 static void recover(void *arg, const char *name)
 {
-	struct op *op = op_create_made(arg, name, start_recover, on_recovered,
-				       NULL);
-
-	if (op)
-		op_put_in_line(op);
+	op_recover_made(arg, name, on_recovered, NULL);
 }
 
 void ops_recover_made(struct daemon *daemon)

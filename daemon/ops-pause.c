@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Ops that stop a group for as long as an operator wants: pause, resume. */
+/*
+ * Ops that stop a group for as long as an operator wants, pause and resume; and
+ * the one that ends its wait for another try.
+ */
 #include "ops-impl.h"
 
 #include <stdio.h>
@@ -33,6 +36,11 @@ static void resume_on_reactor(struct op *op)
 	with_group(op, group_resume, "resumed");
 }
 
+static void try_on_reactor(struct op *op)
+{
+	with_group(op, group_try_now, "tried again");
+}
+
 static void start_pause(struct op *op)
 {
 	op_go_to_volume(op, pause_on_reactor);
@@ -41,6 +49,11 @@ static void start_pause(struct op *op)
 static void start_resume(struct op *op)
 {
 	op_go_to_volume(op, resume_on_reactor);
+}
+
+static void start_try(struct op *op)
+{
+	op_go_to_volume(op, try_on_reactor);
 }
 
 struct op *op_pause(struct daemon *daemon, const char *name, op_done_fn *done,
@@ -55,6 +68,14 @@ struct op *op_resume(struct daemon *daemon, const char *name,
 		     op_done_fn *done, void *arg)
 {
 	struct op *op = op_create(daemon, name, start_resume, done, arg);
+
+	return op ? op_put_in_line(op) : NULL;
+}
+
+struct op *op_try_now(struct daemon *daemon, const char *name,
+		      op_done_fn *done, void *arg)
+{
+	struct op *op = op_create(daemon, name, start_try, done, arg);
 
 	return op ? op_put_in_line(op) : NULL;
 }

@@ -78,6 +78,9 @@ struct op *op_pause(struct daemon *daemon, const char *name, op_done_fn *done,
 		    void *arg);
 struct op *op_resume(struct daemon *daemon, const char *name,
 		     op_done_fn *done, void *arg);
+/* A wait until its target is tried again is over. */
+struct op *op_try_now(struct daemon *daemon, const char *name,
+		      op_done_fn *done, void *arg);
 /*
  * All of it is shipped: by digest first, or as it is (@is_full). It ends when a
  * crash cannot make that forgotten any more (U6 in continuity.c).
@@ -133,6 +136,9 @@ struct op *op_drop_snapshot(struct daemon *daemon, const char *name,
 			    const char *snapshot, op_done_fn *done, void *arg);
 /* At a start, before any other: V2, V3, V5 and V8 in made.h. */
 void ops_recover_made(struct daemon *daemon);
+/* One of them, later: there must be no verb that is at it. */
+struct op *op_recover_made(struct daemon *daemon, const char *name,
+			   op_done_fn *done, void *arg);
 /* Starts an entry that does not run. */
 struct op *op_start(struct daemon *daemon, struct entry *entry,
 		    op_done_fn *done, void *arg);

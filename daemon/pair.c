@@ -184,7 +184,7 @@ static const struct state_words words[PAIR_NR_STATES] = {
 		"decide which one is right; at the other: stop what writes, "
 		"then: replicactl resolve --keep peer" },
 	[PAIR_ERROR] = { "error", "something must be put right first",
-		"put right what the reason names, then: replicactl resume" },
+		"put right what the reason names, then: replicactl recover" },
 };
 
 static const char *const event_names[PAIR_NR_EVENTS] = {

@@ -553,11 +553,6 @@ void promotion_may_go(struct daemon *daemon, const char *volume)
 
 /* --- asked for ------------------------------------------------------------ */
 
-static void refuse(promotion_done_fn *done, void *arg, const struct error *err)
-{
-	done(arg, NULL, err);
-}
-
 /* It is there already: the same again, or a second one. */
 static void again(struct promotion *p, const struct promotion_request *q,
 		  promotion_done_fn *done, void *arg)
@@ -582,7 +577,7 @@ static void again(struct promotion *p, const struct promotion_request *q,
 		error_set(&err, -EEXIST, "%s: was promoted already, as of "
 			  "epoch %" PRIu64, q->volume, p->record.epoch);
 	if (err.code) {
-		refuse(done, arg, &err);
+		done(arg, NULL, &err);
 		return;
 	}
 	p->done = done;
@@ -639,15 +634,19 @@ void promotion_start(struct daemon *daemon, const struct promotion_request *q,
 		again(p, q, done, arg);
 		return;
 	}
-	if (promotion_make_records(daemon, &rest, &all, &nr, &err)) {
-		refuse(done, arg, &err);
+	if (q->is_begun)
+		error_set(&err, -ENOENT, "%s: no failover of it was begun",
+			  q->volume);
+	if (err.code ||
+	    promotion_make_records(daemon, &rest, &all, &nr, &err)) {
+		done(arg, NULL, &err);
 		return;
 	}
 	p = create(daemon, &rest, all, nr);
 	free(all);
 	if (!p) {
 		error_set(&err, -ENOMEM, "no memory");
-		refuse(done, arg, &err);
+		done(arg, NULL, &err);
 		return;
 	}
 	p->done = done;

@@ -76,6 +76,7 @@ struct promotion_request {
 	struct promotion_wish wish;
 	bool is_dry;
 	bool is_group;			/* all of its group, with it */
+	bool is_begun;			/* it goes on, or is refused */
 };
 
 /*

@@ -25,6 +25,7 @@ static const struct verb {
 } verbs[] = {
 	{ "pause", .method = "pause" },
 	{ "resume", .method = "resume" },
+	{ "recover", .method = "recover" },
 	{ "disable", .method = "disable" },
 	{ "enable", .method = "enable", .text = "target", .keys = "options" },
 	{ "extend", .method = "extend", .number = "size_bytes" },

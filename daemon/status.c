@@ -86,6 +86,9 @@ static void put_state(json_t *o, const struct group *g)
 	else
 		put_text(o, "reason", reason);
 	put_text(o, "next_step", next_step(g));
+	put_bool(o, "log_full", g->is_log_full &&
+				pair_is_shipping(g->pair.state));
+	put_bool(o, "waits_for_retry", group_waits_for_retry(g));
 }
 
 /* A tenant wonders why: with the reason. */

@@ -20,7 +20,7 @@ is "bash knows it" "$(complete -p replicactl)" "complete -F _replicactl replicac
 is "all verbs" "$(tab 'replicactl ')" "$(replicactl help --words | xargs)"
 is "a verb" "$(tab 'replicactl st')" status
 is "a verb behind an option" "$(tab 'replicactl --socket /s re')" \
-	"resume resync resolve"
+	"resume recover resync resolve"
 is "options" "$(tab 'replicactl enable vol --ta')" "--target --target-timeout"
 for verb in $(replicactl help --words); do
 	is "all options of $verb" "$(tab "replicactl $verb --")" \
@@ -48,7 +48,7 @@ cat >"$answers" <<END
  "salvage_list": {"result": {"salvages": [{"name": "vol1-41-7"}]}}}
 END
 start_fake
-for verb in status disable pause resume resync verify events history test \
+for verb in status disable pause resume recover resync verify events history test \
 	failover resolve; do
 	is "$verb: volumes" "$(tab "replicactl $verb v")" vol1
 done

@@ -25,7 +25,8 @@ struct command {
 /* Shown by help and found in this order; replicactl.c. */
 extern const struct command *const commands[];
 extern const struct command cmd_status, cmd_create, cmd_enable, cmd_disable,
-	cmd_pause, cmd_resume, cmd_resync, cmd_verify, cmd_history, cmd_path,
+	cmd_pause, cmd_resume, cmd_recover, cmd_resync, cmd_verify,
+	cmd_history, cmd_path,
 	cmd_test, cmd_failover, cmd_resolve, cmd_salvage, cmd_delete,
 	cmd_extend, cmd_snapshot, cmd_clone, cmd_pair, cmd_events, cmd_top,
 	cmd_metrics, cmd_config, cmd_doctor, cmd_match, cmd_capabilities,

@@ -16,10 +16,10 @@
 
 const struct command *const commands[] = {
 	&cmd_status, &cmd_top, &cmd_create, &cmd_enable, &cmd_disable,
-	&cmd_pause, &cmd_resume, &cmd_resync, &cmd_extend, &cmd_snapshot,
-	&cmd_clone, &cmd_path, &cmd_verify, &cmd_history, &cmd_test,
-	&cmd_failover, &cmd_resolve, &cmd_salvage, &cmd_delete, &cmd_pair,
-	&cmd_events, &cmd_metrics, &cmd_targets, &cmd_target,
+	&cmd_pause, &cmd_resume, &cmd_recover, &cmd_resync, &cmd_extend,
+	&cmd_snapshot, &cmd_clone, &cmd_path, &cmd_verify, &cmd_history,
+	&cmd_test, &cmd_failover, &cmd_resolve, &cmd_salvage, &cmd_delete,
+	&cmd_pair, &cmd_events, &cmd_metrics, &cmd_targets, &cmd_target,
 	&cmd_set_type, &cmd_capabilities, &cmd_match, &cmd_config, &cmd_doctor,
 	&cmd_kernel, &cmd_version, &cmd_help, NULL
 };

@@ -19,7 +19,7 @@ _replicactl_volumes() {
 	kernel)
 		replicactl kernel list 2>/dev/null |
 			awk 'NR > 1 && NF > 3 { print $1 }' ;;
-	status | disable | pause | resume | resync | verify | events | history | \
+	status | disable | pause | resume | recover | resync | verify | events | history | \
 		test | failover | resolve | extend | path)
 		_replicactl_ask status --names ;;
 	delete | snapshot | clone) _replicactl_ask create --names ;;
