@@ -54,6 +54,7 @@ struct daemon {
 	unsigned int nr_promotions;	/* under way */
 	unsigned int nr_methods;	/* that work on a thread */
 	struct resolution *resolutions;	/* under way */
+	struct resolve_local *keeping;	/* resolve.h R7; under way */
 	struct control *control;
 	struct ring_signal signal;
 	struct ring_timer retry;	/* of entries that do not run */

@@ -128,6 +128,36 @@ void do_failover(struct request *request)
 
 /* --- resolve -------------------------------------------------------------- */
 
+/* The other site keeps its own (route_keep_local there). */
+void do_give_up(struct request *request)
+{
+	const struct resolve_request q = {
+		.volume = request_text(request, "volume"),
+		.is_dry = request_flag(request, "dry_run"),
+		.wait_ms = RESOLVE_WAIT_MS,
+	};
+
+	resolve_keep_peer(request->daemon, &q, on_promoted, request);
+}
+
+static bool keeps_local(struct request *request)
+{
+	const char *keep = request_text(request, "keep");
+	struct error err = { 0 };
+
+	if (!keep || strcmp(keep, "local"))
+		return false;
+	if (request_flag(request, "group") || request_text(request, "dir"))
+		error_set(&err, -EDESTADDRREQ, "keep=local: neither with group "
+			  "nor with dir: each volume by itself, and what the "
+			  "other site gives up is kept aside there");
+	if (err.code)
+		refuse(request, &err);
+	else
+		route_keep_local(request);
+	return true;
+}
+
 void do_resolve(struct request *request)
 {
 	const struct resolve_request q = {
@@ -142,9 +172,11 @@ void do_resolve(struct request *request)
 
 	if (!q.volume)
 		error_set(&err, -EDESTADDRREQ, "the volume is missing");
+	else if (keeps_local(request))
+		return;
 	else if (!keep || strcmp(keep, "peer"))
-		error_set(&err, -EDESTADDRREQ, "keep: want peer, at the site "
-			  "whose data are given up");
+		error_set(&err, -EDESTADDRREQ, "keep: want local or peer: "
+			  "whose data count");
 	if (err.code)
 		refuse(request, &err);
 	else

@@ -13,8 +13,13 @@
  * O8 Who is asked does it only if it is active there, and asks nobody else.
  * O9 One side may ask for nothing but these verbs, of volumes of that pair, and
  *    no more than routed= allows. What is said with them is in the table. None
- *    of them takes anything away: who asks for that is to know where it is.
+ *    of them takes anything away: who asks for that is to know where it is. But
+ *    give_up, of what has a successor there (R2 in resolve.h): it keeps aside
+ *    what is only there, and it is this site's that has it, and says so.
  * O10 What the other side says may go to a terminal.
+ * O11 (R7 in resolve.h) Only who is the primary by a failover, or in doubt
+ *    (superseded, split brain), asks the other side to give up, by the pair
+ *    that it is in doubt with.
  */
 #include "methods.h"
 
@@ -32,6 +37,7 @@
 #include "pairing.h"
 #include "params.h"
 #include "promotion.h"
+#include "resolve.h"
 #include "routing.h"
 #include "status.h"
 
@@ -55,6 +61,9 @@ static const struct verb verbs[] = {
 	{ "snapshot_list", do_snapshot_list, .is_harmless = true,
 	  .is_of_here = true, .params = "volume" },
 	{ "clone", do_clone, .params = "volume name snapshot type" },
+	/* no method has this name: see route_keep_local() */
+	{ "give_up", do_give_up, .is_of_any = true,
+	  .params = "volume dry_run?" },
 };
 
 static const struct verb *find_verb(const char *name)
@@ -206,6 +215,8 @@ struct errand {
 	const struct verb *verb;
 	void (*call)(struct request *request);	/* if it is to be done here */
 	char pair[PAIRING_NAME_LEN];
+	struct resolve_local local;
+	bool is_keeping;		/* ->local is begun */
 };
 
 /* The request was answered, or goes on here. */
@@ -213,6 +224,8 @@ static void end(struct errand *x)
 {
 	struct daemon *daemon = x->daemon;
 
+	if (x->is_keeping)
+		resolve_local_end(daemon, &x->local);
 	free(x);
 	daemon->nr_methods--;
 	daemon_wrap_up(daemon);
@@ -416,4 +429,87 @@ bool route_request(struct request *request, const char *method,
 		end(x);
 	}
 	return true;
+}
+
+/* --- resolve --keep local ------------------------------------------------- */
+
+static bool is_in_doubt(const json_t *status)
+{
+	const char *state = json_string_value(json_object_get(status, "state"));
+
+	return state && (!strcmp(state, pair_state_name(PAIR_SUPERSEDED)) ||
+			 !strcmp(state, pair_state_name(PAIR_SPLIT_BRAIN)));
+}
+
+/* O11: what it is to the pair *@p. NULL: there is none. */
+static const char *name_of_rival(const struct daemon *daemon,
+				 const char *volume, const json_t *status,
+				 struct pairing **p)
+{
+	const struct promotion *promotion = promotion_find(daemon, volume);
+	const char *name = name_there(daemon, volume, p);
+
+	if (name && is_in_doubt(status))
+		return name;
+	*p = promotion && promotion->state == PROMOTION_DONE ?
+	     promotion_pair_of(daemon, volume) : NULL;
+	return *p ? volume : NULL;
+}
+
+static void begin_keeping(struct errand *x, struct pairing *p, const char *name)
+{
+	bool is_dry = request_flag(x->request, "dry_run");
+	/* @name may be of the request, whose parameters go */
+	char there[sizeof(x->local.volume)];
+	struct error err = { 0 };
+
+	snprintf(there, sizeof(there), "%s", name);
+	snprintf(x->local.volume, sizeof(x->local.volume), "%s",
+		 request_text(x->request, "volume"));
+	if (!is_dry) {
+		if (resolve_local_begin(x->daemon, &x->local, &err)) {
+			request_refuse(x->request, method_exit_status(err.code),
+				       "%s", err.text);
+			end(x);
+			return;
+		}
+		x->is_keeping = true;
+	}
+	json_decref(x->request->params);
+	x->request->params = json_pack("{sb}", "dry_run", is_dry);
+	ask(x, p, there);
+}
+
+static void on_status_of_kept(struct op *op)
+{
+	struct errand *x = op->arg;
+	const char *volume = request_text(x->request, "volume"), *name;
+	json_t *status = status_all(op->daemon, op->result, volume);
+	struct pairing *p = NULL;
+
+	name = name_of_rival(op->daemon, volume, json_array_get(json_object_get(
+			     status, "volumes"), 0), &p);
+	if (op->daemon->is_stopping || !name) {
+		request_refuse(x->request, EXIT_FAILED_, "%.60s: %s", volume,
+			       name ? "replicad is stopping" : "it is neither "
+			       "promoted here nor in doubt, or its pair is "
+			       "revoked: no other site can be asked; there, "
+			       "replicactl resolve --keep peer");
+		end(x);
+	} else {
+		begin_keeping(x, p, name);
+	}
+	json_decref(status);
+	op_free(op);
+}
+
+void route_keep_local(struct request *request)
+{
+	struct errand *x = create(request, find_verb("give_up"), NULL);
+
+	if (!x || op_status(x->daemon, request_text(request, "volume"),
+			    on_status_of_kept, x))
+		return;
+	request_refuse(request, EXIT_FAILED_, "no memory");
+	end(x);
 }

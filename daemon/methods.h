@@ -30,6 +30,8 @@ void do_extend(struct request *request);
 bool route_request(struct request *request, const char *method,
 		   void (*call)(struct request *request));
 void do_peer(struct request *request);
+/* resolve --keep local: the other side gives it up [do_give_up]. */
+void route_keep_local(struct request *request);
 
 /* methods-recover.c */
 void do_recover(struct request *request);
@@ -43,6 +45,7 @@ void do_test_drop(struct request *request);
 /* methods-failover.c */
 void do_failover(struct request *request);
 void do_resolve(struct request *request);
+void do_give_up(struct request *request);
 void do_salvage_list(struct request *request);
 void do_salvage_drop(struct request *request);
 

@@ -33,6 +33,9 @@
  *    what one of them is refused has all go on. It is called off, too, when
  *    another volume joins or leaves meanwhile. A planned one is of a group as a
  *    whole, and of the kernel's: its last epoch is one cut.
+ * R7 Never do both sites give it up because each was asked by the other: while
+ *    this one asks (--keep local), nothing of it is given up here, and one that
+ *    gives it up, or has, does not ask.
  */
 #ifndef REPLICAD_RESOLVE_H
 #define REPLICAD_RESOLVE_H
@@ -62,5 +65,16 @@ struct resolve_request {
 void resolve_keep_peer(struct daemon *daemon, const struct resolve_request *q,
 		       void (*done)(void *arg, json_t *result,
 				    const struct error *err), void *arg);
+
+/* The other site is being asked to give it up. */
+struct resolve_local {
+	struct resolve_local *next;	/* daemon->keeping */
+	char volume[64];
+};
+
+/* R7. ->volume is filled. 0 until resolve_local_end(); -EBUSY, -EINVAL … */
+int resolve_local_begin(struct daemon *daemon, struct resolve_local *l,
+			struct error *err);
+void resolve_local_end(struct daemon *daemon, struct resolve_local *l);
 
 #endif

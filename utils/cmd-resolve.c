@@ -11,11 +11,36 @@ static const char *text_of(const json_t *o, const char *key)
 	return json_string_value(json_object_get(o, key)) ?: "";
 }
 
-static void print_one(const json_t *r, bool is_dry)
+/* --keep local. Here nothing is lost. */
+static void print_there(const json_t *r, bool is_dry)
 {
 	double bytes = json_number_value(json_object_get(r, "lost_bytes"));
 	char size[PRINT_LEN];
 
+	print_bytes(size, bytes);
+	if (is_dry)
+		printf("%s: %s at the other side of the pair %s would be given "
+		       "up; nothing here\n", text_of(r, "volume"), size,
+		       text_of(r, "pair"));
+	else
+		printf("%s is given up at the other side of the pair %s: nobody "
+		       "writes to it there any more, and this site's data "
+		       "count\n", text_of(r, "volume"), text_of(r, "pair"));
+	if (!is_dry && *text_of(r, "salvage"))
+		printf("salvaged there: %s of it, %s\n", size,
+		       text_of(r, "salvage"));
+}
+
+static void print_one(const json_t *r, bool is_dry)
+{
+	double bytes = json_number_value(json_object_get(r, "lost_bytes"));
+	const char *pair = text_of(r, "pair");
+	char size[PRINT_LEN];
+
+	if (*pair) {
+		print_there(r, is_dry);
+		return;
+	}
 	if (is_dry) {
 		printf("%s: %s here would be given up\n", text_of(r, "volume"),
 		       print_bytes(size, bytes));
@@ -34,6 +59,13 @@ static int ask(const struct args *args)
 
 	if (args_has(args, "dry-run"))
 		return STATUS_OK;
+	if (!strcmp(args_value(args, "keep"), "local"))
+		return confirm(args, CONFIRM_PEOPLE, "%.60s of the OTHER site "
+			       "is given up: this site's data count. What is "
+			       "only there is kept aside there\n(replicactl "
+			       "resolve %.60s --keep local --dry-run tells how "
+			       "much that is).", args->words[0],
+			       args->words[0]);
 	return confirm(args, CONFIRM_PEOPLE, "%.60s%s of this site is given up:"
 		       " the other site's data count. What is only here is "
 		       "kept aside\n(replicactl resolve %.60s%s --keep peer "
@@ -47,9 +79,10 @@ static int run(const struct args *args)
 	json_t *params, *result;
 	int status;
 
-	if (!keep || strcmp(keep, "peer"))
+	if (!keep || (strcmp(keep, "peer") && strcmp(keep, "local")))
 		return ctl_fail(args, STATUS_USAGE, "resolve: say --keep peer, "
-				"at the site whose data are given up");
+				"at the site whose data are given up, or --keep "
+				"local, at the other one");
 	status = ask(args);
 	if (status)
 		return status;
@@ -71,7 +104,7 @@ static int run(const struct args *args)
 }
 
 static const struct option_spec options[] = {
-	{ "keep", "peer", "the other site's data count, not ours" },
+	{ "keep", "local|peer", "whose data count: ours, or the other site's" },
 	{ "group", NULL, "and all others of its group: all of them, or none" },
 	{ "dry-run", NULL, "only tell what would be given up" },
 	{ "dir", "DIR", "where to keep it aside (STATE_DIR/salvage)" },
@@ -88,7 +121,8 @@ const struct command cmd_resolve = {
 	.examples =
 	"    replicactl resolve vol --keep peer --dry-run\n"
 	"    replicactl resolve vol --keep peer && replicactl disable vol\n"
-	"    replicactl resolve db-log --group --keep peer\n",
+	"    replicactl resolve db-log --group --keep peer\n"
+	"    replicactl resolve vol --keep local --dry-run\n",
 	.text =
 	"For a volume that is superseded, or in a split brain, at the site whose\n"
 	"data are not kept. What was written here and never got to the other site\n"
@@ -97,7 +131,11 @@ const struct command cmd_resolve = {
 	"invite --create. Nobody may have the device open.\n"
 	"\n"
 	"With --group, all volumes of its group that were not given up yet go\n"
-	"together: what one of them is refused has all stay as they were.\n",
+	"together: what one of them is refused has all stay as they were.\n"
+	"\n"
+	"--keep local, at the site whose data are kept, asks the other one for\n"
+	"--keep peer, by their pair: one volume, and what is only there is kept\n"
+	"aside there.\n",
 	.options = options,
 	.run = run,
 };

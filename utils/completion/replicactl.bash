@@ -42,7 +42,7 @@ _replicactl_values() {
 	test---drop) _replicactl_ask test --names ;;
 	salvage---drop) _replicactl_ask salvage --names ;;
 	snapshot---drop | clone---from) _replicactl_ask snapshot "$first" --names ;;
-	*--keep) echo peer ;;
+	*--keep) printf '%s\n' local peer ;;
 	*--tls) echo off ;;
 	*--apply) printf '%s\n' auto staged direct ;;
 	esac
