@@ -128,7 +128,7 @@ static void run_here(struct route_job *job, const struct verb *verb,
 	json_t *params = json_copy((json_t *)said);
 	struct request *request;
 
-	if (!verb->is_harmless)
+	if (!verb->is_harmless && routing_may_log(x))
 		log_info(x->pairing->record.name, "pair: the other side asks "
 			 "for %s of %s", verb->name, name);
 	json_object_set_new(params, "volume", json_string(name));
@@ -149,7 +149,7 @@ static void refuse_job(struct route_job *job, int exit_status,
 {
 	struct routing *x = job->route->arg;
 
-	if (x->refused != text)
+	if (x->refused != text && routing_may_log(x))
 		log_warn(x->pairing->record.name, "pair: a verb is refused: %s",
 			 text);
 	x->refused = text;

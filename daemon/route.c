@@ -196,6 +196,8 @@ static void put_ask(struct route *r, json_t *list, struct route_ask *ask,
 {
 	if (!ask->to[0])
 		snprintf(ask->to, sizeof(ask->to), "%s", r->peer);
+	ask->nr_told++;
+	ask->told_seq = r->seq;
 	put(list, tell_ask(ask), room);
 }
 
@@ -211,9 +213,11 @@ json_t *route_tell(struct route *r)
 	for (struct route_job *job = r->jobs; job; job = job->next)
 		if (job->is_ended && !job->is_orphan)
 			put(answers, tell_job(job), &room);
-	return json_pack("{si ss sI so so}", "dm_replica_verbs", ROUTE_VERSION,
-			 "from", r->self, "seq", (json_int_t)r->seq, "asks",
-			 asks, "answers", answers);
+	return json_pack("{si ss sI ss sI so so}", "dm_replica_verbs",
+			 ROUTE_VERSION, "from", r->self, "seq",
+			 (json_int_t)r->seq, "heard_from", r->peer, "heard",
+			 (json_int_t)r->peer_seq, "asks", asks, "answers",
+			 answers);
 }
 
 /* JSON has texts in UTF-8 only; one that was cut is none perhaps. */
@@ -344,8 +348,31 @@ static void take_asks(struct route *r, const json_t *asks)
 
 /* --- who it is ------------------------------------------------------------ */
 
+/* O2: who says @message had what it was told in, and so nobody else. */
+static bool was_told_to(const struct route *r, const struct route_ask *ask,
+			const json_t *message)
+{
+	const char *from = json_string_value(json_object_get(message,
+							     "heard_from"));
+	json_int_t seq = json_integer_value(json_object_get(message, "heard"));
+
+	return ask->nr_told == 1 && from && !strcmp(from, r->self) &&
+	       (uint64_t)seq == ask->told_seq;
+}
+
+static void find_another(struct route *r, struct route_ask *ask,
+			 const json_t *message)
+{
+	if (was_told_to(r, ask, message)) {
+		ask->to[0] = 0;
+		ask->nr_told = 0;
+	} else {
+		give_up(r, ask, "its replicad was started again");
+	}
+}
+
 /* O2, O3 */
-static void meet(struct route *r, const char *from)
+static void meet(struct route *r, const char *from, const json_t *message)
 {
 	struct route_ask *ask, *next;
 	struct route_job *job, *after;
@@ -360,7 +387,7 @@ static void meet(struct route *r, const char *from)
 	for (ask = r->asks; ask; ask = next) {
 		next = ask->next;
 		if (ask->to[0] && strcmp(ask->to, from))
-			give_up(r, ask, "its replicad was started again");
+			find_another(r, ask, message);
 	}
 	for (job = r->jobs; job; job = after) {
 		after = job->next;
@@ -425,7 +452,7 @@ static int identify(struct route *r, const json_t *message, struct error *err)
 		return ret;
 	from = json_string_value(json_object_get(message, "from"));
 	if (strcmp(from, r->peer))
-		meet(r, from);
+		meet(r, from, message);
 	if ((uint64_t)seq <= r->peer_seq)
 		return error_set(err, -ESTALE, "a message came late");
 	r->peer_seq = seq;

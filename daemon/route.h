@@ -16,6 +16,9 @@
  *    is not kept, is not done, and answered with "not known".
  * O2 It is for one process only: the one to which it was told first. Another
  *    one, which knows nothing of it, does not do it.
+ *    Where it is certain that this one never had it, it is told to another: it
+ *    was told in one message only, and another process says that it was the one
+ *    who heard that.
  * O3 A message that was overtaken (by its number, or as one of a process that
  *    another has followed) is refused, and changes nothing.
  * O4 What was never told has not been done, and the words for it say so. What
@@ -63,6 +66,8 @@ struct route_ask {
 	json_t *params;
 	bool is_harmless;		/* it changes nothing, done or not */
 	char to[ROUTE_ID_LEN];		/* O2; "" = it was not told */
+	unsigned int nr_told;		/* in so many messages … */
+	uint64_t told_seq;		/* … the last of which was this */
 	uint64_t since_ns;
 	route_done_fn *done;
 	void *arg;

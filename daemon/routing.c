@@ -14,6 +14,8 @@
 
 #define IDLE_MS		1000
 #define BUSY_MS		100
+#define MINUTE_NS	60000000000ULL
+#define MOST_LINES	30
 
 /* It goes to a control socket as a text, in which a quote becomes two bytes. */
 static_assert(2 * ROUTE_BYTES + 1024 < CONTROL_MAX_REQUEST, "it is refused");
@@ -109,10 +111,30 @@ void routing_note(struct routing *x, const char *why)
 	snprintf(x->why, sizeof(x->why), "%s", why);
 }
 
+bool routing_may_log(struct routing *x)
+{
+	uint64_t now = ring_now(ring_of(x));
+
+	if (now - x->minute_ns > MINUTE_NS) {
+		if (x->nr_silent)
+			log_warn(x->pairing->record.name, "pair: %u more lines "
+				 "of what the other side says were left out",
+				 x->nr_silent);
+		x->minute_ns = now;
+		x->nr_lines = x->nr_silent = 0;
+	}
+	if (x->nr_lines < MOST_LINES) {
+		x->nr_lines++;
+		return true;
+	}
+	x->nr_silent++;
+	return false;
+}
+
 /* A link that is down is no news here: the volumes say so. */
 static void tell_refusal(struct routing *x, const char *why)
 {
-	if (strncmp(x->why, why, sizeof(x->why) - 1))
+	if (strncmp(x->why, why, sizeof(x->why) - 1) && routing_may_log(x))
 		log_warn(x->pairing->record.name, "pair: no verbs from side to "
 			 "side: %s", why);
 	routing_note(x, why);

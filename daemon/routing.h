@@ -10,6 +10,8 @@
  *
  * O6 It is spoken to once a second, and more often while a verb is under way:
  *    the other side, which cannot call, asks for something in its answers.
+ * O11 Whatever it says, it fills no log: so many lines a minute, and then how
+ *    many there were more.
  *
  * All on the main thread.
  */
@@ -29,6 +31,8 @@ struct routing {
 	bool has_started, is_over;
 	const char *refused;		/* what was last refused, and told */
 	char why[200];			/* the last time, nobody was met */
+	uint64_t minute_ns;		/* these three are of O11 */
+	unsigned int nr_lines, nr_silent;
 	/* routing-link.c, of a sender */
 	struct nbd_conn *conn;		/* NULL: away */
 	bool is_ready, is_speaking;
@@ -54,6 +58,9 @@ int routing_ask(struct routing *x, const char *verb, bool is_harmless,
 		struct error *err);
 /* The other side has said @text: what it is told. NULL: no memory. */
 char *routing_answer(struct routing *x, const char *text);
+
+/* O11: may a line be logged of what it says? It is counted. */
+bool routing_may_log(struct routing *x);
 
 /* methods-route.c: route->run() */
 void routing_run(struct route_job *job, const char *verb,

@@ -223,6 +223,41 @@ static void test_restarts(void)
 	       "that is not true is said of it");
 }
 
+/*
+ * It is told to one that was killed before it heard that: what is lost of the
+ * first telling, and whether the next process does it.
+ */
+static bool is_done_by_next(enum fate fate, bool was_heard)
+{
+	bool is_well;
+
+	begin();
+	exchange(WHOLE);
+	the.b.is_slow = was_heard;
+	asks(&the.a);
+	if (was_heard || fate != WHOLE)
+		exchange(fate);
+	side_clear(&the.b);
+	side_init(&the.b);
+	for (unsigned int i = 0; i < 4; i++)
+		exchange(WHOLE);
+	is_well = the.nr_answers == 1 && the.b.nr_done == !the.exit_status &&
+		  is_idle();
+	clear();
+	return is_well && !the.exit_status;
+}
+
+static void test_next_process(void)
+{
+	ok(is_done_by_next(WHOLE, false), "what the one before never had is "
+	   "done by the next process");
+	ok(!is_done_by_next(REQUEST_LOST, false), "not where it may have had "
+	   "it: the message was lost");
+	is_int(the.exit_status, ROUTE_NOT_KNOWN, "nobody knows then");
+	ok(!is_done_by_next(WHOLE, true), "nor where it had it");
+	is_int(the.exit_status, ROUTE_NOT_KNOWN, "nobody knows then, either");
+}
+
 static void test_orphans(void)
 {
 	begin();
@@ -450,6 +485,7 @@ int main(void)
 	for (int i = 0; i < 4; i++)
 		test_losses(i & 1, i & 2);
 	test_restarts();
+	test_next_process();
 	test_orphans();
 	test_late();
 	test_forgotten();
