@@ -124,6 +124,8 @@ build/obj/tests/powercut-check.o build/obj/tests/meta-fill.o: \
 unit-y += unit-stage
 stage-rig-objs := tests/stage-disk.o tests/stage-disk-cut.o tests/stage-rig.o
 unit-stage-y := $(stage-rig-objs)
+unit-y += unit-stage-documented
+unit-stage-documented-y := tests/doc-table.o
 unit-y += unit-stage-crash
 unit-stage-crash-y := $(stage-rig-objs)
 unit-y += unit-stage-rules
