@@ -85,15 +85,35 @@ static const char *next_step_of(const struct history *h)
 	return "";
 }
 
+static void add_notice(json_t *all, const char *text, const char *next_step)
+{
+	if (text[0])
+		json_array_append_new(all, json_pack("{ss ss}", "text", text,
+						     "next_step", next_step));
+}
+
+static json_t *notices_json(const struct history *h)
+{
+	json_t *all = json_array();
+
+	add_notice(all, h->notices.log, h->notices.step);
+	add_notice(all, h->notices.device, "put the device right if that can "
+		   "be, and have the stage opened again; else compare the "
+		   "replica with its volume (verify, at the primary): this is "
+		   "told until every slot is good");
+	return all;
+}
+
 json_t *history_json(const struct history *h, const char *target)
 {
-	return json_pack("{si ss ss ss ss ss ss sI si so so so sf sI sI sI sI sI "
-			 "sI so}",
+	return json_pack("{si ss ss ss ss ss ss so sI si so so so sf sI sI sI sI "
+			 "sI sI so}",
 			 "schema_version", 1, "volume", h->name,
 			 "group", h->group, "target", target,
 			 "state", stage_state_name(h->state),
 			 "reason", reason_of(h),
 			 "next_step", next_step_of(h),
+			 "notices", notices_json(h),
 			 "size_bytes", (json_int_t)h->bytes,
 			 "chunk_bytes", (int)h->chunk_bytes,
 			 "time", seconds_of(h->now),

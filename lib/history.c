@@ -62,7 +62,10 @@ struct wire_head {
 	char name[STAGE_NAME_LEN];
 	char group[STAGE_NAME_LEN];
 	char error[ERROR_TEXT_LEN];
-	uint8_t reserved[HEAD_BYTES - 512 - 8];
+	char notice[ERROR_TEXT_LEN];
+	char notice_step[ERROR_TEXT_LEN];
+	char device_notice[ERROR_TEXT_LEN];
+	uint8_t reserved[HEAD_BYTES - 512 - 3 * ERROR_TEXT_LEN - 8];
 	uint32_t entries_crc;
 	uint32_t crc;
 } __attribute__((packed));
@@ -70,6 +73,7 @@ struct wire_head {
 _Static_assert(sizeof(struct wire_entry) == ENTRY_BYTES, "entry size");
 _Static_assert(sizeof(struct wire_head) == HEAD_BYTES, "head size");
 _Static_assert(offsetof(struct wire_head, name) == 128, "head layout");
+_Static_assert(offsetof(struct wire_head, notice) == 512, "head layout");
 _Static_assert(offsetof(struct wire_head, crc) == 4092, "head layout");
 
 static uint32_t crc_of(const void *buf, size_t len)
@@ -119,6 +123,9 @@ static void encode_head(struct wire_head *w, const struct history *h)
 	memcpy(w->name, h->name, sizeof(w->name));
 	memcpy(w->group, h->group, sizeof(w->group));
 	memcpy(w->error, h->error.text, sizeof(w->error));
+	memcpy(w->notice, h->notices.log, sizeof(w->notice));
+	memcpy(w->notice_step, h->notices.step, sizeof(w->notice_step));
+	memcpy(w->device_notice, h->notices.device, sizeof(w->device_notice));
 }
 
 int history_view(struct history *h, const char *dir, const char *volume,
@@ -211,6 +218,10 @@ static void decode_head(struct history *h, const struct wire_head *w)
 	decode_text(h->name, w->name, sizeof(h->name));
 	decode_text(h->group, w->group, sizeof(h->group));
 	decode_text(h->error.text, w->error, sizeof(h->error.text));
+	decode_text(h->notices.log, w->notice, sizeof(h->notices.log));
+	decode_text(h->notices.step, w->notice_step, sizeof(h->notices.step));
+	decode_text(h->notices.device, w->device_notice,
+		    sizeof(h->notices.device));
 	h->state = le32toh(w->state);
 	h->error.code = h->state == STAGE_ERROR ? -EIO : 0;
 	h->bytes = le64toh(w->bytes);
@@ -354,6 +365,7 @@ int history_read(struct history *h, struct stage_volume *v)
 	h->cut_time = info.header.cut_time;
 	h->log_bytes = info.log_bytes;
 	h->log_needed = info.log_needed;
+	stage_get_notices(v, &h->notices);
 	ret = stage_history(v, add_epoch, &r);
 	if (ret)
 		history_clear(h);

@@ -13,6 +13,7 @@
 
 #include "error.h"
 #include "stage.h"
+#include "stage-notice.h"
 
 #define HISTORY_VERSION		1
 #define HISTORY_SUFFIX		"@history"
@@ -33,6 +34,7 @@ struct history {
 	uint64_t last_clean, last_partial, highest_seen, open_epoch;
 	uint64_t cut_time;		/* the image is as of then */
 	uint64_t log_bytes, log_needed;	/* as in struct stage_info */
+	struct stage_notices notices;
 	struct stage_epoch *epochs;	/* oldest first; epochs ascend */
 	size_t nr;
 };

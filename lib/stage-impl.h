@@ -151,6 +151,7 @@ struct stage_group {
 	unsigned int nr_members;
 	struct error error;		/* code 0: it works */
 	struct error notice;		/* set once: recovery Z6; 0: none */
+	bool is_notice_kept;		/* with it: what it is about is there */
 
 	/* the log */
 	struct stage_segment **segments;	/* index; ascending */

@@ -406,6 +406,8 @@ static void tell(const struct recovery *rec)
 	if (rec->is_copied && rec->unread)
 		snprintf(but, sizeof(but), ", but for %" PRIu64 " bytes that "
 			 "cannot be read", rec->unread);
+	g->is_notice_kept = !rec->copy_failed &&
+			    (rec->is_kept || rec->is_copied);
 	error_set(&g->notice, -EBADMSG, "%s: the log %s, and does not count "
 		  "from segment %" PRIu64 " on: %s%s%s", g->name,
 		  rec->is_damaged ? "is damaged" : "was cut off or is damaged",

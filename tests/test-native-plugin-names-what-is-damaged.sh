@@ -253,6 +253,22 @@ flip "${segments[0]}" 4096
 : >"$plugin_log"
 start_group
 check "damage of their log is told" says 'error: g: the log is damaged'
+group_holds() {
+	replicactl status --json --target "$(uri b)" | json_holds "$1"
+}
+check "a status has it, and what to do" group_holds '(.notices | length) == 1 and
+	(.notices[0].text | test("^g: the log is damaged")) and
+	(.notices[0].next_step | test("0000000001.seg.lost"))'
+check "in words" grep -q '^notice: g: the log is damaged' \
+	<(replicactl status --target "$(uri b)")
+is "which --check minds" "$(replicactl status --check --target "$(uri b)" >/dev/null
+	echo $?)" 4
 stop_plugin
 is "once" "$(grep -cE 'error: g: the log is damaged' "$plugin_log")" 1
+start_group
+check "the next server's status has it too" group_holds \
+	'.notices[0].text | test("is kept in .*/g.log|g: the log is damaged")'
+rm "$stage_dir"/g.log/*.seg.lost
+check "until what was kept is gone" group_holds '.notices == []'
+stop_plugin
 finish

@@ -28,6 +28,7 @@ static const struct history sample = {
 	.bytes = 1ULL << 41, .chunk_bytes = 4096, .now = 2000, .last_clean = 9,
 	.last_partial = 12, .highest_seen = 13, .open_epoch = 13,
 	.cut_time = 950, .log_bytes = 77, .log_needed = 88,
+	.notices = { "it is damaged", "look at it", "a slot is bad" },
 	.epochs = epochs, .nr = NR,
 };
 
@@ -81,6 +82,9 @@ static void test_round_trip(void)
 	   h.last_partial == 12 && h.highest_seen == 13 &&
 	   h.open_epoch == 13 && h.cut_time == 950 && h.log_bytes == 77 &&
 	   h.log_needed == 88, "and the head");
+	ok(!strcmp(h.notices.log, "it is damaged") &&
+	   !strcmp(h.notices.step, "look at it") &&
+	   !strcmp(h.notices.device, "a slot is bad"), "and the notices");
 	history_clear(&h);
 	free(bytes);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stage-notice.h"
 #include "stage-scene.h"
 #include "tap.h"
 
@@ -118,6 +119,50 @@ static bool reuses_a_number(void)
 	return is_used;
 }
 
+static struct stage_notices notices_now(void)
+{
+	struct stage_notices n;
+
+	stage_get_notices(stage_find(s, "a"), &n);
+	return n;
+}
+
+static void remove_copies(void)
+{
+	char path[200];
+	const char *name;
+
+	for (unsigned int i = 0; (name = disk_name(d, i)); i++)
+		if (strstr(name, ".seg.lost")) {
+			snprintf(path, sizeof(path), "%s", name);
+			disk_remove(d, path);
+			i = -1;
+		}
+}
+
+/* Notice N1 to N3: an operator is told until the copies are gone. */
+static void test_notices_last(const struct shape *x)
+{
+	struct stage_notices n;
+	struct error err = { 0 };
+
+	make_damage(x);
+	is_int(restart(x->o, &err), 0, "%s: %s", x->name, err.text);
+	n = notices_now();
+	ok(strstr(n.log, "is damaged, and does not count"), "told: %s", n.log);
+	ok(strstr(n.step, ".seg.lost"), "  what to do: %s", n.step);
+	ok(!restart(x->o, &err) && goes_on(40) && !restart(x->o, &err),
+	   "it goes on, and is opened again");
+	n = notices_now();
+	ok(strstr(n.log, "opened before is kept in"), "told: %s", n.log);
+	ok(strstr(n.step, ".seg.lost"), "  what to do: %s", n.step);
+	remove_copies();
+	n = notices_now();
+	is_str(n.log, "", "nothing once what was kept is removed");
+	is_str(n.step, "", "  nor what to do");
+	end();
+}
+
 /* Z3, T4: first there is no room for a copy. */
 static void test_damage(const struct shape *x)
 {
@@ -223,6 +268,9 @@ static void test_payload(const struct shape *x)
 	told[0] = '\0';
 	stage_tell_notices(s, hear);
 	ok(strstr(told, "not all it had can be kept"), "told: %s", told);
+	remove_copies();
+	ok(strstr(notices_now().log, "not all it had can be kept"),
+	   "  as long as it is open");
 	ok(goes_on(40), "the log goes on");
 	end();
 }
@@ -282,6 +330,8 @@ int main(void)
 {
 	for (unsigned int i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
 		test_damage(&shapes[i]);
+	test_notices_last(&shapes[0]);
+	test_notices_last(&shapes[6]);
 	test_not_written_over();
 	for (unsigned int i = 0; i < sizeof(in_two) / sizeof(*in_two); i++)
 		test_payload(&in_two[i]);

@@ -47,6 +47,16 @@ static int add_epoch(struct table *table, const json_t *e)
 	return ret;
 }
 
+static void print_notices(const json_t *all)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(all, i, one)
+		printf("notice: %s\nnext step: %s\n", text_of(one, "text"),
+		       text_of(one, "next_step"));
+}
+
 void history_print_head(const json_t *h)
 {
 	char cut[WHEN_LEN], lag[PRINT_LEN], size[PRINT_LEN];
@@ -60,6 +70,7 @@ void history_print_head(const json_t *h)
 	putchar('\n');
 	if (*text_of(h, "next_step"))
 		printf("next step: %s\n", text_of(h, "next_step"));
+	print_notices(json_object_get(h, "notices"));
 	if (json_is_number(json_object_get(h, "lag_s")))
 		printf("image: epoch %.0f, as of %s, %s old\n",
 		       number_of(h, "last_committed"),

@@ -238,7 +238,8 @@ static int watch(const struct args *args, const char *volume)
 static bool is_good_replica(const json_t *h)
 {
 	return !strcmp(json_string_value(json_object_get(h, "state")), "ok") &&
-	       json_is_number(json_object_get(h, "lag_s"));
+	       json_is_number(json_object_get(h, "lag_s")) &&
+	       !json_array_size(json_object_get(h, "notices"));
 }
 
 /* A history without its epochs. */
