@@ -26,6 +26,14 @@ struct recovery {
 	uint64_t unread;		/* bytes that the copy does not have */
 };
 
+/* What there is, sorted, with ->b of what is good. */
+int stage_recover_find(struct recovery *rec, struct error *err);
+/* Those that are the log are taken from it [fd -1], into the group's list. */
+int stage_recover_chain(struct recovery *rec, struct error *err);
+/* Left by a killed process: it takes no room behind its end. */
+void stage_recover_leave(struct stage_group *g, struct stage_segment *s,
+			 uint64_t end);
+
 /*
  * With `found` sorted, and what counts taken from it [fd -1]. An error: what is
  * to be kept could not be.
