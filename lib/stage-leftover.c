@@ -174,55 +174,6 @@ int stage_recover_note_lost(struct stage_group *g)
 
 /* --- what is behind the end ----------------------------------------------- */
 
-struct behind {
-	bool has_commit, is_unreadable;
-	bool is_acked;			/* something of it: Z8 */
-};
-
-static bool is_commit(const struct stage_record *r)
-{
-	return r->type == STAGE_REC_CLEAN || r->type == STAGE_REC_PARTIAL;
-}
-
-/* Where the first record is, at most, that is not repeated from before (G3). */
-static uint64_t front_end(const struct stage_group *g)
-{
-	return STAGE_BLOCK_BYTES + g->nr_members *
-	       (STAGE_RECORD_BYTES + REPLICA_SLOT_BYTES);
-}
-
-static bool is_begun_later(const struct stage_group *g, const struct walker *w,
-			   uint64_t from)
-{
-	uint64_t pos = stage_lsn_pos(w->lsn);
-
-	return pos > from && pos > front_end(g) &&
-	       (w->r.type == STAGE_REC_OPEN || w->r.type == STAGE_REC_HEADER);
-}
-
-/* From the end of what counts on; also behind something that is no record. */
-static struct behind look_behind(struct stage_group *g,
-				 const struct stage_segment *segment,
-				 uint64_t from)
-{
-	struct stage_segment s = *segment;
-	struct walker w = { .g = g, .s = &s, .pos = from };
-	struct behind b = { 0 };
-	int ret = 0;
-
-	s.end = 0;
-	while (ret >= 0 && w.pos + STAGE_RECORD_BYTES <= s.bytes) {
-		ret = stage_walk_next(&w, NULL);
-		if (!ret)
-			w.pos += STAGE_ALIGN;
-		b.has_commit |= ret == 1 && is_commit(&w.r);
-		b.is_acked |= ret == 1 && is_begun_later(g, &w, from);
-	}
-	b.is_unreadable = ret < 0;
-	stage_walk_end(&w);
-	return b;
-}
-
 /* What is there stays there, whatever is said to be done. */
 static bool is_only_looking(const struct stage_group *g)
 {
@@ -275,11 +226,12 @@ static int judge_end(struct recovery *rec, const struct stage_segment *s,
 		     uint64_t pos, struct error *err)
 {
 	struct stage_group *g = rec->g;
-	struct behind b = look_behind(g, s, pos);
+	struct behind b = stage_look_behind(g, s, pos);
 
-	rec->may_go_on = !b.has_commit && !b.is_acked && !b.is_unreadable;
+	rec->may_go_on = !b.has_commit && !b.is_acked && !b.unread;
+	rec->is_unreadable = b.unread;
 	rec->is_damaged |= b.is_acked;
-	if (!rec->is_damaged && !has_part_of_needed(rec, s, pos))
+	if (!rec->is_damaged && !b.unread && !has_part_of_needed(rec, s, pos))
 		return 0;
 	rec->lost_from = s->number;
 	rec->copy_failed = copy_end(rec, s);
@@ -290,22 +242,6 @@ static int judge_end(struct recovery *rec, const struct stage_segment *s,
 			 "had cannot be kept in %s (%s), so nothing is changed",
 			 g->name, s->number, g->dir,
 			 strerror(-rec->copy_failed));
-}
-
-/* All of it, not the front alone: behind that may be what was answered. */
-static bool is_empty(const struct stage_group *g, const struct stage_segment *s)
-{
-	const struct stage_io *io = g->stage->io;
-	char *buf = malloc(COPY_BYTES);
-	bool is_blank = buf;
-	ssize_t n = 1;
-
-	for (uint64_t pos = 0; is_blank && n > 0 && pos < s->bytes; pos += n) {
-		n = io->pread(io->arg, s->fd, buf, COPY_BYTES, s->at + pos);
-		is_blank = n == 0 || (n > 0 && is_zero(buf, n));
-	}
-	free(buf);
-	return is_blank;
 }
 
 /* Where its front is damaged, its salt may be known all the same. */
@@ -319,12 +255,13 @@ static void judge_found(struct recovery *rec, struct found *f)
 	s.salt = f->is_good ? f->b.salt : s.salt;
 	s.fd = taken ? taken->fd : s.fd;
 	if (!s.salt) {
-		f->is_blank = f->is_blank && is_empty(rec->g, &s);
+		/* Behind the front may be what was answered. */
+		f->is_blank = f->is_blank && stage_is_blank(rec->g, &s);
 		f->is_needed = !f->is_blank;
 		return;
 	}
-	b = look_behind(rec->g, &s, STAGE_BLOCK_BYTES);
-	f->is_needed |= b.has_commit || b.is_acked || b.is_unreadable;
+	b = stage_look_behind(rec->g, &s, STAGE_BLOCK_BYTES);
+	f->is_needed |= b.has_commit || b.is_acked || b.unread;
 	rec->is_damaged |= b.is_acked;
 }
 
@@ -410,7 +347,9 @@ static void tell(const struct recovery *rec)
 			    (rec->is_kept || rec->is_copied);
 	error_set(&g->notice, -EBADMSG, "%s: the log %s, and does not count "
 		  "from segment %" PRIu64 " on: %s%s%s", g->name,
-		  rec->is_damaged ? "is damaged" : "was cut off or is damaged",
+		  rec->is_damaged ? "is damaged" :
+		  rec->is_unreadable ? "cannot be read behind its end" :
+				       "was cut off or is damaged",
 		  rec->lost_from, image, kept, but);
 }
 

@@ -3,7 +3,8 @@
  * What a log says after whatever has happened.
  *
  *	chain	the newest segment whose predecessors are all there, by number
- *		and salt, down to the oldest that is needed [stage_recover_chain]
+ *		and salt, down to the oldest that is needed
+ *		[stage_recover_chain]
  *	scan	record by record, into the index; an epoch counts when its
  *		commit has the right count and digest [scan_log]
  *	tail	the last epoch, unless something later shows that its sync had
@@ -24,7 +25,8 @@
  *    has the beginning of what is kept. Without that a damaged one is not
  *    recovered, for it may be cut, or be written again; but a failover goes on
  *    and tells it. What cannot be read of it, behind the end, is zeros in the
- *    copy, which is told: else it could be for ever that nothing is served.
+ *    copy, which is told: else it could be for ever that nothing is served. It
+ *    is told, and kept likewise, where nothing else is damaged, too.
  * Z4 nothing goes before the checkpoint that allows it is on the disk, for it
  *    may have been read from the cache of a process that was killed. Where that
  *    cannot be written all of it stays, for the next one who opens the stage.

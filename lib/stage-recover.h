@@ -20,11 +20,24 @@ struct recovery {
 	unsigned int nr, max;
 	bool may_go_on;			/* behind its end in that segment: A9 */
 	bool is_damaged;		/* Z8 */
+	bool is_unreadable;		/* behind its end in that segment */
 	uint64_t lost_from;		/* segment; 0: none is lost */
 	bool is_kept, is_copied;	/* … but for what stays there */
 	int copy_failed;		/* -errno */
 	uint64_t unread;		/* bytes that the copy does not have */
 };
+
+/* What is behind the end of what counts: stage-behind.c. */
+struct behind {
+	bool has_commit;
+	bool is_acked;			/* something of it: Z8 */
+	uint64_t unread;		/* bytes that cannot be read, or more */
+};
+
+struct behind stage_look_behind(struct stage_group *g,
+				const struct stage_segment *s, uint64_t from);
+/* Are there zeros only, and can all of it be read? */
+bool stage_is_blank(const struct stage_group *g, const struct stage_segment *s);
 
 /* What there is, sorted, with ->b of what is good. */
 int stage_recover_find(struct recovery *rec, struct error *err);

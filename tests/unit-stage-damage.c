@@ -307,6 +307,92 @@ static void test_unreadable(const struct shape *x)
 	end();
 }
 
+static void hear_again(void)
+{
+	told[0] = '\0';
+	stage_tell_notices(s, hear);
+}
+
+/* Where the log ends: a segment's file, and the place in it. */
+static uint64_t find_end(const struct shape *x, char path[64])
+{
+	struct stage_group *g = stage_find(s, "a")->g;
+
+	if (x->o->log_device[0])
+		strcpy(path, RIG_DEVICE);
+	else
+		snprintf(path, 64, "/stage/a.log/%010" PRIu64 ".seg",
+			 g->current->number);
+	return g->current->at + g->current->tail;
+}
+
+/* Behind D1, Z3: nobody knows what stood there, and that is told. */
+static void test_unreadable_alone(const struct shape *x)
+{
+	struct error err = { 0 };
+	struct disk *killed;
+	char path[64];
+	uint64_t at;
+
+	begin(x->o, 1);
+	write_epochs(1, 1);
+	at = find_end(x, path);
+	killed = disk_kill(d, disk_moment(d));
+	end();
+	d = killed;
+	disk_break_reads(d, path, at + 2 * STAGE_BLOCK_BYTES, 1);
+	s = rig_open(d, x->o, &err);
+	is_int(client_connect(&c, s, "a"), 0, "a bad sector behind all, %s: %s",
+	       x->name, err.text);
+	is_int(c.h.last_clean, 1, "it costs no epoch");
+	hear_again();
+	ok(strstr(told, "cannot be read behind its end") &&
+	   strstr(told, "but for 4096 bytes"), "told: %s", told);
+	ok(strstr(notices_now().step, ".seg.lost"), "and what to do");
+	ok(goes_on(40) && !restart(x->o, &err), "the log goes on");
+	hear_again();
+	is_str(told, "", "in another segment: it is told once");
+	end();
+}
+
+/* Behind D1: it does not hide what is behind it. */
+static void test_unreadable_before(const struct shape *x)
+{
+	struct error err = { 0 };
+	char path[64] = RIG_DEVICE;
+	struct stage_segment *seg;
+	uint64_t lsn;
+
+	write_large(x);
+	lsn = stage_find(s, "a")->g->kept_lsn;
+	seg = stage_segment_find(stage_find(s, "a")->g, stage_lsn_segment(lsn));
+	if (!x->o->log_device[0])
+		snprintf(path, sizeof(path), "/stage/a.log/%010" PRIu64 ".seg",
+			 seg->number);
+	client_hello(&c, 1, 2);
+	disk_break_reads(d, path, seg->at + stage_lsn_pos(lsn) +
+			 STAGE_RECORD_BYTES + 1, 1);
+	spoil_record(x, lsn);
+	is_int(restart(x->o, &err), 0, "a bad sector before what was answered, "
+	       "%s: %s", x->name, err.text);
+	hear_again();
+	ok(strstr(told, "is damaged, and does not count"), "told: %s", told);
+	end();
+}
+
+/* Behind: in large pieces, whatever record stands before. */
+static void test_few_reads(const struct shape *x)
+{
+	struct error err = { 0 };
+
+	make_damage(x);
+	disk_fail_read(d, 0);
+	is_int(restart(x->o, &err), 0, "%s: %s", x->name, err.text);
+	ok(disk_reads(d) < 200, "  %llu reads to recover it",
+	   (unsigned long long)disk_reads(d));
+	end();
+}
+
 static const struct shape shapes[] = {
 	{ &in_files, 3, 1, 0, "in a file, a session behind" },
 	{ &in_files, 3, 0, 2, "in a file, epochs behind" },
@@ -337,5 +423,11 @@ int main(void)
 		test_payload(&in_two[i]);
 	test_unreadable(&shapes[0]);
 	test_unreadable(&shapes[6]);
+	test_unreadable_alone(&shapes[0]);
+	test_unreadable_alone(&shapes[6]);
+	test_unreadable_before(&shapes[0]);
+	test_unreadable_before(&shapes[6]);
+	test_few_reads(&shapes[3]);
+	test_few_reads(&shapes[8]);
 	return tap_done();
 }

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Looking at what a segment has behind its end, in a file with holes. If this
+ * fails, an epoch that was answered stands behind the damage of a log, and is
+ * not seen there.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "stage-parts.h"
+#include "stage-recover.h"
+#include "tap.h"
+
+#define BYTES		(4U << 20)
+#define PIECE		(256U << 10)	/* as it is read */
+#define FROM		STAGE_BLOCK_BYTES
+
+static struct stage stage = { .io = &stage_system_io };
+static struct stage_group group = { .stage = &stage, .name = "g" };
+static struct stage_segment segment = {
+	.number = 3, .salt = 99, .bytes = BYTES,
+};
+
+/* Holes only, or data that is no record; longer or shorter than the segment. */
+static void make_file(bool is_sparse, uint64_t bytes)
+{
+	char path[] = "/tmp/unit-stage-behind.XXXXXX", *buf = malloc(bytes);
+
+	if (segment.fd > 0)
+		close(segment.fd);
+	segment.fd = mkstemp(path);
+	if (segment.fd < 0 || !buf || ftruncate(segment.fd, bytes))
+		abort();
+	unlink(path);
+	memset(buf, 0x5a, bytes);
+	if (!is_sparse && pwrite(segment.fd, buf, bytes, 0) != (ssize_t)bytes)
+		abort();
+	free(buf);
+}
+
+static void put(uint32_t type, uint64_t pos)
+{
+	struct stage_record r = {
+		.type = type, .epoch = 5,
+		.payload = type == STAGE_REC_CLEAN ? stage_commit_len(1) : 0,
+	};
+	char head[STAGE_RECORD_BYTES];
+
+	stage_record_encode(&r, segment.salt, stage_lsn(segment.number, pos),
+			    head);
+	if (pwrite(segment.fd, head, sizeof(head), pos) != sizeof(head))
+		abort();
+}
+
+static bool sees_commit_at(bool is_sparse, uint64_t pos)
+{
+	struct behind b;
+
+	make_file(is_sparse, BYTES);
+	put(STAGE_REC_CLEAN, pos);
+	b = stage_look_behind(&group, &segment, FROM);
+	if (b.has_commit && !b.is_acked && !b.unread)
+		return true;
+	printf("# at %llu, %s\n", (unsigned long long)pos,
+	       is_sparse ? "holes" : "data");
+	return false;
+}
+
+static void test_places(bool is_sparse)
+{
+	static const uint64_t places[] = {
+		FROM, FROM + 64, FROM + PIECE - 64, FROM + PIECE,
+		FROM + PIECE - 128, 1 << 20, (1 << 20) + 192, (2 << 20) - 64,
+		BYTES - (64 + 64 + 64 + REPLICA_SLOT_BYTES),
+	};
+	unsigned int bad = 0;
+
+	for (unsigned int i = 0; i < sizeof(places) / sizeof(*places); i++)
+		bad += !sees_commit_at(is_sparse, places[i]);
+	is_int(bad, 0, "a commit is seen, wherever it is amid %s",
+	       is_sparse ? "holes" : "data");
+	make_file(is_sparse, BYTES);
+	put(STAGE_REC_CLEAN, BYTES - 64);
+	ok(!stage_look_behind(&group, &segment, FROM).has_commit,
+	   "not one that is not all there");
+	put(STAGE_REC_OPEN, BYTES - 64);
+	ok(stage_look_behind(&group, &segment, FROM).is_acked,
+	   "what is begun is seen in the last place");
+}
+
+static void test_blank(void)
+{
+	make_file(true, BYTES);
+	ok(stage_is_blank(&group, &segment), "holes are blank");
+	if (pwrite(segment.fd, "", 1, 1 << 20) != 1)
+		abort();
+	ok(stage_is_blank(&group, &segment), "so are zeros");
+	if (pwrite(segment.fd, "x", 1, BYTES - 1) != 1)
+		abort();
+	ok(!stage_is_blank(&group, &segment), "the last byte is not");
+	make_file(true, BYTES / 2);
+	ok(stage_is_blank(&group, &segment), "a file that is shorter is");
+	ok(!stage_look_behind(&group, &segment, FROM).unread,
+	   "and is no error");
+	make_file(true, 2 * BYTES);
+	if (pwrite(segment.fd, "x", 1, BYTES) != 1)
+		abort();
+	ok(stage_is_blank(&group, &segment), "what is behind is not looked at");
+}
+
+int main(void)
+{
+	test_places(true);
+	test_places(false);
+	test_blank();
+	close(segment.fd);
+	return tap_done();
+}
