@@ -234,8 +234,11 @@ $(fuzz-progs): build/fuzz/%: tests/%.c tests/fuzz.h lib/header.c kmod/format.c
 	$(Q)clang -O1 -g $(cppflags) -Ikmod -DLIBFUZZER -Wno-c2x-extensions \
 		-fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined -o $@ $< -lisal -lxxhash
-fuzz: $(fuzz-progs)
+# Then walks of sessions and writes through the plugin, over NBD.
+fuzz: $(fuzz-progs) progs tools
 	$(Q)tests/run-fuzz $(FUZZ_SECONDS) $(fuzz-progs)
+	$(Q)DMR_FUZZ_SECONDS=$(FUZZ_SECONDS) \
+		tests/test-native-plugin-holds-in-any-order.sh
 .PHONY: fuzz
 
 # The tests in machines on other kernels: all of them on the newest of Debian 12's
@@ -419,7 +422,8 @@ help:
 #?   progs     all but the module          modules   the module only
 #?   demo      two virtual machines, a site lost and back, 8 minutes
 #?   check     every test                  unit      only the unit tests
-#?   fuzz      FUZZ_SECONDS of libFuzzer for each codec (needs clang)
+#?   fuzz      FUZZ_SECONDS of libFuzzer for each codec (needs clang), and of
+#?             walks over NBD
 #?   check-kernels   the tests in machines, on newer kernels
 #?   check-debug     the same on one with KASAN, lockdep, kmemleak, faults
 #?   check-kcsan     those of concurrent paths, on one with KCSAN
