@@ -54,7 +54,7 @@ take() {
 	where=$1 plan=$2 is_reached=
 	say "case $1 $2 (primary $primary)"
 	case $1 in
-	work) kill_both_after "${2#after-}" step_work && start_killed ;;
+	work) step_work && kill_both_after "${2#after-}" true && start_killed ;;
 	step_failover_planned) step_failover_planned ;;
 	*) step_failover_forced ;;
 	esac && check_always && end_paired || return
