@@ -301,6 +301,17 @@ static void look_at_group(struct resolution *r, const struct volume *asked)
 		r->is_over &= was_given_up(v);
 }
 
+/* R8 */
+static int check_known(struct resolution *r, const struct volume *v)
+{
+	if (r->is_planned || r->is_over ||
+	    v->group->pair.state != PAIR_CONNECTING)
+		return 0;
+	return error_set(&r->error, -EAGAIN, "%s is connecting: whether the "
+			 "other site has taken over is not known yet",
+			 v->config->name);
+}
+
 static int check_parts(struct resolution *r, const struct volume *v)
 {
 	const struct group *g = v->group;
@@ -329,7 +340,7 @@ void resolve_find(struct resolution *r, struct volume *asked)
 	unsigned int nr = 0;
 
 	look_at_group(r, asked);
-	if (check_parts(r, asked))
+	if (check_known(r, asked) || check_parts(r, asked))
 		return;
 	for (struct volume *v = g->volumes; v; v = v->next)
 		nr += is_meant(r, asked, v);

@@ -499,10 +499,37 @@ static bool is_taken(struct resolution *r)
 	return false;
 }
 
+static void find(struct ring_work *work);
+
+static void find_later(struct ring_timer *timer)
+{
+	struct resolution *r = container_of(timer, struct resolution, again);
+
+	error_clear(&r->error);
+	r->work.run = find;
+	ring_post(r->reactor->ring, &r->work);
+}
+
+/* R8. A dry run waits, too. */
+static bool find_again(struct resolution *r)
+{
+	if (r->error.code != -EAGAIN)
+		return false;
+	if (ring_now(main_ring(r)) >= r->until_ns || r->daemon->is_stopping) {
+		r->error.code = -ETIMEDOUT;
+		return false;
+	}
+	r->again.fire = find_later;
+	ring_timer_add(main_ring(r), &r->again, AGAIN_MS);
+	return true;
+}
+
 static void on_found(struct ring_work *work)
 {
 	struct resolution *r = container_of(work, struct resolution, work);
 
+	if (find_again(r))
+		return;
 	r->is_found = !r->error.code && !is_taken(r);
 	if (!r->is_found || (r->is_over && r->is_dry))
 		finish(r);
@@ -576,6 +603,7 @@ static struct resolution *create(struct daemon *daemon,
 	r->is_planned = q->is_planned;
 	r->is_group = q->is_group;
 	r->wait_ns = q->wait_ms * 1000000ULL;
+	r->until_ns = ring_now(main_ring(r)) + r->wait_ns;
 	r->is_over = promotion_is_ending(daemon, q->volume);
 	if (!r->is_over)
 		r->reactor = daemon_find(daemon, q->volume)->reactor;

@@ -36,6 +36,9 @@
  * R7 Never do both sites give it up because each was asked by the other: while
  *    this one asks (--keep local), nothing of it is given up here, and one that
  *    gives it up, or has, does not ask.
+ * R8 Nothing is begun (no hook, no claim) while it is connecting, and not known
+ *    whether there is a successor: who asks then waits for that. So does who
+ *    asks for the next of a group: that connects anew when one was given up.
  */
 #ifndef REPLICAD_RESOLVE_H
 #define REPLICAD_RESOLVE_H
@@ -54,7 +57,7 @@ struct resolve_request {
 	bool is_group;		/* all of its group, with it (R6) */
 	bool is_planned;	/* a handover: nothing may be lost … */
 	unsigned int wait_ms;	/* … and this long it may take until all is
-				 * there, with the claim */
+				 * there, with the claim; and first, R8 */
 };
 
 /*

@@ -487,8 +487,6 @@ resolve_all() {
 	wait_until 120 is_given_up_or_split || return
 	for v in $members; do
 		! is_given_up $v || continue
-		# What another member was asked starts the group anew.
-		wait_until 60 eval '[[ $(of "$receiver" '$v' state) == s* ]]'
 		at "$receiver" timeout 120 replicactl resolve $v --keep peer \
 			--yes >>"$walk_log" 2>&1 || return
 	done
