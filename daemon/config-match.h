@@ -31,6 +31,13 @@ bool spec_holds(const char *wanted, const char *value);
 json_t *capabilities_json(const struct config *config,
 			  const struct section *backend);
 
+/*
+ * config-pool.c: the same of a pool, which is what all of its volumes can do;
+ * "reason": why it cannot be replicated.
+ */
+json_t *pool_capabilities_json(const struct config *config,
+			       const struct section *pool);
+
 /* Does the type (NULL: none) ask that its volumes are replicated? */
 bool match_wants_replication(const struct section *type);
 

@@ -77,6 +77,37 @@ is "capabilities" "$(replicactl capabilities gold-west --json \
 	[.replication_enabled, .replication_type, .replication_count,
 	.replication_targets, .group_replication_enabled]')" \
 	'[true,["async"],2,["t1","t2"],true]'
+# --- of a pool ----------------------------------------------------------------------
+pooled() {
+	replicactl capabilities --pool "$1" --json --config "$scratch_dir/pools" |
+		jq -c ".pools.$1 | $2"
+}
+cat "$scratch_dir/conf" - >"$scratch_dir/pools" <<END
+[pool fast]
+members=db-*
+replicate=all
+[pool slow]
+members=log-*
+[pool none]
+members=x-*
+[volume db-1]
+targets=site-b
+[volume db-2]
+targets=site-b
+[volume log-1]
+target=local:/dev/null
+END
+is "a pool: what all of it can do" "$(pooled fast '[.replication_enabled,
+	.replication_targets, .replication_count,
+	.consistent_group_replication_enabled, [.volumes[].name]]')" \
+	'[true,["site-b"],1,true,["db-1","db-2"]]'
+is "one that is not cut in one instant" "$(pooled slow '[.replication_enabled,
+	.consistent_group_replication_enabled, .replication_count]')" \
+	'[true,false,0]'
+is "one without a volume" "$(pooled none '[.replication_enabled, .reason]')" \
+	'[false,"the files have no volume of it"]'
+refuses "one that is not there" 'no \[pool fats\], the nearest is "fast"' \
+	replicactl capabilities --pool fats --config "$scratch_dir/pools"
 start_daemon
 enable() {
 	rpc-call enable "{\"volume\":\"a\",\"options\":{\"targets\":\"site-b\",\"type\":\"$1\"}}"

@@ -14,13 +14,13 @@ static const struct option_spec options[] = {
 };
 
 static int refuse_name(const struct args *args, const struct config *config,
-		       enum section_kind kind)
+		       const char *name, enum section_kind kind)
 {
 	char near[80];
 
 	return ctl_fail(args, STATUS_NOT_FOUND, "there is no [%s %.60s]%s",
-			section_word(kind), args->words[0],
-			config_nearest(config, kind, args->words[0], near));
+			section_word(kind), name,
+			config_nearest(config, kind, name, near));
 }
 
 /* --- match ---------------------------------------------------------------- */
@@ -75,7 +75,8 @@ static int run_match(const struct args *args)
 		return status;
 	type = config_section(&config, SECTION_TYPE, args->words[0]);
 	if (!type) {
-		status = refuse_name(args, &config, SECTION_TYPE);
+		status = refuse_name(args, &config, args->words[0],
+				     SECTION_TYPE);
 		config_clear(&config);
 		return status;
 	}
@@ -112,6 +113,12 @@ const struct command cmd_match = {
 
 /* --- capabilities --------------------------------------------------------- */
 
+static const struct option_spec capability_options[] = {
+	{ "pool", "NAME", "of a [pool]: what all of its volumes can do" },
+	LOAD_OPTIONS,
+	{ NULL }
+};
+
 static json_t *collect(const struct config *config, const char *only)
 {
 	json_t *all = json_object();
@@ -141,21 +148,39 @@ static void print_capabilities(json_t *all)
 	}
 }
 
+static json_t *collect_pool(const struct config *config, const char *name)
+{
+	const struct section *pool = config_section(config, SECTION_POOL, name);
+	json_t *all = json_object();
+
+	if (pool)
+		json_object_set_new(all, pool->name,
+				    pool_capabilities_json(config, pool));
+	return all;
+}
+
 static int run_capabilities(const struct args *args)
 {
+	const char *pool = args_value(args, "pool");
+	const char *name = pool ?: args->nr_words ? args->words[0] : NULL;
 	struct config config;
 	json_t *all, *o;
-	int status = load_config(args, &config);
+	int status;
 
+	if (pool && args->nr_words)
+		return ctl_fail(args, STATUS_USAGE, "capabilities takes a "
+				"BACKEND or --pool");
+	status = load_config(args, &config);
 	if (status)
 		return status;
-	all = collect(&config, args->nr_words ? args->words[0] : NULL);
-	if (args->nr_words && !json_object_size(all))
-		status = refuse_name(args, &config, SECTION_BACKEND);
+	all = pool ? collect_pool(&config, pool) : collect(&config, name);
+	if (name && !json_object_size(all))
+		status = refuse_name(args, &config, name, pool ? SECTION_POOL :
+				     SECTION_BACKEND);
 	config_clear(&config);
 	if (!status && args_has(args, "json")) {
 		o = json_pack("{si sO}", "schema_version", SCHEMA_VERSION,
-			      "backends", all);
+			      pool ? "pools" : "backends", all);
 		print_json(o);
 		json_decref(o);
 	} else if (!status) {
@@ -173,10 +198,12 @@ const struct command cmd_capabilities = {
 	.summary = "what backends can do, in Cinder's words",
 	.examples =
 	"    replicactl capabilities\n"
-	"    replicactl capabilities west --json\n",
+	"    replicactl capabilities west --json\n"
+	"    replicactl capabilities --pool fast\n",
 	.text =
 	"By the configuration, without replicad: what is said of a backend, and how\n"
-	"many of its targets can be used. Whether they answer, doctor tells.\n",
-	.options = options,
+	"many of its targets can be used; of a pool, what all of its volumes can do.\n"
+	"Whether targets answer, doctor tells.\n",
+	.options = capability_options,
 	.run = run_capabilities,
 };
