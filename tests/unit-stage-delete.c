@@ -6,9 +6,11 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "stage-delete.h"
 #include "stage-rig.h"
@@ -259,6 +261,83 @@ static void test_deleting(void)
 	ok(disk_data(d, "/base/a", &size) && size == RIG_BYTES,
 	   "but its base, as was asked for");
 	end();
+}
+
+/* --- while somebody comes ------------------------------------------------- */
+
+#define RACES	60
+
+static pthread_barrier_t start_line;
+
+struct comer {
+	struct stage_volume *v;
+	struct stage_conn *conn;
+	struct stage_image *image;
+	int conn_ret, image_ret;
+	unsigned int us;
+};
+
+static void *come(void *arg)
+{
+	struct comer *comer = arg;
+
+	pthread_barrier_wait(&start_line);
+	usleep(comer->us);
+	comer->conn_ret = stage_conn_create(&comer->conn, comer->v, NULL);
+	comer->image_ret = stage_image_open(&comer->image, comer->v, 1, NULL);
+	return NULL;
+}
+
+/* It goes, and who comes is refused, or who comes has it, and it stays. */
+static bool is_one_or_the_other(const struct comer *comer, int ret)
+{
+	char buf[RIG_CHUNK];
+
+	if (!ret)
+		return comer->conn_ret && comer->image_ret;
+	return ret == -EBUSY && (!comer->conn_ret || !comer->image_ret) &&
+	       (comer->conn_ret ||
+		!stage_conn_read(comer->conn, buf, sizeof(buf), 0, NULL)) &&
+	       (comer->image_ret ||
+		!stage_image_read(comer->image, buf, sizeof(buf), 0, NULL));
+}
+
+/* E4, with a thread: true if it has gone. */
+static bool race(unsigned int us, unsigned int *bad)
+{
+	struct comer comer = { .us = us };
+	pthread_t thread;
+	int ret;
+
+	begin(1);
+	comer.v = stage_find(s, "a");
+	pthread_create(&thread, NULL, come, &comer);
+	pthread_barrier_wait(&start_line);
+	ret = stage_delete(comer.v, 0, NULL);
+	pthread_join(thread, NULL);
+	if (!is_one_or_the_other(&comer, ret)) {
+		printf("# deleted: %d, connected: %d, opened: %d\n", ret,
+		       comer.conn_ret, comer.image_ret);
+		++*bad;
+	}
+	if (!comer.conn_ret)
+		stage_conn_destroy(comer.conn);
+	if (!comer.image_ret)
+		stage_image_close(comer.image);
+	end();
+	return !ret;
+}
+
+static void test_race(void)
+{
+	unsigned int bad = 0, gone = 0;
+
+	pthread_barrier_init(&start_line, NULL, 2);
+	for (unsigned int i = 0; i < RACES; i++)
+		gone += race(i % 6 * 40, &bad);
+	pthread_barrier_destroy(&start_line);
+	is_int(bad, 0, "of %u that are deleted while somebody comes none is "
+	       "half there (%u are gone)", RACES, gone);
 }
 
 /* Given up as far as this process knows; on the disk it has left. */
@@ -516,6 +595,7 @@ int main(void)
 	test_damaged();
 	test_group();
 	test_deleting();
+	test_race();
 	test_given_up();
 	test_given_up_and_damaged();
 	test_failing();
