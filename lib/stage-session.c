@@ -16,7 +16,9 @@
  *    of the others are promises (S7).
  * Y6 a handover that the log cannot hold is refused, and is none: the site that
  *    takes over must find it after a power cut. A hello is taken even then: the
- *    refusal of what follows is how the primary learns of it.
+ *    refusal of what follows is how the primary learns of it. It is not durable
+ *    until something of the session is: if power is lost before that, the one
+ *    before it is let in again, and shut out when the newer one comes back.
  * Y7 a hello of a larger volume makes the replica larger before it is taken, by
  *    nobody who could not write. The tail may be elsewhere then: who said it
  *    opens the export again. What is too large, or finds no room, is refused
