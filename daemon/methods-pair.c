@@ -2,12 +2,14 @@
 /* The methods pair_*. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control.h"
 #include "daemon.h"
 #include "methods.h"
 #include "pairing.h"
+#include "promotion.h"
 
 static void refuse(struct request *request, const struct error *err)
 {
@@ -116,17 +118,49 @@ void do_pair_list(struct request *request)
 					  pairings_json(request->daemon)));
 }
 
+/* --- revoke --------------------------------------------------------------- */
+
+struct revocation {
+	struct request *request;
+	char *dir;		/* of what is left; NULL: nothing is */
+};
+
 static void on_ended(void *arg)
 {
-	request_answer(arg, NULL);
+	struct revocation *x = arg;
+
+	request_answer(x->request, x->dir ? json_pack("{ss}", "dir", x->dir) :
+					    NULL);
+	free(x->dir);
+	free(x);
+}
+
+/* With the pair goes the only one here who knows where its replicas are. */
+static struct revocation *create(struct request *request, const char *name)
+{
+	const struct pairing *p = pairing_find(request->daemon, name);
+	const char *dir = p ? promotion_stage_of(p) : NULL;
+	struct revocation *x = calloc(1, sizeof(*x));
+
+	if (x)
+		*x = (struct revocation){ .request = request,
+					  .dir = dir ? strdup(dir) : NULL };
+	return x;
 }
 
 void do_pair_revoke(struct request *request)
 {
 	const char *name = need(request, "name");
+	struct revocation *x = name ? create(request, name) : NULL;
 	struct error err = { 0 };
 
-	if (name && pairing_revoke(request->daemon, name, on_ended, request,
-				   &err))
-		refuse(request, &err);
+	if (!name)
+		return;
+	if (!x)
+		error_set(&err, -ENOMEM, "no memory");
+	else if (!pairing_revoke(request->daemon, name, on_ended, x, &err))
+		return;
+	refuse(request, &err);
+	free(x ? x->dir : NULL);
+	free(x);
 }

@@ -150,19 +150,45 @@ static int join(const struct args *args, const char *name)
 
 /* --- revoke, list --------------------------------------------------------- */
 
+static void print_left(const char *dir)
+{
+	if (!dir)
+		return;
+	printf("Its replicas stay, and get nothing new:\n"
+	       "    replicactl failover VOLUME --force --dir %s\n"
+	       "makes one the primary, and\n"
+	       "    replicactl delete VOLUME --replica --dir %s\n"
+	       "removes it.\n", dir, dir);
+}
+
 static int revoke_pair(const struct args *args, const char *name)
 {
 	char done[200];
+	json_t *result;
 	int status = confirm(args, CONFIRM_PEOPLE, "Volumes that go to %.60s, or"
 			     " come from it, will stop being replicated: its "
 			     "key will be worth nothing.", name);
 
 	if (status)
 		return status;
+	result = ctl_call(args, "pair_revoke", json_pack("{ss}", "name", name),
+			  &status);
+	if (!result)
+		return status;
 	snprintf(done, sizeof(done), "The pair %.60s is no more: its key is "
 		 "worth nothing here.", name);
-	return ctl_do(args, "pair_revoke", json_pack("{ss}", "name", name),
-		      done);
+	if (args_has(args, "json")) {
+		json_object_set_new(result, "schema_version",
+				    json_integer(SCHEMA_VERSION));
+		json_object_set_new(result, "ok", json_true());
+		json_object_set_new(result, "message", json_string(done));
+		print_json(result);
+	} else {
+		puts(done);
+		print_left(json_string_value(json_object_get(result, "dir")));
+	}
+	json_decref(result);
+	return STATUS_OK;
 }
 
 static void print_pairs(const json_t *pairs)
