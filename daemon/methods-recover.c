@@ -150,17 +150,6 @@ static void on_given_up(void *arg, const struct error *err)
 	try_ended(arg);
 }
 
-/* B3 in activation-ask.c: it is the one that may ask. */
-static const struct op *start(struct recovery *r, const char *name)
-{
-	struct entry *entry = daemon_find(r->daemon, name);
-
-	if (!entry)
-		return NULL;
-	r->daemon->may_ask = entry;
-	return op_start(r->daemon, entry, on_op, r);
-}
-
 static void restart_server(struct pairing *p)
 {
 	if (!p || p->state != PAIRING_SERVING)
@@ -177,9 +166,8 @@ static const struct op *begin_op(struct recovery *r,
 	case TRY_TARGET:
 		return op_try_now(r->daemon, item->name, on_op, r);
 	case TRY_START:
-		return start(r, item->name);
 	case TRY_OUT:
-		return op_disable(r->daemon, item->name, on_op, r);
+		return op_try_again(r->daemon, item->name, on_op, r);
 	case TRY_RECORD:
 		return op_recover_made(r->daemon, item->name, on_record, r);
 	default:

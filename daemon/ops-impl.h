@@ -23,6 +23,8 @@ void op_go_to_volume(struct op *op, void (*step)(struct op *op));
 void op_leave(struct op *op, void (*left)(struct op *op));
 /* On the main thread: starts ->entry, and ends the op. */
 void op_start_entry(struct op *op);
+/* The same: takes the volume ->name out. */
+void op_start_disable(struct op *op);
 void op_run_on(struct op *op, struct reactor *reactor,
 	       void (*step)(struct op *op));
 void op_run_on_main(struct op *op, void (*step)(struct op *op));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Ops that stop a group for as long as an operator wants, pause and resume; and
- * the one that ends its wait for another try.
+ * those that try again now what would be tried later.
  */
 #include "ops-impl.h"
 
@@ -76,6 +76,28 @@ struct op *op_try_now(struct daemon *daemon, const char *name,
 		      op_done_fn *done, void *arg)
 {
 	struct op *op = op_create(daemon, name, start_try, done, arg);
+
+	return op ? op_put_in_line(op) : NULL;
+}
+
+/* By its name, when it is its turn: it may have come or gone. B3: it asks. */
+static void start_again(struct op *op)
+{
+	op->entry = daemon_find(op->daemon, op->name);
+	if (!op->entry || op->entry->reactor) {
+		op_finish(op);
+	} else if (op->entry->is_disabled) {
+		op_start_disable(op);
+	} else {
+		op->daemon->may_ask = op->entry;
+		op_start_entry(op);
+	}
+}
+
+struct op *op_try_again(struct daemon *daemon, const char *name,
+			op_done_fn *done, void *arg)
+{
+	struct op *op = op_create(daemon, name, start_again, done, arg);
 
 	return op ? op_put_in_line(op) : NULL;
 }

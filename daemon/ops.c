@@ -488,7 +488,7 @@ static void check_out_blocking(struct ring_job *job)
 		op->err = op_settle_record(op);
 }
 
-static void start_disable(struct op *op)
+void op_start_disable(struct op *op)
 {
 	if (find_entry(op))
 		op_run_job(op, check_out_blocking, stop_and_take_out);
@@ -497,7 +497,8 @@ static void start_disable(struct op *op)
 struct op *op_disable(struct daemon *daemon, const char *name,
 		      op_done_fn *done, void *arg)
 {
-	struct op *op = op_create(daemon, name, start_disable, done, arg);
+	struct op *op = op_create(daemon, name, op_start_disable, done,
+				  arg);
 
 	return op ? put_in_line(op) : NULL;
 }
@@ -505,7 +506,8 @@ struct op *op_disable(struct daemon *daemon, const char *name,
 struct op *op_undo_enable(struct daemon *daemon, const char *name,
 			  op_done_fn *done, void *arg)
 {
-	struct op *op = op_create(daemon, name, start_disable, done, arg);
+	struct op *op = op_create(daemon, name, op_start_disable, done,
+				  arg);
 
 	if (!op)
 		return NULL;

@@ -82,6 +82,12 @@ struct op *op_resume(struct daemon *daemon, const char *name,
 struct op *op_try_now(struct daemon *daemon, const char *name,
 		      op_done_fn *done, void *arg);
 /*
+ * One that does not run is started; if it is disabled, and could not be taken
+ * out, it is taken out. What another op has done of that meanwhile stays.
+ */
+struct op *op_try_again(struct daemon *daemon, const char *name,
+			op_done_fn *done, void *arg);
+/*
  * All of it is shipped: by digest first, or as it is (@is_full). It ends when a
  * crash cannot make that forgotten any more (U6 in continuity.c).
  */

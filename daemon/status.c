@@ -60,6 +60,9 @@ static const char *next_step(const struct group *g)
 	for (const struct volume *v = g->volumes; v; v = v->next)
 		if (v->identity.given_up == GIVEN_UP_DONE)
 			return giving_up_advice;
+	if (g->pair.state == PAIR_ERROR && group_is_superseded(g))
+		return "find out who else sends there, and end that; then: "
+		       "replicactl resume";
 	if (g->pair.state == PAIR_ERROR)
 		for (const struct volume *v = g->volumes; v; v = v->next)
 			if (v->advice)

@@ -64,10 +64,24 @@ says '^b: tried: start it; still error: '
 says '^    next: put right'
 recover 0 a
 says '^Nothing is in error'
+# Several at a time, amid the tries of replicad itself: it is started once.
+kill -STOP $daemon_pid
 make_volume b 1
+askers=
+for _ in 1 2 3 4 5; do
+	replicactl recover b >>"$scratch_dir/all" 2>&1 &
+	askers+=" $!"
+done
+sleep 0.5	# that they all wait
+kill -CONT $daemon_pid
+# shellcheck disable=SC2086 # pids
+wait $askers
+check "some of them have tried: $(sort "$scratch_dir/all" | uniq -c | head -n 1)" \
+	grep -q "tried: start it; now" "$scratch_dir/all"
 recover 0
-says '^b: tried: start it; now |Nothing'
 wait_settled b || bail "no replica"
+is "it runs once" "$(rpc-call status | jq '[.volumes[].name] | sort | join(" ")' -r)" \
+	"a b c"
 recover 3 nosuch
 says 'there is no volume nosuch'
 recover 3 --group nosuch
