@@ -22,6 +22,8 @@
 #include "print.h"
 
 #define HOLD_MAX_S	60
+#define MARK_WAIT_S	30
+#define MARK_LOOK_MS	20
 
 struct session {
 	const struct args *args;
@@ -176,6 +178,34 @@ static int get_range(const struct session *s, const struct dmr_info *info,
 	return STATUS_OK;
 }
 
+/* A crash forgets marks that are not durable. */
+static int wait_durable(const struct session *s, const struct dmr_info *marked)
+{
+	const struct timespec pause = { .tv_nsec = MARK_LOOK_MS * 1000000L };
+	double left_ms = ctl_timeout(s->args, MARK_WAIT_S) * 1000;
+	struct dmr_info info;
+
+	for (;; left_ms -= MARK_LOOK_MS) {
+		int ret = dmr_nl_get(s->nl, marked->dev, &info);
+
+		if (ret)
+			return fail(s, ret, marked->name);
+		if (!(info.dev_flags & DMR_DEV_F_META_PENDING))
+			return STATUS_OK;
+		if (info.dev_flags & DMR_DEV_F_META_FAILED)
+			return ctl_fail(s->args, STATUS_FAILED, "%s: the "
+				"metadata device has failed: it is marked, but "
+				"a crash before the device works again would "
+				"forget that", marked->name);
+		if (left_ms <= 0)
+			return ctl_fail(s->args, STATUS_TIMEOUT, "%s: it is "
+				"marked, but the metadata device has not noted "
+				"that yet: a crash now would forget it",
+				marked->name);
+		nanosleep(&pause, NULL);
+	}
+}
+
 static int do_mark(const struct session *s)
 {
 	struct dmr_extent e = { 0 };
@@ -190,6 +220,9 @@ static int do_mark(const struct session *s)
 	ret = dmr_nl_mark(s->nl, info.dev, all ? NULL : &e, !all);
 	if (ret)
 		return fail(s, ret, info.name);
+	status = wait_durable(s, &info);
+	if (status)
+		return status;
 	kernel_marked_print(&info, all ? NULL : &e,
 			    args_has(s->args, "json"));
 	return STATUS_OK;
