@@ -224,16 +224,23 @@ check:
 	$(Q)$(MAKE) --no-print-directory progs tools unit-build
 	$(Q)tests/check
 
-# The fuzzers that need nothing but their codec, driven by libFuzzer: for the
-# corpora in tests/corpus, not for "make check" (that takes random changes).
+# The fuzzers of the codecs, and of a log's recovery, driven by libFuzzer: for
+# the corpora in tests/corpus, not for "make check" (that takes random changes).
 FUZZ_SECONDS ?= 60
-fuzz-progs := $(addprefix build/fuzz/,fuzz-format fuzz-header)
-$(fuzz-progs): build/fuzz/%: tests/%.c tests/fuzz.h lib/header.c kmod/format.c
+fuzz-codecs := $(addprefix build/fuzz/,fuzz-format fuzz-header)
+fuzz-stage := build/fuzz/fuzz-stage-recover
+fuzz-progs := $(fuzz-codecs) $(fuzz-stage)
+fuzz-cc = clang -O1 -g $(cppflags) -Ikmod -DLIBFUZZER -Wno-c2x-extensions \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+$(fuzz-codecs): build/fuzz/%: tests/%.c tests/fuzz.h lib/header.c kmod/format.c
 	$(call say,CLANG,$@)
 	@mkdir -p $(@D)
-	$(Q)clang -O1 -g $(cppflags) -Ikmod -DLIBFUZZER -Wno-c2x-extensions \
-		-fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined -o $@ $< -lisal -lxxhash
+	$(Q)$(fuzz-cc) -o $@ $< -lisal -lxxhash
+$(fuzz-stage): tests/fuzz-stage-recover.c $(stage-rig-objs:.o=.c) \
+		$(wildcard lib/stage*.c) lib/header.c lib/error.c
+	$(call say,CLANG,$@)
+	@mkdir -p $(@D)
+	$(Q)$(fuzz-cc) -o $@ $^ -lisal -lxxhash -lpthread
 # Then walks of sessions and writes through the plugin, over NBD.
 fuzz: $(fuzz-progs) progs tools
 	$(Q)tests/run-fuzz $(FUZZ_SECONDS) $(fuzz-progs)
@@ -422,8 +429,8 @@ help:
 #?   progs     all but the module          modules   the module only
 #?   demo      two virtual machines, a site lost and back, 8 minutes
 #?   check     every test                  unit      only the unit tests
-#?   fuzz      FUZZ_SECONDS of libFuzzer for each codec (needs clang), and of
-#?             walks over NBD
+#?   fuzz      FUZZ_SECONDS of libFuzzer for each codec and for a log's recovery
+#?             (needs clang), and of walks over NBD
 #?   check-kernels   the tests in machines, on newer kernels
 #?   check-debug     the same on one with KASAN, lockdep, kmemleak, faults
 #?   check-kcsan     those of concurrent paths, on one with KCSAN
