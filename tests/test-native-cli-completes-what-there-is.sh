@@ -34,7 +34,7 @@ is "files" "$(tab "replicactl pair join x --token-file $scratch_dir/ke")" \
 	"$scratch_dir/key1 $scratch_dir/key2"
 is "files behind =" "$(tab "replicactl enable x --spool=$scratch_dir/key1")" \
 	"$scratch_dir/key1"
-is "what an option takes" "$(tab 'replicactl resolve vol --keep ')" peer
+is "what an option takes" "$(tab 'replicactl resolve vol --keep ')" "local peer"
 is "also behind =" "$(tab 'replicactl enable vol --apply=st')" staged
 
 # --- what replicad knows ----------------------------------------------------------
