@@ -84,6 +84,11 @@ void daemon_remove(struct daemon *daemon, struct entry *entry)
 	free(entry);
 }
 
+bool daemon_is_at_verb(const struct daemon *daemon)
+{
+	return daemon->nr_methods > daemon->nr_recoveries;
+}
+
 /* config_save() takes a list: link the entries' configs for it. */
 int daemon_save(struct daemon *daemon)
 {
@@ -100,13 +105,19 @@ int daemon_save(struct daemon *daemon)
 
 /* --- volumes that do not run ------------------------------------------- */
 
+void daemon_note_told(struct entry *entry)
+{
+	if (entry)
+		snprintf(entry->told, sizeof(entry->told), "%s", entry->error);
+}
+
 static void on_started(struct op *op)
 {
-	struct entry *entry = op->entry;
+	struct entry *entry = daemon_find(op->daemon, op->name);
 
-	if (op->err && strcmp(entry->error, entry->told))
-		log_err(entry->config->name, "%s", op->error);
-	snprintf(entry->told, sizeof(entry->told), "%s", entry->error);
+	if (entry && op->err && strcmp(entry->error, entry->told))
+		log_err(op->name, "%s", op->error);
+	daemon_note_told(entry);
 	op_free(op);
 }
 
@@ -114,7 +125,7 @@ static void start_entries(struct daemon *daemon)
 {
 	for (struct entry *e = daemon->entries; e; e = e->next)
 		if (!e->reactor && !e->is_disabled)
-			op_start(daemon, e, on_started, NULL);
+			op_start(daemon, e->config->name, on_started, NULL);
 }
 
 static struct entry *pending_from(struct entry *e)
@@ -145,7 +156,6 @@ int daemon_ask(struct daemon *daemon, const struct entry *entry,
 	return entry->err ? entry->err : -EAGAIN;
 }
 
-/* Only while nothing else is being changed: the entries stay as they are. */
 static void on_retry(struct ring_timer *timer)
 {
 	struct daemon *daemon = container_of(timer, struct daemon, retry);

@@ -52,7 +52,8 @@ struct daemon {
 	unsigned int nr_joins;		/* under way */
 	struct promotion *promotions;
 	unsigned int nr_promotions;	/* under way */
-	unsigned int nr_methods;	/* that work on a thread */
+	unsigned int nr_methods;	/* that work on a thread … */
+	unsigned int nr_recoveries;	/* … of these: recover */
 	struct resolution *resolutions;	/* under way */
 	struct resolve_local *keeping;	/* resolve.h R7; under way */
 	struct control *control;
@@ -83,10 +84,15 @@ void daemon_wrap_up(struct daemon *daemon);
 int daemon_ask(struct daemon *daemon, const struct entry *entry,
 	       char error[CONFIG_ERROR_SIZE]);
 
+/* A verb other than recover is under way, perhaps between two of its steps. */
+bool daemon_is_at_verb(const struct daemon *daemon);
+
 struct entry *daemon_find(const struct daemon *daemon, const char *name);
 /* Takes the config over. NULL when out of memory (the config is freed). */
 struct entry *daemon_add(struct daemon *daemon, struct volume_config *config);
 void daemon_remove(struct daemon *daemon, struct entry *entry);
+/* Why it does not run was logged: only another reason is. NULL is fine. */
+void daemon_note_told(struct entry *entry);
 /* Writes volumes.conf. 0 or -errno. */
 int daemon_save(struct daemon *daemon);
 

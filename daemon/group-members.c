@@ -166,14 +166,14 @@ void group_remove(struct group *g, struct volume *v)
 	kernel_detach(g->reactor->kernel, v->device.dev);
 }
 
-int group_try_now(struct group *g)
+bool group_try_now(struct group *g)
 {
-	if (!ring_timer_running(&g->retry))
-		return 0;
-	ring_timer_cancel(g->reactor->ring, &g->retry);
-	g->failures = 0;
-	g->retry.fire(&g->retry);
-	return 0;
+	if (ring_timer_running(&g->retry)) {
+		ring_timer_cancel(g->reactor->ring, &g->retry);
+		g->failures = 0;
+		g->retry.fire(&g->retry);
+	}
+	return g->wants_open;
 }
 
 bool group_waits_for_retry(const struct group *g)

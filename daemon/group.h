@@ -90,8 +90,11 @@ void group_stop(struct group *group, unsigned int grace_ms,
  */
 int group_pause(struct group *group);
 int group_resume(struct group *group);
-/* If it waits until it tries its targets again: now, and then soon. 0. */
-int group_try_now(struct group *group);
+/*
+ * If it waits until it tries its targets again: now, and then soon. false: it
+ * tries nothing, because it is paused or has ended.
+ */
+bool group_try_now(struct group *group);
 bool group_waits_for_retry(const struct group *group);
 
 /* An event of the kernel; @volume NULL: some were lost, look at everything. */

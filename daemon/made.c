@@ -53,6 +53,14 @@ void made_forget_snapshot(struct made *m, struct snapshot *s)
 	memmove(s, s + 1, (const char *)end - (const char *)(s + 1));
 }
 
+bool made_has_ended(const struct made *m)
+{
+	for (unsigned int i = 0; i < m->nr_snapshots; i++)
+		if (m->snapshots[i].step != MADE_READY)
+			return false;
+	return m->step == MADE_READY;
+}
+
 /* NULL: no memory. A record that lacks one would let the volume be deleted. */
 static json_t *encode_snapshots(const struct made *m)
 {

@@ -80,6 +80,8 @@ const char *made_step_name(enum made_step step);
 /* NULL: it has none of that name. */
 struct snapshot *made_snapshot(struct made *m, const char *name);
 void made_forget_snapshot(struct made *m, struct snapshot *s);
+/* V2, V3, V5, V8: nothing is left to be done of it, or of a snapshot. */
+bool made_has_ended(const struct made *m);
 
 /* Durable when it returns 0. -errno with a sentence. */
 int made_save(const char *state_dir, const struct made *m, struct error *err);

@@ -57,6 +57,7 @@ static void put(struct recovery *r)
 	ring_timer_cancel(daemon->reactors[0].ring, &r->timer);
 	recovery_free(r->items);
 	free(r);
+	daemon->nr_recoveries--;
 	daemon->nr_methods--;
 	daemon_wrap_up(daemon);
 }
@@ -78,10 +79,11 @@ static const char *const kinds[] = {
 static json_t *render(const struct recovery_item *item,
 		      const struct recovery_state *s)
 {
+	const char *try = item->is_late ? NULL : recovery_try_name(item->try);
+
 	return json_pack("{ss ss ss ss* ss ss ss sb}", "name", item->name,
 			 "kind", kinds[item->kind], "was", item->was,
-			 "try", recovery_try_name(item->try), "state",
-			 s->state, "reason", s->reason, "next_step",
+			 "try", try, "state", s->state, "reason", s->reason, "next_step",
 			 s->next_step, "ok", s->is_well);
 }
 
@@ -108,6 +110,15 @@ static void answer(struct recovery *r, const json_t *status)
 
 /* --- the tries ------------------------------------------------------------ */
 
+/* R3 */
+static void note_late(struct recovery *r, enum recovery_kind kind,
+		      const char *name)
+{
+	for (struct recovery_item *i = r->items; i; i = i->next)
+		if (i->kind == kind && !strcmp(i->name, name))
+			i->is_late = true;
+}
+
 static void try_ended(struct recovery *r)
 {
 	r->nr_under_way--;
@@ -120,10 +131,20 @@ static void on_op(struct op *op)
 	struct recovery *r = op->arg;
 
 	if (op->err)
-		log_warn(op->name[0] ? op->name : NULL, "recover: %s",
+		log_warn(op->name, "recover: %s",
 			 op->error[0] ? op->error : strerror(-op->err));
 	op_free(op);
 	try_ended(r);
+}
+
+/* Of a volume. replicad's own next try has the same to tell (on_started). */
+static void on_volume(struct op *op)
+{
+	if (op->is_late)
+		note_late(op->arg, RECOVER_VOLUME, op->name);
+	else if (op->err)
+		daemon_note_told(daemon_find(op->daemon, op->name));
+	on_op(op);
 }
 
 /* As at a start: what it is made of may have become larger. */
@@ -133,6 +154,8 @@ static void on_record(struct op *op)
 	bool has_grown = !op->err && op->result &&
 			 daemon_find(op->daemon, op->name);
 
+	if (op->is_late)
+		note_late(r, RECOVER_RECORD, op->name);
 	if (has_grown && op_extend(op->daemon, op->name, false, on_op, r))
 		op_free(op);
 	else
@@ -164,27 +187,30 @@ static const struct op *begin_op(struct recovery *r,
 {
 	switch (item->try) {
 	case TRY_TARGET:
-		return op_try_now(r->daemon, item->name, on_op, r);
+		return op_try_now(r->daemon, item->name, on_volume, r);
 	case TRY_START:
+		return op_start_asking(r->daemon, item->name, on_volume, r);
 	case TRY_OUT:
-		return op_try_again(r->daemon, item->name, on_op, r);
+		return op_take_out(r->daemon, item->name, on_volume, r);
 	case TRY_RECORD:
-		return op_recover_made(r->daemon, item->name, on_record, r);
+		return op_made_again(r->daemon, item->name, on_record, r);
 	default:
 		return NULL;
 	}
 }
 
-static void begin_one(struct recovery *r, const struct recovery_item *item)
+static void begin_one(struct recovery *r, struct recovery_item *item)
 {
 	const struct promotion_request q = {
 		.volume = item->name,
 		.is_begun = true,
 	};
 
-	if (item->try != TRY_NOTHING)
-		log_info(item->name, "recover: %s",
-			 recovery_try_name(item->try));
+	if (!recovery_is_due(r->daemon, item)) {
+		item->is_late = true;
+		return;
+	}
+	log_info(item->name, "recover: %s", recovery_try_name(item->try));
 	r->nr_under_way++;
 	switch (item->try) {
 	case TRY_FAILOVER:
@@ -270,7 +296,7 @@ static void begin(struct recovery *r, const json_t *status)
 			 r->only ? "" : "of ", of);
 		refuse(r, 3, text);
 	} else {
-		for (const struct recovery_item *i = r->items;
+		for (struct recovery_item *i = r->items;
 		     !r->is_dry && i; i = i->next)
 			begin_one(r, i);
 		look_again(r);
@@ -282,14 +308,13 @@ static void on_status(struct op *op)
 	struct recovery *r = op->arg;
 	json_t *status = status_all(op->daemon, op->result, NULL);
 
-	r->nr_under_way--;
 	if (many_scope(r->request, &r->scope))	/* they may be others now */
 		begin(r, status);
 	else
 		r->request = NULL;
 	json_decref(status);
 	op_free(op);
-	put(r);
+	try_ended(r);		/* only now: begin() may answer */
 }
 
 void do_recover(struct request *request)
@@ -311,6 +336,7 @@ void do_recover(struct request *request)
 					    wait_s * 1000 : WAIT_MS);
 	r->nr_under_way = 1;
 	r->daemon->nr_methods++;
+	r->daemon->nr_recoveries++;
 	if (op_status(r->daemon, NULL, on_status, r))
 		return;
 	r->nr_under_way = 0;

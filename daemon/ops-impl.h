@@ -46,6 +46,8 @@ struct op *op_create_made(struct daemon *daemon, const char *name,
 			  void *arg);
 /* false: there is none, or none that can be read, and the op has ended. */
 bool op_load_made(struct op *op);
+/* On the main thread: V2, V3, V5, V8 of the volume ->name; ends the op. */
+void op_start_recover_made(struct op *op);
 /* What the base of @name is of a volume that is not made here; NULL: of none
  * (V7). */
 const char *op_other_use(const struct op *op, const char *name);

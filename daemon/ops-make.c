@@ -378,7 +378,7 @@ static void start_grow(struct op *op)
 }
 
 /* V2, V3, V5, V8 */
-static void start_recover(struct op *op)
+void op_start_recover_made(struct op *op)
 {
 	bool is_there = daemon_find(op->daemon, op->name);
 	const char *use = op_other_use(op, op->name);
@@ -494,17 +494,13 @@ static void on_recovered(struct op *op)
 	op_free(op);
 }
 
-struct op *op_recover_made(struct daemon *daemon, const char *name,
-			   op_done_fn *done, void *arg)
-{
-	struct op *op = op_create_made(daemon, name, start_recover, done, arg);
-
-	return op ? op_put_in_line(op) : NULL;
-}
-
 static void recover(void *arg, const char *name)
 {
-	op_recover_made(arg, name, on_recovered, NULL);
+	struct op *op = op_create_made(arg, name, op_start_recover_made,
+				       on_recovered, NULL);
+
+	if (op)
+		op_put_in_line(op);
 }
 
 void ops_recover_made(struct daemon *daemon)

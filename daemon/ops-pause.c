@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Ops that stop a group for as long as an operator wants, pause and resume; and
- * those that try again now what would be tried later.
+ * Ops that stop a group for as long as an operator wants: pause and resume.
  */
 #include "ops-impl.h"
 
@@ -36,11 +35,6 @@ static void resume_on_reactor(struct op *op)
 	with_group(op, group_resume, "resumed");
 }
 
-static void try_on_reactor(struct op *op)
-{
-	with_group(op, group_try_now, "tried again");
-}
-
 static void start_pause(struct op *op)
 {
 	op_go_to_volume(op, pause_on_reactor);
@@ -49,11 +43,6 @@ static void start_pause(struct op *op)
 static void start_resume(struct op *op)
 {
 	op_go_to_volume(op, resume_on_reactor);
-}
-
-static void start_try(struct op *op)
-{
-	op_go_to_volume(op, try_on_reactor);
 }
 
 struct op *op_pause(struct daemon *daemon, const char *name, op_done_fn *done,
@@ -68,36 +57,6 @@ struct op *op_resume(struct daemon *daemon, const char *name,
 		     op_done_fn *done, void *arg)
 {
 	struct op *op = op_create(daemon, name, start_resume, done, arg);
-
-	return op ? op_put_in_line(op) : NULL;
-}
-
-struct op *op_try_now(struct daemon *daemon, const char *name,
-		      op_done_fn *done, void *arg)
-{
-	struct op *op = op_create(daemon, name, start_try, done, arg);
-
-	return op ? op_put_in_line(op) : NULL;
-}
-
-/* By its name, when it is its turn: it may have come or gone. B3: it asks. */
-static void start_again(struct op *op)
-{
-	op->entry = daemon_find(op->daemon, op->name);
-	if (!op->entry || op->entry->reactor) {
-		op_finish(op);
-	} else if (op->entry->is_disabled) {
-		op_start_disable(op);
-	} else {
-		op->daemon->may_ask = op->entry;
-		op_start_entry(op);
-	}
-}
-
-struct op *op_try_again(struct daemon *daemon, const char *name,
-			op_done_fn *done, void *arg)
-{
-	struct op *op = op_create(daemon, name, start_again, done, arg);
 
 	return op ? op_put_in_line(op) : NULL;
 }

@@ -333,17 +333,6 @@ static void start_entry(struct op *op)
 	op_run_job(op, insert_blocking, inserted);
 }
 
-struct op *op_start(struct daemon *daemon, struct entry *entry,
-		    op_done_fn *done, void *arg)
-{
-	struct op *op = create(daemon, start_entry, done, arg);
-
-	if (!op)
-		return NULL;
-	op->entry = entry;
-	return put_in_line(op);
-}
-
 static void start_enable(struct op *op)
 {
 	struct entry *old = daemon_find(op->daemon, op->config->name);

@@ -54,6 +54,7 @@ struct op {
 	struct ring_timer timer;	/* resync */
 	uint64_t until_ns;
 	bool is_in_line;
+	bool is_late;			/* ops-again.c: nothing was to do */
 	bool is_promoted;		/* start: of promotion.h (T8), … */
 	bool may_go;			/* … which may go on now */
 	bool is_full;			/* resync all; verify and repair */
@@ -78,15 +79,6 @@ struct op *op_pause(struct daemon *daemon, const char *name, op_done_fn *done,
 		    void *arg);
 struct op *op_resume(struct daemon *daemon, const char *name,
 		     op_done_fn *done, void *arg);
-/* A wait until its target is tried again is over. */
-struct op *op_try_now(struct daemon *daemon, const char *name,
-		      op_done_fn *done, void *arg);
-/*
- * One that does not run is started; if it is disabled, and could not be taken
- * out, it is taken out. What another op has done of that meanwhile stays.
- */
-struct op *op_try_again(struct daemon *daemon, const char *name,
-			op_done_fn *done, void *arg);
 /*
  * All of it is shipped: by digest first, or as it is (@is_full). It ends when a
  * crash cannot make that forgotten any more (U6 in continuity.c).
@@ -142,12 +134,24 @@ struct op *op_drop_snapshot(struct daemon *daemon, const char *name,
 			    const char *snapshot, op_done_fn *done, void *arg);
 /* At a start, before any other: V2, V3, V5 and V8 in made.h. */
 void ops_recover_made(struct daemon *daemon);
-/* One of them, later: there must be no verb that is at it. */
-struct op *op_recover_made(struct daemon *daemon, const char *name,
+/*
+ * ops-again.c: try what could not be done before. By name: what it is about may
+ * have come, gone or changed by their turn; then they end well, ->is_late.
+ */
+/* Starts one that does not run; "asking": its target is asked (B3). */
+struct op *op_start(struct daemon *daemon, const char *name, op_done_fn *done,
+		    void *arg);
+struct op *op_start_asking(struct daemon *daemon, const char *name,
 			   op_done_fn *done, void *arg);
-/* Starts an entry that does not run. */
-struct op *op_start(struct daemon *daemon, struct entry *entry,
-		    op_done_fn *done, void *arg);
+/* Takes out one that was disabled, and is in its device still. */
+struct op *op_take_out(struct daemon *daemon, const char *name,
+		       op_done_fn *done, void *arg);
+/* A wait until its target is tried again is over. */
+struct op *op_try_now(struct daemon *daemon, const char *name,
+		      op_done_fn *done, void *arg);
+/* As ops_recover_made(), one of them, unless a verb is under way. */
+struct op *op_made_again(struct daemon *daemon, const char *name,
+			 op_done_fn *done, void *arg);
 /* Starts all groups that are disabled. */
 struct op *op_start_groups(struct daemon *daemon, op_done_fn *done, void *arg);
 /* Stops all groups, aborting what is not finished soon, and frees them. */

@@ -187,7 +187,7 @@ static void look_at_volumes(struct look *l, const json_t *status)
 /* R3. A verb of more than one step may be in between them. */
 static enum recovery_try try_of_record(const struct daemon *daemon)
 {
-	return daemon->nr_methods > 1 ? TRY_NOTHING : TRY_RECORD;
+	return daemon_is_at_verb(daemon) ? TRY_NOTHING : TRY_RECORD;
 }
 
 static bool has_server(const struct pairing *p)
@@ -208,14 +208,6 @@ static void look_at_pairs(struct look *l)
 			    "restarting");
 }
 
-static bool has_unended(const struct made *m)
-{
-	for (unsigned int i = 0; i < m->nr_snapshots; i++)
-		if (m->snapshots[i].step != MADE_READY)
-			return true;
-	return m->step != MADE_READY;
-}
-
 static void look_at_record(void *arg, const char *name)
 {
 	struct look *l = arg;
@@ -231,12 +223,31 @@ static void look_at_record(void *arg, const char *name)
 		add(l, RECOVER_RECORD, name, TRY_NOTHING, "damaged");
 	} else {
 		l->nr++;
-		if (has_unended(m))
+		if (!made_has_ended(m))
 			add(l, RECOVER_RECORD, name, try_of_record(l->daemon),
 			    m->step == MADE_READY ? "snapshot" :
 						    made_step_name(m->step));
 	}
 	free(m);
+}
+
+/* A1 in ops-again.c for the others. Nothing is between this and the try. */
+bool recovery_is_due(const struct daemon *daemon,
+		     const struct recovery_item *item)
+{
+	const struct pairing *p;
+
+	switch (item->try) {
+	case TRY_FAILOVER:
+	case TRY_ENDING:
+		return try_of_promotion(promotion_find(daemon, item->name)) ==
+		       item->try;
+	case TRY_SERVER:
+		p = pairing_find(daemon, item->name);
+		return p && !has_server(p);
+	default:
+		return item->try != TRY_NOTHING;
+	}
 }
 
 int recovery_look(struct daemon *daemon, const json_t *status,
@@ -309,7 +320,7 @@ static void judge_record(const struct daemon *daemon, const char *name,
 	int err = m ? made_load(daemon->config.state_dir, name, m, NULL) :
 		      -ENOMEM;
 
-	s->is_well = err == -ENOENT || (!err && !has_unended(m));
+	s->is_well = err == -ENOENT || (!err && made_has_ended(m));
 	s->state = err == -ENOENT ? "gone" : err ? "damaged" :
 		   s->is_well ? "ready" : "not ended";
 	if (!s->is_well) {

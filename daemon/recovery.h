@@ -7,7 +7,9 @@
  *    itself later, and what somebody has asked for, which is on disk and could
  *    not be ended. What is superseded, or in a split brain, is told only.
  * R2 What is paused stays so.
- * R3 What another verb is at is left to it.
+ * R3 What another verb is at is left to it. What comes between the look and the
+ *    try may be one, too, or have ended what is to be tried: each try looks
+ *    again when it is its turn (A1 in ops-again.c), and is none then.
  */
 #ifndef REPLICAD_RECOVERY_H
 #define REPLICAD_RECOVERY_H
@@ -38,6 +40,7 @@ struct recovery_item {
 	char name[64];
 	char was[24];			/* its state, when it was looked at */
 	bool was_error;			/* an epoch shows that it is over */
+	bool is_late;			/* R3: it was not tried */
 };
 
 /*
@@ -49,6 +52,10 @@ int recovery_look(struct daemon *daemon, const json_t *status,
 		  const char *only, const struct scope *scope,
 		  struct recovery_item **items, unsigned int *nr);
 void recovery_free(struct recovery_item *items);
+
+/* R3: just before the try. */
+bool recovery_is_due(const struct daemon *daemon,
+		     const struct recovery_item *item);
 
 /* A few words: what is tried; NULL: nothing. */
 const char *recovery_try_name(enum recovery_try try);

@@ -67,6 +67,8 @@ build/san/tests/unit-nbd-ktls: LDFLAGS += -Wl,--wrap=setsockopt
 unit-y += unit-nbd-ask
 unit-nbd-ask-y := tests/nbd-script.o
 unit-y += unit-pairing
+unit-y += unit-recover
+build/san/tests/unit-recover: LDFLAGS += -Wl,--wrap=op_status
 unit-y += unit-device
 unit-device-y := tests/fake-dm.o
 tools-y += replicad-sim sim-ctl walk-oracle
