@@ -29,6 +29,7 @@ replicad-y += metadata-file.o salvage-file.o loop.o methods-failover.o methods-f
 replicad-y += promotion-find.o promotion-status.o promotion-ask.o
 replicad-y += promotion.o promotion-run.o promotion-plan.o promotion-record.o promotion-end.o activation.o
 replicad-y += activation-ask.o giving-up.o given-up.o resolve-look.o resolve-salvage.o
+replicad-y += resolve-local.o keeping.o methods-keep.o
 replicad-y += methods-failover-ask.o notify.o watchdog.o
 # Objects of nbdkit's plugin.
 plugin-y += nbdkit-replica-plugin.o plugin-options.o plugin-export.o

@@ -200,7 +200,7 @@ static const char *nearest_title(const char *title)
 {
 	static const char *const words[] = { "replicad", "volume",
 		"backend_defaults", "backend", "target", "type", "group",
-		"pool" };
+		"pool", "pair" };
 	char word[40];
 
 	snprintf(word, sizeof(word), "%.*s", (int)strcspn(title, " "), title);
@@ -222,7 +222,8 @@ static int refuse_title(struct parse *parse, const char *title)
 			     "[%s]%s%s%s: there are [replicad], [volume "
 			     "NAME], [backend NAME], [backend_defaults], "
 			     "[target ID], [type NAME], [group NAME], [pool "
-			     "NAME]", shown(title, text), near ? ", the nearest is \"" : "",
+			     "NAME], [pair NAME]", shown(title, text),
+			     near ? ", the nearest is \"" : "",
 			     near ? near : "", near ? "\"" : "");
 }
 

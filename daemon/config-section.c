@@ -56,6 +56,11 @@ static const struct key pool_keys[] = {
 	{ NULL }
 };
 
+static const struct key pair_keys[] = {
+	{ "give_up", KEY_BOOL, S(gives_up), "no", 0, 0, NULL },
+	{ NULL }
+};
+
 static const struct {
 	const char *word;
 	const struct key *keys;
@@ -65,6 +70,7 @@ static const struct {
 	[SECTION_TYPE] = { "type", NULL },
 	[SECTION_GROUP] = { "group", group_keys },
 	[SECTION_POOL] = { "pool", pool_keys },
+	[SECTION_PAIR] = { "pair", pair_keys },
 };
 
 const struct key *section_keys(enum section_kind kind)

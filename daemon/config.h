@@ -3,8 +3,8 @@
  * The configuration: INI files of one [replicad] section, a [volume NAME]
  * section for each volume (the same keys are the options of "enable"), and
  * sections of what volumes refer to: [backend NAME], [target ID], [type NAME],
- * [group NAME], [pool NAME]. Every key, with its type, bounds and default, is a
- * row of a table in config.c or config-section.c.
+ * [group NAME], [pool NAME]; and [pair NAME]. Every key, with its type, bounds
+ * and default, is a row of a table in config.c or config-section.c.
  *
  * N1 a file that is wrong changes nothing: what was read is thrown away whole.
  * N2 a value has one origin: the volume's own line, else its type's, else the
@@ -74,7 +74,7 @@ struct volume_config {
 
 enum section_kind {
 	SECTION_BACKEND, SECTION_TARGET, SECTION_TYPE, SECTION_GROUP,
-	SECTION_POOL,
+	SECTION_POOL, SECTION_PAIR,
 	SECTION_NR_KINDS
 };
 
@@ -115,6 +115,8 @@ struct section {
 	char *members;		/* names or globs of volumes */
 	char *type;		/* of members that say none */
 	uint64_t replicate;	/* pool: enum section_replicate */
+	/* pair */
+	bool gives_up;		/* what is in doubt, if it is asked to */
 };
 
 struct config {

@@ -128,18 +128,6 @@ void do_failover(struct request *request)
 
 /* --- resolve -------------------------------------------------------------- */
 
-/* The other site keeps its own (route_keep_local there). */
-void do_give_up(struct request *request)
-{
-	const struct resolve_request q = {
-		.volume = request_text(request, "volume"),
-		.is_dry = request_flag(request, "dry_run"),
-		.wait_ms = RESOLVE_WAIT_MS,
-	};
-
-	resolve_keep_peer(request->daemon, &q, on_promoted, request);
-}
-
 static bool keeps_local(struct request *request)
 {
 	const char *keep = request_text(request, "keep");
@@ -154,7 +142,7 @@ static bool keeps_local(struct request *request)
 	if (err.code)
 		refuse(request, &err);
 	else
-		route_keep_local(request);
+		keep_local(request);
 	return true;
 }
 
@@ -177,6 +165,9 @@ void do_resolve(struct request *request)
 	else if (!keep || strcmp(keep, "peer"))
 		error_set(&err, -EDESTADDRREQ, "keep: want local or peer: "
 			  "whose data count");
+	else if (request_text(request, "pair"))
+		error_set(&err, -EDESTADDRREQ, "pair: only with keep=local: "
+			  "who is asked");
 	if (err.code)
 		refuse(request, &err);
 	else

@@ -14,12 +14,12 @@
  * O9 One side may ask for nothing but these verbs, of volumes of that pair, and
  *    no more than routed= allows. What is said with them is in the table. None
  *    of them takes anything away: who asks for that is to know where it is. But
- *    give_up, of what has a successor there (R2 in resolve.h): it keeps aside
- *    what is only there, and it is this site's that has it, and says so.
+ *    give_up (methods-keep.c), where give_up=yes in the pair's own section has
+ *    agreed to it: no default has. It is done only to what is sent to the very
+ *    pair that asks: its doubt (R2 in resolve.h) is with that.
  * O10 What the other side says may go to a terminal.
- * O11 (R7 in resolve.h) Only who is the primary by a failover, or in doubt
- *    (superseded, split brain), asks the other side to give up, by the pair
- *    that it is in doubt with.
+ * O12 What may have been given up here, or may be yet, is never refused as if
+ *    it had not: the status is that of what is not known (R9 in resolve.h).
  */
 #include "methods.h"
 
@@ -50,6 +50,7 @@ struct verb {
 	bool is_of_here;		/* where it was made; of O7 */
 	bool is_harmless;		/* it changes nothing */
 	bool is_of_any;			/* also of what is not to be used */
+	bool is_taking;			/* O9, O12; a dry run is harmless */
 	const char *params;		/* params.h: that may be said with it */
 };
 
@@ -61,8 +62,8 @@ static const struct verb verbs[] = {
 	{ "snapshot_list", do_snapshot_list, .is_harmless = true,
 	  .is_of_here = true, .params = "volume" },
 	{ "clone", do_clone, .params = "volume name snapshot type" },
-	/* no method has this name: see route_keep_local() */
-	{ "give_up", do_give_up, .is_of_any = true,
+	/* no method has this name: see keep_local() */
+	{ "give_up", do_give_up, .is_of_any = true, .is_taking = true,
 	  .params = "volume dry_run?" },
 };
 
@@ -98,14 +99,50 @@ static const char *name_here(const struct pairing *p, const char *volume)
 						  NULL;
 }
 
-static const char *check_policy(const struct daemon *daemon,
-				const struct verb *verb)
+/* O9. Two that are sent there by one name: it is neither. */
+static const char *name_sent(const struct pairing *p, const char *volume)
 {
-	if (daemon->config.routed == ROUTED_OFF)
+	const char *name = NULL;
+
+	for (struct entry *e = p->daemon->entries; e; e = e->next) {
+		const char *export = pairing_target_export(e->config->target,
+							   p->record.name);
+
+		if (!export || strcmp(*export ? export : e->config->name,
+				      volume))
+			continue;
+		if (name)
+			return NULL;
+		name = e->config->name;
+	}
+	return p->state == PAIRING_SENDING ? name : NULL;
+}
+
+static bool changes_nothing(const struct verb *verb, const json_t *params)
+{
+	return verb->is_harmless ||
+	       (verb->is_taking &&
+		json_is_true(json_object_get(params, "dry_run")));
+}
+
+static const char *check_policy(const struct pairing *p,
+				const struct verb *verb, const json_t *params)
+{
+	const struct config *config = &p->daemon->config;
+	const struct section *section =
+		config_section(config, SECTION_PAIR, p->record.name);
+
+	if (config->routed == ROUTED_OFF)
 		return "verbs from the other side are not taken there "
 		       "(routed=off)";
-	if (daemon->config.routed == ROUTED_LOOK && !verb->is_harmless)
+	if (changes_nothing(verb, params))
+		return NULL;
+	if (config->routed == ROUTED_LOOK)
 		return "the other side may change nothing there (routed=look)";
+	if (verb->is_taking && !(section && section->gives_up))
+		return "nothing is given up there because another site asks "
+		       "(give_up=no in the section of the pair): there, say "
+		       "replicactl resolve --keep peer";
 	return NULL;
 }
 
@@ -128,7 +165,7 @@ static void run_here(struct route_job *job, const struct verb *verb,
 	json_t *params = json_copy((json_t *)said);
 	struct request *request;
 
-	if (!verb->is_harmless && routing_may_log(x))
+	if (!changes_nothing(verb, said) && routing_may_log(x))
 		log_info(x->pairing->record.name, "pair: the other side asks "
 			 "for %s of %s", verb->name, name);
 	json_object_set_new(params, "volume", json_string(name));
@@ -156,6 +193,34 @@ static void refuse_job(struct route_job *job, int exit_status,
 	route_job_end(job, exit_status, text, NULL);
 }
 
+/* NULL: it may be done there, if it is there. */
+static const char *check_job(const struct pairing *p, const struct verb *verb,
+			     const json_t *params, int *exit_status)
+{
+	const char *policy = check_policy(p, verb, params);
+
+	*exit_status = policy ? EXIT_PERMISSION : EXIT_FAILED_;
+	if (!policy && p->daemon->is_stopping)
+		policy = "replicad is stopping there";
+	return policy;
+}
+
+/* O12 */
+static bool may_be_over(const struct pairing *p, const struct verb *verb,
+			const json_t *params, const char *name)
+{
+	return verb->is_taking && name && !changes_nothing(verb, params) &&
+	       resolve_may_be_over(p->daemon, name);
+}
+
+static const char *find_name(const struct pairing *p, const struct verb *verb,
+			     const char *volume)
+{
+	if (!volume)
+		return NULL;
+	return verb->is_taking ? name_sent(p, volume) : name_here(p, volume);
+}
+
 void routing_run(struct route_job *job, const char *word,
 		 const json_t *params, void *arg)
 {
@@ -164,17 +229,21 @@ void routing_run(struct route_job *job, const char *word,
 	const struct verb *verb = find_verb(word);
 	const char *volume = json_string_value(json_object_get(params,
 							       "volume"));
-	const char *name = volume ? name_here(p, volume) : NULL;
-	const char *policy = verb ? check_policy(p->daemon, verb) : NULL;
+	const char *name = verb ? find_name(p, verb, volume) : NULL;
+	int exit_status = EXIT_USAGE_;
+	const char *why = verb ? check_job(p, verb, params, &exit_status) :
+				 "there is no such verb there";
 
-	if (!verb)
-		refuse_job(job, EXIT_USAGE_, "there is no such verb there");
-	else if (policy)
-		refuse_job(job, EXIT_PERMISSION, policy);
-	else if (p->daemon->is_stopping)
-		refuse_job(job, EXIT_FAILED_, "replicad is stopping there");
+	if (why && verb && may_be_over(p, verb, params, name))
+		refuse_job(job, ROUTE_NOT_KNOWN, "it was given up there, or "
+			   "may yet be");
+	else if (why)
+		refuse_job(job, exit_status, why);
 	else if (name)
 		run_here(job, verb, name, params);
+	else if (verb->is_taking)
+		refuse_job(job, EXIT_NOT_FOUND, "nothing of that name is sent "
+			   "to the pair there");
 	else if (volume && volume_name_is_valid(volume) &&
 		 promotion_has_replica(p, volume))
 		refuse_job(job, EXIT_NOT_HERE, "it is not active there, "
@@ -215,8 +284,6 @@ struct errand {
 	const struct verb *verb;
 	void (*call)(struct request *request);	/* if it is to be done here */
 	char pair[PAIRING_NAME_LEN];
-	struct resolve_local local;
-	bool is_keeping;		/* ->local is begun */
 };
 
 /* The request was answered, or goes on here. */
@@ -224,15 +291,13 @@ static void end(struct errand *x)
 {
 	struct daemon *daemon = x->daemon;
 
-	if (x->is_keeping)
-		resolve_local_end(daemon, &x->local);
 	free(x);
 	daemon->nr_methods--;
 	daemon_wrap_up(daemon);
 }
 
 /* O10 */
-static void make_text_printable(char *text)
+void route_text_printable(char *text)
 {
 	for (; *text; text++)
 		if (*text < ' ' || *text > '~')
@@ -244,12 +309,12 @@ static void make_string_printable(json_t *value)
 	char *text = strdup(json_string_value(value));
 
 	if (text)
-		make_text_printable(text);
+		route_text_printable(text);
 	json_string_set(value, text ?: "");
 	free(text);
 }
 
-static void make_printable(json_t *value)
+void route_make_printable(json_t *value)
 {
 	const char *key;
 	json_t *one;
@@ -258,9 +323,9 @@ static void make_printable(json_t *value)
 	if (json_is_string(value))
 		make_string_printable(value);
 	json_array_foreach(value, i, one)
-		make_printable(one);
+		route_make_printable(one);
 	json_object_foreach(value, key, one)
-		make_printable(one);
+		route_make_printable(one);
 }
 
 static void refuse_as_there(struct errand *x, int exit_status,
@@ -269,7 +334,7 @@ static void refuse_as_there(struct errand *x, int exit_status,
 	char why[400];
 
 	snprintf(why, sizeof(why), "%s", text ?: "no memory");
-	make_text_printable(why);
+	route_text_printable(why);
 	request_refuse(x->request, exit_status ? exit_status : EXIT_FAILED_,
 		       "at the other side of the pair %s: %s", x->pair, why);
 }
@@ -280,7 +345,7 @@ static void on_answer(void *arg, int exit_status, const char *text,
 	struct errand *x = arg;
 	json_t *answer = exit_status ? NULL : json_deep_copy(result);
 
-	make_printable(answer);
+	route_make_printable(answer);
 	json_object_set_new(answer, "pair", json_string(x->pair));
 	if (answer)
 		request_answer(x->request, answer);
@@ -313,9 +378,8 @@ static void ask(struct errand *x, struct pairing *p, const char *name)
 	end(x);
 }
 
-/* What the volume is to the pair that it is sent to, *@p; NULL: to none. */
-static const char *name_there(const struct daemon *daemon, const char *volume,
-			      struct pairing **p)
+const char *route_name_there(const struct daemon *daemon, const char *volume,
+			     struct pairing **p)
 {
 	const struct entry *entry = daemon_find(daemon, volume);
 	const char *export;
@@ -347,7 +411,7 @@ static void on_status(struct op *op)
 	json_t *status = status_all(op->daemon, op->result, volume);
 	struct pairing *p = NULL;
 
-	name = name_there(op->daemon, volume, &p);
+	name = route_name_there(op->daemon, volume, &p);
 	if (name && is_superseded(op->daemon, volume, json_array_get(
 				  json_object_get(status, "volumes"), 0))) {
 		ask(x, p, name);
@@ -415,7 +479,7 @@ bool route_request(struct request *request, const char *method,
 	if (!verb || !volume || !volume_name_is_valid(volume) ||
 	    stays_here(request, verb, volume))
 		return false;
-	is_sent = name_there(daemon, volume, &p);
+	is_sent = route_name_there(daemon, volume, &p);
 	if (!is_sent && !daemon_find(daemon, volume) &&
 	    !promotion_find(daemon, volume))
 		p = promotion_pair_of(daemon, volume);
@@ -429,87 +493,4 @@ bool route_request(struct request *request, const char *method,
 		end(x);
 	}
 	return true;
-}
-
-/* --- resolve --keep local ------------------------------------------------- */
-
-static bool is_in_doubt(const json_t *status)
-{
-	const char *state = json_string_value(json_object_get(status, "state"));
-
-	return state && (!strcmp(state, pair_state_name(PAIR_SUPERSEDED)) ||
-			 !strcmp(state, pair_state_name(PAIR_SPLIT_BRAIN)));
-}
-
-/* O11: what it is to the pair *@p. NULL: there is none. */
-static const char *name_of_rival(const struct daemon *daemon,
-				 const char *volume, const json_t *status,
-				 struct pairing **p)
-{
-	const struct promotion *promotion = promotion_find(daemon, volume);
-	const char *name = name_there(daemon, volume, p);
-
-	if (name && is_in_doubt(status))
-		return name;
-	*p = promotion && promotion->state == PROMOTION_DONE ?
-	     promotion_pair_of(daemon, volume) : NULL;
-	return *p ? volume : NULL;
-}
-
-static void begin_keeping(struct errand *x, struct pairing *p, const char *name)
-{
-	bool is_dry = request_flag(x->request, "dry_run");
-	/* @name may be of the request, whose parameters go */
-	char there[sizeof(x->local.volume)];
-	struct error err = { 0 };
-
-	snprintf(there, sizeof(there), "%s", name);
-	snprintf(x->local.volume, sizeof(x->local.volume), "%s",
-		 request_text(x->request, "volume"));
-	if (!is_dry) {
-		if (resolve_local_begin(x->daemon, &x->local, &err)) {
-			request_refuse(x->request, method_exit_status(err.code),
-				       "%s", err.text);
-			end(x);
-			return;
-		}
-		x->is_keeping = true;
-	}
-	json_decref(x->request->params);
-	x->request->params = json_pack("{sb}", "dry_run", is_dry);
-	ask(x, p, there);
-}
-
-static void on_status_of_kept(struct op *op)
-{
-	struct errand *x = op->arg;
-	const char *volume = request_text(x->request, "volume"), *name;
-	json_t *status = status_all(op->daemon, op->result, volume);
-	struct pairing *p = NULL;
-
-	name = name_of_rival(op->daemon, volume, json_array_get(json_object_get(
-			     status, "volumes"), 0), &p);
-	if (op->daemon->is_stopping || !name) {
-		request_refuse(x->request, EXIT_FAILED_, "%.60s: %s", volume,
-			       name ? "replicad is stopping" : "it is neither "
-			       "promoted here nor in doubt, or its pair is "
-			       "revoked: no other site can be asked; there, "
-			       "replicactl resolve --keep peer");
-		end(x);
-	} else {
-		begin_keeping(x, p, name);
-	}
-	json_decref(status);
-	op_free(op);
-}
-
-void route_keep_local(struct request *request)
-{
-	struct errand *x = create(request, find_verb("give_up"), NULL);
-
-	if (!x || op_status(x->daemon, request_text(request, "volume"),
-			    on_status_of_kept, x))
-		return;
-	request_refuse(request, EXIT_FAILED_, "no memory");
-	end(x);
 }

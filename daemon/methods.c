@@ -342,7 +342,7 @@ static const struct method {
 	  "volume pool host? group? force? planned? dry_run? epoch# at# "
 	  "dir metadata wait_s#" },
 	{ "resolve", do_resolve, true,
-	  "volume keep group? dry_run? dir wait_s#" },
+	  "volume keep pair group? dry_run? dir wait_s#" },
 	{ "salvage_list", do_salvage_list, true, "dir" },
 	{ "salvage_drop", do_salvage_drop, true, "name dir" },
 	{ "pair_invite", do_pair_invite, true,

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 struct daemon;
+struct pairing;
 struct request;
 struct volume_config;
 
@@ -30,8 +31,19 @@ void do_extend(struct request *request);
 bool route_request(struct request *request, const char *method,
 		   void (*call)(struct request *request));
 void do_peer(struct request *request);
-/* resolve --keep local: the other side gives it up [do_give_up]. */
-void route_keep_local(struct request *request);
+/* O10: what the other side has said. */
+void route_text_printable(char *text);
+void route_make_printable(json_t *value);
+/* What the volume is to the pair that it is sent to, *@p; NULL: to none. */
+const char *route_name_there(const struct daemon *daemon, const char *volume,
+			     struct pairing **p);
+
+/*
+ * methods-keep.c. resolve --keep local: the other side gives it up
+ * [do_give_up there].
+ */
+void keep_local(struct request *request);
+void do_give_up(struct request *request);
 
 /* methods-recover.c */
 void do_recover(struct request *request);
@@ -45,7 +57,6 @@ void do_test_drop(struct request *request);
 /* methods-failover.c */
 void do_failover(struct request *request);
 void do_resolve(struct request *request);
-void do_give_up(struct request *request);
 void do_salvage_list(struct request *request);
 void do_salvage_drop(struct request *request);
 

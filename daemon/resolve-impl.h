@@ -48,7 +48,7 @@ struct resolution {
 	bool is_counted;		/* nobody else has them open */
 	bool is_over;			/* they were given up before */
 	bool is_owed;			/* after-demote, if they are given up */
-	bool is_dry, is_planned, is_group;
+	bool is_dry, is_planned, is_group, is_asked;
 	uint64_t wait_ns;		/* of a planned one: for the end */
 	uint64_t until_ns;		/* monotonic; of that */
 	unsigned int nr_open_seen;	/* in a row */
@@ -60,6 +60,14 @@ struct resolution {
 
 /* Room for so many, of which nothing is known. 0 or -ENOMEM. */
 int resolve_make_members(struct resolution *r, unsigned int nr);
+
+/* By another than @but. Until it has found them, only what was asked for. */
+bool resolve_is_under_way(const struct daemon *daemon, const char *volume,
+			  const struct resolution *but);
+
+/* resolve-local.c. R7, R9: 0, or -errno with a sentence; main thread. */
+int resolve_check_kept(const struct daemon *daemon, const char *volume,
+		       struct error *err);
 
 /* resolve-look.c, on the volumes' thread. -EAGAIN in ->error: once more. */
 void resolve_find(struct resolution *r, struct volume *v);

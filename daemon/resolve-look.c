@@ -312,11 +312,20 @@ static int check_known(struct resolution *r, const struct volume *v)
 			 v->config->name);
 }
 
+/* R6, R10 */
 static int check_parts(struct resolution *r, const struct volume *v)
 {
 	const struct group *g = v->group;
 
-	if (!r->is_planned || r->is_over || r->is_group || g->nr_volumes == 1)
+	if (r->is_over || r->is_group || g->nr_volumes == 1)
+		return 0;
+	if (r->is_asked)
+		return error_set(&r->error, -EOPNOTSUPP, "%s is one of %u in "
+				 "group %s, which is given up whole: there, "
+				 "replicactl resolve %s --group --keep peer",
+				 v->config->name, g->nr_volumes, g->name,
+				 v->config->name);
+	if (!r->is_planned)
 		return 0;
 	return error_set(&r->error, -EOPNOTSUPP, "%s is one of %u in group %s, "
 			 "and a group is not handed over in parts: --group",

@@ -39,9 +39,8 @@ int resolve_make_members(struct resolution *r, unsigned int nr)
 	return 0;
 }
 
-/* By another than @but. Until it has found them, only what was asked for. */
-static bool is_under_way(const struct daemon *daemon, const char *volume,
-			 const struct resolution *but)
+bool resolve_is_under_way(const struct daemon *daemon, const char *volume,
+			  const struct resolution *but)
 {
 	for (const struct resolution *r = daemon->resolutions; r; r = r->next) {
 		if (r == but || (but && !r->is_found))
@@ -53,63 +52,6 @@ static bool is_under_way(const struct daemon *daemon, const char *volume,
 				return true;
 	}
 	return false;
-}
-
-/* R7 */
-static bool is_kept(const struct daemon *daemon, const char *volume)
-{
-	const struct resolve_local *l = daemon->keeping;
-
-	while (l && strcmp(l->volume, volume))
-		l = l->next;
-	return l;
-}
-
-static int say_kept(const char *volume, struct error *err)
-{
-	return error_set(err, -EBUSY, "%.60s: the other site is being asked to "
-			 "give it up", volume);
-}
-
-/* One whose volumes are not known yet may be of any. */
-static bool may_give_up(const struct daemon *daemon, const char *volume)
-{
-	for (const struct resolution *r = daemon->resolutions; r; r = r->next)
-		if (!r->is_dry && !r->is_found)
-			return true;
-	return is_under_way(daemon, volume, NULL);
-}
-
-int resolve_local_begin(struct daemon *daemon, struct resolve_local *l,
-			struct error *err)
-{
-	int noted;
-
-	if (is_kept(daemon, l->volume))
-		return say_kept(l->volume, err);
-	if (may_give_up(daemon, l->volume))
-		return error_set(err, -EBUSY, "%s: is being resolved",
-				 l->volume);
-	noted = giving_up_is_noted(daemon->config.state_dir, l->volume);
-	if (noted < 0)
-		return error_set(err, noted, "%s: whether it was given up here "
-				 "cannot be read", l->volume);
-	if (noted || promotion_is_ending(daemon, l->volume))
-		return error_set(err, -EINVAL, "%s was given up here: it is "
-				 "the other site's data that count",
-				 l->volume);
-	l->next = daemon->keeping;
-	daemon->keeping = l;
-	return 0;
-}
-
-void resolve_local_end(struct daemon *daemon, struct resolve_local *l)
-{
-	struct resolve_local **link = &daemon->keeping;
-
-	while (*link != l)
-		link = &(*link)->next;
-	*link = l->next;
 }
 
 static void close_all(struct resolution *r)
@@ -490,11 +432,12 @@ static bool is_taken(struct resolution *r)
 	for (unsigned int i = 0; i < r->nr; i++) {
 		const char *volume = r->all[i].info.volume;
 
-		if (is_under_way(r->daemon, volume, r))
+		if (resolve_is_under_way(r->daemon, volume, r))
 			return error_set(&r->error, -EBUSY, "%s: is being "
 					 "resolved", volume);
-		if (!r->is_dry && is_kept(r->daemon, volume))
-			return say_kept(volume, &r->error);
+		if (!r->is_dry &&
+		    resolve_check_kept(r->daemon, volume, &r->error))
+			return true;
 	}
 	return false;
 }
@@ -563,7 +506,7 @@ static int check(const struct daemon *daemon, const struct resolve_request *q,
 {
 	const struct entry *entry = daemon_find(daemon, q->volume);
 
-	if (is_under_way(daemon, q->volume, NULL))
+	if (resolve_is_under_way(daemon, q->volume, NULL))
 		return error_set(err, -EBUSY, "%.60s: is being resolved",
 				 q->volume);
 	if (promotion_is_ending(daemon, q->volume))
@@ -602,6 +545,7 @@ static struct resolution *create(struct daemon *daemon,
 	r->is_dry = q->is_dry;
 	r->is_planned = q->is_planned;
 	r->is_group = q->is_group;
+	r->is_asked = q->is_asked;
 	r->wait_ns = q->wait_ms * 1000000ULL;
 	r->until_ns = ring_now(main_ring(r)) + r->wait_ns;
 	r->is_over = promotion_is_ending(daemon, q->volume);

@@ -36,6 +36,14 @@
  * R7 Never do both sites give it up because each was asked by the other: while
  *    this one asks (--keep local), nothing of it is given up here, and one that
  *    gives it up, or has, does not ask.
+ * R9 That it asks is noted durably before the other one is told (keeping.h),
+ *    and until an answer says whether that one has given it up: what was told
+ *    may be done although no answer comes. So R7 holds whatever is lost, or
+ *    ends.
+ *    An answer counts for all that were asked before, too, if it is of one who
+ *    has looked: what never left this site says nothing of those.
+ * R10 Who is asked by another site gives up no part of a group: nobody there
+ *    has said that the rest may go on without it.
  * R8 Nothing is begun (no hook, no claim) while it is connecting, and not known
  *    whether there is a successor: who asks then waits for that. So does who
  *    asks for the next of a group: that connects anew when one was given up.
@@ -47,6 +55,7 @@
 #include <stdbool.h>
 
 #include "error.h"
+#include "keeping.h"
 
 struct daemon;
 
@@ -55,6 +64,7 @@ struct resolve_request {
 	const char *dir;	/* of the salvage; NULL: STATE_DIR/salvage */
 	bool is_dry;
 	bool is_group;		/* all of its group, with it (R6) */
+	bool is_asked;		/* by the other site (R10) */
 	bool is_planned;	/* a handover: nothing may be lost … */
 	unsigned int wait_ms;	/* … and this long it may take until all is
 				 * there, with the claim; and first, R8 */
@@ -73,11 +83,20 @@ void resolve_keep_peer(struct daemon *daemon, const struct resolve_request *q,
 struct resolve_local {
 	struct resolve_local *next;	/* daemon->keeping */
 	char volume[64];
+	struct keeping note;
+	bool was_noted;			/* it was asked before, too */
 };
 
-/* R7. ->volume is filled. 0 until resolve_local_end(); -EBUSY, -EINVAL … */
+/*
+ * R7, R9. ->volume and ->note are filled. 0 until resolve_local_end(); -EBUSY,
+ * -EINVAL … @is_known: the note goes.
+ */
 int resolve_local_begin(struct daemon *daemon, struct resolve_local *l,
 			struct error *err);
-void resolve_local_end(struct daemon *daemon, struct resolve_local *l);
+void resolve_local_end(struct daemon *daemon, struct resolve_local *l,
+		       bool is_known);
+
+/* Is it being given up here, or was it, or can that not be said? */
+bool resolve_may_be_over(const struct daemon *daemon, const char *volume);
 
 #endif

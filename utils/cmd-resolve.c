@@ -53,19 +53,52 @@ static void print_one(const json_t *r, bool is_dry)
 		       text_of(r, "salvage"));
 }
 
-static int ask(const struct args *args)
+static json_t *call(const struct args *args, bool is_dry, const char *pair,
+		    int *status)
+{
+	json_t *params = json_pack("{ss ss sb sb}", "volume", args->words[0],
+				   "keep", args_value(args, "keep"), "group",
+				   args_has(args, "group"), "dry_run", is_dry);
+
+	if (args_has(args, "dir"))
+		json_object_set_new(params, "dir",
+				    json_string(args_value(args, "dir")));
+	if (pair)
+		json_object_set_new(params, "pair", json_string(pair));
+	return ctl_call(args, "resolve", params, status);
+}
+
+/*
+ * Who is asked sees first who would give up how much; *@pair is that one from
+ * then on. Nobody at the terminal has seen the other site's data: --yes.
+ */
+static int ask_local(const struct args *args, char pair[64])
+{
+	json_t *there;
+	int status = STATUS_OK;
+
+	if (confirm_asks(args)) {
+		there = call(args, true, *pair ? pair : NULL, &status);
+		if (!there)
+			return status;
+		print_there(there, true);
+		snprintf(pair, 64, "%s", text_of(there, "pair"));
+		json_decref(there);
+	}
+	return confirm(args, CONFIRM_ALWAYS, "%.60s of the OTHER site%s%s is "
+		       "given up: this site's data count. What is only there "
+		       "is kept aside there.", args->words[0], *pair ?
+		       ", at the other side of the pair " : "", pair);
+}
+
+static int ask(const struct args *args, char pair[64])
 {
 	const char *with = args_has(args, "group") ? " --group" : "";
 
 	if (args_has(args, "dry-run"))
 		return STATUS_OK;
 	if (!strcmp(args_value(args, "keep"), "local"))
-		return confirm(args, CONFIRM_PEOPLE, "%.60s of the OTHER site "
-			       "is given up: this site's data count. What is "
-			       "only there is kept aside there\n(replicactl "
-			       "resolve %.60s --keep local --dry-run tells how "
-			       "much that is).", args->words[0],
-			       args->words[0]);
+		return ask_local(args, pair);
 	return confirm(args, CONFIRM_PEOPLE, "%.60s%s of this site is given up:"
 		       " the other site's data count. What is only here is "
 		       "kept aside\n(replicactl resolve %.60s%s --keep peer "
@@ -76,23 +109,20 @@ static int ask(const struct args *args)
 static int run(const struct args *args)
 {
 	const char *keep = args_value(args, "keep");
-	json_t *params, *result;
+	char pair[64];
+	json_t *result;
 	int status;
 
+	snprintf(pair, sizeof(pair), "%s", args_value(args, "pair") ?: "");
 	if (!keep || (strcmp(keep, "peer") && strcmp(keep, "local")))
 		return ctl_fail(args, STATUS_USAGE, "resolve: say --keep peer, "
 				"at the site whose data are given up, or --keep "
 				"local, at the other one");
-	status = ask(args);
+	status = ask(args, pair);
 	if (status)
 		return status;
-	params = json_pack("{ss ss sb sb}", "volume", args->words[0], "keep",
-			   keep, "group", args_has(args, "group"), "dry_run",
-			   args_has(args, "dry-run"));
-	if (args_has(args, "dir"))
-		json_object_set_new(params, "dir",
-				    json_string(args_value(args, "dir")));
-	result = ctl_call(args, "resolve", params, &status);
+	result = call(args, args_has(args, "dry-run"), *pair ? pair : NULL,
+		      &status);
 	if (!result)
 		return status;
 	if (args_has(args, "json"))
@@ -107,6 +137,7 @@ static const struct option_spec options[] = {
 	{ "keep", "local|peer", "whose data count: ours, or the other site's" },
 	{ "group", NULL, "and all others of its group: all of them, or none" },
 	{ "dry-run", NULL, "only tell what would be given up" },
+	{ "pair", "NAME", "who is asked, with --keep local" },
 	{ "dir", "DIR", "where to keep it aside (STATE_DIR/salvage)" },
 	CONFIRM_OPTION,
 	{ NULL }
@@ -133,9 +164,11 @@ const struct command cmd_resolve = {
 	"With --group, all volumes of its group that were not given up yet go\n"
 	"together: what one of them is refused has all stay as they were.\n"
 	"\n"
-	"--keep local, at the site whose data are kept, asks the other one for\n"
-	"--keep peer, by their pair: one volume, and what is only there is kept\n"
-	"aside there.\n",
+	"--keep local, at the site that was promoted and whose data are kept, asks the\n"
+	"other one for --keep peer, by their pair: one volume, and what is only there\n"
+	"is kept aside there. That site must have agreed: give_up=yes in the section\n"
+	"[pair NAME] of its configuration. Until its answer is known, this site gives\n"
+	"the volume up to nobody.\n",
 	.options = options,
 	.run = run,
 };

@@ -6,9 +6,10 @@
  *    changes nothing;
  * C2 a question is put only where somebody sits: stdin and stderr are
  *    terminals, and the output is not for a program (--json);
- * C3 where nobody sits, what can't be had back in any way is refused without
- *    --yes (CONFIRM_ALWAYS); what an option of its own has asked for in words
- *    (--force, --keep peer), and what is kept aside, goes on (CONFIRM_PEOPLE).
+ * C3 where nobody sits, what can't be had back in any way, and what another
+ *    site gives up (--keep local), is refused without --yes (CONFIRM_ALWAYS);
+ *    what an option of its own has asked for in words (--force, --keep peer),
+ *    and what is kept aside, goes on (CONFIRM_PEOPLE).
  */
 #include "confirm.h"
 

@@ -43,6 +43,7 @@ _replicactl_values() {
 	salvage---drop) _replicactl_ask salvage --names ;;
 	snapshot---drop | clone---from) _replicactl_ask snapshot "$first" --names ;;
 	*--keep) printf '%s\n' local peer ;;
+	*--pair) _replicactl_ask pair list --names ;;
 	*--tls) echo off ;;
 	*--apply) printf '%s\n' auto staged direct ;;
 	esac
