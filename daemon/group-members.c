@@ -180,3 +180,9 @@ bool group_waits_for_retry(const struct group *g)
 {
 	return ring_timer_running(&g->retry);
 }
+
+bool group_is_trying(const struct group *g)
+{
+	return g->wants_open && !group_waits_for_retry(g) &&
+	       (g->is_log_full || !pair_is_shipping(g->pair.state));
+}

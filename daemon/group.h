@@ -96,6 +96,8 @@ int group_resume(struct group *group);
  */
 bool group_try_now(struct group *group);
 bool group_waits_for_retry(const struct group *group);
+/* What is not well is tried at this moment: a connection is under way. */
+bool group_is_trying(const struct group *group);
 
 /* An event of the kernel; @volume NULL: some were lost, look at everything. */
 void group_event(struct group *group, struct volume *volume,

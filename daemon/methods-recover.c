@@ -83,28 +83,44 @@ static json_t *render(const struct recovery_item *item,
 
 	return json_pack("{ss ss ss ss* ss ss ss sb}", "name", item->name,
 			 "kind", kinds[item->kind], "was", item->was,
-			 "try", try, "state", s->state, "reason", s->reason, "next_step",
-			 s->next_step, "ok", s->is_well);
+			 "try", try, "state", s->state, "reason", s->reason,
+			 "next_step", s->next_step, "ok", s->is_well);
+}
+
+/* Only UTF-8 can be told; a character that was cut in two is none. */
+static void make_whole(char *text)
+{
+	size_t len = strlen(text);
+	json_t *whole;
+
+	while (!(whole = json_string(text)) && len)
+		text[--len] = '\0';
+	json_decref(whole);
 }
 
 /* "failed" is what a request by dmsetup is told (request.c). */
 static void answer(struct recovery *r, const json_t *status)
 {
 	json_t *items = json_array(), *failed = json_array();
+	json_int_t nr_failed = 0;
 
 	for (const struct recovery_item *i = r->items; i; i = i->next) {
 		struct recovery_state s;
+		char reason[CONFIG_ERROR_SIZE];
 
 		recovery_judge(r->daemon, status, i, &s);
+		snprintf(reason, sizeof(reason), "%s", s.reason);
+		make_whole(reason);
+		s.reason = reason;
 		json_array_append_new(items, render(i, &s));
+		nr_failed += !s.is_well;
 		if (!s.is_well)
 			json_array_append_new(failed, json_sprintf("%s: %s: %s",
 					      i->name, s.state, s.reason));
 	}
 	request_answer(r->request, json_pack("{si sb sI so so}",
 			"schema_version", 1, "dry_run", r->is_dry,
-			"remaining", (json_int_t)json_array_size(failed),
-			"items", items, "failed", failed));
+			"remaining", nr_failed, "items", items, "failed", failed));
 	r->request = NULL;
 }
 
@@ -252,7 +268,7 @@ static bool is_over(const struct recovery *r, const json_t *status)
 {
 	struct recovery_state s;
 
-	if (r->is_dry || r->daemon->is_stopping || now(r) >= r->until_ns)
+	if (r->is_dry || now(r) >= r->until_ns)
 		return true;
 	if (r->nr_under_way)
 		return false;
@@ -270,7 +286,10 @@ static void on_looked(struct op *op)
 	json_t *status = status_all(op->daemon, op->result, NULL);
 
 	r->nr_under_way--;
-	if (is_over(r, status))
+	if (r->daemon->is_stopping)
+		refuse(r, 1, "replicad is stopping; what is under way goes on "
+		       "with its next start");
+	else if (is_over(r, status))
 		answer(r, status);
 	else
 		ring_timer_add(r->daemon->reactors[0].ring, &r->timer,

@@ -73,6 +73,7 @@ static bool is_well(const json_t *one)
 	static const enum pair_state bad[] = {
 		PAIR_CONNECTING, PAIR_FAILING_OVER, PAIR_DIVERGED,
 		PAIR_SUPERSEDED, PAIR_SPLIT_BRAIN,
+		PAIR_DISABLED,	/* its group changes */
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -150,15 +151,14 @@ static enum recovery_try try_of(const struct daemon *daemon, const json_t *one)
 	return flag_of(one, "waits_for_retry") ? TRY_TARGET : TRY_NOTHING;
 }
 
-static bool is_meant(const struct look *l, const json_t *one)
+/* @group: "" is none; @entry: NULL of one that was promoted only. */
+static bool is_meant(const struct look *l, const char *name, const char *group,
+		     const struct entry *entry)
 {
-	const struct entry *entry = daemon_find(l->daemon,
-						text_of(one, "name"));
-
 	if (l->only)
-		return !strcmp(text_of(one, "name"), l->only);
+		return !strcmp(name, l->only);
 	if (l->scope->group)
-		return !strcmp(text_of(one, "group"), l->scope->group);
+		return !strcmp(group, l->scope->group);
 	return !l->scope->pool || (entry && scope_has(l->scope,
 						      entry->config));
 }
@@ -170,15 +170,33 @@ static void look_at_volumes(struct look *l, const json_t *status)
 	size_t i;
 
 	json_array_foreach(json_object_get(status, "volumes"), i, one) {
-		if (!is_meant(l, one))
+		const char *name = text_of(one, "name");
+
+		if (!is_meant(l, name, text_of(one, "group"),
+			      daemon_find(l->daemon, name)))
 			continue;
 		l->nr++;
 		if (is_well(one))
 			continue;
-		item = add(l, RECOVER_VOLUME, text_of(one, "name"),
-			   try_of(l->daemon, one), text_of(one, "state"));
+		item = add(l, RECOVER_VOLUME, name, try_of(l->daemon, one),
+			   text_of(one, "state"));
 		if (item)
 			item->was_error = is_in_error(one);
+	}
+}
+
+/* They have come to a reactor that the status had passed: waited for (R3). */
+static void look_at_unseen(struct look *l, const json_t *status)
+{
+	for (const struct entry *e = l->daemon->entries; e; e = e->next) {
+		const char *name = e->config->name;
+
+		if (find_volume(status, name) ||
+		    !is_meant(l, name, e->config->group ?: "", e))
+			continue;
+		l->nr++;
+		add(l, RECOVER_VOLUME, name, TRY_NOTHING,
+		    pair_state_name(PAIR_CONNECTING));
 	}
 }
 
@@ -259,6 +277,7 @@ int recovery_look(struct daemon *daemon, const json_t *status,
 
 	*items = NULL;
 	look_at_volumes(&l, status);
+	look_at_unseen(&l, status);
 	if (only || (!scope->group && !scope->pool)) {
 		look_at_pairs(&l);
 		made_each(daemon->config.state_dir, look_at_record, &l);
@@ -269,31 +288,50 @@ int recovery_look(struct daemon *daemon, const json_t *status,
 
 /* --- how it is now -------------------------------------------------------- */
 
-/* Whoever runs tries, or waits until it tries again. */
+/* It ships, but what was the error may come again with the next epoch. */
+static bool is_unproven(const json_t *one, const struct recovery_item *item)
+{
+	return item->was_error &&
+	       (is_in(one, PAIR_SYNCING) || is_in(one, PAIR_CATCHING_UP) ||
+		is_in(one, PAIR_FALLING_BEHIND));
+}
+
+/* Whoever runs tries, or waits until it tries again, or for an operator. */
 static bool is_trying(const struct daemon *daemon, const json_t *one,
 		      const struct recovery_item *item)
 {
 	const struct entry *entry = daemon_find(daemon, item->name);
-	bool waits = flag_of(one, "waits_for_retry");
 
-	if (is_in(one, PAIR_FAILING_OVER) || has_failed_metadata(one))
+	if (is_in(one, PAIR_FAILING_OVER) || is_in(one, PAIR_DISABLED) ||
+	    has_failed_metadata(one))
 		return true;
 	if (entry && !entry->reactor)
 		return !entry->error[0];
-	if (is_in(one, PAIR_CONNECTING) || is_in_error(one))
-		return item->try != TRY_NOTHING && !waits;
-	return item->was_error && !is_in(one, PAIR_REPLICATING);
+	return flag_of(one, "trying") || is_unproven(one, item);
 }
 
 static void judge_volume(const struct daemon *daemon, const json_t *one,
 			 const struct recovery_item *item,
 			 struct recovery_state *s)
 {
-	s->is_well = is_well(one);
+	s->is_well = is_well(one) && !is_unproven(one, item);
 	s->is_at_rest = !is_trying(daemon, one, item);
 	s->state = text_of(one, "state");
 	s->reason = text_of(one, "reason");
 	s->next_step = text_of(one, "next_step");
+}
+
+/* On its way from a reactor, or to one, when the status came by. */
+static void judge_unseen(const struct daemon *daemon, const char *name,
+			 struct recovery_state *s)
+{
+	if (!daemon_find(daemon, name) && !promotion_find(daemon, name))
+		return;
+	*s = (struct recovery_state){
+		.state = pair_state_name(PAIR_CONNECTING),
+		.reason = "it is being started, or taken out",
+		.next_step = "wait",
+	};
 }
 
 static void judge_pair(const struct daemon *daemon, const char *name,
@@ -346,4 +384,6 @@ void recovery_judge(const struct daemon *daemon, const json_t *status,
 		judge_record(daemon, item->name, s);
 	else if (one)
 		judge_volume(daemon, one, item, s);
+	else
+		judge_unseen(daemon, item->name, s);
 }

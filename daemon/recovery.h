@@ -60,7 +60,12 @@ bool recovery_is_due(const struct daemon *daemon,
 /* A few words: what is tried; NULL: nothing. */
 const char *recovery_try_name(enum recovery_try try);
 
-/* How it is now. It is at rest when no try of it is under way. */
+/*
+ * How it is now. It is at rest when no try of it is under way, also none that
+ * was not ours. It is well only when that is known: what was in error and still
+ * ships, or is between two states, or on its way from one thread to another, is
+ * not; of what is gone replicad knows nothing any more.
+ */
 struct recovery_state {
 	bool is_well, is_at_rest;
 	const char *state, *reason, *next_step;	/* good as long as @status */

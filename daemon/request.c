@@ -74,7 +74,9 @@ static void on_answer(void *arg, int exit_status, const char *text,
 	char why[300];
 
 	if (failed) {
-		snprintf(why, sizeof(why), "done, but it does not run: %.200s",
+		snprintf(why, sizeof(why), "%s: %.200s",
+			 strcmp(told->verb, "recover") ?
+			 "done, but it does not run" : "it is not well yet",
 			 failed);
 		text = why;
 	}

@@ -92,6 +92,7 @@ static void put_state(json_t *o, const struct group *g)
 	put_bool(o, "log_full", g->is_log_full &&
 				pair_is_shipping(g->pair.state));
 	put_bool(o, "waits_for_retry", group_waits_for_retry(g));
+	put_bool(o, "trying", group_is_trying(g));
 }
 
 /* A tenant wonders why: with the reason. */

@@ -93,6 +93,9 @@ check "b is disabled, and stays in its device" eval \
 	'! replicactl disable b >"$scratch_dir/out" 2>&1'
 check "  which is told" grep -q "could not be taken out" \
 	<(replicactl status b)
+recover 4 b
+check "  it is tried, in vain" grep -q \
+	"^b: tried: take it out of its device; still error" "$scratch_dir/out"
 rmdir "$state_dir/b.id"
 mv "$scratch_dir/b.id" "$state_dir/b.id"
 hold_line
@@ -109,6 +112,18 @@ check "  nothing is said to have been tried" eval \
 	'! grep -q tried "$scratch_dir/out"'
 sleep 0.5
 is "  and it stays so" "$(names)" "b c"
+
+# --- nobody else was at it --------------------------------------------------------
+mv "$state_dir/b.id" "$scratch_dir/b.id"
+mkdir "$state_dir/b.id"
+check "b stays in its device again" eval \
+	'! replicactl disable b >"$scratch_dir/out" 2>&1'
+rmdir "$state_dir/b.id"
+mv "$scratch_dir/b.id" "$state_dir/b.id"
+recover 0 b
+check "it is taken out" grep -q \
+	"^b: tried: take it out of its device; now gone" "$scratch_dir/out"
+is "  and gone" "$(names)" c
 stop_daemon
 is "it stops cleanly" $? 0
 finish

@@ -130,7 +130,7 @@ is "what is paused stays so" "$(field a state)" paused
 replicactl resume a >/dev/null
 wait_settled a
 sim-ctl request a recover
-check "dmsetup can ask for it" wait_until 10 grep -q "request recover: done" \
+check "dmsetup can ask for it" wait_until 10 grep -q "request recover: done$" \
 	"$daemon_log"
 stop_daemon
 is "it stops cleanly" $? 0

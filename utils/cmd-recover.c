@@ -15,6 +15,12 @@ static const char *text_of(const json_t *one, const char *key)
 	return json_string_value(json_object_get(one, key)) ?: "";
 }
 
+static bool is_as_it_was(const json_t *one)
+{
+	return !strcmp(text_of(one, "kind"), "record") ||
+	       !strcmp(text_of(one, "state"), text_of(one, "was"));
+}
+
 /* "NAME: tried: …; now STATE", or "still STATE: why", and what is to be done */
 static void tell_one(const json_t *one, bool is_dry)
 {
@@ -26,7 +32,8 @@ static void tell_one(const json_t *one, bool is_dry)
 	printf("%s%s: ", strcmp(text_of(one, "kind"), "pair") ? "" : "pair ",
 	       text_of(one, "name"));
 	if (*try && !is_dry)
-		printf("tried: %s; %s ", try, is_well ? "now" : "still");
+		printf("tried: %s; %s ", try,
+		       !is_well && is_as_it_was(one) ? "still" : "now");
 	printf("%s%s%s\n", state, *reason ? ": " : "", reason);
 	if (*try && is_dry)
 		printf("    would be tried: %s\n", try);
@@ -127,7 +134,7 @@ const struct command cmd_recover = {
 	"was begun and could not end, a server that receives. Of each that was not well\n"
 	"it tells what was tried, how it is now, and what is to be done. It decides\n"
 	"nothing: where data could be lost, it names the verb that does. Status 0:\n"
-	"nothing is in error; 4: something is.\n",
+	"all is known to be well; 4: it is not.\n",
 	.options = options,
 	.run = run,
 };
