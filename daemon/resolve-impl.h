@@ -26,6 +26,7 @@ struct resolve_member {
 	struct salvage_info info;	/* ->volume: its name */
 	uint64_t chunk_bytes;
 	struct dmr_extents *dirty;
+	uint64_t kept_bytes;		/* of one given up before, in ->path */
 	int fd;				/* R1 */
 };
 
@@ -76,6 +77,8 @@ void resolve_undo(struct resolution *r);
 
 /* resolve-salvage.c. Blocks. -EAGAIN in ->error: it was called off. */
 void resolve_salvage(struct resolution *r);
+/* What was kept aside when they were given up before. Blocks. */
+void resolve_find_salvages(struct resolution *r);
 bool resolve_has_dirty(const struct resolution *r);
 
 #endif

@@ -2,6 +2,7 @@
 /* What is only here is kept aside (L4); see resolve.h. */
 #include "resolve-impl.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -87,6 +88,44 @@ static int salvage_one(struct resolution *r, struct resolve_member *m)
 	if (name_file(r, m))
 		return error_set(&r->error, -ENAMETOOLONG, "%.200s", r->dir);
 	return write_one(m, &r->error);
+}
+
+static bool is_of(const struct resolve_member *m, const char *path,
+		  struct salvage_info *s)
+{
+	struct error err = { 0 };
+
+	return !salvage_look(s, path, &err) &&
+	       !strcmp(s->volume, m->info.volume) &&
+	       (!m->info.generation || s->generation == m->info.generation);
+}
+
+/* The newest; a file that is none is passed over. */
+static void find_one(const struct resolution *r, struct resolve_member *m)
+{
+	DIR *d = opendir(r->dir);
+	char path[PATH_MAX];
+	struct salvage_info s;
+	uint64_t newest = 0;
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		if (!strstr(e->d_name, SALVAGE_SUFFIX) ||
+		    snprintf(path, sizeof(path), "%s/%s", r->dir, e->d_name) >=
+		    PATH_MAX || !is_of(m, path, &s) || s.time < newest)
+			continue;
+		newest = s.time;
+		m->kept_bytes = s.data_bytes;
+		snprintf(m->path, sizeof(m->path), "%s", path);
+	}
+	if (d)
+		closedir(d);
+}
+
+void resolve_find_salvages(struct resolution *r)
+{
+	for (unsigned int i = 0; i < r->nr; i++)
+		find_one(r, &r->all[i]);
 }
 
 void resolve_salvage(struct resolution *r)

@@ -78,10 +78,12 @@ static void free_resolution(struct resolution *r)
 static json_t *describe_one(const struct resolution *r,
 			    const struct resolve_member *m)
 {
-	uint64_t bytes = dmr_extents_chunks(m->dirty) * m->chunk_bytes;
+	uint64_t bytes = r->is_over ? m->kept_bytes :
+			 dmr_extents_chunks(m->dirty) * m->chunk_bytes;
 
-	return json_pack("{ss sI sI ss}", "volume", m->info.volume,
-			 "lost_bytes", (json_int_t)bytes, "last_committed",
+	return json_pack("{ss sb sI sI ss}", "volume", m->info.volume,
+			 "given_up_before", r->is_over, "lost_bytes",
+			 (json_int_t)bytes, "last_committed",
 			 (json_int_t)m->info.epoch, "salvage",
 			 r->is_dry || !bytes ? "" : m->path);
 }
@@ -197,6 +199,8 @@ static void pay_blocking(struct ring_job *job)
 {
 	struct resolution *r = container_of(job, struct resolution, job);
 
+	if (r->is_over)
+		resolve_find_salvages(r);
 	hooks_pay(&r->daemon->hooks, HOOK_AFTER_DEMOTE, r->all[0].info.volume);
 }
 

@@ -15,6 +15,7 @@ static const char *text_of(const json_t *o, const char *key)
 static void print_there(const json_t *r, bool is_dry)
 {
 	double bytes = json_number_value(json_object_get(r, "lost_bytes"));
+	bool is_old = json_is_true(json_object_get(r, "given_up_before"));
 	char size[PRINT_LEN];
 
 	print_bytes(size, bytes);
@@ -23,9 +24,10 @@ static void print_there(const json_t *r, bool is_dry)
 		       "up; nothing here\n", text_of(r, "volume"), size,
 		       text_of(r, "pair"));
 	else
-		printf("%s is given up at the other side of the pair %s: nobody "
-		       "writes to it there any more, and this site's data "
-		       "count\n", text_of(r, "volume"), text_of(r, "pair"));
+		printf("%s %s given up%s at the other side of the pair %s: "
+		       "nobody writes to it there any more, and this site's "
+		       "data count\n", text_of(r, "volume"), is_old ? "was" :
+		       "is", is_old ? " before" : "", text_of(r, "pair"));
 	if (!is_dry && *text_of(r, "salvage"))
 		printf("salvaged there: %s of it, %s\n", size,
 		       text_of(r, "salvage"));
