@@ -24,6 +24,7 @@
 #define HEAD_BYTES	4096
 #define ENTRY_BYTES	64
 #define ENTRY_MAX	4096
+#define NR_LOOKS_MORE	3
 
 enum {
 	ENTRY_CLEAN = 1 << 0,
@@ -128,8 +129,8 @@ static void encode_head(struct wire_head *w, const struct history *h)
 	memcpy(w->device_notice, h->notices.device, sizeof(w->device_notice));
 }
 
-int history_view(struct history *h, const char *dir, const char *volume,
-		 struct error *err)
+static int view_once(struct history *h, const char *dir, const char *volume,
+		     bool *has_owner, struct error *err)
 {
 	const struct stage_options opts = { .io = &stage_view_io };
 	struct stage_volume *v;
@@ -144,7 +145,23 @@ int history_view(struct history *h, const char *dir, const char *volume,
 				"%.60s", dir, volume);
 	else if (history_read(h, v))
 		ret = error_set(err, -ENOMEM, "no memory");
+	*has_owner = stage_has_owner(s);
 	stage_close(s);
+	return ret;
+}
+
+/* What is dropped during a look may be missed by it, and by another not. */
+int history_view(struct history *h, const char *dir, const char *volume,
+		 struct error *err)
+{
+	bool has_owner = false;
+	int ret = view_once(h, dir, volume, &has_owner, err);
+
+	for (int i = 0; !ret && i < NR_LOOKS_MORE && has_owner &&
+	     h->state == STAGE_ERROR; i++) {
+		history_clear(h);
+		ret = view_once(h, dir, volume, &has_owner, err);
+	}
 	return ret;
 }
 

@@ -151,7 +151,7 @@ struct stage_group {
 	unsigned int nr_members;
 	struct error error;		/* code 0: it works */
 	struct error notice;		/* set once: recovery Z6; 0: none */
-	bool is_notice_kept;		/* with it: what it is about is there */
+	bool is_notice_kept;		/* with it: all was put aside */
 
 	/* the log */
 	struct stage_segment **segments;	/* index; ascending */
@@ -209,6 +209,7 @@ struct stage {
 	const struct stage_medium *medium;	/* set once: of segments */
 	struct stage_device *device;		/* set once; NULL: files */
 	int lock_fd;
+	bool had_owner;			/* set once: of a view (notice N4) */
 	pthread_mutex_t lock;		/* the lists; before a group's locks */
 	struct stage_group *groups;
 	struct stage_volume *volumes;

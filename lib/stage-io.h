@@ -65,5 +65,7 @@ extern const struct stage_io stage_system_io;
  * may have open. Such a stage has no applier; volumes and images can be read.
  */
 extern const struct stage_io stage_view_io;
+/* Does somebody else have the lock of a file that a view has open? */
+bool stage_view_is_locked(int fd);
 
 #endif

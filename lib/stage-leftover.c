@@ -136,6 +136,12 @@ static int make_copy(struct stage_group *g, const struct stage_segment *s,
 	return ret;
 }
 
+static void make_lost_path(const struct stage_group *g, uint64_t number,
+			   char *path, size_t size)
+{
+	snprintf(path, size, "%s/%010" PRIu64 ".seg.lost", g->dir, number);
+}
+
 int stage_recover_copy(struct stage_group *g, const struct stage_segment *s,
 		       uint64_t *unread)
 {
@@ -143,8 +149,7 @@ int stage_recover_copy(struct stage_group *g, const struct stage_segment *s,
 	char path[sizeof(g->dir) + 32];
 	int ret;
 
-	snprintf(path, sizeof(path), "%s/%010" PRIu64 ".seg.lost", g->dir,
-		 s->number);
+	make_lost_path(g, s->number, path, sizeof(path));
 	if (is_copied(g, s, path, unread))
 		return io->sync_dir(io->arg, g->dir);
 	if (unread)
@@ -174,10 +179,15 @@ int stage_recover_note_lost(struct stage_group *g)
 
 /* --- what is behind the end ----------------------------------------------- */
 
+static bool is_view(const struct stage_group *g)
+{
+	return g->stage->io == &stage_view_io;
+}
+
 /* What is there stays there, whatever is said to be done. */
 static bool is_only_looking(const struct stage_group *g)
 {
-	return g->stage->opts.is_still || g->stage->io == &stage_view_io;
+	return g->stage->opts.is_still || is_view(g);
 }
 
 /* Z8: in a file, what nobody has written is zeros. */
@@ -236,6 +246,10 @@ static int judge_end(struct recovery *rec, const struct stage_segment *s,
 	rec->lost_from = s->number;
 	rec->copy_failed = copy_end(rec, s);
 	rec->is_copied = !rec->copy_failed;
+	if (is_view(g) && rec->copy_failed) {
+		rec->is_left = true;
+		rec->copy_failed = 0;
+	}
 	return !rec->copy_failed || !rec->is_damaged || is_only_looking(g) ? 0 :
 	       error_set(err, rec->copy_failed, "%s: the log is damaged, and "
 			 "does not count from segment %" PRIu64 " on: what it "
@@ -310,18 +324,40 @@ static bool is_kept(const struct recovery *rec, const struct found *f)
 	return f->is_needed || (rec->is_kept && !f->is_blank);
 }
 
-static int discard(struct recovery *rec, struct found *f, struct error *err)
+/* Z6: a file may have stayed where it was. */
+static bool is_put_aside(const struct stage_group *g, uint64_t number)
+{
+	const struct stage_io *io = g->stage->io;
+	char path[sizeof(g->dir) + 32];
+	int fd;
+
+	if (!g->stage->medium->is_sparse)
+		return true;
+	make_lost_path(g, number, path, sizeof(path));
+	fd = io->open(io->arg, path, O_RDONLY);
+	if (fd >= 0)
+		io->close(io->arg, fd);
+	return fd >= 0;
+}
+
+/* @may_move: else it stays, and is told all the same. */
+static int discard(struct recovery *rec, struct found *f, bool may_move,
+		   struct error *err)
 {
 	const struct stage_medium *medium = rec->g->stage->medium;
+	int ret;
 
 	if (!is_kept(rec, f)) {
-		medium->remove(rec->g, &f->s);
+		if (may_move)
+			medium->remove(rec->g, &f->s);
 		return 0;
 	}
 	rec->is_kept = true;
 	if (!f->s.is_lost && (!rec->lost_from || f->s.number < rec->lost_from))
 		rec->lost_from = f->s.number;
-	return medium->keep(rec->g, &f->s, err);
+	ret = may_move ? medium->keep(rec->g, &f->s, err) : 0;
+	rec->is_left |= !may_move || !is_put_aside(rec->g, f->s.number);
+	return ret;
 }
 
 /* Z6, Z8 */
@@ -337,13 +373,16 @@ static void tell(const struct recovery *rec)
 	if (rec->copy_failed)
 		snprintf(kept, sizeof(kept), "; not all it had can be kept: %s",
 			 strerror(-rec->copy_failed));
+	else if (rec->is_left)
+		snprintf(kept, sizeof(kept), "; not all it had is put aside%s "
+			 "in %s", is_view(g) ? " yet" : "", g->dir);
 	else if (rec->is_kept || rec->is_copied)
 		snprintf(kept, sizeof(kept), "; what it had is kept in %s "
 			 "(replica-dump)", g->dir);
 	if (rec->is_copied && rec->unread)
 		snprintf(but, sizeof(but), ", but for %" PRIu64 " bytes that "
 			 "cannot be read", rec->unread);
-	g->is_notice_kept = !rec->copy_failed &&
+	g->is_notice_kept = !rec->copy_failed && !rec->is_left &&
 			    (rec->is_kept || rec->is_copied);
 	error_set(&g->notice, -EBADMSG, "%s: the log %s, and does not count "
 		  "from segment %" PRIu64 " on: %s%s%s", g->name,
@@ -357,11 +396,12 @@ static void tell(const struct recovery *rec)
 int stage_recover_discard(struct recovery *rec, struct error *err)
 {
 	bool is_sure = !stage_checkpoint_confirm(rec->g, NULL);
+	bool may_move = is_sure && !is_view(rec->g);
 	int ret = 0;
 
-	for (unsigned int i = rec->nr; is_sure && !ret && i-- > 0;)
+	for (unsigned int i = rec->nr; !ret && i-- > 0;)
 		if (rec->found[i].s.fd >= 0)
-			ret = discard(rec, &rec->found[i], err);
+			ret = discard(rec, &rec->found[i], may_move, err);
 	if (rec->lost_from)
 		tell(rec);
 	return ret;

@@ -3,11 +3,13 @@
  * What an operator is to know of a log until it has been dealt with.
  *
  * N1 what recovery has told (Z6) is told as long as something is there that was
- *    kept then; where nothing could be kept, as long as the stage is open.
+ *    put aside; where not all of it could be, as long as the stage is open.
  * N2 what was kept by who opened the stage before is told as well: a restart
  *    forgets nothing.
  * N3 nothing of it is remembered: who has looked at a kept file removes it, and
  *    that is all that is to be done.
+ * N4 who looks at what another process has open tells only what was put aside:
+ *    what it takes for damage may be what that one is doing.
  */
 #include "stage-notice.h"
 
@@ -78,8 +80,17 @@ static void put_step(const struct stage_group *g, const struct kept *k,
 		strcpy(step, "have the stage opened (by nbdkit, or replicad): "
 		       "then what did not count is kept");
 	else
-		strcpy(step, "nothing can be looked at; this is told until the "
-		       "stage is opened again");
+		snprintf(step, ERROR_TEXT_LEN, "make room in " DIR_SHOWN
+			 ", where it can be written, and have the stage opened "
+			 "again: then what did not count is kept there",
+			 g->dir);
+}
+
+/* Also if it has ended, or come, since then. */
+bool stage_has_owner(const struct stage *s)
+{
+	return s->io == &stage_view_io &&
+	       (s->had_owner || stage_view_is_locked(s->lock_fd));
 }
 
 void stage_get_notices(struct stage_volume *v, struct stage_notices *n)
@@ -92,7 +103,8 @@ void stage_get_notices(struct stage_volume *v, struct stage_notices *n)
 	memset(n, 0, sizeof(*n));
 	if (d && d->notice.code)
 		memcpy(n->device, d->notice.text, sizeof(n->device));
-	if (g->notice.code && (is_there || !g->is_notice_kept))	/* N1 */
+	if (g->notice.code && (is_there || !g->is_notice_kept) &&
+	    !stage_has_owner(g->stage))			/* N1, N4 */
 		memcpy(n->log, g->notice.text, sizeof(n->log));
 	else if (is_there)					/* N2 */
 		snprintf(n->log, sizeof(n->log), "%.60s: what did not count of "

@@ -12,6 +12,9 @@ struct stage_notices {
 	char device[ERROR_TEXT_LEN];	/* what may be missing on its device */
 };
 
+/* A view of what another process has open, or had when that was opened. */
+bool stage_has_owner(const struct stage *s);
+
 /* As it is now: looks into the directory of the volume's log. */
 void stage_get_notices(struct stage_volume *v, struct stage_notices *n);
 

@@ -23,6 +23,7 @@ struct recovery {
 	bool is_unreadable;		/* behind its end in that segment */
 	uint64_t lost_from;		/* segment; 0: none is lost */
 	bool is_kept, is_copied;	/* … but for what stays there */
+	bool is_left;			/* not all of it could be put aside */
 	int copy_failed;		/* -errno */
 	uint64_t unread;		/* bytes that the copy does not have */
 };

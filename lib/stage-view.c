@@ -4,8 +4,8 @@
  * would change them is said to be done. So a log is recovered in memory, as it
  * would be after a kill at this moment, and nothing of it is lost.
  *
- * What is dropped meanwhile by the process that has it may be missed: then the
- * log is said to be damaged, and another look will do.
+ * What is dropped, or begun, by the process that has it may be missed: so what
+ * a look takes for damage counts only if there is no such process.
  */
 #include "stage-io.h"
 
@@ -20,6 +20,13 @@ static int view_open(void *arg, const char *path, int flags)
 static void view_close(void *arg, int fd)
 {
 	stage_system_io.close(arg, fd);
+}
+
+bool stage_view_is_locked(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
 }
 
 static int view_lock(void *arg, int fd)

@@ -53,6 +53,8 @@ static int lock_dir(struct stage *s, struct error *err)
 		return error_set(err, s->lock_fd, "%s: %s", path,
 				 strerror(-s->lock_fd));
 	ret = stage_fault(S9) ? 0 : io->lock(io->arg, s->lock_fd);
+	if (io == &stage_view_io)
+		s->had_owner = stage_view_is_locked(s->lock_fd);
 	return ret ? error_set(err, ret, "%s: another process has it",
 			       s->dir) : 0;
 }

@@ -163,6 +163,65 @@ static void test_notices_last(const struct shape *x)
 	end();
 }
 
+/* --- a call fails --------------------------------------------------------- */
+
+static bool has_copy(void)
+{
+	const char *name;
+
+	for (unsigned int i = 0; (name = disk_name(d, i)); i++)
+		if (strstr(name, ".seg.lost") && !strstr(name, ".new"))
+			return true;
+	return false;
+}
+
+static bool is_lost_or_told(void)
+{
+	struct stage_volume *v = s ? stage_find(s, "a") : NULL;
+	struct stage_notices n;
+	struct stage_info info;
+	bool is_kept;
+
+	if (!v)
+		return true;
+	stage_get_info(v, &info);
+	if (info.state == STAGE_ERROR)
+		return info.error.text[0];
+	n = notices_now();
+	is_kept = has_copy() || (s->device && count_slots(STAGE_SLOT_LOST));
+	if (n.log[0] && n.step[0] && (is_kept || !strstr(n.log, "is kept in")))
+		return true;
+	printf("# %s; %s\n", n.log, n.step);
+	return false;
+}
+
+/* Z6, notice N1, whatever could not be done: also where no record counts. */
+static void test_told_if_a_call_fails(const struct shape *x, bool is_first)
+{
+	unsigned int bad = 0;
+	struct disk *good;
+	uint64_t nth = 0, most = 0;
+
+	make_damage(x);
+	if (is_first)
+		spoil_file("/stage/a.log/0000000001.seg",
+			   STAGE_BLOCK_BYTES + 8);
+	for (good = d; nth <= most && bad < 3; disk_destroy(d)) {
+		d = disk_copy(good);
+		disk_fail(d, ++nth, -EIO, 0);
+		s = rig_open(d, x->o, NULL);
+		most = disk_calls(d);
+		disk_fail(d, 0, 0, 0);
+		bad += !is_lost_or_told();
+		shut();
+	}
+	is_int(bad, 0, "%s%s: each of %llu calls fails, and it is told",
+	       x->name, is_first ? ", at the first record" : "",
+	       (unsigned long long)most);
+	d = good;
+	end();
+}
+
 /* Z3, T4: first there is no room for a copy. */
 static void test_damage(const struct shape *x)
 {
@@ -418,6 +477,10 @@ int main(void)
 		test_damage(&shapes[i]);
 	test_notices_last(&shapes[0]);
 	test_notices_last(&shapes[6]);
+	for (unsigned int i = 0; i < 7; i++)
+		test_told_if_a_call_fails(&shapes[i], false);
+	test_told_if_a_call_fails(&shapes[0], true);
+	test_told_if_a_call_fails(&shapes[3], true);
 	test_not_written_over();
 	for (unsigned int i = 0; i < sizeof(in_two) / sizeof(*in_two); i++)
 		test_payload(&in_two[i]);
