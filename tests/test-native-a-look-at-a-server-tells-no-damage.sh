@@ -48,5 +48,10 @@ start_plugin history=1h
 check "the server tells it" says 'error: vol: the log is damaged'
 check "and so does a look, of what it has put aside" look_holds \
 	'(.notices | length) == 1 and (.notices[0].next_step | test(".seg.lost"))'
+file=$(replicactl status --json --target "stage:$stage_dir/vol" |
+	jq -r '.notices[0].next_step' | sed 's/^look at \([^ ]*\) .*/\1/')
+replica-dump "$file" >"$scratch_dir/dump"
+check "the step told shows what stands behind the damage" \
+	grep -q ' clean epoch 3 ' "$scratch_dir/dump"
 stop_plugin
 finish

@@ -214,6 +214,29 @@ static uint64_t dump_record(FILE *f, const struct stage_segment_block *s,
 	return stage_record_end(pos, r.payload);
 }
 
+/* Behind what is none; 0: there is none. */
+static uint64_t find_record(FILE *f, const struct stage_segment_block *s,
+			    uint64_t at, uint64_t pos)
+{
+	static char buf[256 << 10];
+	struct stage_record r;
+
+	for (size_t n; pos < s->bytes; pos += n ? n : STAGE_BLOCK_BYTES) {
+		clearerr(f);
+		n = fseeko(f, at + pos, SEEK_SET) ? 0 :
+		    fread(buf, 1, sizeof(buf), f) / STAGE_ALIGN * STAGE_ALIGN;
+		for (size_t i = 0; i < n && pos + i < s->bytes;
+		     i += STAGE_ALIGN)
+			if (!stage_record_decode(&r, s->salt,
+						 stage_lsn(s->number, pos + i),
+						 buf + i))
+				return pos + i;
+		if (!n && feof(f))
+			break;
+	}
+	return 0;
+}
+
 static void dump_segment_at(FILE *f, const char *path, uint64_t at)
 {
 	char block[STAGE_BLOCK_BYTES];
@@ -231,9 +254,11 @@ static void dump_segment_at(FILE *f, const char *path, uint64_t at)
 	       PRIu64 "\n", path, s.number, s.bytes, s.prev, s.prev_end,
 	       s.clean, s.partial, s.seen);
 	print_id("log", s.log_id);
-	while (pos < s.bytes && (next = dump_record(f, &s, at, pos)))
-		pos = next;
-	printf("  %10" PRIu64 " no record\n", pos);
+	for (; pos; pos = find_record(f, &s, at, pos + STAGE_ALIGN)) {
+		while (pos < s.bytes && (next = dump_record(f, &s, at, pos)))
+			pos = next;
+		printf("  %10" PRIu64 " no record\n", pos);
+	}
 }
 
 static void dump_segment(FILE *f, const char *path)
@@ -381,6 +406,23 @@ static void dump_dir(const char *dir)
 		free(entries[i]);
 	}
 	free(entries);
+}
+
+int dump_stage_segment(const char *path)
+{
+	char block[STAGE_BLOCK_BYTES];
+	struct stage_segment_block s;
+	FILE *f = fopen(path, "rb");
+	bool is_ours = has_suffix(path, ".lost") || has_suffix(path, ".seg") ||
+		       (f && read_at(f, 0, block, sizeof(block)) &&
+			!stage_segment_decode(&s, block));
+
+	is_bad = 0;
+	if (f && is_ours)
+		dump_segment(f, path);
+	if (f)
+		fclose(f);
+	return f && is_ours ? is_bad : -1;
 }
 
 int dump_stage(const char *dir)

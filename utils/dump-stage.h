@@ -14,4 +14,7 @@ int dump_stage(const char *dir);
 /* Likewise, the device of a stage's logs. -1: it is none, nothing is said. */
 int dump_stage_device(const char *path);
 
+/* A segment of its log, or what is kept of one; -1: it is none. */
+int dump_stage_segment(const char *path);
+
 #endif

@@ -2,8 +2,8 @@
 /*
  * replica-dump [--extents] DEVICE: what the metadata device of a replica volume
  * says, without the kernel; replica-dump DIRECTORY: what a secondary's stage
- * holds, or the device of its logs (dump-stage.c). For looking at a volume that
- * does not come up, and for tests.
+ * holds, or the device of its logs, or a segment of one (dump-stage.c). For
+ * looking at a volume that does not come up, and for tests.
  *
  * It prints a field in each line, words that scripts can split; with --extents
  * also the runs of chunks that are dirty ("extent FIRST COUNT"), as the kernel
@@ -240,12 +240,15 @@ int main(int argc, char **argv)
 	if (argc != 2 + d.extents || d.path[0] == '-') {
 		fputs("usage: replica-dump [--extents] METADATA-DEVICE\n"
 		      "       replica-dump STAGE-DIRECTORY\n"
-		      "       replica-dump LOG-DEVICE\n", stderr);
+		      "       replica-dump LOG-DEVICE\n"
+		      "       replica-dump NUMBER.seg.lost\n", stderr);
 		return 2;
 	}
 	if (!d.extents && is_folder(d.path))
 		return dump_stage(d.path);
 	ret = d.extents ? -1 : dump_stage_device(d.path);
+	if (ret < 0 && !d.extents)
+		ret = dump_stage_segment(d.path);
 	if (ret >= 0)
 		return ret;
 	return dump_metadata(&d);
