@@ -7,7 +7,8 @@
  *    payload of a good one; also behind what is no record, and behind what
  *    cannot be read.
  * D2 what cannot be read is counted, and is not zeros: nobody knows what it is.
- *    A disk that gives nothing any more is not asked for all of it.
+ *    A disk that gives nothing any more is not asked for all of it, and for a
+ *    block that is bad only twice: each time may take it long.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ struct look {
 	uint64_t data_end;		/* no hole up to here */
 	char *buf;
 	uint64_t from, len;		/* what buf has */
+	uint64_t singly;		/* up to here, block by block */
 	struct behind found;
 };
 
@@ -92,16 +94,19 @@ static void step_over(struct look *l)
 /* What is at ->pos is in ->buf, with what follows. False: it cannot be read. */
 static bool fill(struct look *l)
 {
-	size_t most = min_size(PIECE_BYTES, l->s->bytes - l->pos);
 	size_t block = STAGE_BLOCK_BYTES - l->pos % STAGE_BLOCK_BYTES;
+	size_t most = min_size(l->pos < l->singly ? block : PIECE_BYTES,
+			       l->s->bytes - l->pos);
 	ssize_t n;
 
 	if (l->pos >= l->from &&
 	    l->pos + STAGE_RECORD_BYTES <= l->from + l->len)
 		return true;
 	n = read_at(l, most);
-	if (n < 0)
-		n = read_at(l, most = min_size(most, block));
+	if (n < 0 && most > block) {
+		l->singly = l->pos + most;
+		n = read_at(l, most = block);
+	}
 	if (n < 0)
 		return false;
 	if ((size_t)n < most)

@@ -4,6 +4,7 @@
  * fails, an epoch that was answered stands behind the damage of a log, and is
  * not seen there.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -109,11 +110,40 @@ static void test_blank(void)
 	ok(stage_is_blank(&group, &segment), "what is behind is not looked at");
 }
 
+static unsigned int nr_failed;
+
+static ssize_t fail_block(void *arg, int fd, void *buf, size_t len,
+			  uint64_t off)
+{
+	const uint64_t bad = (1 << 20) + (200 << 10);
+
+	if (off >= bad + STAGE_BLOCK_BYTES || off + len <= bad)
+		return stage_system_io.pread(arg, fd, buf, len, off);
+	nr_failed++;
+	return -EIO;
+}
+
+/* D2: each may take half a minute. */
+static void test_bad_block(void)
+{
+	struct stage_io io = stage_system_io;
+	struct behind b;
+
+	io.pread = fail_block;
+	stage.io = &io;
+	make_file(false, BYTES);
+	b = stage_look_behind(&group, &segment, FROM);
+	stage.io = &stage_system_io;
+	is_int(b.unread, STAGE_BLOCK_BYTES, "one block is bad");
+	is_int(nr_failed, 2, "it is asked for twice");
+}
+
 int main(void)
 {
 	test_places(true);
 	test_places(false);
 	test_blank();
+	test_bad_block();
 	close(segment.fd);
 	return tap_done();
 }
