@@ -72,6 +72,9 @@ last_ack() {
 end_bank() {
 	local pid
 	pid=$(cat /run/bank.pid)
-	kill "$pid" && until_true 60 test ! -d "/proc/$pid" || return
+	kill "$pid" && until_true 60 test ! -d "/proc/$pid" || {
+		ps -eo pid,ppid,stat,wchan:24,args >&2
+		return 1
+	}
 	umount $mnt && last_ack
 }
