@@ -7,7 +7,8 @@
  * N2 what was kept by who opened the stage before is told as well: a restart
  *    forgets nothing.
  * N3 nothing of it is remembered: who has looked at a kept file removes it, and
- *    that is all that is to be done.
+ *    that is all that is to be done, once the log goes on in another segment:
+ *    where the stage is opened before that, it is found again.
  * N4 who looks at what another process has open tells only what was put aside:
  *    what it takes for damage may be what that one is doing.
  */
