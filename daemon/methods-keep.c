@@ -38,7 +38,8 @@
 
 #define WAIT_MS	30000
 
-enum exit_status { EXIT_FAILED_ = 1, EXIT_REFUSED = 5, EXIT_PERMISSION = 7 };
+enum exit_status { EXIT_FAILED_ = 1, EXIT_NOT_FOUND = 3, EXIT_REFUSED = 5,
+		   EXIT_PERMISSION = 7 };
 
 /* --- there ---------------------------------------------------------------- */
 
@@ -180,7 +181,8 @@ static struct pairing *choose(struct keep *k, struct pairing *doubt,
 static bool is_definite(const struct keep *k, int exit_status)
 {
 	if (k->local.was_noted)
-		return !exit_status || exit_status == EXIT_REFUSED ||
+		return !exit_status || exit_status == EXIT_NOT_FOUND ||
+		       exit_status == EXIT_REFUSED ||
 		       exit_status == EXIT_PERMISSION;
 	return exit_status != ROUTE_NOT_KNOWN;
 }

@@ -20,6 +20,10 @@
  * O10 What the other side says may go to a terminal.
  * O12 What may have been given up here, or may be yet, is never refused as if
  *    it had not: the status is that of what is not known (R9 in resolve.h).
+ *    That nothing is sent by that name is said only if nothing of it is under
+ *    way: who asked before need not wait for that any more.
+ * O13 What is known to have been given up takes nothing more: that it was is
+ *    told whoever asks, also without consent, and when it is disabled.
  */
 #include "methods.h"
 
@@ -99,10 +103,13 @@ static const char *name_here(const struct pairing *p, const char *volume)
 						  NULL;
 }
 
-/* O9. Two that are sent there by one name: it is neither. */
-static const char *name_sent(const struct pairing *p, const char *volume)
+/* O9. @nr: so many are sent there by that name. NULL: none, or not one. */
+static const char *name_sent(const struct pairing *p, const char *volume,
+			     unsigned int *nr)
 {
 	const char *name = NULL;
+
+	*nr = 0;
 
 	for (struct entry *e = p->daemon->entries; e; e = e->next) {
 		const char *export = pairing_target_export(e->config->target,
@@ -111,11 +118,17 @@ static const char *name_sent(const struct pairing *p, const char *volume)
 		if (!export || strcmp(*export ? export : e->config->name,
 				      volume))
 			continue;
-		if (name)
-			return NULL;
 		name = e->config->name;
+		++*nr;
 	}
-	return p->state == PAIRING_SENDING ? name : NULL;
+	return *nr == 1 && p->state == PAIRING_SENDING ? name : NULL;
+}
+
+/* O12. The name here of what is not sent any more; NULL: another has it now. */
+static const char *name_left(const struct pairing *p, const char *volume)
+{
+	return p->state == PAIRING_SENDING && volume_name_is_valid(volume) &&
+	       !daemon_find(p->daemon, volume) ? volume : NULL;
 }
 
 static bool changes_nothing(const struct verb *verb, const json_t *params)
@@ -205,20 +218,74 @@ static const char *check_job(const struct pairing *p, const struct verb *verb,
 	return policy;
 }
 
-/* O12 */
-static bool may_be_over(const struct pairing *p, const struct verb *verb,
-			const json_t *params, const char *name)
+/* O13 */
+static void tell_over(struct route_job *job, const char *name, bool is_dry)
 {
-	return verb->is_taking && name && !changes_nothing(verb, params) &&
-	       resolve_may_be_over(p->daemon, name);
+	json_t *o = json_pack("{ss sb sI sI ss si sb}", "volume", name,
+			      "given_up_before", true, "lost_bytes",
+			      (json_int_t)0, "last_committed", (json_int_t)0,
+			      "salvage", "", "schema_version", 1, "dry_run",
+			      is_dry);
+
+	route_job_end(job, o ? 0 : EXIT_FAILED_, o ? NULL : "no memory", o);
 }
 
-static const char *find_name(const struct pairing *p, const struct verb *verb,
-			     const char *volume)
+/* It is not to be done; by O12 and O13 that is not all that can be said. */
+static void refuse_taking(struct route_job *job, const char *name, bool is_dry,
+			  int exit_status, const char *why)
 {
-	if (!volume)
-		return NULL;
-	return verb->is_taking ? name_sent(p, volume) : name_here(p, volume);
+	struct routing *x = job->route->arg;
+	const struct daemon *daemon = x->pairing->daemon;
+
+	if (name && !is_dry && resolve_is_over(daemon, name))
+		tell_over(job, name, is_dry);
+	else if (name && !is_dry && resolve_may_be_over(daemon, name))
+		refuse_job(job, ROUTE_NOT_KNOWN, "it was given up there, or "
+			   "may yet be");
+	else
+		refuse_job(job, exit_status, why);
+}
+
+/* @name: name_left(). */
+static void run_left(struct route_job *job, const struct verb *verb,
+		     const char *volume, const char *name, const json_t *params)
+{
+	struct routing *x = job->route->arg;
+	const struct daemon *daemon = x->pairing->daemon;
+
+	if (name && promotion_is_ending(daemon, name))
+		run_here(job, verb, name, params);
+	else if (name && resolve_is_over(daemon, name))
+		tell_over(job, name, changes_nothing(verb, params));
+	else if (volume && (name ? resolve_may_be_over(daemon, name) :
+				   resolve_may_go_on(daemon, volume)))
+		refuse_job(job, ROUTE_NOT_KNOWN, "it was given up there, or "
+			   "may yet be");
+	else
+		refuse_job(job, EXIT_NOT_FOUND, "nothing of that name is sent "
+			   "from there any more");
+}
+
+static void run_taking(struct route_job *job, const struct verb *verb,
+		       const char *volume, const json_t *params)
+{
+	struct routing *x = job->route->arg;
+	bool is_dry = changes_nothing(verb, params);
+	unsigned int nr = 0;
+	const char *name = volume ? name_sent(x->pairing, volume, &nr) : NULL;
+	const char *left = volume && !nr ? name_left(x->pairing, volume) : NULL;
+	int exit_status;
+	const char *why = check_job(x->pairing, verb, params, &exit_status);
+
+	if (nr > 1)
+		refuse_job(job, EXIT_FAILED_, "more than one is sent from "
+			   "there by that name");
+	else if (why)
+		refuse_taking(job, name ?: left, is_dry, exit_status, why);
+	else if (name)
+		run_here(job, verb, name, params);
+	else
+		run_left(job, verb, volume, left, params);
 }
 
 void routing_run(struct route_job *job, const char *word,
@@ -229,21 +296,17 @@ void routing_run(struct route_job *job, const char *word,
 	const struct verb *verb = find_verb(word);
 	const char *volume = json_string_value(json_object_get(params,
 							       "volume"));
-	const char *name = verb ? find_name(p, verb, volume) : NULL;
+	const char *name = verb && volume ? name_here(p, volume) : NULL;
 	int exit_status = EXIT_USAGE_;
 	const char *why = verb ? check_job(p, verb, params, &exit_status) :
 				 "there is no such verb there";
 
-	if (why && verb && may_be_over(p, verb, params, name))
-		refuse_job(job, ROUTE_NOT_KNOWN, "it was given up there, or "
-			   "may yet be");
+	if (verb && verb->is_taking)
+		run_taking(job, verb, volume, params);
 	else if (why)
 		refuse_job(job, exit_status, why);
 	else if (name)
 		run_here(job, verb, name, params);
-	else if (verb->is_taking)
-		refuse_job(job, EXIT_NOT_FOUND, "nothing of that name is sent "
-			   "to the pair there");
 	else if (volume && volume_name_is_valid(volume) &&
 		 promotion_has_replica(p, volume))
 		refuse_job(job, EXIT_NOT_HERE, "it is not active there, "

@@ -12,7 +12,7 @@
 #include "promotion.h"
 
 /* One whose volumes are not known yet may be of any. */
-static bool is_given_up_now(const struct daemon *daemon, const char *volume)
+bool resolve_may_go_on(const struct daemon *daemon, const char *volume)
 {
 	for (const struct resolution *r = daemon->resolutions; r; r = r->next)
 		if (!r->is_dry && !r->is_found)
@@ -26,7 +26,14 @@ bool resolve_may_be_over(const struct daemon *daemon, const char *volume)
 
 	return (noted && noted != -ENOENT) ||
 	       promotion_is_ending(daemon, volume) ||
-	       is_given_up_now(daemon, volume);
+	       resolve_may_go_on(daemon, volume);
+}
+
+bool resolve_is_over(const struct daemon *daemon, const char *volume)
+{
+	return !resolve_may_go_on(daemon, volume) &&
+	       (promotion_is_ending(daemon, volume) ||
+		giving_up_is_noted(daemon->config.state_dir, volume) > 0);
 }
 
 static bool is_asked_now(const struct daemon *daemon, const char *volume)
@@ -82,7 +89,7 @@ static int check_here(const struct daemon *daemon, const char *volume,
 
 	if (is_asked_now(daemon, volume))
 		return say_asked(volume, err);
-	if (is_given_up_now(daemon, volume))
+	if (resolve_may_go_on(daemon, volume))
 		return error_set(err, -EBUSY, "%s: is being resolved", volume);
 	noted = giving_up_is_noted(daemon->config.state_dir, volume);
 	if (noted < 0)

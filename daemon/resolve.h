@@ -98,5 +98,9 @@ void resolve_local_end(struct daemon *daemon, struct resolve_local *l,
 
 /* Is it being given up here, or was it, or can that not be said? */
 bool resolve_may_be_over(const struct daemon *daemon, const char *volume);
+/* It was, and nothing takes that back: it is known, and not under way. */
+bool resolve_is_over(const struct daemon *daemon, const char *volume);
+/* Is it being given up here, or can that not be said? */
+bool resolve_may_go_on(const struct daemon *daemon, const char *volume);
 
 #endif

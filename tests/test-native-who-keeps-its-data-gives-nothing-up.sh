@@ -15,6 +15,8 @@ note=$site_b/state/keeping/a.json
 ask_until_killed() {
 	b replicactl resolve a --keep local --yes >"$scratch_dir/says" 2>&1 &
 	asker=$!
+	wait_until 60 eval '! kill -0 $daemon_pid' ||
+		bail "A is not killed at $1: $(cat "$scratch_dir/says")"
 	wait $daemon_pid
 	is "A is killed at $1" $? 137
 	check "  B has noted before that it asks" grep -q '"pair": "p"' "$note"
