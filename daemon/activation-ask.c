@@ -7,6 +7,7 @@
  *    wrong one.
  * B3 A target that does not answer takes seconds, in which no other verb can go
  *    on: one volume asks in a round, in turn, and none while others start.
+ *    Where recover has each ask, verbs go in between (A2 in ops-again.c).
  */
 #include "activation-ask.h"
 

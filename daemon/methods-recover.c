@@ -146,7 +146,7 @@ static void on_op(struct op *op)
 {
 	struct recovery *r = op->arg;
 
-	if (op->err)
+	if (op->err && !op->is_joined)
 		log_warn(op->name, "recover: %s",
 			 op->error[0] ? op->error : strerror(-op->err));
 	op_free(op);

@@ -11,6 +11,8 @@ struct op *op_create(struct daemon *daemon, const char *name,
 		     void (*start)(struct op *op),
 		     void (*done)(struct op *op), void *arg);
 struct op *op_put_in_line(struct op *op);
+/* ops-again.c: A3; before @op's own done(). */
+void op_end_joined(struct op *op);
 
 /* Each is the last thing that a step does (O1). */
 void op_finish(struct op *op);

@@ -9,7 +9,7 @@
  *    (op_run_on_main(), op_run_on(), op_run_job()) is the last thing that a
  *    step does.
  * O2 ops that change something run one at a time, so no step meets a group
- *    that another op is stopping.
+ *    that another op is stopping. The first in the line is the one that runs.
  */
 #include "ops.h"
 
@@ -91,6 +91,7 @@ static void finish_on_main(struct op *op)
 			daemon->last_op = &daemon->ops;
 		start_first(daemon);
 	}
+	op_end_joined(op);
 	op->done(op);
 }
 
@@ -113,14 +114,30 @@ static struct op *create(struct daemon *daemon, void (*start)(struct op *op),
 	return op;
 }
 
+/* A2 in ops-again.c. The first one runs. */
+static struct op **place_of(const struct op *op)
+{
+	struct op **link = &op->daemon->ops;
+
+	if (op->yields || !*link)
+		return op->daemon->last_op;
+	do
+		link = &(*link)->next;
+	while (*link && !(*link)->yields);
+	return link;
+}
+
 static struct op *put_in_line(struct op *op)
 {
 	struct daemon *daemon = op->daemon;
+	struct op **place = place_of(op);
 	bool is_first = !daemon->ops;
 
 	op->is_in_line = true;
-	*daemon->last_op = op;
-	daemon->last_op = &op->next;
+	op->next = *place;
+	*place = op;
+	if (!op->next)
+		daemon->last_op = &op->next;
 	if (is_first)
 		start_first(daemon);
 	return op;

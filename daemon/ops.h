@@ -3,7 +3,8 @@
  * What an operator asks for, and what starting and stopping are made of. An op
  * walks from thread to thread: the main one, a job's (device-mapper), a
  * reactor's, and back; op->done() is called on the main thread. One at a time,
- * in the order in which they came; a status does not wait in that line.
+ * in the order in which they came, but for what is only tried again (A2 in
+ * ops-again.c); a status does not wait in that line.
  */
 #ifndef REPLICAD_OPS_H
 #define REPLICAD_OPS_H
@@ -24,7 +25,7 @@ struct volume;
 typedef void op_done_fn(struct op *op);
 
 struct op {
-	struct op *next;
+	struct op *next;		/* in the line, or of those joined */
 	struct daemon *daemon;
 	void (*start)(struct op *op);	/* on the main thread */
 	op_done_fn *done;
@@ -55,6 +56,9 @@ struct op {
 	uint64_t until_ns;
 	bool is_in_line;
 	bool is_late;			/* ops-again.c: nothing was to do */
+	bool yields;			/* A2 */
+	bool is_joined;			/* A3: to another one, of which … */
+	struct op *joined;		/* … this is the list */
 	bool is_promoted;		/* start: of promotion.h (T8), … */
 	bool may_go;			/* … which may go on now */
 	bool is_full;			/* resync all; verify and repair */
@@ -138,9 +142,14 @@ void ops_recover_made(struct daemon *daemon);
  * ops-again.c: try what could not be done before. By name: what it is about may
  * have come, gone or changed by their turn; then they end well, ->is_late.
  */
-/* Starts one that does not run; "asking": its target is asked (B3). */
+/* Starts one that does not run. */
 struct op *op_start(struct daemon *daemon, const char *name, op_done_fn *done,
 		    void *arg);
+/*
+ * These stand behind all others, and are late when replicad stops. ->is_joined:
+ * it ended as another one did, with ->err and ->is_late, and without ->result.
+ */
+/* The same, and its target is asked (B3). */
 struct op *op_start_asking(struct daemon *daemon, const char *name,
 			   op_done_fn *done, void *arg);
 /* Takes out one that was disabled, and is in its device still. */

@@ -67,7 +67,7 @@ build/san/tests/unit-nbd-ktls: LDFLAGS += -Wl,--wrap=setsockopt
 unit-y += unit-nbd-ask
 unit-nbd-ask-y := tests/nbd-script.o
 unit-y += unit-pairing
-unit-y += unit-recover
+unit-y += unit-recover unit-ops-again
 build/san/tests/unit-recover: LDFLAGS += -Wl,--wrap=op_status
 unit-y += unit-device
 unit-device-y := tests/fake-dm.o
