@@ -39,6 +39,7 @@ enum stage_fault {
 	STAGE_FAULT_GONE = 1U << 31,   /* … is listed, and cannot be opened */
 	STAGE_FAULT_A7 = 1ULL << 32,   /* windows take all there is */
 	STAGE_FAULT_I7 = 1ULL << 33,   /* an image is given up for the first */
+	STAGE_FAULT_Z9 = 1ULL << 34,   /* what was given up goes last */
 };
 
 #ifdef STAGE_FAULTS

@@ -109,6 +109,11 @@ static int files_keep(struct stage_group *g, struct stage_segment *s,
 	return 0;
 }
 
+static int files_settle(struct stage_group *g)
+{
+	return g->stage->io->sync_dir(g->stage->io->arg, g->dir);
+}
+
 static void files_cut(struct stage_group *g, struct stage_segment *s,
 		      uint64_t end)
 {
@@ -157,6 +162,7 @@ const struct stage_medium stage_files = {
 	.create = files_create,
 	.remove = files_remove,
 	.keep = files_keep,
+	.settle = files_settle,
 	.cut = files_cut,
 	.has_room = files_has_room,
 	.nr_unknown = files_nr_unknown,

@@ -340,6 +340,23 @@ static bool is_put_aside(const struct stage_group *g, uint64_t number)
 	return fd >= 0;
 }
 
+/* From the newest on: it is what a later one needs, too. */
+static void decide(struct recovery *rec)
+{
+	for (unsigned int i = rec->nr; i-- > 0;) {
+		struct found *f = &rec->found[i];
+
+		if (f->s.fd < 0)
+			continue;
+		f->is_kept = is_kept(rec, f);
+		rec->is_kept |= f->is_kept;
+		if (f->is_kept && !f->s.is_lost)
+			rec->lost_from = rec->lost_from &&
+					 rec->lost_from < f->s.number ?
+					 rec->lost_from : f->s.number;
+	}
+}
+
 /* @may_move: else it stays, and is told all the same. */
 static int discard(struct recovery *rec, struct found *f, bool may_move,
 		   struct error *err)
@@ -347,16 +364,31 @@ static int discard(struct recovery *rec, struct found *f, bool may_move,
 	const struct stage_medium *medium = rec->g->stage->medium;
 	int ret;
 
-	if (!is_kept(rec, f)) {
+	if (!f->is_kept) {
 		if (may_move)
 			medium->remove(rec->g, &f->s);
 		return 0;
 	}
-	rec->is_kept = true;
-	if (!f->s.is_lost && (!rec->lost_from || f->s.number < rec->lost_from))
-		rec->lost_from = f->s.number;
 	ret = may_move ? medium->keep(rec->g, &f->s, err) : 0;
 	rec->is_left |= !may_move || !is_put_aside(rec->g, f->s.number);
+	return ret;
+}
+
+/* Those of the chain, which are behind its end, or those beside it. */
+static int discard_some(struct recovery *rec, bool is_chosen, bool may_move,
+			unsigned int *nr, struct error *err)
+{
+	int ret = 0;
+
+	*nr = 0;
+	for (unsigned int i = rec->nr; !ret && i-- > 0;) {
+		struct found *f = &rec->found[i];
+
+		if (f->s.fd < 0 || f->is_chosen != is_chosen)
+			continue;
+		ret = discard(rec, f, may_move, err);
+		++*nr;
+	}
 	return ret;
 }
 
@@ -392,16 +424,20 @@ static void tell(const struct recovery *rec)
 		  rec->lost_from, image, kept, but);
 }
 
-/* Z4 */
+/* Z4, Z9 */
 int stage_recover_discard(struct recovery *rec, struct error *err)
 {
 	bool is_sure = !stage_checkpoint_confirm(rec->g, NULL);
 	bool may_move = is_sure && !is_view(rec->g);
-	int ret = 0;
+	unsigned int nr;
+	int ret;
 
-	for (unsigned int i = rec->nr; !ret && i-- > 0;)
-		if (rec->found[i].s.fd >= 0)
-			ret = discard(rec, &rec->found[i], may_move, err);
+	decide(rec);
+	ret = discard_some(rec, false, may_move, &nr, err);
+	if (!ret && may_move && nr && !stage_fault(Z9))
+		may_move = !rec->g->stage->medium->settle(rec->g);
+	if (!ret)
+		ret = discard_some(rec, true, may_move, &nr, err);
 	if (rec->lost_from)
 		tell(rec);
 	return ret;

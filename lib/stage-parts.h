@@ -17,8 +17,7 @@
  */
 struct stage_medium {
 	bool is_sparse;		/* what has no data takes no room */
-	/* fn for each that is there, in any order, until it returns an error:
-	 * only what open() needs is set in *s. */
+	/* fn for each until an error; only what open() needs is set in *s. */
 	int (*list)(struct stage_group *g,
 		    int (*fn)(void *arg, const struct stage_segment *s),
 		    void *arg);
@@ -26,14 +25,15 @@ struct stage_medium {
 	int (*open)(struct stage_group *g, struct stage_segment *s);
 	/* Once it is not open any more: a no-op. */
 	void (*close)(struct stage_group *g, struct stage_segment *s);
-	/* A new one, of ->number, ->salt and ->bytes. If that fails, remove()
-	 * does for what there is of it. -ENOSPC: no room */
+	/* A new one, of ->number, ->salt and ->bytes. What fails is removed. */
 	int (*create)(struct stage_group *g, struct stage_segment *s);
 	/* It is of no use any more; closed too. */
 	void (*remove)(struct stage_group *g, struct stage_segment *s);
 	/* To be looked at; closed. An error: it is as it was. */
 	int (*keep)(struct stage_group *g, struct stage_segment *s,
 		    struct error *err);
+	/* What was removed or kept until now stays so. 0 or -errno. */
+	int (*settle)(struct stage_group *g);
 	/* What is behind @end is of no use any more. */
 	void (*cut)(struct stage_group *g, struct stage_segment *s,
 		    uint64_t end);

@@ -44,6 +44,10 @@
  *    it. Also where the log of a file ends at what is neither a record nor
  *    zeros. Else power may have been lost during a commit, which is no part of
  *    the log then, and in the last segment not worth a word.
+ * Z9 what was given up goes, durably, before the segment whose front says so by
+ *    naming an older one as its predecessor. Else a power cut may leave the
+ *    one without the other, and it counts the next time, whatever was told of
+ *    the log meanwhile.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -12,6 +12,7 @@ struct found {
 	bool is_blank;			/* begun, and never written, it seems */
 	bool is_chosen;
 	bool is_needed;			/* not of the log, and to be kept: Z3 */
+	bool is_kept;			/* for that, or for a later one */
 };
 
 struct recovery {

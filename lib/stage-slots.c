@@ -258,6 +258,13 @@ static int slots_keep(struct stage_group *g, struct stage_segment *s,
 			 strerror(-ret)) : 0;
 }
 
+static int slots_settle(struct stage_group *g)
+{
+	struct stage_device *d = device_of(g);
+
+	return d->io->sync(d->io->arg, d->fd);
+}
+
 /* --- the rest ------------------------------------------------------------- */
 
 static void slots_cut(struct stage_group *g, struct stage_segment *s,
@@ -314,6 +321,7 @@ const struct stage_medium stage_slots = {
 	.create = slots_create,
 	.remove = slots_remove,
 	.keep = slots_keep,
+	.settle = slots_settle,
 	.cut = slots_cut,
 	.has_room = slots_has_room,
 	.nr_unknown = slots_nr_unknown,

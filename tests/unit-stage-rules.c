@@ -74,6 +74,74 @@ static bool s3_close(void)
 	return is_good;
 }
 
+/* The newest header and commit of a disk, in a stage that is opened there. */
+static void look_at(struct disk *disk, uint64_t told[2])
+{
+	struct error err = { 0 };
+	struct stage *stage = rig_open(disk, &keep, &err);
+	struct stage_info info = { 0 };
+
+	if (stage)
+		stage_get_info(stage_find(stage, "a"), &info);
+	stage_close(stage);
+	told[0] = info.header.seq;
+	told[1] = info.header.last_clean;
+}
+
+/* What was told after a power cut is so after another one, which comes next. */
+static bool is_told_for_good(const struct disk *before, uint64_t seed)
+{
+	struct disk *cut = disk_cut(before, disk_moment(before), seed), *again;
+	uint64_t told[2], now[2];
+	bool is_good = true;
+
+	look_at(cut, told);
+	for (uint64_t i = 2; is_good && i < 20; i++) {
+		again = disk_cut(cut, disk_moment(cut), i);
+		look_at(again, now);
+		is_good = !memcmp(now, told, sizeof(now));
+		disk_destroy(again);
+	}
+	disk_destroy(cut);
+	return is_good;
+}
+
+/* The call that fails in a commit is the one with this number; two epochs more
+ * are given up, and another one is open when power is lost. */
+static bool is_given_up(uint64_t nth)
+{
+	bool is_good = true;
+
+	begin(&keep, 1);
+	client_epoch(&c, &m, 1, 1, true);
+	client_open(&c, 2);
+	client_write(&c, NULL, 4, 2, 2);
+	disk_fail(d, nth, -EIO, 0);
+	client_commit(&c, NULL, 2, true);
+	disk_fail(d, 0, 0, 0);
+	client_close(&c);
+	client_connect(&c, s, "a");
+	is_good = !client_hello(&c, 1, 2);
+	for (uint64_t i = 3; is_good && i < 7; i++)
+		is_good = !client_open(&c, i) &&
+			  !client_write(&c, NULL, 0, 2, i) &&
+			  !client_header(&c, REPLICA_KIND_HEARTBEAT, 0);
+	for (uint64_t seed = 1; is_good && seed < 30; seed++)
+		is_good = is_told_for_good(d, seed);
+	end();
+	return is_good;
+}
+
+/* What was given up does not come back, once that is told. */
+static bool z9(void)
+{
+	bool is_good = true;
+
+	for (uint64_t nth = 1; is_good && nth < 4; nth++)
+		is_good = is_given_up(nth);
+	return is_good;
+}
+
 /* What was answered is there, whatever a power cut takes. */
 static bool s3_commit(void)
 {
@@ -475,6 +543,7 @@ static const struct {
 	{ "S3 a commit counts its records", s3_count, STAGE_FAULT_S3_COUNT },
 	{ "S3 a base's failed sync repeats all", base_sync,
 	  STAGE_FAULT_S3_BASE },
+	{ "Z9 what was given up stays so", z9, STAGE_FAULT_Z9 },
 	{ "S5 VOL is the committed image", s5, STAGE_FAULT_S5 },
 	{ "S6 a full log costs no young history", s6, STAGE_FAULT_S6 },
 	{ "S7 a group commits together", s7, STAGE_FAULT_S7 },
