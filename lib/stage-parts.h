@@ -25,7 +25,7 @@ struct stage_medium {
 	int (*open)(struct stage_group *g, struct stage_segment *s);
 	/* Once it is not open any more: a no-op. */
 	void (*close)(struct stage_group *g, struct stage_segment *s);
-	/* A new one, of ->number, ->salt and ->bytes. What fails is removed. */
+	/* A new one of ->number, ->salt, ->bytes. After a failure: remove(). */
 	int (*create)(struct stage_group *g, struct stage_segment *s);
 	/* It is of no use any more; closed too. */
 	void (*remove)(struct stage_group *g, struct stage_segment *s);
