@@ -51,13 +51,15 @@ static int say_asked(const char *volume, struct error *err)
 			 "give it up", volume);
 }
 
-static int say_noted(const char *volume, const struct keeping *k,
-		     struct error *err)
+static int say_noted(const struct daemon *daemon, const char *volume,
+		     const struct keeping *k, struct error *err)
 {
 	return error_set(err, -EBUSY, "%.60s: the other side of the pair %s "
 			 "was asked to give it up, and has perhaps: replicactl "
-			 "resolve %.60s --keep local asks again", volume,
-			 k->pair, volume);
+			 "resolve %.60s --keep local asks again, pair revoke "
+			 "%s ends it (%.60s/keeping/%.60s.json)", volume,
+			 k->pair, volume, k->pair, daemon->config.state_dir,
+			 volume);
 }
 
 static int say_unread(const struct daemon *daemon, const char *volume, int ret,
@@ -78,7 +80,7 @@ int resolve_check_kept(const struct daemon *daemon, const char *volume,
 		return say_asked(volume, err);
 	ret = keeping_load(daemon->config.state_dir, volume, &k);
 	if (!ret)
-		return say_noted(volume, &k, err);
+		return say_noted(daemon, volume, &k, err);
 	return ret == -ENOENT ? 0 : say_unread(daemon, volume, ret, err);
 }
 
@@ -113,7 +115,7 @@ static int note(const struct daemon *daemon, struct resolve_local *l,
 	l->was_noted = !ret;
 	if (l->was_noted)
 		return strcmp(before.id, l->note.id) ?
-		       say_noted(l->volume, &before, err) : 0;
+		       say_noted(daemon, l->volume, &before, err) : 0;
 	ret = keeping_note(daemon->config.state_dir, l->volume, &l->note);
 	if (!ret)
 		return 0;

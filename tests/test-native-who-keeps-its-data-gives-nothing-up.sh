@@ -48,6 +48,7 @@ ask_until_killed giving-up-closed
 check "A goes on" wait_until 30 field_is a writes allowed
 is "B does not hand it over" "$(planned)" 5
 check "  and says what to do" says "pair p.*was asked.*resolve a --keep local"
+check "  and how to end it" says "pair revoke p"
 kill_b
 start_b
 wait_until 30 serves p || bail "B does not serve again"

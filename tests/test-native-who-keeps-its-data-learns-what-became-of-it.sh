@@ -36,6 +36,23 @@ lose_a
 b replicactl failover a --force >/dev/null || bail "no failover"
 wait_until 30 serves p || bail "B does not serve"
 
+at_a_terminal() {
+	status_of b on-a-terminal 'Go on? [y/N]' "$1" \
+		replicactl resolve a --keep local
+}
+note_that_it_asked
+cp "$scratch_dir/conf.plain" "$scratch_dir/conf"
+sed -i 's/^\[replicad\]/&\nrouted=off/' "$scratch_dir/conf"
+start_daemon
+wait_until 60 field_is a state superseded || bail "A is not superseded"
+is "who is told nothing beforehand is asked still" "$(at_a_terminal n)" 5
+check "  is told why" says "routed=off"
+check "  and asked" says "of the OTHER site is given up.*kept aside"
+check "  a no changes nothing" test -e "$note"
+is "with a yes the other one is asked" "$(at_a_terminal y)" 7
+check "  who asks waits for it no more" test ! -e "$note"
+rm "$scratch_dir/says"
+
 consent yes
 wait_until 60 field_is a state superseded || bail "A is not superseded"
 is "A gives it up" "$(keep_local)" 0

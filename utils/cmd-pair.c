@@ -167,7 +167,10 @@ static int revoke_pair(const struct args *args, const char *name)
 	json_t *result;
 	int status = confirm(args, CONFIRM_PEOPLE, "Volumes that go to %.60s, or"
 			     " come from it, will stop being replicated: its "
-			     "key will be worth nothing.", name);
+			     "key will be worth nothing. What it was asked "
+			     "to give up (resolve --keep local) is not waited "
+			     "for any more: whether it has will not be known.",
+			     name);
 
 	if (status)
 		return status;

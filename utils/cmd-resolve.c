@@ -72,7 +72,9 @@ static json_t *call(const struct args *args, bool is_dry, const char *pair,
 
 /*
  * Who is asked sees first who would give up how much; *@pair is that one from
- * then on. Nobody at the terminal has seen the other site's data: --yes.
+ * then on. Nobody at the terminal has seen the other site's data: --yes. Where
+ * that is refused it is asked all the same: only who really asks again learns
+ * what has become of what was asked before (R9 in resolve.h).
  */
 static int ask_local(const struct args *args, char pair[64])
 {
@@ -81,10 +83,12 @@ static int ask_local(const struct args *args, char pair[64])
 
 	if (confirm_asks(args)) {
 		there = call(args, true, *pair ? pair : NULL, &status);
-		if (!there)
+		if (status == STATUS_FAILED || status == STATUS_USAGE)
 			return status;
-		print_there(there, true);
-		snprintf(pair, 64, "%s", text_of(there, "pair"));
+		if (there) {
+			print_there(there, true);
+			snprintf(pair, 64, "%s", text_of(there, "pair"));
+		}
 		json_decref(there);
 	}
 	return confirm(args, CONFIRM_ALWAYS, "%.60s of the OTHER site%s%s is "
