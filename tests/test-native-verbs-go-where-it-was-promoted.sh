@@ -42,13 +42,14 @@ b replicactl pair invite p --address "127.0.0.1:$port" --listen 127.0.0.1 \
 join_pair q || bail "no pair"
 wait_until 30 serves p || bail "B does not serve again"
 id=$(b_pair p pair_id)
+# What A says itself would make that of who speaks for it here a word of the past
+stop_daemon
+is "A stops cleanly" $? 0
 is "another pair of that name may not ask for it" \
 	"$(answer "$id" path '{"volume": "a"}')" 3
 is "  but for its own" "$(answer "$id" path '{"volume": "z"}')" 8
 
 # A pair ends while somebody waits
-stop_daemon
-is "A stops cleanly" $? 0
 b replicactl snapshot z late >"$scratch_dir/late" 2>&1 &
 asker=$!
 wait_until 30 asks "$id" || bail "B does not ask"
