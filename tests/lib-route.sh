@@ -13,7 +13,8 @@ says() {
 	grep -q -- "$1" "$scratch_dir/says"
 }
 # say ID ASKS [ANSWERS]: B's nbdkit says to B, of the pair with that id, what A
-# would say; the answer of B to it
+# would say; the answer of B to it. A is to be stopped: who speaks after another
+# process has spoken is not heard any more (route.h, O3).
 say() {
 	local message
 	message=$(jq -nc --argjson asks "$2" --argjson seq "$(date +%s%3N)" \

@@ -85,8 +85,10 @@ check "what was only there is kept aside there" replicactl salvage "$name" \
 check "  as it was" cmp -n 131072 -i 1048576 "$scratch_dir/kept" \
 	"$scratch_dir/alone.img"
 is "A, which has given up, does not ask" "$(status_of $keep_local)" 5
-# What the pair asks for is what is sent to it. By hand, for A would not: it
-# goes no further then.
+# What the pair asks for is what is sent to it. By hand, for A would not; it says
+# nothing more then, or what is said for it here would be a word of the past.
+stop_daemon
+is "A stops cleanly" $? 0
 id=$(b_pair p pair_id)
 is "B gives nothing up to the pair that it was promoted from" \
 	"$(answer "$id" give_up '{"volume": "a"}')" 3
