@@ -125,17 +125,20 @@ static bool is_held(struct dmr_device *dev)
 	return hold;
 }
 
-/* I4. */
+/*
+ * I4. Under the lock to its end: when it is released, the bio may be issued and
+ * end, and the device go, before a worker that is here does one more step.
+ */
 static void park(struct dmr_device *dev, struct bio *bio)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&dev->io_lock, flags);
 	bio_list_add(&dev->parked, bio);
-	spin_unlock_irqrestore(&dev->io_lock, flags);
 	smp_mb();	/* pairs with the one in dmr_io_unpark() */
 	if (!is_held(dev))
 		queue_work(dmr_park_wq, &dev->park_work);
+	spin_unlock_irqrestore(&dev->io_lock, flags);
 }
 
 void dmr_io_unpark(struct dmr_device *dev)
