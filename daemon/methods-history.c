@@ -14,12 +14,6 @@
 
 #define NS	1e9
 
-static void refuse(struct request *request, const struct error *err)
-{
-	request_refuse(request, method_exit_status(err->code), "%s",
-		       err->text[0] ? err->text : strerror(-err->code));
-}
-
 static const char *target_of(struct request *request)
 {
 	struct error err = { 0 };
@@ -28,7 +22,7 @@ static const char *target_of(struct request *request)
 					request_text(request, "target"), &err);
 
 	if (!target)
-		refuse(request, &err);
+		method_refuse(request, &err);
 	return target;
 }
 
@@ -45,7 +39,7 @@ static void on_history(void *arg, const struct history *h,
 			request->daemon, request_text(request, "volume"),
 			request_text(request, "target"), &none) ?: ""));
 	else
-		refuse(request, err);
+		method_refuse(request, err);
 }
 
 void do_history(struct request *request)
@@ -55,17 +49,17 @@ void do_history(struct request *request)
 
 	if (target && ask_history(request->daemon, target, on_history, request,
 				  &err))
-		refuse(request, &err);
+		method_refuse(request, &err);
 }
 
 /* --- test ----------------------------------------------------------------- */
 
-static void on_test(void *arg, json_t *result, const struct error *err)
+void method_testdev_done(void *arg, json_t *result, const struct error *err)
 {
 	struct request *request = arg;
 
 	if (err) {
-		refuse(request, err);
+		method_refuse(request, err);
 		return;
 	}
 	if (result)
@@ -78,7 +72,6 @@ static int fill_wish(struct testdev_wish *wish, const struct request *request,
 {
 	const json_t *epoch = json_object_get(request->params, "epoch");
 	const json_t *at = json_object_get(request->params, "at");
-	const json_t *attach = json_object_get(request->params, "attach");
 	double seconds = json_number_value(at);
 
 	if ((epoch && (!json_is_integer(epoch) ||
@@ -92,9 +85,8 @@ static int fill_wish(struct testdev_wish *wish, const struct request *request,
 	wish->name = request_text(request, "name");
 	wish->epoch = json_integer_value(epoch);
 	wish->at_ns = seconds * NS;
-	wish->attach = json_is_true(attach) ? TESTDEV_ATTACH_YES :
-		       json_is_false(attach) ? TESTDEV_ATTACH_NO :
-					       TESTDEV_ATTACH_AUTO;
+	wish->attach = testdev_attach_of(json_object_get(request->params,
+							 "attach"));
 	return 0;
 }
 
@@ -110,8 +102,9 @@ void do_test(struct request *request)
 	if (!target)
 		return;
 	if (fill_wish(&wish, request, &err) ||
-	    testdev_create(request->daemon, &wish, on_test, request, &err))
-		refuse(request, &err);
+	    testdev_create(request->daemon, &wish, method_testdev_done, request,
+			   &err))
+		method_refuse(request, &err);
 }
 
 void do_test_drop(struct request *request)
@@ -122,9 +115,10 @@ void do_test_drop(struct request *request)
 	if (!name)
 		error_set(&err, -EDESTADDRREQ, "the name is missing");
 	else
-		testdev_drop(request->daemon, name, on_test, request, &err);
+		testdev_drop(request->daemon, name, method_testdev_done,
+			     request, &err);
 	if (err.code)
-		refuse(request, &err);
+		method_refuse(request, &err);
 }
 
 /* --- test_list ------------------------------------------------------------ */

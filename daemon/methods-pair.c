@@ -11,11 +11,6 @@
 #include "pairing.h"
 #include "promotion.h"
 
-static void refuse(struct request *request, const struct error *err)
-{
-	request_refuse(request, method_exit_status(err->code), "%s", err->text);
-}
-
 /* The parameter @key, or NULL after a refusal. */
 static const char *need(struct request *request, const char *key)
 {
@@ -81,7 +76,7 @@ void do_pair_invite(struct request *request)
 	else
 		pairing_invite(request->daemon, &record, ms, token, &err);
 	if (err.code)
-		refuse(request, &err);
+		method_refuse(request, &err);
 	else
 		request_answer(request, json_pack("{si ss sf}",
 						  "schema_version", 1, "token",
@@ -95,7 +90,7 @@ static void on_joined(void *arg, const struct error *err)
 	struct request *request = arg;
 
 	if (err)
-		refuse(request, err);
+		method_refuse(request, err);
 	else
 		request_answer(request, json_pack("{si}", "schema_version", 1));
 }
@@ -108,7 +103,7 @@ void do_pair_join(struct request *request)
 
 	if (token && pairing_join(request->daemon, name, token, on_joined,
 				  request, &err))
-		refuse(request, &err);
+		method_refuse(request, &err);
 }
 
 void do_pair_list(struct request *request)
@@ -160,7 +155,7 @@ void do_pair_revoke(struct request *request)
 		error_set(&err, -ENOMEM, "no memory");
 	else if (!pairing_revoke(request->daemon, name, on_ended, x, &err))
 		return;
-	refuse(request, &err);
+	method_refuse(request, &err);
 	free(x ? x->dir : NULL);
 	free(x);
 }

@@ -46,6 +46,12 @@ int method_exit_status(int err)
 	}
 }
 
+void method_refuse(struct request *request, const struct error *err)
+{
+	request_refuse(request, method_exit_status(err->code), "%s",
+		       err->text[0] ? err->text : strerror(-err->code));
+}
+
 static void on_done(struct op *op)
 {
 	struct request *request = op->arg;
@@ -345,6 +351,7 @@ static const struct method {
 	  "volume keep pair group? dry_run? dir wait_s#" },
 	{ "salvage_list", do_salvage_list, true, "dir" },
 	{ "salvage_drop", do_salvage_drop, true, "name dir" },
+	{ "salvage_device", do_salvage_device, true, "name dir as attach?" },
 	{ "pair_invite", do_pair_invite, true,
 	  "name address listen params[ expires_s#" },
 	{ "pair_join", do_pair_join, true, "name token" },

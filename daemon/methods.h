@@ -7,12 +7,15 @@
 #include <stdbool.h>
 
 struct daemon;
+struct error;
 struct pairing;
 struct request;
 struct volume_config;
 
 /* What replicactl exits with (DESIGN.md 8) for this -errno. */
 int method_exit_status(int err);
+/* The answer to @request is @err. */
+void method_refuse(struct request *request, const struct error *err);
 
 /*
  * The volume gets what @params has of @keys (NULL ends them), and all of
@@ -53,12 +56,17 @@ void do_history(struct request *request);
 void do_test(struct request *request);
 void do_test_list(struct request *request);
 void do_test_drop(struct request *request);
+/* A testdev_done_fn; @arg is the request. */
+void method_testdev_done(void *arg, json_t *result, const struct error *err);
 
 /* methods-failover.c */
 void do_failover(struct request *request);
 void do_resolve(struct request *request);
+
+/* methods-salvage.c */
 void do_salvage_list(struct request *request);
 void do_salvage_drop(struct request *request);
+void do_salvage_device(struct request *request);
 
 /* methods-config.c */
 void do_reload(struct request *request);

@@ -314,6 +314,7 @@ static int take_table(struct salvage *s, const struct disk_extent *d)
 		e->off = le64toh(d[i].off);
 		e->len = le64toh(d[i].len);
 		e->crc = le32toh(d[i].crc);
+		e->at = FRONT_BYTES + bytes;
 		if (e->off < end || e->len > s->info.volume_bytes ||
 		    e->off > s->info.volume_bytes - e->len)
 			return -EBADMSG;
@@ -382,8 +383,9 @@ void salvage_close(struct salvage *s)
 	s->extents = NULL;
 }
 
+/* To @out, or nowhere (-1). */
 static int copy_extent(const struct salvage *s, const struct salvage_extent *e,
-		       uint64_t from, int out, char *buf)
+		       int out, char *buf)
 {
 	uint32_t crc = ~0U;
 	uint64_t done = 0;
@@ -393,8 +395,8 @@ static int copy_extent(const struct salvage *s, const struct salvage_extent *e,
 		size_t part = e->len - done < PIECE_BYTES ? e->len - done :
 							    PIECE_BYTES;
 
-		ret = read_at(s->fd, buf, part, from + done);
-		if (!ret)
+		ret = read_at(s->fd, buf, part, e->at + done);
+		if (!ret && out >= 0)
 			ret = write_at(out, buf, part, e->off + done);
 		crc = crc_of(crc, buf, part);
 		done += part;
@@ -402,20 +404,65 @@ static int copy_extent(const struct salvage *s, const struct salvage_extent *e,
 	return ret ? ret : crc == e->crc ? 0 : -EBADMSG;
 }
 
+static int check_extent(const struct salvage *s, struct salvage_extent *e)
+{
+	char *buf;
+	int ret;
+
+	if (e->is_checked)
+		return 0;
+	buf = malloc(PIECE_BYTES);
+	ret = buf ? copy_extent(s, e, -1, buf) : -ENOMEM;
+	free(buf);
+	e->is_checked = !ret;
+	return ret;
+}
+
+/* The first extent that ends behind @off, or their number. */
+static uint64_t find_extent(const struct salvage *s, uint64_t off)
+{
+	uint64_t low = 0, high = s->info.nr_extents, mid;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (s->extents[mid].off + s->extents[mid].len <= off)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+int salvage_read(struct salvage *s, void *buf, size_t len, uint64_t off)
+{
+	struct salvage_extent *e = s->extents + find_extent(s, off);
+	const struct salvage_extent *last = s->extents + s->info.nr_extents;
+	uint64_t from, to, end = off + len;
+	int ret = 0;
+
+	memset(buf, 0, len);
+	for (; !ret && e < last && e->off < end; e++) {
+		from = e->off > off ? e->off : off;
+		to = e->off + e->len < end ? e->off + e->len : end;
+		ret = check_extent(s, e);
+		if (!ret)
+			ret = read_at(s->fd, (char *)buf + (from - off),
+				      to - from, e->at + (from - e->off));
+	}
+	return ret;
+}
+
 int salvage_export(const struct salvage *s, const char *path,
 		   struct error *err)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	char *buf = malloc(PIECE_BYTES);
-	uint64_t at = FRONT_BYTES;
 	int ret = fd < 0 ? -errno : buf ? 0 : -ENOMEM;
 
 	if (!ret && ftruncate(fd, s->info.volume_bytes))
 		ret = -errno;
-	for (uint64_t i = 0; !ret && i < s->info.nr_extents; i++) {
-		ret = copy_extent(s, &s->extents[i], at, fd, buf);
-		at += s->extents[i].len;
-	}
+	for (uint64_t i = 0; !ret && i < s->info.nr_extents; i++)
+		ret = copy_extent(s, &s->extents[i], fd, buf);
 	if (!ret && fsync(fd))
 		ret = -errno;
 	if (fd >= 0)

@@ -36,7 +36,9 @@ struct salvage_info {
 
 struct salvage_extent {
 	uint64_t off, len;
+	uint64_t at;			/* in the file */
 	uint32_t crc;
+	bool is_checked;		/* its data has that crc */
 };
 
 /* --- making one ----------------------------------------------------------- */
@@ -69,6 +71,13 @@ int salvage_look(struct salvage_info *info, const char *path,
 /* -EBADMSG: damaged, or none. */
 int salvage_open(struct salvage *s, const char *path, struct error *err);
 void salvage_close(struct salvage *s);
+/*
+ * @len bytes of the volume at @off, which are in it; zeros where nothing was
+ * dropped. Data that is not what it was is not told: -EBADMSG. So the whole of
+ * an extent is read when some of it is wanted for the first time. By one thread
+ * at a time.
+ */
+int salvage_read(struct salvage *s, void *buf, size_t len, uint64_t off);
 /*
  * Writes the data to @path, each extent at its offset in the volume; it must
  * not be there yet. What was not dropped is a hole.

@@ -56,8 +56,7 @@ static_assert(sizeof(struct reply) == 16, "as the protocol has it");
 
 struct server {
 	int fd;
-	struct stage_image *image;
-	uint64_t bytes;
+	const struct served *what;
 	char *buf;			/* MAX_READ */
 };
 
@@ -100,7 +99,7 @@ static bool greet(const struct server *s)
 	const struct greeting g = {
 		.magic = htobe64(NBD_MAGIC),
 		.style = htobe64(OLDSTYLE_MAGIC),
-		.bytes = htobe64(s->bytes),
+		.bytes = htobe64(s->what->bytes),
 		.flags = htobe32(FLAGS),
 	};
 
@@ -127,9 +126,12 @@ static bool reply(const struct server *s, uint64_t handle, int ret)
 
 static int read_image(const struct server *s, uint64_t off, uint32_t len)
 {
-	if (!len || len > MAX_READ || off > s->bytes || len > s->bytes - off)
+	const struct served *what = s->what;
+
+	if (!len || len > MAX_READ || off > what->bytes ||
+	    len > what->bytes - off)
 		return -EINVAL;
-	return stage_image_read(s->image, s->buf, len, off, NULL);
+	return what->read(what->arg, s->buf, len, off);
 }
 
 static bool serve_read(const struct server *s, const struct request *r)
@@ -175,12 +177,9 @@ static bool serve_one(const struct server *s)
 	}
 }
 
-void serve_image(int fd, struct stage_image *image, uint64_t bytes)
+void serve_image(int fd, const struct served *what)
 {
-	struct server s = {
-		.fd = fd, .image = image, .bytes = bytes,
-		.buf = malloc(MAX_READ),
-	};
+	struct server s = { .fd = fd, .what = what, .buf = malloc(MAX_READ) };
 
 	if (s.buf && greet(&s))
 		while (serve_one(&s))

@@ -23,6 +23,7 @@ enum testdev_state {
 };
 
 struct testdev_pin;
+struct salvage_info;
 
 struct testdev {
 	struct testdev *next;		/* daemon->testdevs */
@@ -30,7 +31,8 @@ struct testdev {
 	enum testdev_state state;
 	char name[TESTDEV_NAME_LEN];	/* "" until it is known */
 	char volume[STAGE_NAME_LEN];
-	char *target;			/* of the volume */
+	char *target;			/* of the volume; path of a salvage */
+	bool is_salvage;
 	char *image;			/* URI of VOL@EPOCH; from HOLDING on */
 	struct testdev_wish wish;	/* its strings are not ours */
 	uint64_t epoch, cut_time, bytes;
@@ -38,7 +40,7 @@ struct testdev {
 	unsigned int tries;		/* of asking and holding */
 	bool is_asking;
 	struct nbd_conn *hold;		/* V1; or: */
-	struct testdev_pin *pin;	/* an image of a stage of ours */
+	struct testdev_pin *pin;	/* what we have to read ourselves */
 	struct nbd_conn *probe;		/* of our nbdkit, while STARTING */
 	struct ring_timer again;	/* the next probe; the last resort */
 	uint64_t deadline_ns;		/* of STARTING */
@@ -60,6 +62,17 @@ struct testdev {
 void testdev_path(const struct daemon *daemon, const char *name,
 		  const char *suffix, char path[TESTDEV_PATH_LEN]);
 json_t *testdev_json(const struct testdev *t);
+
+/* --- testdev-name.c ------------------------------------------------------- */
+
+struct testdev *testdev_find(const struct daemon *daemon, const char *name);
+bool testdev_is_name(const char *name);
+
+/*
+ * When it is known of what @t is: t->name, if nobody has said one, and
+ * t->socket. 0 or -errno with a sentence.
+ */
+int testdev_settle_name(struct testdev *t, struct error *err);
 
 /* --- testdev-epoch.c ------------------------------------------------------ */
 
@@ -87,16 +100,19 @@ int testdev_source_make(struct testdev_source *s, const char *image,
 int testdev_source_make_fd(struct testdev_source *s, struct error *err);
 void testdev_source_clear(struct testdev_source *s);
 
-/* --- testdev-pin.c: an image of a stage that this process has open -------- */
+/* --- testdev-pin.c: what this process has open, and nbdkit cannot have ---- */
 
 /*
- * Opens t->epoch of the stage that t->target names. 0, t->pin is set and
- * testdev_pinned() comes, later; or -errno with a sentence.
+ * Opens t->epoch of the stage that t->target names, or the salvage. 0, t->pin
+ * is set and testdev_pinned() comes, later; or -errno with a sentence.
  */
 int testdev_pin_start(struct testdev *t, struct error *err);
 
 /* In testdev.c: the image is open, or *err tells why not (-ENOENT: it went). */
 void testdev_pinned(struct testdev *t, const struct error *err);
+
+/* When that has come without an error, of a salvage: what it says of itself. */
+const struct salvage_info *testdev_pin_salvage(const struct testdev_pin *pin);
 
 /* The end of a socket for nbdkit to read the image from. */
 int testdev_pin_socket(const struct testdev_pin *pin);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The image of a test device where the stage is one of ours (stage:DIR/VOLUME).
+ * The image of a test device where this process is the one who can read it: of
+ * a stage of ours (stage:DIR/VOLUME), and of a salvage.
  *
  * A second process cannot have it: the stage's lock is exclusive, and has to be
  * (S9). Readers of closed epochs are no exception, for what they read is not
@@ -16,6 +17,9 @@
  *    gone with this process, too, as nbdkit is (V2): nothing stays pinned.
  * T2 a job has the pin to itself; between the two it is the main thread's.
  *    None of them holds a lock of the stage while it waits for nbdkit.
+ * A salvage is a file that only we know to read. It is open as long as an image
+ * would be, so it is there until nbdkit has gone, even if somebody removes it.
+ *
  * T3 a stage that is not open is opened only with the options of its volume's
  *    own target: others would drop its history.
  */
@@ -23,6 +27,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,6 +36,7 @@
 
 #include "daemon.h"
 #include "local-stage.h"
+#include "salvage-file.h"
 #include "serve-image.h"
 
 #define BUSY_TRIES	750
@@ -39,11 +45,15 @@
 struct testdev_pin {
 	struct testdev *t;
 	struct ring_job job;
-	struct stage_name name;
+	struct stage_name name;		/* none of a salvage */
 	bool may_open;			/* T3 */
-	uint64_t epoch, bytes;
+	uint64_t epoch;
 	struct local_stage *stage;
 	struct stage_image *image;
+	char *path;			/* of a salvage, or NULL */
+	struct salvage salvage;
+	bool is_salvage_open;
+	struct served served;
 	int ours, theirs;		/* the socket; -1: closed */
 	struct error err;
 };
@@ -96,6 +106,28 @@ static int get_stage(struct testdev_pin *pin)
 			 "here: name its volume, or have nbdkit serve it", dir);
 }
 
+static int read_image(void *arg, void *buf, size_t len, uint64_t off)
+{
+	return stage_image_read(arg, buf, len, off, NULL);
+}
+
+static int read_salvage(void *arg, void *buf, size_t len, uint64_t off)
+{
+	return salvage_read(arg, buf, len, off);
+}
+
+static int open_salvage(struct testdev_pin *pin)
+{
+	int ret = salvage_open(&pin->salvage, pin->path, &pin->err);
+
+	pin->is_salvage_open = !ret;
+	pin->served = (struct served){
+		.bytes = pin->salvage.info.volume_bytes,
+		.read = read_salvage, .arg = &pin->salvage,
+	};
+	return ret;
+}
+
 static int open_image(struct testdev_pin *pin)
 {
 	struct stage_volume *v = stage_find(local_stage_of(pin->stage),
@@ -111,7 +143,10 @@ static int open_image(struct testdev_pin *pin)
 	if (ret)
 		return ret;
 	stage_get_info(v, &info);
-	pin->bytes = info.bytes;	/* which cannot grow now */
+	pin->served = (struct served){
+		.bytes = info.bytes,	/* which cannot grow now */
+		.read = read_image, .arg = pin->image,
+	};
 	if (stage_image_epoch(pin->image) == pin->epoch)
 		return 0;
 	return error_set(&pin->err, -ENOENT, "it is not in the history any "
@@ -136,8 +171,11 @@ static void let_go(struct testdev_pin *pin)
 		stage_image_close(pin->image);
 	if (pin->stage)
 		local_stage_put(pin->stage);
+	if (pin->is_salvage_open)
+		salvage_close(&pin->salvage);
 	pin->image = NULL;
 	pin->stage = NULL;
+	pin->is_salvage_open = false;
 	close_socket(&pin->ours);
 	close_socket(&pin->theirs);
 }
@@ -145,9 +183,9 @@ static void let_go(struct testdev_pin *pin)
 static void open_blocking(struct ring_job *job)
 {
 	struct testdev_pin *pin = container_of(job, struct testdev_pin, job);
-	int ret = get_stage(pin);
+	int ret = pin->path ? open_salvage(pin) : get_stage(pin);
 
-	if (!ret)
+	if (!ret && !pin->path)
 		ret = open_image(pin);
 	if (!ret)
 		ret = make_socket(pin);
@@ -158,6 +196,7 @@ static void open_blocking(struct ring_job *job)
 static void free_pin(struct testdev_pin *pin)
 {
 	stage_name_clear(&pin->name);
+	free(pin->path);
 	free(pin);
 }
 
@@ -183,10 +222,19 @@ static int start_job(struct testdev_pin *pin,
 	return ring_job_start(ring_of(pin), &pin->job);
 }
 
+static int name_source(struct testdev_pin *pin, const struct testdev *t,
+		       struct error *err)
+{
+	if (!t->is_salvage)
+		return stage_name_parse(&pin->name, t->target, err);
+	pin->path = strdup(t->target);
+	return pin->path ? 0 : error_set(err, -ENOMEM, "no memory");
+}
+
 int testdev_pin_start(struct testdev *t, struct error *err)
 {
 	struct testdev_pin *pin = calloc(1, sizeof(*pin));
-	int ret = pin ? stage_name_parse(&pin->name, t->target, err) :
+	int ret = pin ? name_source(pin, t, err) :
 			error_set(err, -ENOMEM, "no memory");
 
 	if (ret) {
@@ -206,13 +254,18 @@ int testdev_pin_start(struct testdev *t, struct error *err)
 	return 0;
 }
 
+const struct salvage_info *testdev_pin_salvage(const struct testdev_pin *pin)
+{
+	return &pin->salvage.info;
+}
+
 /* --- serving -------------------------------------------------------------- */
 
 static void serve_blocking(struct ring_job *job)
 {
 	struct testdev_pin *pin = container_of(job, struct testdev_pin, job);
 
-	serve_image(pin->ours, pin->image, pin->bytes);
+	serve_image(pin->ours, &pin->served);
 	let_go(pin);
 }
 
@@ -241,8 +294,21 @@ const char *testdev_of_stage(const struct daemon *daemon, const char *dir,
 			     const char *volume)
 {
 	for (const struct testdev *t = daemon->testdevs; t; t = t->next)
-		if (t->pin && !strcmp(t->pin->name.volume, volume) &&
+		if (t->pin && !t->is_salvage &&
+		    !strcmp(t->pin->name.volume, volume) &&
 		    local_stage_is_same_dir(t->pin->name.options.dir, dir))
+			return t->name;
+	return NULL;
+}
+
+const char *testdev_of_salvage(const struct daemon *daemon, const char *name)
+{
+	char file[SALVAGE_NAME_LEN + sizeof(SALVAGE_SUFFIX)];
+
+	snprintf(file, sizeof(file), "%s" SALVAGE_SUFFIX, name);
+	for (const struct testdev *t = daemon->testdevs; t; t = t->next)
+		if (t->pin && t->is_salvage &&
+		    !strcmp(strrchr(t->target, '/') + 1, file))
 			return t->name;
 	return NULL;
 }

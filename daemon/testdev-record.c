@@ -25,6 +25,12 @@
 #define KILL_TRIES	100
 #define KILL_US		20000
 
+enum testdev_attach testdev_attach_of(const json_t *attach)
+{
+	return json_is_true(attach) ? TESTDEV_ATTACH_YES :
+	       json_is_false(attach) ? TESTDEV_ATTACH_NO : TESTDEV_ATTACH_AUTO;
+}
+
 static const char *state_name(const struct testdev *t)
 {
 	return t->state == TESTDEV_READY ? "ready" :

@@ -17,6 +17,7 @@
 #include "daemon.h"
 #include "local-stage.h"
 #include "log.h"
+#include "salvage-file.h"
 #include "state-file.h"
 
 #define TRIES		5	/* when an epoch goes before it is held */
@@ -408,13 +409,16 @@ static void retry(struct testdev *t, int code, const char *text)
 {
 	struct error err = { 0 };
 
-	if (code == -ENOENT && ++t->tries < TRIES) {
+	if (code == -ENOENT && !t->is_salvage && ++t->tries < TRIES) {
 		code = ask(t, &err);
 		if (!code)
 			return;
 	}
-	error_set(&err, code ?: -EIO, "epoch %" PRIu64 " cannot be opened: %s",
-		  t->epoch, text);
+	if (t->is_salvage)
+		error_set(&err, code, "%s", text);
+	else
+		error_set(&err, code ?: -EIO, "epoch %" PRIu64 " cannot be "
+			  "opened: %s", t->epoch, text);
 	give_up(t, &err);
 }
 
@@ -436,13 +440,31 @@ static void on_hold_closed(struct nbd_conn *conn, void *arg, int code,
 		retry(t, code, text);
 }
 
+/* What is told of an image by its history, a salvage tells itself. */
+static void begin_salvage(struct testdev *t)
+{
+	const struct salvage_info *s = testdev_pin_salvage(t->pin);
+	struct error err = { 0 };
+
+	snprintf(t->volume, sizeof(t->volume), "%s", s->volume);
+	t->epoch = s->last_clean > s->last_partial ? s->last_clean :
+						     s->last_partial;
+	t->cut_time = s->cut_time;
+	if (testdev_settle_name(t, &err))
+		give_up(t, &err);
+	else
+		begin(t);
+}
+
 /* After begin(), whatever became of it, nbdkit has its socket or never will. */
 void testdev_pinned(struct testdev *t, const struct error *err)
 {
 	bool is_wanted = t->state != TESTDEV_DROPPING;
 
 	if (!err->code) {
-		if (is_wanted)
+		if (is_wanted && t->is_salvage)
+			begin_salvage(t);
+		else if (is_wanted)
 			begin(t);
 		testdev_pin_serve(t->pin);
 	} else if (is_wanted) {
@@ -480,8 +502,8 @@ static int connect_image(struct testdev *t, struct error *err)
 
 static int hold(struct testdev *t, struct error *err)
 {
-	int ret = stage_name_is(t->target) ? testdev_pin_start(t, err) :
-					     connect_image(t, err);
+	int ret = t->is_salvage || stage_name_is(t->target) ?
+		  testdev_pin_start(t, err) : connect_image(t, err);
 
 	if (!ret)
 		t->state = TESTDEV_HOLDING;
@@ -489,40 +511,6 @@ static int hold(struct testdev *t, struct error *err)
 }
 
 /* --- ASKING --------------------------------------------------------------- */
-
-static struct testdev *find(const struct daemon *daemon, const char *name)
-{
-	struct testdev *t = daemon->testdevs;
-
-	while (t && strcmp(t->name, name))
-		t = t->next;
-	return t;
-}
-
-/* VOLUME-EPOCH, or that and a number. */
-static void choose_name(struct testdev *t)
-{
-	char name[TESTDEV_NAME_LEN];
-	unsigned int nr = 1;
-
-	snprintf(name, sizeof(name), "%.40s-%" PRIu64, t->volume, t->epoch);
-	while (find(t->daemon, name))
-		snprintf(name, sizeof(name), "%.40s-%" PRIu64 "-%u",
-			 t->volume, t->epoch, ++nr);
-	strcpy(t->name, name);
-}
-
-static int set_socket(struct testdev *t, struct error *err)
-{
-	char path[TESTDEV_PATH_LEN];
-
-	testdev_path(t->daemon, t->name, ".sock", path);
-	if (strlen(path) >= sizeof(t->socket))
-		return error_set(err, -ENAMETOOLONG, "%.200s is too long for a "
-				 "socket: take a shorter --name", path);
-	strcpy(t->socket, path);
-	return 0;
-}
 
 static void on_history(void *arg, const struct history *h,
 		       const struct error *told)
@@ -541,10 +529,8 @@ static void on_history(void *arg, const struct history *h,
 		return;
 	}
 	ret = testdev_choose_epoch(t, h, &err);
-	if (!ret && !*t->name)
-		choose_name(t);
 	if (!ret)
-		ret = set_socket(t, &err);
+		ret = testdev_settle_name(t, &err);
 	if (!ret)
 		ret = hold(t, &err);
 	if (ret)
@@ -562,30 +548,23 @@ static int ask(struct testdev *t, struct error *err)
 
 /* --- from outside --------------------------------------------------------- */
 
-static bool is_name(const char *name)
-{
-	size_t len = strlen(name);
-
-	return len && len < TESTDEV_NAME_LEN && name[0] != '.' &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-"
-			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == len;
-}
-
 static int check_wish(const struct daemon *daemon,
 		      const struct testdev_wish *wish, struct error *err)
 {
 	unsigned int nr = 0;
 
+	if (daemon->is_stopping)	/* testdev_drop_all() was there */
+		return error_set(err, -ESHUTDOWN, "replicad is stopping");
 	for (const struct testdev *t = daemon->testdevs; t; t = t->next)
 		nr++;
 	if (nr >= TESTDEVS_MAX)
 		return error_set(err, -EBUSY, "there are %u test devices: drop "
 				 "some", nr);
-	if (wish->name && !is_name(wish->name))
+	if (wish->name && !testdev_is_name(wish->name))
 		return error_set(err, -EDESTADDRREQ, "\"%.60s\" is not a name "
 				 "for a test device: use letters, digits and "
 				 ". _ -", wish->name);
-	if (wish->name && find(daemon, wish->name))
+	if (wish->name && testdev_find(daemon, wish->name))
 		return error_set(err, -EEXIST, "there is a test device %s",
 				 wish->name);
 	return 0;
@@ -620,11 +599,12 @@ int testdev_create(struct daemon *daemon, const struct testdev_wish *wish,
 	}
 	t->daemon = daemon;
 	t->wish = *wish;
+	t->is_salvage = wish->is_salvage;
 	snprintf(t->name, sizeof(t->name), "%s", wish->name ?: "");
 	t->created_ns = realtime();
 	t->next = daemon->testdevs;
 	daemon->testdevs = t;
-	ret = ask(t, err);
+	ret = t->is_salvage ? hold(t, err) : ask(t, err);
 	if (ret) {
 		drop(t);
 		return ret;
@@ -637,7 +617,7 @@ int testdev_create(struct daemon *daemon, const struct testdev_wish *wish,
 int testdev_drop(struct daemon *daemon, const char *name,
 		 testdev_done_fn *done, void *arg, struct error *err)
 {
-	struct testdev *t = *name ? find(daemon, name) : NULL;
+	struct testdev *t = *name ? testdev_find(daemon, name) : NULL;
 
 	if (!t || t->done || t->state == TESTDEV_DROPPING)
 		return error_set(err, -ENOENT, "there is no test device %.80s",

@@ -49,12 +49,16 @@ enum testdev_attach {
 	TESTDEV_ATTACH_YES,	/* or fail */
 };
 
+/* true, false, or anything else: AUTO. */
+enum testdev_attach testdev_attach_of(const json_t *attach);
+
 /* What is asked for. Strings are copied. */
 struct testdev_wish {
 	const char *target;	/* URI of the volume at its target; a stage */
+	bool is_salvage;	/* the target is the path of one */
 	bool may_open;		/* the stage, with what the target says of it;
 				 * else it must be open */
-	const char *name;	/* or NULL: VOLUME-EPOCH */
+	const char *name;	/* or NULL: VOLUME-EPOCH[-salvage] */
 	uint64_t epoch;		/* this, or the newest image below; 0 = any */
 	uint64_t at_ns;		/* cut by then, ns since 1970; 0 = newest */
 	enum testdev_attach attach;
@@ -77,6 +81,9 @@ int testdev_drop(struct daemon *daemon, const char *name,
 
 /* An array of those that can be used, or could. NULL: no memory. */
 json_t *testdev_list(const struct daemon *daemon);
+
+/* One that reads the salvage of this name: its name, or NULL, as below. */
+const char *testdev_of_salvage(const struct daemon *daemon, const char *name);
 
 /*
  * One that reads an image of @volume of the stage in @dir, which this process

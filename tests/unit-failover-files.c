@@ -298,6 +298,33 @@ static bool file_is(const char *name, size_t off, size_t len, int seed)
 	return is_same;
 }
 
+static bool reads(struct salvage *s, size_t off, size_t len, const char *want)
+{
+	static char buf[MIB];
+
+	memset(buf, 0x55, sizeof(buf));
+	return !salvage_read(s, buf, len, off) && !memcmp(buf, want + off, len);
+}
+
+/* As it is exported, from and to anywhere. */
+static void test_read(struct salvage *s, const char *out)
+{
+	static const size_t edges[] = {
+		0, 1, 4095, 4096, 4097, 8192, 16383, 16384, 16385, 65536,
+		MIB - 513, MIB - 512, MIB - 511, MIB - 1, MIB,
+	};
+	unsigned int nr = sizeof(edges) / sizeof(*edges), nr_wrong = 0;
+	size_t size = 0;
+	char *want = read_file(out, &size);
+
+	for (unsigned int i = 0; i < nr; i++)
+		for (unsigned int j = i + 1; j < nr; j++)
+			nr_wrong += !reads(s, edges[i], edges[j] - edges[i],
+					   want);
+	is_int(nr_wrong, 0, "read from any byte to any other, it is the same");
+	free(want);
+}
+
 static void test_salvage(void)
 {
 	char name[64], out[64];
@@ -318,6 +345,7 @@ static void test_salvage(void)
 	is_int(salvage_export(&s, out, &err), 0, "exported");
 	ok(file_is(out, 4096, 4096, 1) && file_is(out, 8192, 8192, 2) &&
 	   file_is(out, MIB - 512, 512, 3), "each at its place");
+	test_read(&s, out);
 	is_int(salvage_export(&s, out, NULL), -EEXIST, "not over a file");
 	salvage_close(&s);
 }
@@ -338,7 +366,7 @@ static void damage(const char *name, off_t at)
 static void test_damaged_salvage(void)
 {
 	static const off_t places[] = { 3, 20, 4095, 4096 + 12800 + 3 };
-	char name[64], out[64];
+	char name[64], out[64], byte[1];
 	struct error err = { 0 };
 	struct salvage s;
 
@@ -353,6 +381,11 @@ static void test_damaged_salvage(void)
 	is_int(salvage_open(&s, name, &err), 0, "data is looked at later");
 	strcpy(out, in_dir("out2"));
 	is_int(salvage_export(&s, out, NULL), -EBADMSG, "by the export");
+	is_int(salvage_read(&s, byte, 1, 16383), -EBADMSG, "and by a read of "
+	       "any of its extent");
+	is_int(salvage_read(&s, byte, 1, 16383), -EBADMSG, "each time");
+	is_int(salvage_read(&s, byte, 1, 16384), 0, "not beside it");
+	is_int(salvage_read(&s, byte, 1, MIB - 1), 0, "nor of another");
 	salvage_close(&s);
 	if (truncate(name, 5000))
 		bail("cannot cut");

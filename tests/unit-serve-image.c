@@ -21,9 +21,18 @@ static struct model m;
 static struct stage_image *image;
 static int fds[2];
 
+static int read_image(void *arg, void *buf, size_t len, uint64_t off)
+{
+	return stage_image_read(arg, buf, len, off, NULL);
+}
+
 static void *serve(void *arg)
 {
-	serve_image(fds[0], image, RIG_BYTES);
+	const struct served what = {
+		.bytes = RIG_BYTES, .read = read_image, .arg = image,
+	};
+
+	serve_image(fds[0], &what);
 	close(fds[0]);
 	return NULL;
 }

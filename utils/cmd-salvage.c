@@ -154,6 +154,44 @@ static int with_salvage(const struct args *args,
 	return status;
 }
 
+/* --- device --------------------------------------------------------------- */
+
+static void print_device(const json_t *device)
+{
+	const char *name = text_of(device, "name");
+
+	puts(*text_of(device, "device") ? text_of(device, "device") :
+					  text_of(device, "uri"));
+	fprintf(stderr, "%s has what was dropped of %s, each piece at its "
+		"place, and zeros elsewhere.\nIt can be written; the salvage "
+		"stays as it is. End it with: replicactl test --drop %s\n",
+		name, text_of(device, "volume"), name);
+}
+
+static int device(const struct args *args)
+{
+	json_t *params = json_pack("{ss}", "name", args->words[0]), *result;
+	int status;
+
+	if (args_has(args, "dir"))
+		json_object_set_new(params, "dir",
+				    json_string(args_value(args, "dir")));
+	if (args_has(args, "name"))
+		json_object_set_new(params, "as",
+				    json_string(args_value(args, "name")));
+	if (args_has(args, "no-attach"))
+		json_object_set_new(params, "attach", json_false());
+	result = ctl_call(args, "salvage_device", params, &status);
+	if (!result)
+		return status;
+	if (args_has(args, "json"))
+		print_json(result);
+	else
+		print_device(result);
+	json_decref(result);
+	return STATUS_OK;
+}
+
 /* --- drop ----------------------------------------------------------------- */
 
 static int drop(const struct args *args)
@@ -179,15 +217,23 @@ static int run(const struct args *args)
 {
 	if (args_has(args, "drop"))
 		return drop(args);
+	if (!args->nr_words && (args_has(args, "export") ||
+				args_has(args, "device")))
+		return ctl_fail(args, STATUS_USAGE, "--%s: of which salvage? "
+				"Its NAME is missing",
+				args_has(args, "export") ? "export" : "device");
 	if (!args->nr_words)
-		return args_has(args, "export") ?
-		       ctl_fail(args, STATUS_USAGE, "--export: of which "
-				"salvage? Its NAME is missing") : list(args);
+		return list(args);
+	if (args_has(args, "device"))
+		return device(args);
 	return with_salvage(args, args_has(args, "export") ? export : show);
 }
 
 static const struct option_spec options[] = {
 	{ "export", "FILE", "write what was dropped to a new file" },
+	{ "device", NULL, "show it as a block device, or over NBD" },
+	{ "no-attach", NULL, "with --device: a Unix socket only" },
+	{ "name", "NAME", "what that device is called" },
 	{ "drop", "NAME", "remove one for good" },
 	{ "dir", "DIR", "of this stage, which no pair of this site has" },
 	{ "names", NULL, "only their names, one a line" },
@@ -204,12 +250,15 @@ const struct command cmd_salvage = {
 	"    replicactl salvage\n"
 	"    replicactl salvage vol-1041-0c55d2aa\n"
 	"    replicactl salvage vol-1041-0c55d2aa --export newer.img\n"
+	"    hexdump -C $(replicactl salvage vol-1041-0c55d2aa --device)\n"
 	"    replicactl salvage --drop vol-1041-0c55d2aa --yes\n",
 	.text =
 	"Lists what was kept aside when a replica went back to an older epoch: the\n"
 	"data that it had received after that. With NAME it prints where in the\n"
 	"volume that is, a line with offset and length, in bytes, for each piece;\n"
-	"--export writes them to a file of the volume's size, at their places.\n",
+	"--export writes them to a file of the volume's size, at their places;\n"
+	"--device shows the same as a device, without any copy, until it is dropped\n"
+	"like a test device.\n",
 	.options = options,
 	.run = run,
 };
