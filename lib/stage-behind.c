@@ -9,7 +9,10 @@
  * D2 what cannot be read is counted, and is not zeros: nobody knows what it is.
  *    A disk that gives nothing any more is not asked for all of it, and for a
  *    block that is bad only twice: each time may take it long.
+ * D3 what may be read the next time (io: stage_read_error) is not waited for
+ *    here: nothing is known of what is behind it.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,12 +77,19 @@ static ssize_t read_at(struct look *l, size_t len)
 {
 	const struct stage_io *io = l->g->stage->io;
 
-	return io->pread(io->arg, l->s->fd, l->buf, len, l->s->at + l->pos);
+	return stage_pread(io, l->s->fd, l->buf, len, l->s->at + l->pos);
 }
 
 static size_t min_size(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+/* D3 */
+static void stop(struct look *l, int error)
+{
+	l->found.error = error;
+	l->found.unread = l->s->bytes;
 }
 
 /* To the next block, in which there may be something that can be read. */
@@ -91,8 +101,8 @@ static void step_over(struct look *l)
 	l->pos = next;
 }
 
-/* What is at ->pos is in ->buf, with what follows. False: it cannot be read. */
-static bool fill(struct look *l)
+/* What is at ->pos is in ->buf, with what follows; or -errno. */
+static int fill(struct look *l)
 {
 	size_t block = STAGE_BLOCK_BYTES - l->pos % STAGE_BLOCK_BYTES;
 	size_t most = min_size(l->pos < l->singly ? block : PIECE_BYTES,
@@ -101,19 +111,19 @@ static bool fill(struct look *l)
 
 	if (l->pos >= l->from &&
 	    l->pos + STAGE_RECORD_BYTES <= l->from + l->len)
-		return true;
+		return 0;
 	n = read_at(l, most);
-	if (n < 0 && most > block) {
+	if (n == -EIO && most > block) {
 		l->singly = l->pos + most;
 		n = read_at(l, most = block);
 	}
 	if (n < 0)
-		return false;
+		return n;
 	if ((size_t)n < most)
 		memset(l->buf + n, 0, most - n);
 	l->from = l->pos;
 	l->len = most;
-	return true;
+	return 0;
 }
 
 static void look_at_head(struct look *l)
@@ -135,15 +145,20 @@ struct behind stage_look_behind(struct stage_group *g,
 				const struct stage_segment *s, uint64_t from)
 {
 	struct look l = { .g = g, .s = s, .begin = from, .pos = from };
+	int ret;
 
 	l.buf = malloc(PIECE_BYTES);
 	if (!l.buf)
-		l.found.unread = s->bytes;	/* as good as that */
-	while (l.buf && l.found.unread < MOST_UNREAD && skip_hole(&l)) {
-		if (fill(&l))
+		stop(&l, -ENOMEM);
+	while (!l.found.error && l.found.unread < MOST_UNREAD &&
+	       skip_hole(&l)) {
+		ret = fill(&l);
+		if (!ret)
 			look_at_head(&l);
-		else
+		else if (ret == -EIO)
 			step_over(&l);
+		else
+			stop(&l, ret);
 	}
 	free(l.buf);
 	return l.found;
@@ -162,7 +177,7 @@ bool stage_is_blank(const struct stage_group *g, const struct stage_segment *s)
 		if (io->is_hole(io->arg, s->fd, s->at + pos, &len) && len)
 			continue;
 		len = min_size(PIECE_BYTES, s->bytes - pos);
-		n = io->pread(io->arg, s->fd, buf, len, s->at + pos);
+		n = stage_pread(io, s->fd, buf, len, s->at + pos);
 		is_blank = n >= 0 && is_zero(buf, n);
 		if (n == 0)
 			break;			/* the file ends here */

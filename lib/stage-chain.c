@@ -59,7 +59,7 @@ static int read_front(struct stage_group *g, struct found *f, struct error *err)
 
 	if (ret)
 		return tell(g, f, ret, strerror(-ret), err);
-	n = io->pread(io->arg, f->s.fd, block, sizeof(block), f->s.at);
+	n = stage_pread(io, f->s.fd, block, sizeof(block), f->s.at);
 	if (n < 0)
 		return tell(g, f, -EIO, "cannot be read", err);
 	ret = n < (ssize_t)sizeof(block) ? -EBADMSG :

@@ -99,7 +99,7 @@ int stage_checkpoint_read(struct stage_group *g, struct stage_checkpoint *c,
 
 	if (fd < 0)
 		return fd;
-	len = io->pread(io->arg, fd, blocks, sizeof(blocks), 0);
+	len = stage_pread(io, fd, blocks, sizeof(blocks), 0);
 	io->close(io->arg, fd);
 	if (len < 0)
 		return error_set(err, len, "%s: reading the checkpoint: %s",

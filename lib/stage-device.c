@@ -60,7 +60,7 @@ static int write_sector(const struct stage_device *d, const void *sector,
 static int read_all(const struct stage_device *d, void *buf, size_t len,
 		    uint64_t pos)
 {
-	ssize_t n = d->io->pread(d->io->arg, d->fd, buf, len, pos);
+	ssize_t n = stage_pread(d->io, d->fd, buf, len, pos);
 
 	return n < 0 ? n : (size_t)n < len ? -EIO : 0;
 }
@@ -255,7 +255,12 @@ static int read_own(struct stage_device *d, unsigned int nr,
 	       -EBADMSG : ret;
 }
 
-/* One that is ours already may be in use: a superblock forgot it. */
+static bool is_damage(int ret)
+{
+	return ret == -EBADMSG || ret == -ENODATA;
+}
+
+/* One that is ours already may be in use: a superblock forgot it. B8 */
 static int stamp_new(struct stage_device *d, unsigned int from,
 		     unsigned int to)
 {
@@ -265,7 +270,8 @@ static int stamp_new(struct stage_device *d, unsigned int from,
 	memcpy(b.device_id, d->block.device_id, sizeof(b.device_id));
 	for (unsigned int i = from; !ret && i < to; i++) {
 		d->slots[i] = (struct stage_slot) { .b = b };
-		if (from && !read_own(d, i, &d->slots[i].b))
+		ret = from ? read_own(d, i, &d->slots[i].b) : -ENODATA;
+		if (!is_damage(ret))
 			continue;
 		d->slots[i].b = b;
 		ret = stage_slot_write(d, i, &b);
@@ -319,11 +325,6 @@ static int ask_segment(struct stage_device *d, unsigned int nr,
 	b->salt = s.salt;
 	b->state = STAGE_SLOT_USED;
 	return 0;
-}
-
-static bool is_damage(int ret)
-{
-	return ret == -EBADMSG || ret == -ENODATA;
 }
 
 /* B7 */

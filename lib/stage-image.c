@@ -50,7 +50,7 @@ void stage_image_unpin(struct stage_image *i)
 static int read_all(const struct stage_io *io, int fd, void *buf, size_t len,
 		    uint64_t off, const char *what, struct error *err)
 {
-	ssize_t n = io->pread(io->arg, fd, buf, len, off);
+	ssize_t n = stage_pread(io, fd, buf, len, off);
 
 	if (n == (ssize_t)len)
 		return 0;

@@ -247,6 +247,38 @@ static uint64_t sys_now(void *arg)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
+/*
+ * A block device tells its driver's word for it to who reads past the cache
+ * (O_DIRECT), and some file systems hand it on; the cache makes EIO of all.
+ * What heals by itself, or once a cable, a path, a reservation or some memory
+ * is there again: ETIMEDOUT, ETIME, ENOLINK, EBADE, ENODEV, ENXIO, ENOMEM,
+ * EAGAIN, EBUSY and whatever is not known. EUCLEAN and EBADMSG are a file
+ * system's that is to be checked.
+ */
+int stage_read_error(int err)
+{
+	switch (err) {
+	case -EIO:
+	case -ENODATA:		/* the medium: BLK_STS_MEDIUM */
+	case -EREMOTEIO:	/* the device, by any path: BLK_STS_TARGET */
+	case -EILSEQ:		/* its checksum: BLK_STS_PROTECTION */
+		return -EIO;
+	case -EBADMSG:
+	case -ENOENT:
+	case -EPROTONOSUPPORT:
+		return -EUCLEAN;
+	}
+	return err;
+}
+
+ssize_t stage_pread(const struct stage_io *io, int fd, void *buf, size_t len,
+		    uint64_t off)
+{
+	ssize_t n = io->pread(io->arg, fd, buf, len, off);
+
+	return n < 0 ? stage_read_error(n) : n;
+}
+
 const struct stage_io stage_system_io = {
 	.open = sys_open,
 	.close = sys_close,

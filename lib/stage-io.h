@@ -26,7 +26,8 @@ struct stage_io {
 	/* All of it or an error; the vector may be changed. */
 	int (*pwritev)(void *arg, int fd, struct iovec *iov, int nr,
 		       uint64_t off);
-	/* Bytes read: fewer only at the end of the file. */
+	/* Bytes read: fewer only at the end of the file. stage_pread() is how
+	 * it is called. */
 	ssize_t (*pread)(void *arg, int fd, void *buf, size_t len,
 			 uint64_t off);
 	/* Makes a range read as zeros. */
@@ -56,6 +57,16 @@ struct stage_io {
 	 * wrong. */
 	void (*begin_sync)(void *arg, int fd, uint64_t off, uint64_t len);
 };
+
+/*
+ * What a read that failed with @err means: -EIO, the medium does not give what
+ * it has there, and nobody is to hope that it will; else @err, which may heal,
+ * or -EUCLEAN for one that a codec may return, too.
+ */
+int stage_read_error(int err);
+/* Bytes read, or that. */
+ssize_t stage_pread(const struct stage_io *io, int fd, void *buf, size_t len,
+		    uint64_t off);
 
 /* The system's. */
 extern const struct stage_io stage_system_io;

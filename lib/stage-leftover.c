@@ -22,7 +22,7 @@
 static int read_all(const struct stage_io *io, const struct stage_segment *s,
 		    uint64_t pos, char *buf, size_t len)
 {
-	ssize_t n = io->pread(io->arg, s->fd, buf, len, s->at + pos);
+	ssize_t n = stage_pread(io, s->fd, buf, len, s->at + pos);
 
 	return n < 0 ? n : (size_t)n < len ? -EIO : 0;
 }
@@ -92,7 +92,7 @@ static bool is_same(const struct stage_io *io, const struct stage_segment *s,
 	for (uint64_t pos = 0; is_same && pos < bytes; pos += COPY_BYTES) {
 		size_t len = piece_len(s, pos);
 
-		is_same = io->pread(io->arg, fd, buf + len, len, pos) ==
+		is_same = stage_pread(io, fd, buf + len, len, pos) ==
 			  (ssize_t)len &&
 			  !read_piece(io, s, pos, buf, len, buf + len,
 				      unread) && !memcmp(buf, buf + len, len);
@@ -200,7 +200,7 @@ static bool is_no_record(const struct stage_group *g, uint64_t lsn)
 	struct stage_record r;
 
 	return s && g->stage->medium->is_sparse &&
-	       io->pread(io->arg, s->fd, head, sizeof(head), s->at +
+	       stage_pread(io, s->fd, head, sizeof(head), s->at +
 			 stage_lsn_pos(lsn)) == sizeof(head) &&
 	       !is_zero(head, sizeof(head)) &&
 	       stage_record_decode(&r, s->salt, lsn, head);
@@ -238,6 +238,10 @@ static int judge_end(struct recovery *rec, const struct stage_segment *s,
 	struct stage_group *g = rec->g;
 	struct behind b = stage_look_behind(g, s, pos);
 
+	if (b.error && !is_only_looking(g))			/* Z5 */
+		return error_set(err, -EIO, "%s: segment %" PRIu64 " of the "
+				 "log, which ends there, cannot be read: %s",
+				 g->name, s->number, strerror(-b.error));
 	rec->may_go_on = !b.has_commit && !b.is_acked && !b.unread;
 	rec->is_unreadable = b.unread;
 	rec->is_damaged |= b.is_acked;

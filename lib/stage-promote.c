@@ -205,7 +205,7 @@ static int get(const struct place *at, struct stage_fence *f,
 	ret = stage_fault(F1) ? 0 : io->sync(io->arg, fd);
 	if (!ret && !stage_fault(F1))
 		ret = io->sync_dir(io->arg, at->dir);
-	len = ret ? ret : io->pread(io->arg, fd, blocks, sizeof(blocks), 0);
+	len = ret ? ret : stage_pread(io, fd, blocks, sizeof(blocks), 0);
 	io->close(io->arg, fd);
 	why = len < 0 ? strerror(-len) : decode(at->name, blocks, len, f);
 	return why ? error_set(err, -EIO, "%s: %s", path, why) : 0;

@@ -34,6 +34,7 @@ struct behind {
 	bool has_commit;
 	bool is_acked;			/* something of it: Z8 */
 	uint64_t unread;		/* bytes that cannot be read, or more */
+	int error;			/* -errno: … for now */
 };
 
 struct behind stage_look_behind(struct stage_group *g,

@@ -245,7 +245,7 @@ int stage_block_read(const struct stage *s, const char *name,
 	fd = io->open(io->arg, path, O_RDONLY);
 	if (fd < 0)
 		return fd;
-	n = io->pread(io->arg, fd, block, STAGE_BLOCK_BYTES, 0);
+	n = stage_pread(io, fd, block, STAGE_BLOCK_BYTES, 0);
 	io->close(io->arg, fd);
 	return n < 0 ? n : n < STAGE_BLOCK_BYTES ? -EBADMSG : 0;
 }

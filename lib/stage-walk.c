@@ -52,10 +52,10 @@ static const char *look(struct walker *w, uint64_t pos, size_t len,
 	}
 	w->from = pos;
 	w->len = 0;
-	n = io->pread(io->arg, w->s->fd, w->buf, len, w->s->at + pos);
+	n = stage_pread(io, w->s->fd, w->buf, len, w->s->at + pos);
 	if (n < 0 && len > need) {
 		len = need;
-		n = io->pread(io->arg, w->s->fd, w->buf, len, w->s->at + pos);
+		n = stage_pread(io, w->s->fd, w->buf, len, w->s->at + pos);
 	}
 	if (n < 0) {
 		error_set(err, -EIO, "%s: reading segment %" PRIu64

@@ -51,7 +51,7 @@ struct disk {
 	bool locked[FDS];
 	bool tracing;
 	uint64_t now, calls, fail_at, fail_more, space, used;
-	int fail_err, sync_err;
+	int fail_err, sync_err, read_err;
 	uint64_t reads, fail_read, begun;
 	char slow_part[64], sync_part[64], broken_part[64];
 	struct bad_range bad, unreadable; /* for writes; for reads */

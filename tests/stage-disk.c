@@ -270,7 +270,7 @@ static ssize_t disk_pread(void *arg, int fd, void *buf, size_t len,
 	enter(d, false);
 	if (++d->reads == d->fail_read || is_broken(d, fd_file(d, fd)) ||
 	    is_bad(d, &d->unreadable, fd_file(d, fd), off, len))
-		return leave(d, -EIO);
+		return leave(d, d->read_err ? d->read_err : -EIO);
 	f = &d->files[fd_file(d, fd)];
 	if (off >= f->size)
 		len = 0;
@@ -519,6 +519,13 @@ void disk_fail_read(struct disk *d, uint64_t nth)
 	enter(d, false);
 	d->reads = 0;
 	d->fail_read = nth;
+	leave(d, 0);
+}
+
+void disk_set_read_error(struct disk *d, int err)
+{
+	enter(d, false);
+	d->read_err = err;
 	leave(d, 0);
 }
 

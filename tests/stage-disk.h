@@ -44,6 +44,8 @@ void disk_break_range(struct disk *d, const char *path, uint64_t off,
 /* Reads that touch it, likewise. Length 0: none. */
 void disk_break_reads(struct disk *d, const char *path, uint64_t off,
 		      uint64_t len);
+/* With another error than EIO: 0 = that. */
+void disk_set_read_error(struct disk *d, int err);
 /* Bytes of files that were told to go to the disk before their sync. */
 uint64_t disk_begun(const struct disk *d);
 /* At most so many bytes may be written; 0 = any. Files are sparse. */

@@ -335,13 +335,14 @@ static void test_payload(const struct shape *x)
 }
 
 /* A sector is bad behind the end: the rest is kept, and all that counts. */
-static void test_unreadable(const struct shape *x)
+static void test_unreadable(const struct shape *x, int word)
 {
 	struct error err = { 0 };
 	char name[64];
 	uint64_t at;
 
 	make_damage(x);
+	disk_set_read_error(d, word);
 	snprintf(name, sizeof(name), "%s", find_payload(x->chunks - 1, &at));
 	disk_break_reads(d, name, at + RIG_CHUNK / 2, 1);
 	for (unsigned int i = 0; i < 2; i++) {
@@ -370,6 +371,29 @@ static void hear_again(void)
 {
 	told[0] = '\0';
 	stage_tell_notices(s, hear);
+}
+
+/* Behind D3: then nothing is given up, and nothing is changed. */
+static void test_may_heal(const struct shape *x, int word)
+{
+	struct error err = { 0 };
+	char name[64];
+	uint64_t at;
+
+	make_damage(x);
+	snprintf(name, sizeof(name), "%s", find_payload(x->chunks - 1, &at));
+	disk_break_reads(d, name, at + RIG_CHUNK / 2, 1);
+	disk_set_read_error(d, word);
+	ok(restart(x->o, &err) && strstr(err.text, "cannot be read"),
+	   "%s, %s: %s", x->name, strerror(-word), err.text);
+	is_int(count_chunks(x, ".seg.lost"), 0, "nothing is kept of it yet");
+	disk_break_reads(d, name, 0, 0);
+	error_clear(&err);
+	is_int(restart(x->o, &err), 0, "it can be read again: %s", err.text);
+	hear_again();
+	ok(told[0] && !strstr(told, "but for"), "told: %s", told);
+	is_int(count_chunks(x, ".seg.lost"), x->chunks, "all is kept");
+	end();
 }
 
 /* Where the log ends: a segment's file, and the place in it. */
@@ -484,8 +508,12 @@ int main(void)
 	test_not_written_over();
 	for (unsigned int i = 0; i < sizeof(in_two) / sizeof(*in_two); i++)
 		test_payload(&in_two[i]);
-	test_unreadable(&shapes[0]);
-	test_unreadable(&shapes[6]);
+	test_unreadable(&shapes[0], 0);
+	test_unreadable(&shapes[6], -ENODATA);
+	test_unreadable(&shapes[0], -EILSEQ);
+	test_may_heal(&shapes[0], -ETIMEDOUT);
+	test_may_heal(&shapes[6], -ENOLINK);
+	test_may_heal(&shapes[6], -EBADMSG);
 	test_unreadable_alone(&shapes[0]);
 	test_unreadable_alone(&shapes[6]);
 	test_unreadable_before(&shapes[0]);

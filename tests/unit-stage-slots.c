@@ -320,7 +320,7 @@ static void test_each_slot(void)
 }
 
 /* B8 */
-static void test_unreadable_slot(void)
+static void test_unreadable_slot(int word)
 {
 	struct error err = { 0 };
 	unsigned int older = 0, refused = 0;
@@ -329,6 +329,7 @@ static void test_unreadable_slot(void)
 	write_epochs(1, 12);
 	for (uint64_t n = 1; n <= 60; n++) {
 		disk_fail_read(d, n);
+		disk_set_read_error(d, word);
 		if (restart(&on_device, &err))
 			refused++;
 		else
@@ -680,7 +681,9 @@ int main(void)
 	test_nobodys_slot();
 	test_nobodys_slot_comes_back();
 	test_each_slot();
-	test_unreadable_slot();
+	test_unreadable_slot(-EIO);
+	test_unreadable_slot(-ENODATA);
+	test_unreadable_slot(-EBADMSG);
 	test_data_before_a_commit();
 	test_bad_slot();
 	test_full_at_sync();

@@ -2,7 +2,8 @@
 /*
  * A disk that for once does not give what is on it: each read in turn fails,
  * while a log is recovered, shown and applied. If this fails, what was
- * acknowledged is given up for good since it could not be read for a moment.
+ * acknowledged is given up for good since it could not be read for a moment;
+ * whatever word the disk has for that.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,6 +24,10 @@ static const struct stage_options at_once = { .history_ms = 0 };
 /* The log holds 192 KiB of data. */
 static const struct stage_options in_place = {
 	.log_bytes = 256 << 10, .on_full_apply = 1,
+};
+
+static const struct stage_options on_device = {
+	.history_ms = 3600000, .log_device = RIG_DEVICE,
 };
 
 /* What a disk has on it, and how it came there: all of it was answered. */
@@ -156,17 +161,58 @@ static bool is_whole(struct disk *d, const struct scene *sc)
 }
 
 static bool try_recovery(struct disk *good, const struct scene *sc,
-			 uint64_t nth)
+			 uint64_t nth, int word)
 {
 	struct disk *d = disk_copy(good);
 	bool is_good;
 
 	disk_fail_read(d, nth);
+	disk_set_read_error(d, word);
 	is_good = is_right_or_error(d, sc) && is_whole(d, sc);
 	if (!is_good)
-		printf("# read %llu\n", (unsigned long long)nth);
+		printf("# read %llu: %s\n", (unsigned long long)nth,
+		       strerror(-word));
 	disk_destroy(d);
 	return is_good;
+}
+
+/* What kernels say: of block devices, of file systems; the last is nobody's. */
+static const int words[] = {
+	-EIO, -ENODATA, -EREMOTEIO, -EILSEQ, -EBADMSG, -EUCLEAN, -ETIMEDOUT,
+	-ENOLINK, -EBADE, -ENODEV, -ENXIO, -ENOMEM, -EAGAIN, -ESTALE, -ENOENT,
+	-EPROTONOSUPPORT,
+};
+
+#define NR_WORDS	(sizeof(words) / sizeof(*words))
+
+static unsigned int try_words(struct disk *good, const struct scene *sc,
+			      uint64_t nth)
+{
+	unsigned int bad = 0;
+
+	for (unsigned int i = 0; i < NR_WORDS; i++)
+		bad += !try_recovery(good, sc, nth, words[i]);
+	return bad;
+}
+
+/* Those that mean something else to who reads a block never come that far. */
+static void test_words(void)
+{
+	static const int gone[] = { -EIO, -ENODATA, -EREMOTEIO, -EILSEQ };
+	unsigned int nr = 0, other = 0;
+
+	for (unsigned int i = 0; i < NR_WORDS; i++) {
+		int ret = stage_read_error(words[i]);
+
+		nr += ret == -EIO;
+		other += ret == -ENODATA || ret == -EBADMSG || ret >= 0 ||
+			 ret == -EPROTONOSUPPORT || ret == -ENOENT;
+	}
+	for (unsigned int i = 0; i < sizeof(gone) / sizeof(*gone); i++)
+		is_int(stage_read_error(gone[i]), -EIO, "%s: gone for good",
+		       strerror(-gone[i]));
+	is_int(nr, sizeof(gone) / sizeof(*gone), "all others may heal");
+	is_int(other, 0, "none is taken for what a codec says");
 }
 
 /* So often it reads while it recovers. */
@@ -191,7 +237,7 @@ static void test_recovery(const struct scene *sc)
 	unsigned int bad = 0;
 
 	for (uint64_t n = 1; n <= most && bad < 3; n++)
-		bad += !try_recovery(good, sc, n);
+		bad += try_words(good, sc, n);
 	printf("# %llu reads\n", (unsigned long long)most);
 	ok(most > 3 && most < MOST_READS, "%s: it reads", sc->name);
 	is_int(bad, 0, "each read of a recovery fails");
@@ -278,8 +324,10 @@ int main(void)
 		{ "a group, killed", &at_once, 2, true, write_group },
 		{ "in place", &in_place, 1, false, write_in_place },
 		{ "in place, killed", &in_place, 1, true, write_in_place },
+		{ "on a device, killed", &on_device, 1, true, write_epochs },
 	};
 
+	test_words();
 	for (unsigned int i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)
 		test_recovery(&scenes[i]);
 	test_serving(&scenes[0]);
