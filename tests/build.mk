@@ -123,6 +123,9 @@ powercut-run-y := tests/dmr.o tests/genl.o
 tools-y += meta-fill
 build/obj/tests/powercut-check.o build/obj/tests/meta-fill.o: \
 	cppflags += -Ikmod
+unit-y += unit-disk-documented
+unit-disk-documented-y := tests/doc-table.o
+build/san/tests/unit-disk-documented.o: cppflags += -Ikmod
 unit-y += unit-stage
 stage-rig-objs := tests/stage-disk.o tests/stage-disk-cut.o tests/stage-rig.o
 unit-stage-y := $(stage-rig-objs)
