@@ -8,9 +8,9 @@
 load_module
 requires_cmd meta-fill replicactl
 sectors=$((1 << 31))			# 1 TiB
-make_dm big "0 $sectors zero"
+make_null big $((1 << 20))		# takes what is written only, nothing
 make_null big-meta 40
-table="0 $sectors replica /dev/mapper/big /dev/big-meta 0"
+table="0 $sectors replica /dev/big /dev/big-meta 0"
 start() {
 	dmsetup create vol --table "$table"
 }
