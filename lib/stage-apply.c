@@ -14,7 +14,7 @@
  *    is when another's sync of the bases has failed meanwhile: the system tells
  *    a failure once.
  * P4 it never goes past the image of somebody who reads or has it open, unless
- *    the log is full: then it breaks the pin first (S6, S10).
+ *    the log or the index is full: then it breaks the pin first (S6, S10).
  * P5 an epoch younger than history_min_ms is not taken for want of room.
  * P6 in a full log it goes on to the first clean commit at least, however much
  *    was partial before that one, and then until it is enough.
@@ -33,6 +33,7 @@
 #include <time.h>
 
 #include "stage-parts.h"
+#include "stage-room.h"
 
 #define NS_PER_MS	1000000ULL
 #define ROUND_NS	(1000 * NS_PER_MS)	/* not more often, if idle */
@@ -50,7 +51,7 @@ static bool is_older(const struct epoch_entry *e, uint64_t now_ns, uint64_t ms)
 		       now_ns - e->commit_time >= ms * NS_PER_MS);
 }
 
-static bool is_index_full(const struct stage_group *g)
+bool stage_index_is_full(const struct stage_group *g)
 {
 	return stage_index_bytes(g->index) > g->stage->opts.index_bytes;
 }
@@ -70,7 +71,7 @@ static bool is_pressed(const struct stage_group *g)
 {
 	const struct stage_options *o = &g->stage->opts;
 
-	return g->room_wanted || is_index_full(g) || has_too_much(g) ||
+	return g->room_wanted || stage_index_is_full(g) || has_too_much(g) ||
 	       g->log_bytes + o->segment_bytes > o->log_bytes / 4 * 3;
 }
 

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "stage-parts.h"
+#include "stage-room.h"
 
 /* Locked. */
 static int check_usable(const struct stage_volume *v, struct error *err)
@@ -193,27 +194,43 @@ static void data_end(struct stage_conn *c, int ret, const struct error *why)
 		stage_epoch_drop(g);
 }
 
-/* Locked, not dropped. M5: history pays first, then the epoch. */
+/*
+ * Locked, dropped. M5: history pays first, also what is pinned, and the writers
+ * wait for that: above its budget the index has one record of each of them.
+ * Then the epoch pays.
+ */
+static int keep_budget(struct stage_group *g, struct error *err)
+{
+	uint64_t until = stage_patience();
+
+	while (stage_index_is_full(g)) {
+		if (!stage_wait_for_room(g, until)) {
+			stage_inplace_want(g);
+			return error_set(err, -ENOSPC, "the index is full: %"
+					 PRIu64 " bytes are in use, and no "
+					 "more history can go",
+					 stage_index_bytes(g->index));
+		}
+		if (g->open.state != EPOCH_OPEN)
+			return error_set(err, -ESHUTDOWN,
+					 "the epoch was dropped");
+	}
+	return 0;
+}
+
+/* Locked, dropped. */
 static int index_add(struct stage_volume *v, const struct stage_record *r,
 		     uint64_t lsn, struct error *err)
 {
-	uint64_t budget = v->g->stage->opts.index_bytes;
-	uint64_t used;
 	int ret;
 
 	pthread_rwlock_wrlock(&v->g->index_lock);
 	ret = stage_index_insert(v->g->index, &v->tree, r->off / STAGE_BLOCK,
 				 r->len / STAGE_BLOCK, lsn,
 				 r->type == STAGE_REC_ZERO, true);
-	used = stage_index_bytes(v->g->index);
 	pthread_rwlock_unlock(&v->g->index_lock);
-	if (ret)
-		return error_set(err, ret, "no memory for the index");
-	if (used <= budget || stage_apply_can_free(v->g))
-		return 0;
-	stage_inplace_want(v->g);
-	return error_set(err, -ENOSPC, "the index is full: %" PRIu64
-			 " bytes are in use, and no more history can go", used);
+	return ret ? error_set(err, ret, "no memory for the index") :
+		     keep_budget(v->g, err);
 }
 
 /* Locked, dropped. One record, of a request that is under way. */

@@ -53,6 +53,7 @@
 
 #include "stage-device.h"
 #include "stage-parts.h"
+#include "stage-room.h"
 
 #define PATIENCE_S	60	/* for an applier that makes room */
 #define OTHERS_S	10	/* for those of other groups */
@@ -146,8 +147,12 @@ static void want_room(struct stage_group *g)
 	pthread_cond_broadcast(&g->changed);
 }
 
-/* Locked, dropped. Is there room that history may leave, and time? S6 */
-static bool wait_for_room(struct stage_group *g, uint64_t until)
+uint64_t stage_patience(void)
+{
+	return monotonic_s() + PATIENCE_S;
+}
+
+bool stage_wait_for_room(struct stage_group *g, uint64_t until)
 {
 	if (!stage_apply_can_free(g) || monotonic_s() >= until)
 		return false;
@@ -169,7 +174,8 @@ static bool wait_for_others(struct stage_group *g, bool is_data, uint64_t until)
 /* Locked, dropped. The next segment, by us or by somebody else. */
 static int log_roll(struct stage_group *g, bool is_data, struct error *err)
 {
-	uint64_t begun = monotonic_s();
+	uint64_t until = stage_patience();
+	uint64_t others = monotonic_s() + OTHERS_S;
 	struct stage_segment *before = g->current;
 	struct error e = { 0 };
 	int ret;
@@ -182,8 +188,8 @@ static int log_roll(struct stage_group *g, bool is_data, struct error *err)
 				return ret ? error_set(err, ret, "%s",
 						       e.text) : 0;
 		}
-		if (!wait_for_room(g, begun + PATIENCE_S) &&
-		    !wait_for_others(g, is_data, begun + OTHERS_S))
+		if (!stage_wait_for_room(g, until) &&
+		    !wait_for_others(g, is_data, others))
 			return refuse_full(g, err);
 		if (is_data && g->open.state != EPOCH_OPEN)
 			return error_set(err, -ESHUTDOWN,
@@ -242,7 +248,7 @@ struct place {
 static int write_at(struct stage_group *g, const struct place *at,
 		    const struct iovec *iov, int nr)
 {
-	uint64_t until = monotonic_s() + PATIENCE_S, seq;
+	uint64_t until = stage_patience(), seq;
 	const struct stage_io *io = g->stage->io;
 	struct iovec left[RECORD_IOVS];
 	uint64_t len = 0;
@@ -264,7 +270,7 @@ static int write_at(struct stage_group *g, const struct place *at,
 		if (ret != -ENOSPC)
 			return ret;
 		/* It may have made room just now. */
-		if (seq == g->checkpoint.seq && !wait_for_room(g, until))
+		if (seq == g->checkpoint.seq && !stage_wait_for_room(g, until))
 			return ret;
 		if (at->is_data && g->open.state != EPOCH_OPEN)
 			return -ECANCELED;

@@ -79,8 +79,6 @@ void stage_log_go_on(struct stage_group *g, struct stage_segment *s,
 		     uint64_t pos);
 /* Locked. What was appended so far is good: the log goes on from there. */
 void stage_log_accept(struct stage_group *g);
-/* At most, for the group to change. Locked, dropped meanwhile. */
-void stage_wait_a_second(struct stage_group *g);
 uint32_t stage_log_max_payload(const struct stage_group *g); /* of a record */
 
 /* --- stage-epoch.c: open, commit, drop; all locked ------------------------ */
@@ -156,8 +154,6 @@ void stage_walk_end(struct walker *w);
 
 int stage_apply_start(struct stage_group *g, struct error *err);
 void stage_apply_stop(struct stage_group *g);
-/* Locked, not dropped. Can the applier make room in a full log? (S6) */
-bool stage_apply_can_free(struct stage_group *g);
 /* The log between two commits to the bases; these synced, and none failed since
  * base_failures was this; locked and dropped: all that follows a checkpoint. */
 int stage_apply_records(struct stage_group *g, uint64_t from, uint64_t to,
