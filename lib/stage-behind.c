@@ -8,7 +8,10 @@
  *    cannot be read.
  * D2 what cannot be read is counted, and is not zeros: nobody knows what it is.
  *    A disk that gives nothing any more is not asked for all of it, and for a
- *    block that is bad only twice: each time may take it long.
+ *    block that is bad only twice: each time takes long. Of many in a row,
+ *    or many in all, each takes twice as many of its neighbours with it, which
+ *    are not asked for: they are as if they could not be read
+ *    [stage_asking_failed].
  * D3 what may be read the next time (io: stage_read_error) is not waited for
  *    here: nothing is known of what is behind it.
  */
@@ -21,7 +24,9 @@
 #include "util/zero.h"
 
 #define PIECE_BYTES	(256U << 10)
-#define MOST_UNREAD	(64U * STAGE_BLOCK_BYTES)	/* D2 */
+#define PATIENT_ROW	4		/* D2: in a row … */
+#define PATIENT		8		/* … and in all, each time so many */
+#define MOST_SHIFT	20		/* 4 GiB */
 
 struct look {
 	struct stage_group *g;
@@ -31,6 +36,7 @@ struct look {
 	char *buf;
 	uint64_t from, len;		/* what buf has */
 	uint64_t singly;		/* up to here, block by block */
+	struct asking asking;
 	struct behind found;
 };
 
@@ -92,12 +98,26 @@ static void stop(struct look *l, int error)
 	l->found.unread = l->s->bytes;
 }
 
+void stage_asking_failed(struct asking *a, uint64_t pos)
+{
+	unsigned int shift = ++a->nr / PATIENT;
+
+	if (++a->in_a_row > PATIENT_ROW + shift)
+		shift = a->in_a_row - PATIENT_ROW;
+	if (shift > MOST_SHIFT)
+		shift = MOST_SHIFT;
+	a->upto = (pos / STAGE_BLOCK_BYTES + (1ULL << shift)) *
+		  STAGE_BLOCK_BYTES;
+}
+
 /* To the next block, in which there may be something that can be read. */
 static void step_over(struct look *l)
 {
-	uint64_t next = (l->pos / STAGE_BLOCK_BYTES + 1) * STAGE_BLOCK_BYTES;
+	uint64_t next;
 
-	l->found.unread += min_size(next, l->s->bytes) - l->pos;
+	stage_asking_failed(&l->asking, l->pos);
+	next = min_size(l->asking.upto, l->s->bytes);
+	l->found.unread += next - l->pos;
 	l->pos = next;
 }
 
@@ -119,6 +139,7 @@ static int fill(struct look *l)
 	}
 	if (n < 0)
 		return n;
+	stage_asking_got(&l->asking);
 	if ((size_t)n < most)
 		memset(l->buf + n, 0, most - n);
 	l->from = l->pos;
@@ -150,8 +171,7 @@ struct behind stage_look_behind(struct stage_group *g,
 	l.buf = malloc(PIECE_BYTES);
 	if (!l.buf)
 		stop(&l, -ENOMEM);
-	while (!l.found.error && l.found.unread < MOST_UNREAD &&
-	       skip_hole(&l)) {
+	while (!l.found.error && skip_hole(&l)) {
 		ret = fill(&l);
 		if (!ret)
 			look_at_head(&l);

@@ -28,30 +28,52 @@ static int read_all(const struct stage_io *io, const struct stage_segment *s,
 }
 
 /*
- * What cannot be read is as in @kept, which is of a copy that was made before,
- * or zeros, which are counted in @unread; without that it is an error.
+ * Reading a segment from its beginning to its end. What cannot be read is as in
+ * a copy that was made before, or zeros, which are counted; or it is an error.
  */
-static int read_piece(const struct stage_io *io, const struct stage_segment *s,
-		      uint64_t pos, char *buf, size_t len, const char *kept,
-		      uint64_t *unread)
-{
-	int ret = read_all(io, s, pos, buf, len);
+struct reading {
+	const struct stage_io *io;
+	const struct stage_segment *s;
+	uint64_t *unread;		/* NULL: it is an error */
+	struct asking asking;
+};
 
-	if (ret != -EIO || !unread)
-		return ret;
-	ret = 0;
-	for (size_t at = 0, n; !ret && at < len; at += n) {
+static void put_kept(struct reading *r, char *buf, size_t len, const char *kept)
+{
+	if (kept)
+		memcpy(buf, kept, len);
+	else
+		memset(buf, 0, len);
+	for (size_t at = 0, n; at < len; at += n) {
 		n = len - at < STAGE_BLOCK_BYTES ? len - at : STAGE_BLOCK_BYTES;
-		ret = read_all(io, s, pos + at, buf + at, n);
-		if (ret != -EIO)
-			continue;
-		ret = 0;
-		if (kept)
-			memcpy(buf + at, kept + at, n);
-		else
-			memset(buf + at, 0, n);
 		if (is_zero(buf + at, n))
-			*unread += n;
+			*r->unread += n;
+	}
+}
+
+static int read_piece(struct reading *r, uint64_t pos, char *buf, size_t len,
+		      const char *kept)
+{
+	size_t most = len;
+	int ret = 0;
+
+	for (size_t at = 0, n; !ret && at < len; at += n) {
+		n = most < len - at ? most : len - at;
+		if (pos + at < r->asking.upto) {
+			if (n > r->asking.upto - pos - at)
+				n = r->asking.upto - pos - at;
+			put_kept(r, buf + at, n, kept ? kept + at : NULL);
+			continue;
+		}
+		ret = read_all(r->io, r->s, pos + at, buf + at, n);
+		if (!ret)
+			stage_asking_got(&r->asking);
+		if (ret != -EIO || !r->unread)
+			continue;
+		if (n <= STAGE_BLOCK_BYTES)
+			stage_asking_failed(&r->asking, pos + at);
+		most = STAGE_BLOCK_BYTES;
+		ret = n = 0;
 	}
 	return ret;
 }
@@ -66,6 +88,7 @@ static int copy_data(struct stage_group *g, const struct stage_segment *s,
 		     int fd, uint64_t *unread)
 {
 	const struct stage_io *io = g->stage->io;
+	struct reading r = { .io = io, .s = s, .unread = unread };
 	char *buf = malloc(COPY_BYTES);
 	int ret = buf ? io->truncate(io->arg, fd, s->bytes) : -ENOMEM;
 
@@ -73,7 +96,7 @@ static int copy_data(struct stage_group *g, const struct stage_segment *s,
 		size_t len = piece_len(s, pos);
 		struct iovec iov = { buf, len };
 
-		ret = read_piece(io, s, pos, buf, len, NULL, unread);
+		ret = read_piece(&r, pos, buf, len, NULL);
 		if (!ret && !is_zero(buf, len))
 			ret = io->pwritev(io->arg, fd, &iov, 1, pos);
 	}
@@ -85,6 +108,7 @@ static bool is_same(const struct stage_io *io, const struct stage_segment *s,
 		    int fd, uint64_t *unread)
 {
 	char *buf = malloc(2 * COPY_BYTES);
+	struct reading r = { .io = io, .s = s, .unread = unread };
 	uint64_t bytes;
 	bool is_same = buf && !io->size(io->arg, fd, &bytes) &&
 		       bytes == s->bytes;
@@ -94,8 +118,8 @@ static bool is_same(const struct stage_io *io, const struct stage_segment *s,
 
 		is_same = stage_pread(io, fd, buf + len, len, pos) ==
 			  (ssize_t)len &&
-			  !read_piece(io, s, pos, buf, len, buf + len,
-				      unread) && !memcmp(buf, buf + len, len);
+			  !read_piece(&r, pos, buf, len, buf + len) &&
+			  !memcmp(buf, buf + len, len);
 	}
 	free(buf);
 	return is_same;

@@ -37,6 +37,19 @@ struct behind {
 	int error;			/* -errno: … for now */
 };
 
+/* How long a disk is asked for what it does not give: behind D2. */
+struct asking {
+	uint64_t upto;			/* given up, in that segment */
+	unsigned int in_a_row, nr;	/* blocks that have failed */
+};
+
+/* The block at @pos could not be read. None is asked for up to ->upto. */
+void stage_asking_failed(struct asking *a, uint64_t pos);
+static inline void stage_asking_got(struct asking *a)
+{
+	a->in_a_row = 0;
+}
+
 struct behind stage_look_behind(struct stage_group *g,
 				const struct stage_segment *s, uint64_t from);
 /* Are there zeros only, and can all of it be read? */

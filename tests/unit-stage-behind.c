@@ -138,12 +138,110 @@ static void test_bad_block(void)
 	is_int(nr_failed, 2, "it is asked for twice");
 }
 
+/* --- a disk that dies ----------------------------------------------------- */
+
+#define LARGE_BYTES	(64U << 20)
+
+static uint64_t bad_from, bad_to, bad_step;	/* blocks; every such one */
+
+static ssize_t fail_many(void *arg, int fd, void *buf, size_t len,
+			 uint64_t off)
+{
+	for (uint64_t b = off / STAGE_BLOCK_BYTES;
+	     b <= (off + len - 1) / STAGE_BLOCK_BYTES; b++) {
+		if (fd != segment.fd || b < bad_from || b >= bad_to ||
+		    b % bad_step)
+			continue;
+		nr_failed++;
+		return -EIO;
+	}
+	return stage_system_io.pread(arg, fd, buf, len, off);
+}
+
+static uint64_t copy_of(uint64_t from, uint64_t to, uint64_t step)
+{
+	struct stage_io io = stage_system_io;
+	uint64_t unread = 0;
+
+	io.pread = fail_many;
+	bad_from = from;
+	bad_to = to;
+	bad_step = step;
+	nr_failed = 0;
+	stage.io = &io;
+	if (stage_recover_copy(&group, &segment, &unread))
+		unread = UINT64_MAX;
+	stage.io = &stage_system_io;
+	return unread;
+}
+
+static uint64_t look_at(uint64_t from, uint64_t to, uint64_t step)
+{
+	struct stage_io io = stage_system_io;
+	struct behind b;
+
+	io.pread = fail_many;
+	bad_from = from;
+	bad_to = to;
+	bad_step = step;
+	nr_failed = 0;
+	stage.io = &io;
+	b = stage_look_behind(&group, &segment, FROM);
+	stage.io = &stage_system_io;
+	return b.unread;
+}
+
+/* Each failed read takes a tenth of a second, and a copy is compared, too. */
+#define SECONDS(n)	((n) * 10)
+
+/* D2: else nothing is served for half an hour, or for days. */
+static void test_dying_disk(void)
+{
+	static const unsigned int all = LARGE_BYTES / STAGE_BLOCK_BYTES;
+	char path[sizeof(group.dir) + 40];
+	uint64_t unread;
+
+	make_file(false, LARGE_BYTES);
+	segment.bytes = LARGE_BYTES;
+	strcpy(group.dir, "/tmp/unit-stage-behind.XXXXXX");
+	if (!mkdtemp(group.dir))
+		abort();
+	snprintf(path, sizeof(path), "%s/%010u.seg.lost", group.dir, 3);
+
+	is_int(look_at(0, all, 1), LARGE_BYTES - FROM, "nothing can be read");
+	ok(nr_failed < SECONDS(4), "%u reads tell that", nr_failed);
+	ok(look_at(0, all, 2) >= (LARGE_BYTES - FROM) / 2, "or half of it");
+	ok(nr_failed < SECONDS(25), "%u reads", nr_failed);
+	put(STAGE_REC_OPEN, 1 << 20);
+	is_int(look_at(100, 104, 1), 4 * STAGE_BLOCK_BYTES,
+	       "some blocks take no others with them");
+
+	is_int(copy_of(0, all, 1), LARGE_BYTES, "a copy of nothing");
+	ok(nr_failed < SECONDS(4), "%u reads tell that", nr_failed);
+	is_int(copy_of(0, all, 1), LARGE_BYTES, "which was made before");
+	ok(nr_failed < SECONDS(4), "%u reads", nr_failed);
+	is_int(copy_of(0, 0, 1), 0, "a copy of all");
+	is_int(copy_of(0, all, 1), 0, "has what cannot be read now");
+	ok(nr_failed < SECONDS(4), "%u reads", nr_failed);
+	unlink(path);
+	unread = copy_of(1000, 9000, 1);
+	ok(unread >= 8000ULL * STAGE_BLOCK_BYTES && unread < LARGE_BYTES,
+	   "half of it: %llu bytes are given up", (unsigned long long)unread);
+	ok(nr_failed < SECONDS(4), "%u reads", nr_failed);
+	unlink(path);
+	ok(copy_of(0, all, 2) >= LARGE_BYTES / 2, "every other block");
+	ok(nr_failed < SECONDS(25), "%u reads", nr_failed);
+	unlink(path);
+	rmdir(group.dir);
+}
+
 int main(void)
 {
 	test_places(true);
 	test_places(false);
 	test_blank();
 	test_bad_block();
+	test_dying_disk();
 	close(segment.fd);
 	return tap_done();
 }
