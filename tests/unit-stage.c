@@ -64,6 +64,44 @@ static void test_epochs(void)
 	end(s, &c, d);
 }
 
+static unsigned int count_syncs(const struct disk *d, uint64_t from,
+				uint64_t to)
+{
+	unsigned int nr = 0;
+
+	for (uint64_t i = from; i < to; i++)
+		nr += disk_is_sync(d, i);
+	return nr;
+}
+
+/* A commit costs the disk one sync, of the log, and it is the last thing. */
+static void test_syncs(void)
+{
+	struct stage_options o = { .history_ms = 1000000 };
+	struct client c;
+	struct disk *d;
+	struct stage *s = begin(&d, &c, &o);
+	uint64_t from, to, counted;
+	struct stage_info info;
+
+	client_hello(&c, 1, 1);
+	client_epoch(&c, &m, 1, 1, true);	/* its segment is a new one */
+	stage_get_info(c.v, &info);
+	counted = info.nr_syncs;
+	for (uint64_t e = 2; e <= 4; e++) {
+		from = disk_moment(d);
+		client_open(&c, e);
+		client_write(&c, &m, e, 1, e);
+		client_commit(&c, &m, e, true);
+		to = disk_moment(d);
+		is_int(count_syncs(d, from, to), 1, "a small epoch: a sync");
+		ok(disk_is_sync(d, to - 1), "after all that it has written");
+	}
+	stage_get_info(c.v, &info);
+	is_int(info.nr_syncs - counted, 3, "which the stage counts");
+	end(s, &c, d);
+}
+
 static void test_apply(void)
 {
 	struct stage_info info;
@@ -371,6 +409,7 @@ static void test_group(void)
 int main(void)
 {
 	test_epochs();
+	test_syncs();
 	test_apply();
 	test_reopen();
 	test_refusals();
