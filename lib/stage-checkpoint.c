@@ -9,6 +9,10 @@
  *    again. So it is written anew, and until that was done nothing that it
  *    allows is done: no segment goes, no base is touched
  *    [stage_checkpoint_confirm].
+ * C2 it has the newest session of a member where the log has no room for that:
+ *    it is there, and is written over in place. All that is written since has
+ *    it, too, whoever writes it; and each has a number of its own, also after
+ *    one that has failed, for that may be on the disk.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,8 +36,9 @@ static int checkpoint_open(struct stage_group *g, int flags, struct error *err)
 	return fd;
 }
 
-int stage_checkpoint_write(struct stage_group *g,
-			   const struct stage_checkpoint *c, struct error *err)
+/* With its lock. C2 */
+static int __write_copies(struct stage_group *g, struct stage_checkpoint *c,
+			  struct error *err)
 {
 	const struct stage_io *io = g->stage->io;
 	char block[STAGE_BLOCK_BYTES];
@@ -42,24 +47,67 @@ int stage_checkpoint_write(struct stage_group *g,
 
 	if (fd < 0)
 		return fd;
+	c->seq = ++g->written_seq;
 	stage_checkpoint_encode(c, block);
 	for (int i = 0; !ret && i < COPIES; i++) {
 		struct iovec iov = { block, sizeof(block) };
 
 		ret = io->pwritev(io->arg, fd, &iov, 1, i * sizeof(block));
-		if (!ret)
+		if (!ret && !stage_fault(C2))
 			ret = io->sync(io->arg, fd);
 	}
 	io->close(io->arg, fd);
 	g->is_checkpoint_sure = !ret;
+	if (!ret)
+		g->written = *c;
 	return ret ? error_set(err, ret, "%s: writing the checkpoint: %s",
 			       g->name, strerror(-ret)) : 0;
 }
 
+static int __write(struct stage_group *g, const struct stage_checkpoint *c,
+		   struct error *err)
+{
+	struct stage_checkpoint new = *c;
+
+	memcpy(new.sessions, g->written.sessions, sizeof(new.sessions));
+	return __write_copies(g, &new, err);
+}
+
+int stage_checkpoint_write(struct stage_group *g,
+			   const struct stage_checkpoint *c, struct error *err)
+{
+	int ret;
+
+	pthread_mutex_lock(&g->checkpoint_lock);
+	ret = __write(g, c, err);
+	pthread_mutex_unlock(&g->checkpoint_lock);
+	return ret;
+}
+
 int stage_checkpoint_confirm(struct stage_group *g, struct error *err)
 {
-	return g->is_checkpoint_sure ? 0 :
-	       stage_checkpoint_write(g, &g->checkpoint, err);
+	int ret;
+
+	pthread_mutex_lock(&g->checkpoint_lock);
+	ret = g->is_checkpoint_sure ? 0 : __write(g, &g->checkpoint, err);
+	pthread_mutex_unlock(&g->checkpoint_lock);
+	return ret;
+}
+
+int stage_checkpoint_keep(struct stage_group *g, uint32_t member,
+			  const struct replica_session *s, struct error *err)
+{
+	struct stage_checkpoint new;
+	int ret;
+
+	if (member >= STAGE_SESSIONS_MAX)
+		return 0;
+	pthread_mutex_lock(&g->checkpoint_lock);
+	new = g->written;
+	new.sessions[member] = *s;
+	ret = __write_copies(g, &new, err);
+	pthread_mutex_unlock(&g->checkpoint_lock);
+	return ret;
 }
 
 static int pick(struct stage_group *g, const char *blocks, ssize_t len,
@@ -104,5 +152,8 @@ int stage_checkpoint_read(struct stage_group *g, struct stage_checkpoint *c,
 	if (len < 0)
 		return error_set(err, len, "%s: reading the checkpoint: %s",
 				 g->name, strerror(-len));
-	return pick(g, blocks, len, c, err);
+	len = pick(g, blocks, len, c, err);
+	g->written = *c;
+	g->written_seq = c->seq;
+	return len;
 }

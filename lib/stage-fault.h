@@ -40,6 +40,7 @@ enum stage_fault {
 	STAGE_FAULT_A7 = 1ULL << 32,   /* windows take all there is */
 	STAGE_FAULT_I7 = 1ULL << 33,   /* an image is given up for the first */
 	STAGE_FAULT_Z9 = 1ULL << 34,   /* what was given up goes last */
+	STAGE_FAULT_C2 = 1ULL << 35,   /* a session is not synced */
 };
 
 #ifdef STAGE_FAULTS

@@ -20,6 +20,7 @@
 #define BLOCK_HEAD	32
 #define RECORD_MAGIC	0x7264
 #define IN_PLACE	(1 << 0)	/* incompatible: in_place_lsn counts */
+#define SESSIONS	(1 << 1)	/* incompatible: so do sessions */
 
 struct wire_head {
 	char magic[8];
@@ -51,6 +52,7 @@ struct wire_checkpoint {
 	uint64_t seq, first, applied_lsn, applied_epoch, floor_lsn;
 	uint64_t commit_time, cut_time;
 	uint64_t in_place_lsn;
+	uint64_t sessions[STAGE_SESSIONS_MAX][3];
 } __attribute__((packed));
 
 struct wire_segment {
@@ -100,7 +102,7 @@ struct wire_commit {
 _Static_assert(sizeof(struct wire_head) == BLOCK_HEAD, "block layout");
 _Static_assert(sizeof(struct wire_volume) == 1248, "block layout");
 _Static_assert(sizeof(struct wire_delete) == 116, "block layout");
-_Static_assert(sizeof(struct wire_checkpoint) == 112, "block layout");
+_Static_assert(sizeof(struct wire_checkpoint) == 4072, "block layout");
 _Static_assert(sizeof(struct wire_segment) == 128, "block layout");
 _Static_assert(sizeof(struct wire_note) == 1072, "block layout");
 _Static_assert(sizeof(struct wire_device) == 64, "sector layout");
@@ -237,6 +239,30 @@ int stage_delete_decode(struct stage_delete_block *d, const void *block)
 	       stage_name_ok(d->group) ? 0 : -EBADMSG;
 }
 
+/* Returns the feature that they are. */
+static uint64_t put_sessions(const struct stage_checkpoint *c,
+			     struct wire_checkpoint *w)
+{
+	for (unsigned int i = 0; i < STAGE_SESSIONS_MAX; i++) {
+		w->sessions[i][0] = htole64(c->sessions[i].loads);
+		w->sessions[i][1] = htole64(c->sessions[i].attaches);
+		w->sessions[i][2] = htole64(c->sessions[i].random);
+	}
+	return is_zero(w->sessions, sizeof(w->sessions)) ? 0 : SESSIONS;
+}
+
+static uint64_t get_sessions(struct stage_checkpoint *c,
+			     const struct wire_checkpoint *w)
+{
+	for (unsigned int i = 0; i < STAGE_SESSIONS_MAX; i++)
+		c->sessions[i] = (struct replica_session) {
+			.loads = le64toh(w->sessions[i][0]),
+			.attaches = le64toh(w->sessions[i][1]),
+			.random = le64toh(w->sessions[i][2]),
+		};
+	return is_zero(w->sessions, sizeof(w->sessions)) ? 0 : SESSIONS;
+}
+
 void stage_checkpoint_encode(const struct stage_checkpoint *c, void *block)
 {
 	struct wire_checkpoint *w = memset(block, 0, STAGE_BLOCK_BYTES);
@@ -250,14 +276,15 @@ void stage_checkpoint_encode(const struct stage_checkpoint *c, void *block)
 	w->commit_time = htole64(c->commit_time);
 	w->cut_time = htole64(c->cut_time);
 	w->in_place_lsn = htole64(c->in_place_lsn);
-	w->head.incompat = htole64(c->in_place_lsn ? IN_PLACE : 0);
+	w->head.incompat = htole64((c->in_place_lsn ? IN_PLACE : 0) |
+				   put_sessions(c, w));
 	seal(block, "dmReplCp");
 }
 
 int stage_checkpoint_decode(struct stage_checkpoint *c, const void *block)
 {
 	const struct wire_checkpoint *w = block;
-	int err = unseal(block, "dmReplCp", IN_PLACE);
+	int err = unseal(block, "dmReplCp", IN_PLACE | SESSIONS);
 
 	if (err)
 		return err;
@@ -272,7 +299,9 @@ int stage_checkpoint_decode(struct stage_checkpoint *c, const void *block)
 	c->in_place_lsn = le64toh(w->in_place_lsn);
 	return c->first > UINT32_MAX || c->floor_lsn < c->applied_lsn ||
 	       c->floor_lsn < c->in_place_lsn ||
-	       !c->in_place_lsn != !w->head.incompat ? -EBADMSG : 0;
+	       le64toh(w->head.incompat) !=
+	       ((c->in_place_lsn ? IN_PLACE : 0) | get_sessions(c, w)) ?
+	       -EBADMSG : 0;
 }
 
 void stage_segment_encode(const struct stage_segment_block *s, void *block)

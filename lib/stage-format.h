@@ -24,6 +24,7 @@
 #define STAGE_ZERO_MAX		(1ULL << 40)	/* bytes of one record */
 #define STAGE_COMMIT_BYTES	64
 #define STAGE_MEMBER_BYTES	64
+#define STAGE_SESSIONS_MAX	165	/* in a checkpoint */
 
 /* Where a record begins: (segment << 32) + offset. It orders the records. */
 static inline uint64_t stage_lsn(uint64_t segment, uint64_t pos)
@@ -70,6 +71,8 @@ struct stage_checkpoint {
 	uint64_t commit_time, cut_time;	/* of that epoch */
 	uint64_t in_place_lsn;	/* until a clean commit after it the base has
 				 * more than the log says; 0 = never */
+	/* Of each member, if its log had no room for that: 0 = it had */
+	struct replica_session sessions[STAGE_SESSIONS_MAX];
 };
 
 /* GROUP.log/NUMBER.seg: the first block. */

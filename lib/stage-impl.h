@@ -8,6 +8,7 @@
  *		segments that were applied
  *	lock	all of a group and its volumes that is not said to be otherwise
  *	base	while the bases are synced; no other is taken with it
+ *	checkpoint	while that is written; no other is taken with it
  *	index	the trees and the list of segments; read while looking up, write
  *		while changing (then with `lock` too)
  * A function whose comment says "locked" is called with `lock` and may drop it
@@ -112,6 +113,7 @@ struct stage_volume {
 	struct replica_header header;	/* as served; seq 0: none */
 	struct replica_header writer;	/* the newest session's hello */
 	uint64_t token;			/* of that session, in this process */
+	bool is_session_kept;		/* so is it on the disk (session Y6) */
 	bool is_open;			/* part of the open epoch … */
 	bool is_prepared;		/* … and it has sent its commit */
 	unsigned int in_flight;		/* its data requests */
@@ -187,7 +189,10 @@ struct stage_group {
 	bool has_applier, is_stopping, is_applying;
 	bool is_clearing;		/* waits for reads to end */
 	struct stage_checkpoint checkpoint;	/* as it is on disk, if: */
-	bool is_checkpoint_sure;	/* checkpoint C1; as the one above */
+	pthread_mutex_t checkpoint_lock;	/* one write of it at a time: */
+	struct stage_checkpoint written;	/* the last good one … */
+	uint64_t written_seq;			/* … or what was tried */
+	bool is_checkpoint_sure;		/* checkpoint C1 */
 	uint64_t floor_lsn;		/* older images are gone, or going */
 	uint64_t room_wanted;		/* by writers, S6 */
 	unsigned int settle;		/* waiting in stage_settle … */

@@ -6,6 +6,7 @@
 #ifndef REPLICA_STAGE_PARTS_H
 #define REPLICA_STAGE_PARTS_H
 
+#include "stage-checkpoint.h"
 #include "stage-impl.h"
 
 /* --- where segments are: stage-files.c, stage-slots.c --------------------- */
@@ -150,7 +151,7 @@ int stage_walk_next(struct walker *w, struct error *err);
 const char *stage_walk_payload(struct walker *w, struct error *err);
 void stage_walk_end(struct walker *w);
 
-/* --- stage-apply.c, stage-checkpoint.c ------------------------------------ */
+/* --- stage-apply.c -------------------------------------------------------- */
 
 int stage_apply_start(struct stage_group *g, struct error *err);
 void stage_apply_stop(struct stage_group *g);
@@ -163,12 +164,6 @@ void stage_apply_finish(struct stage_group *g,
 			const struct stage_checkpoint *c);
 /* Without the lock, and without an applier: applies up to a clean epoch. */
 int stage_apply_upto(struct stage_group *g, uint64_t epoch, struct error *err);
-int stage_checkpoint_write(struct stage_group *g,
-			   const struct stage_checkpoint *c, struct error *err);
-/* Who applies, or has the group alone: the one that counts is on the disk. */
-int stage_checkpoint_confirm(struct stage_group *g, struct error *err);
-int stage_checkpoint_read(struct stage_group *g, struct stage_checkpoint *c,
-			  struct error *err);
 
 /* --- stage-inplace.c: on_full=apply; all locked --------------------------- */
 

@@ -466,6 +466,20 @@ static int check_floor(const struct stage_group *g, struct error *err)
 			 "missing that the base has a part of", g->name);
 }
 
+/* Checkpoint C2: the log had no room for it. */
+static void take_sessions(struct stage_group *g)
+{
+	for (unsigned int i = 0; i < g->nr_members; i++) {
+		struct stage_volume *v = g->members[i];
+		const struct replica_session *s = &g->checkpoint.sessions[i];
+
+		v->is_session_kept = i >= STAGE_SESSIONS_MAX ||
+			replica_session_compare(s, &v->header.session) <= 0;
+		if (!v->is_session_kept)
+			v->header.session = *s;
+	}
+}
+
 static int recover(struct recovery *rec, struct error *err)
 {
 	struct scan sc = { .g = rec->g, .limit = UINT64_MAX };
@@ -484,6 +498,7 @@ static int recover(struct recovery *rec, struct error *err)
 		ret = stage_recover_judge(rec, sc.end_lsn, sc.stop_lsn, err);
 	if (ret)
 		return ret;
+	take_sessions(rec->g);
 	settle_end(&sc, rec);
 	return stage_recover_discard(rec, err);
 }

@@ -16,9 +16,10 @@
  *    of the others are promises (S7).
  * Y6 a handover that the log cannot hold is refused, and is none: the site that
  *    takes over must find it after a power cut. A hello is taken even then: the
- *    refusal of what follows is how the primary learns of it. It is not durable
- *    until something of the session is: if power is lost before that, the one
- *    before it is let in again, and shut out when the newer one comes back.
+ *    refusal of what follows is how the primary learns of it. Who it is stands
+ *    in the checkpoint then, durably, before it is answered (checkpoint C2): no
+ *    power cut lets the one before it in again. Where not even that can be
+ *    written it is refused, and so is another hello of it, until it can.
  * Y7 a hello of a larger volume makes the replica larger before it is taken, by
  *    nobody who could not write. The tail may be elsewhere then: who said it
  *    opens the export again. What is too large, or finds no room, is refused
@@ -238,6 +239,19 @@ static int log_header(struct stage_volume *v, struct error *err)
 	return ret ? error_set(err, ret, "%s: %s", v->meta.name, full.text) : 0;
 }
 
+/* Y6. Locked, dropped. */
+static int keep_session(struct stage_volume *v, struct error *err)
+{
+	struct replica_session session = v->writer.session;
+	int ret;
+
+	pthread_mutex_unlock(&v->g->lock);
+	ret = stage_checkpoint_keep(v->g, v->meta.member, &session, err);
+	pthread_mutex_lock(&v->g->lock);
+	v->is_session_kept = !ret;
+	return ret;
+}
+
 static bool is_same_session(const struct replica_session *a,
 			    const struct replica_session *b)
 {
@@ -285,6 +299,10 @@ static int join_session(struct stage_conn *c, const struct replica_header *h,
 		v->token = ++v->g->tokens;
 		v->writer = *h;
 	}
+	if (!v->is_session_kept)
+		ret = keep_session(v, err);
+	if (ret)
+		return ret;
 	c->token = v->token;
 	if (h->seq > v->header.seq && v->g->open.state == EPOCH_NONE)
 		serve(v, h);
@@ -310,10 +328,12 @@ static int begin_session(struct stage_conn *c, const struct replica_header *h,
 	stage_epoch_drop(v->g);
 	v->g->idle_epoch = 0;
 	serve(v, h);
+	v->is_session_kept = false;
 	ret = log_header(v, &full);
-	if (!ret || ret == -ENOSPC)
-		return 0;				/* Y6 */
-	return error_set(err, ret, "%s", full.text);
+	v->is_session_kept = !ret;
+	if (ret == -ENOSPC)
+		return keep_session(v, err);
+	return ret ? error_set(err, ret, "%s", full.text) : 0;
 }
 
 static int check_hello(const struct stage_volume *v,
@@ -335,7 +355,7 @@ newest_session(const struct stage_volume *v)
 static bool is_newer_session(const struct stage_volume *v,
 			     const struct replica_header *h)
 {
-	return (!v->token && !v->header.seq) ||
+	return (!v->token && !v->header.seq && v->is_session_kept) ||
 	       replica_session_compare(&h->session, newest_session(v)) > 0;
 }
 

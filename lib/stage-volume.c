@@ -38,6 +38,7 @@ static int init_locks(struct stage_group *g)
 	pthread_rwlockattr_destroy(&attr);
 	pthread_mutex_init(&g->lock, NULL);
 	pthread_mutex_init(&g->base_lock, NULL);
+	pthread_mutex_init(&g->checkpoint_lock, NULL);
 	pthread_cond_init(&g->changed, NULL);
 	pthread_cond_init(&g->drained, NULL);
 	return 0;
@@ -73,6 +74,7 @@ void stage_group_destroy(struct stage_group *g)
 	pthread_rwlock_destroy(&g->index_lock);
 	pthread_mutex_destroy(&g->lock);
 	pthread_mutex_destroy(&g->base_lock);
+	pthread_mutex_destroy(&g->checkpoint_lock);
 	pthread_cond_destroy(&g->changed);
 	pthread_cond_destroy(&g->drained);
 	free(g->gather.buf);
@@ -210,6 +212,7 @@ static struct stage_volume *volume_create(struct stage *s,
 	v->stage = s;
 	v->base_fd = -1;
 	v->meta = *b;
+	v->is_session_kept = true;
 	return v;
 }
 

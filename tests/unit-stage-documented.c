@@ -121,6 +121,7 @@ static const struct field checkpoint_fields[] = {
 	F(stage_checkpoint, commit_time, "commit time and"),
 	F(stage_checkpoint, cut_time, "cut time of"),
 	F(stage_checkpoint, in_place_lsn, "applying in place"),
+	F(stage_checkpoint, sessions, "the newest session"),
 	{ 0 }
 };
 

@@ -79,6 +79,21 @@ static void dump_volume(FILE *f, const char *path)
 	print_id("volume", v.volume_id);
 }
 
+static void dump_sessions(const char *path, int copy,
+			  const struct stage_checkpoint *c)
+{
+	static const struct replica_session none;
+
+	for (unsigned int i = 0; i < STAGE_SESSIONS_MAX; i++) {
+		const struct replica_session *s = &c->sessions[i];
+
+		if (memcmp(s, &none, sizeof(none)))
+			printf("%s: copy %d: member %u: none older than session"
+			       " %" PRIu64 ".%" PRIu64 " may write\n", path,
+			       copy, i, s->loads, s->attaches);
+	}
+}
+
 static void dump_checkpoint(FILE *f, const char *path)
 {
 	char block[STAGE_BLOCK_BYTES];
@@ -105,6 +120,7 @@ static void dump_checkpoint(FILE *f, const char *path)
 			       "commit after %u:%u\n", path, i,
 			       stage_lsn_segment(c.in_place_lsn),
 			       stage_lsn_pos(c.in_place_lsn));
+		dump_sessions(path, i, &c);
 	}
 }
 
