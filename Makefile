@@ -128,9 +128,10 @@ utils/replicactl: $(addprefix build/obj/,$(replicactl-objs)) lib/libreplica.a
 # The codec of the metadata device is the module's own file.
 format-users := $(addprefix build/obj/,utils/replica-dump.o \
 	utils/cmd-kernel.o daemon/metadata-file.o daemon/activation.o \
-	daemon/activation-ask.o daemon/driver.o) \
+	daemon/activation-ask.o daemon/promotion-metadata.o daemon/driver.o) \
 	build/san/daemon/metadata-file.o build/san/daemon/activation.o \
 	build/san/daemon/activation-ask.o build/san/daemon/driver.o \
+	build/san/daemon/promotion-metadata.o \
 	build/san/kmod/format.o
 $(format-users) build/obj/kmod/format.o: cppflags += -Ikmod
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A1 The kernel refuses metadata of another chunk_size or region_size than its
- *    table's: the table gets those of the metadata. Metadata that cannot be
- *    read, or is not there, is the kernel's to refuse or to format.
+ *    table's: the table gets those of the metadata. Whether they are there,
+ *    and whose they are, is looked at before (N1 in promotion-metadata.c).
  * A2 (L1, U1 in insertion.c) A base that others may activate is suspect, on
  *    disk, before the target is put above it or below: unless the stage had it
  *    until now. Who enables the volume looks at all of it then (continuity.c).
@@ -40,8 +40,8 @@ static void take_geometry(struct kernel_promoted *p)
 }
 
 /* A2 */
-static int note_suspect(const char *state_dir, const char *name,
-			char error[KERNEL_ERROR_SIZE])
+int activation_note_suspect(const char *state_dir, const char *name,
+			    char error[KERNEL_ERROR_SIZE])
 {
 	struct identity id;
 	int err = identity_load(&id, state_dir, name);
@@ -54,8 +54,7 @@ static int note_suspect(const char *state_dir, const char *name,
 	return err;
 }
 
-/* 1: it is still to be made. */
-static int is_missing(const struct kernel_ops *ops, const char *name,
+int activation_is_due(const struct kernel_ops *ops, const char *name,
 		      char error[KERNEL_ERROR_SIZE])
 {
 	const struct kernel_form form = { .device = name };
@@ -70,10 +69,10 @@ int activation_run(const struct kernel_ops *ops, const char *state_dir,
 {
 	struct kernel_promoted made = *p;
 
-	int ret = is_missing(ops, p->name, error);
+	int ret = activation_is_due(ops, p->name, error);
 
 	if (ret > 0 && is_again && !ops->is_private_base(p->base))
-		ret = note_suspect(state_dir, p->name, error);
+		ret = activation_note_suspect(state_dir, p->name, error);
 	if (ret < 0)
 		return ret;
 	error[0] = 0;

@@ -15,4 +15,12 @@ int activation_run(const struct kernel_ops *ops, const char *state_dir,
 		   const struct kernel_promoted *p, bool is_again,
 		   char error[KERNEL_ERROR_SIZE]);
 
+/* 1: its device is still to be made; 0: it is there, with its target. */
+int activation_is_due(const struct kernel_ops *ops, const char *name,
+		      char error[KERNEL_ERROR_SIZE]);
+
+/* L1: NAME.id says so durably when this returns 0. */
+int activation_note_suspect(const char *state_dir, const char *name,
+			    char error[KERNEL_ERROR_SIZE]);
+
 #endif

@@ -36,6 +36,15 @@ int promotion_check_members(struct promotion_work *w);
 /* Fills the records: what is to be done. Nothing is changed. */
 int promotion_plan(struct promotion_work *w);
 
+/*
+ * Are the metadata there that w->r's device is to be made by? -ENOENT …: not
+ * yet. Such as are empty are made anew (N3 in promotion-metadata.c).
+ */
+int promotion_need_metadata(struct promotion_work *w);
+/* Before it has left: its marks have to be made again. */
+bool promotion_lost_metadata(const struct promotion_record *r,
+			     const struct replica_header *h);
+
 /* Where the salvage of it goes. -ENAMETOOLONG. */
 int promotion_name_salvage(const struct promotion_record *r,
 			   char path[PATH_MAX]);

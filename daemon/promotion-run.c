@@ -271,11 +271,22 @@ static int adopt_identity(struct promotion_work *w)
 			       w->r->volume, strerror(-ret)) : 0;
 }
 
+/* N1: what was marked by a run before may be away since. */
+static int mark_again(struct promotion_work *w)
+{
+	struct stage_fence f;
+
+	stage_get_fence(w->v, &f);
+	return promotion_lost_metadata(w->r, &f.header) ? do_mark(w) : 0;
+}
+
 /* P3, P8 */
 static int do_leave(struct promotion_work *w)
 {
 	int ret = promotion_check_members(w);
 
+	if (!ret)
+		ret = promotion_for_each(w, mark_again);
 	if (!ret)
 		ret = promotion_for_each(w, adopt_identity);
 	return ret ? ret : stage_fence_finish(w->v, w->err);
@@ -345,7 +356,11 @@ static int activate(struct promotion_work *w)
 		.metadata = w->r->metadata,
 	};
 	char why[KERNEL_ERROR_SIZE] = "";
-	int ret = activation_run(w->run->kernel_ops, w->run->state_dir,
+	int ret = promotion_need_metadata(w);
+
+	if (ret)
+		return ret;
+	ret = activation_run(w->run->kernel_ops, w->run->state_dir,
 				 &promoted, w->is_again, why);
 
 	return ret ? error_set(w->err, ret, "%s: %s", w->r->volume,

@@ -97,7 +97,7 @@ static const char *next_step(const struct promotion *p)
 		       "enable";
 	if (p->state == PROMOTION_FAILED)
 		return "put right what the reason names, then again: replicactl "
-		       "failover --force";
+		       "recover";
 	return "wait";
 }
 

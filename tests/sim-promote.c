@@ -108,6 +108,13 @@ static bool was_made_by(const struct sim_volume *v, const struct dmr_super *s)
 	return sim_is_kept(v) && v->meta.generation == s->generation;
 }
 
+/* As loop_of() of the real one: before anything is made. */
+static int check_metadata(const struct kernel_promoted *p)
+{
+	return strcmp(p->metadata, "none") && access(p->metadata, R_OK | W_OK) ?
+	       -errno : 0;
+}
+
 static int load_metadata(const struct kernel_promoted *p)
 {
 	LOCKED;
@@ -149,6 +156,9 @@ int sim_activate(const struct kernel_promoted *p,
 	bool is_plain, is_there = !sim_info(p->name, &info, &is_plain);
 	int err;
 
+	err = check_metadata(p);
+	if (err)
+		return refuse(error, err, p->metadata);
 	if (is_there && !is_plain)
 		return 0;
 	err = link_base(p);
