@@ -9,7 +9,10 @@
  * origin's. At each point the dirty set that the metadata stands for (its chunk
  * bits and all chunks of hot regions) must have every chunk in which the origin
  * differs from the image that the target had by then (powercut-run); a chunk
- * that is not dirty must have come with an epoch that the superblock knows.
+ * that is not dirty must have come with an epoch that the superblock knows. A
+ * chunk that was marked must be dirty until the next epoch is committed. The
+ * volume is as large as the superblock says: nothing was written behind that,
+ * and what it has grown by is dirty until it is shipped.
  * Before each flush, any of the writes that it makes durable may be durable
  * already: some subsets of them are tried. Of a write of metadata, some sectors
  * may be: that is tried too.
@@ -58,13 +61,15 @@ static struct {
 	uint64_t at;			/* in the log */
 	uint64_t origin_sectors, meta_sectors, nr_chunks;
 	uint8_t *disk;			/* what is durable */
-	struct powercut_chunk *target;	/* NULL: nothing yet */
+	struct powercut_chunk *target;
+	bool *marked;			/* since the last epoch */
 	uint64_t epoch;
 	struct dmr_super super;
 	struct dmr_layout layout;
 	bool formatted, clean;
 	unsigned int dice;
 	uint64_t points, subsets, torn, dirty_sum, bad, late;
+	uint64_t nr_marks, nr_sizes;	/* MARKs; sizes that it had */
 } pc;
 
 static void die(const char *what)
@@ -122,16 +127,16 @@ static bool meta_bit(uint64_t block, uint64_t bit)
 	return dmr_block_test(copy, bit % DMR_BLOCK_BITS);
 }
 
-static void find_dirty(bool *dirty)
+static void find_dirty(bool *dirty, uint64_t nr)
 {
 	uint64_t c, region;
 
-	for (c = 0; c < pc.nr_chunks; c++) {
+	for (c = 0; c < nr; c++) {
 		region = c / pc.layout.region_chunks;
 		dirty[c] = meta_bit(dmr_layout_hot_block(&pc.layout, region),
 				    region);
 	}
-	for (c = 0; c < pc.nr_chunks; c++)
+	for (c = 0; c < nr; c++)
 		dirty[c] |= meta_bit(dmr_layout_chunk_block(&pc.layout, c), c);
 }
 
@@ -150,32 +155,55 @@ static void complain(uint64_t chunk, const char *what)
 		       PRIu64 ", target %" PRIu64 " of epoch %" PRIu64
 		       ", superblock knows %" PRIu64 ")\n", pc.points, chunk,
 		       what, version_of(chunk),
-		       pc.target ? pc.target[chunk].version : 0,
-		       pc.target ? pc.target[chunk].epoch : 0,
+		       pc.target[chunk].version, pc.target[chunk].epoch,
 		       pc.super.last_committed);
+}
+
+/* It is not dirty. */
+static void check_clean_chunk(uint64_t c)
+{
+	if (!pc.target[c].epoch)
+		complain(c, "forgotten, was never shipped");
+	else if (pc.target[c].version != version_of(c))
+		complain(c, "forgotten");
+	else if (pc.target[c].epoch > pc.super.last_committed)
+		complain(c, "cleared by an epoch that is not known");
+	else if (pc.marked[c])
+		complain(c, "forgotten, was marked");
+}
+
+static void note_size(void)
+{
+	static uint64_t sectors;
+
+	if (pc.super.sectors < sectors) {
+		printf("# point %" PRIu64 ": the volume has shrunk\n",
+		       pc.points);
+		pc.bad++;
+	}
+	pc.nr_sizes += pc.super.sectors > sectors;
+	sectors = pc.super.sectors;
 }
 
 static void check_point(void)
 {
 	static bool *dirty;
-	uint64_t c;
+	uint64_t c, nr;
 
 	if (!dirty)
 		dirty = calloc(pc.nr_chunks, 1);
 	if (!read_super())
 		return;
-	find_dirty(dirty);
-	for (c = 0; c < pc.nr_chunks; c++) {
+	nr = pc.layout.nr_chunks;
+	find_dirty(dirty, nr);
+	for (c = 0; c < nr; c++) {
 		pc.dirty_sum += dirty[c];
-		if (dirty[c])
-			continue;
-		if (!pc.target || !pc.target[c].epoch)
-			complain(c, "forgotten, was never shipped");
-		else if (pc.target[c].version != version_of(c))
-			complain(c, "forgotten");
-		else if (pc.target[c].epoch > pc.super.last_committed)
-			complain(c, "cleared by an epoch that is not known");
+		if (!dirty[c])
+			check_clean_chunk(c);
 	}
+	for (; c < pc.nr_chunks; c++)
+		if (version_of(c))
+			complain(c, "written, and the volume is smaller");
 	pc.points++;
 }
 
@@ -253,28 +281,49 @@ static void flush_pending(struct pending *w, size_t nr)
 
 /* --- the log -------------------------------------------------------------- */
 
-static void next_image(const char *mark)
+static void read_images(void *what, size_t len)
+{
+	if (read(pc.images, what, len) != (ssize_t)len)
+		die("the images end");
+}
+
+static void next_image(uint64_t epoch)
 {
 	struct powercut_epoch head;
-	size_t len = pc.nr_chunks * sizeof(*pc.target);
 
-	if (sscanf(mark, "epoch-%" SCNu64, &pc.epoch) != 1)
-		return;
-	if (!pc.target)
-		pc.target = malloc(len);
-	if (read(pc.images, &head, sizeof(head)) != sizeof(head) ||
-	    read(pc.images, pc.target, len) != (ssize_t)len ||
-	    head.epoch != pc.epoch || head.nr_chunks != pc.nr_chunks)
+	read_images(&head, sizeof(head));
+	if (head.epoch != epoch || head.nr_chunks > pc.nr_chunks)
 		die("the images don't match the log");
+	read_images(pc.target, head.nr_chunks * sizeof(*pc.target));
+	memset(pc.marked, 0, pc.nr_chunks);
+	pc.epoch = epoch;
+}
+
+static void next_marks(uint64_t number)
+{
+	struct powercut_marks marks;
+	unsigned int i;
+
+	read_images(&marks, sizeof(marks));
+	if (marks.number != number)
+		die("the marks don't match the log");
+	for (i = 0; i < POWERCUT_MARKS; i++)
+		if (marks.chunk[i] < pc.nr_chunks)
+			pc.marked[marks.chunk[i]] = true;
+	pc.nr_marks++;
 }
 
 static void read_mark(const struct log_entry *e, const uint8_t *sector)
 {
 	char text[64] = "";
+	uint64_t number;
 
 	if (e->data_len < sizeof(text))
 		memcpy(text, sector + sizeof(*e), e->data_len);
-	next_image(text);
+	if (sscanf(text, "epoch-%" SCNu64, &number) == 1)
+		next_image(number);
+	else if (sscanf(text, "marked-%" SCNu64, &number) == 1)
+		next_marks(number);
 }
 
 static struct pending read_write(const struct log_entry *e)
@@ -301,8 +350,10 @@ static void note_clean(const struct pending *w)
 		pc.late += pc.clean && w->nr_sectors;
 		return;
 	}
-	if (read_super())
+	if (read_super()) {
 		pc.clean = pc.super.flags & DMR_SUPER_F_CLEAN;
+		note_size();
+	}
 }
 
 static void replay(uint64_t nr_entries)
@@ -356,7 +407,10 @@ int main(int argc, char **argv)
 	pc.nr_chunks = pc.origin_sectors * SECTOR / CHUNK_BYTES;
 	pc.dice = argc > 5 ? atoi(argv[5]) : 1;
 	pc.disk = calloc(pc.origin_sectors + pc.meta_sectors, SECTOR);
-	if (pc.log < 0 || pc.images < 0 || !pc.disk)
+	pc.target = calloc(pc.nr_chunks, sizeof(*pc.target));
+	pc.marked = calloc(pc.nr_chunks, sizeof(*pc.marked));
+	if (pc.log < 0 || pc.images < 0 || !pc.disk || !pc.target ||
+	    !pc.marked)
 		die("open");
 	read_log(&super, sizeof(super));
 	if (super.magic != LOG_MAGIC || super.sectorsize != SECTOR)
@@ -368,8 +422,9 @@ int main(int argc, char **argv)
 	       ", %.1f chunks dirty on average\n", pc.points, pc.subsets,
 	       pc.torn, pc.epoch, (double)pc.dirty_sum /
 	       (pc.points ? pc.points : 1));
-	printf("%" PRIu64 " bad, %" PRIu64 " writes after CLEAN\n", pc.bad,
-	       pc.late);
-	return pc.bad || pc.late || !pc.target || pc.points < 50 ||
-	       !pc.torn;
+	printf("%" PRIu64 " sizes, marked %" PRIu64 " times; %" PRIu64 " bad, %"
+	       PRIu64 " writes after CLEAN\n", pc.nr_sizes, pc.nr_marks,
+	       pc.bad, pc.late);
+	return pc.bad || pc.late || !pc.epoch || pc.points < 50 || !pc.torn ||
+	       pc.nr_sizes != 2 || !pc.nr_marks;
 }

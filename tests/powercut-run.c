@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * powercut-run DEVICE VIEW FILE SECONDS SEED MARK-COMMAND [no-flush]: writes
- * random chunks of a volume (some of them by whole regions of zeros), and ships
- * it epoch by epoch into memory. When the target has an epoch, its image goes
- * to FILE, then "MARK-COMMAND epoch-N" is run, and only then END is sent. It
- * goes on until there was enough of everything, however slow the machine is.
+ * powercut-run DEVICE VIEW FILE SECONDS SEED MARK-COMMAND GROW-COMMAND
+ * [no-flush]: writes random chunks of a volume (some of them by whole regions
+ * of zeros), and ships it epoch by epoch into memory. When the target has an
+ * epoch, its image goes to FILE, then "MARK-COMMAND epoch-N" is run, and only
+ * then END is sent. Before every other epoch it marks some chunks; when these
+ * are durable they go to FILE, and "MARK-COMMAND marked-N" is run. Half way
+ * through, GROW-COMMAND makes the volume and its view larger. It goes on until
+ * there was enough of everything, however slow the machine is.
  *
- * Writes to the last eighth are durable when they end (RWF_DSYNC): the log has
- * them in their place between those of the metadata, not at the next flush. No
- * others are there: the log would have an older one behind a newer.
+ * Writes to the last eighth, and to what the volume has grown by, are durable
+ * when they end (RWF_DSYNC): the log has them in their place between those of
+ * the metadata, not at the next flush. No others are there: the log would have
+ * an older one behind a newer.
  *
  * no-flush: no writer flushes, so that only what the module flushes by itself
  * becomes durable.
@@ -34,20 +38,24 @@
 #include "powercut.h"
 
 #define PATIENCE_MS	60000
-/* Enough: epochs; discards of whole regions. */
+/* Enough: epochs, of which as many are after it has grown; discards of whole
+ * regions. */
 #define MIN_EPOCHS	8
+#define MIN_GROWN	4
 #define MIN_RANGES	8
 #define BATCH		64	/* chunks read at once */
 
 static struct {
 	int fd, view, file;
-	uint64_t dev, epoch, nr_chunks, region_chunks;
+	uint64_t dev, epoch, region_chunks;
+	uint64_t sync_from;		/* chunk; set once */
 	struct powercut_chunk *target;
-	const char *mark;
+	const char *mark, *grow;
 	struct genl genl;
 } run;
 
 static atomic_uint_fast64_t version = 1;
+static atomic_uint_fast64_t nr_chunks;
 static atomic_uint nr_ranges;
 static atomic_bool stop;
 static unsigned int seed;
@@ -80,17 +88,12 @@ static void *new_buffer(size_t len)
 
 /* --- writing -------------------------------------------------------------- */
 
-static uint64_t sync_from(void)
-{
-	return run.nr_chunks - run.nr_chunks / 8;
-}
-
 /* Most writes go to few places, so that some regions stay hot. */
 static uint64_t some_chunk(unsigned int *dice)
 {
-	uint64_t n = rand_r(dice) % run.nr_chunks;
+	uint64_t nr = atomic_load(&nr_chunks), n = rand_r(dice) % nr;
 
-	return rand_r(dice) % 3 ? n : n % (run.nr_chunks / 16);
+	return rand_r(dice) % 3 ? n : n % (nr / 16);
 }
 
 static void write_chunk(unsigned int *dice, void *buffer)
@@ -100,7 +103,7 @@ static void write_chunk(unsigned int *dice, void *buffer)
 	bool is_sync;
 
 	stamp->chunk = some_chunk(dice);
-	is_sync = !no_flush && stamp->chunk >= sync_from();
+	is_sync = !no_flush && stamp->chunk >= run.sync_from;
 	stamp->version = atomic_fetch_add(&version, 1);
 	if (pwritev2(run.fd, &iov, 1, stamp->chunk * CHUNK_BYTES,
 		     is_sync ? RWF_DSYNC : 0) != CHUNK_BYTES)
@@ -110,7 +113,7 @@ static void write_chunk(unsigned int *dice, void *buffer)
 /* Whole regions, or not quite. */
 static void zero_some(unsigned int *dice)
 {
-	uint64_t nr = sync_from() / run.region_chunks;
+	uint64_t nr = run.sync_from / run.region_chunks;
 	uint64_t range[2], first = rand_r(dice) % nr;
 	uint64_t count = 1 + rand_r(dice) % 3;
 	unsigned int cut = rand_r(dice) % 2 ? rand_r(dice) % 20 : 0;
@@ -142,9 +145,35 @@ static void *writer(void *arg)
 	return NULL;
 }
 
-/* --- shipping ------------------------------------------------------------- */
+/* --- the log -------------------------------------------------------------- */
 
-static void wait_frozen(void)
+static void keep(const void *what, size_t len)
+{
+	if (write(run.file, what, len) != (ssize_t)len)
+		die("write of the images", errno);
+}
+
+static void mark_log(const char *what, uint64_t number)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "%s %s-%" PRIu64, run.mark, what,
+		 number);
+	if (system(command))
+		die(command, EIO);
+}
+
+static bool is_frozen(const struct dmr_get *get)
+{
+	return get->number[DMR_A_STATE] == DMR_STATE_FROZEN;
+}
+
+static bool is_durable(const struct dmr_get *get)
+{
+	return !(get->number[DMR_A_DEV_FLAGS] & DMR_DEV_F_META_PENDING);
+}
+
+static void wait_until(bool (*is)(const struct dmr_get *), const char *what)
 {
 	int64_t end = now_ms() + PATIENCE_MS;
 	struct dmr_get get;
@@ -156,9 +185,55 @@ static void wait_frozen(void)
 		if (err)
 			die("get", -err);
 		if (now_ms() > end)
-			die("the epoch is never frozen", ETIMEDOUT);
-	} while (get.number[DMR_A_STATE] != DMR_STATE_FROZEN);
+			die(what, ETIMEDOUT);
+	} while (!is(&get));
 }
+
+/* --- marking, growing ----------------------------------------------------- */
+
+static void mark_chunks(unsigned int *dice)
+{
+	struct dmr_extent ext[POWERCUT_MARKS];
+	struct powercut_marks marks = { .number = run.epoch };
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < POWERCUT_MARKS; i++) {
+		marks.chunk[i] = rand_r(dice) % atomic_load(&nr_chunks);
+		ext[i].start = marks.chunk[i];
+		ext[i].count = 1;
+	}
+	err = dmr_mark(&run.genl, run.dev, ext, POWERCUT_MARKS);
+	if (err)
+		die("mark", -err);
+	wait_until(is_durable, "marks are never durable");
+	keep(&marks, sizeof(marks));
+	mark_log("marked", marks.number);
+}
+
+/* Between epochs; the writers go on. */
+static void grow(void)
+{
+	uint64_t old = atomic_load(&nr_chunks), nr;
+	struct dmr_get get;
+	int err;
+
+	if (system(run.grow))
+		die(run.grow, EIO);
+	err = dmr_get(&run.genl, run.dev, &get);
+	if (err)
+		die("get", -err);
+	nr = get.number[DMR_A_SECTORS] / get.number[DMR_A_CHUNK_SECTORS];
+	if (nr <= old)
+		die("it has not grown", EINVAL);
+	run.target = realloc(run.target, nr * sizeof(*run.target));
+	if (!run.target)
+		die("memory", ENOMEM);
+	memset(run.target + old, 0, (nr - old) * sizeof(*run.target));
+	atomic_store(&nr_chunks, nr);
+}
+
+/* --- shipping ------------------------------------------------------------- */
 
 static void take_chunk(uint64_t chunk, const void *content)
 {
@@ -186,22 +261,10 @@ static void read_chunks(uint64_t chunk, uint64_t count, char *buffer)
 
 static void keep_image(void)
 {
-	struct powercut_epoch head = { run.epoch, run.nr_chunks };
-	size_t len = run.nr_chunks * sizeof(*run.target);
+	struct powercut_epoch head = { run.epoch, atomic_load(&nr_chunks) };
 
-	if (write(run.file, &head, sizeof(head)) != sizeof(head) ||
-	    write(run.file, run.target, len) != (ssize_t)len)
-		die("write of the image", errno);
-}
-
-static void mark(void)
-{
-	char command[512];
-
-	snprintf(command, sizeof(command), "%s epoch-%" PRIu64, run.mark,
-		 run.epoch);
-	if (system(command))
-		die(command, EIO);
+	keep(&head, sizeof(head));
+	keep(run.target, head.nr_chunks * sizeof(*run.target));
 }
 
 static void ship(char *buffer)
@@ -215,7 +278,7 @@ static void ship(char *buffer)
 	err = dmr_cut(&run.genl, run.dev, run.epoch, false);
 	if (err)
 		die("cut", -err);
-	wait_frozen();
+	wait_until(is_frozen, "the epoch is never frozen");
 	err = dmr_extents(&run.genl, DMR_CMD_GET_FROZEN, run.dev, run.epoch,
 			  &frozen);
 	for (i = 0; i < frozen.nr && !err; i++) {
@@ -228,7 +291,7 @@ static void ship(char *buffer)
 		die("release", -err);
 	dmr_extents_free(&frozen);
 	keep_image();
-	mark();
+	mark_log("epoch", run.epoch);
 	err = dmr_end(&run.genl, run.dev, run.epoch, DMR_END_COMMIT);
 	if (err)
 		die("end", -err);
@@ -245,52 +308,71 @@ static void open_all(char **argv)
 	if (run.fd < 0 || run.view < 0 || run.file < 0)
 		die("open", errno);
 	run.mark = argv[6];
+	run.grow = argv[7];
 	err = genl_open(&run.genl, DMR_GENL_NAME) ?:
 	      dmr_dev_of_path(argv[1], &run.dev) ?:
 	      dmr_attach(&run.genl, run.dev, &get);
 	if (err)
 		die("attach", -err);
 	run.epoch = get.number[DMR_A_HIGHEST_SEEN];
-	run.nr_chunks = get.number[DMR_A_SECTORS] /
-			get.number[DMR_A_CHUNK_SECTORS];
+	nr_chunks = get.number[DMR_A_SECTORS] /
+		    get.number[DMR_A_CHUNK_SECTORS];
+	run.sync_from = nr_chunks - nr_chunks / 8;
 	run.region_chunks = get.number[DMR_A_REGION_SECTORS] /
 			    get.number[DMR_A_CHUNK_SECTORS];
-	run.target = calloc(run.nr_chunks, sizeof(*run.target));
+	run.target = calloc(nr_chunks, sizeof(*run.target));
 }
 
-static bool is_enough(int64_t end, uint64_t first_epoch)
+static bool is_enough(int64_t end, uint64_t epochs)
 {
-	return now_ms() >= end && run.epoch - first_epoch >= MIN_EPOCHS &&
+	return now_ms() >= end && epochs >= MIN_EPOCHS &&
 	       atomic_load(&nr_ranges) >= MIN_RANGES;
+}
+
+static void ship_all(int seconds)
+{
+	int64_t start = now_ms(), end = start + seconds * 1000LL;
+	char *buffer = new_buffer(BATCH * CHUNK_BYTES);
+	uint64_t first = run.epoch, grown = 0, epochs = 0;
+	unsigned int dice = seed + 100;
+
+	while (!is_enough(end, epochs) || epochs - grown < MIN_GROWN) {
+		ship(buffer);
+		epochs = run.epoch - first;
+		if (!grown && epochs >= MIN_EPOCHS - MIN_GROWN &&
+		    now_ms() >= (start + end) / 2) {
+			grow();
+			grown = epochs;
+		}
+		if (epochs % 2)
+			mark_chunks(&dice);
+	}
+	atomic_store(&stop, true);
+	free(buffer);
 }
 
 int main(int argc, char **argv)
 {
 	pthread_t thread[4];
 	char *buffer;
-	uint64_t first;
 	uintptr_t i;
-	int64_t end;
 
-	if (argc != 7 && argc != 8) {
+	if (argc != 8 && argc != 9) {
 		fputs("usage: powercut-run DEVICE VIEW FILE SECONDS SEED MARK "
-		      "[no-flush]\n", stderr);
+		      "GROW [no-flush]\n", stderr);
 		return 2;
 	}
 	open_all(argv);
-	no_flush = argc == 8;
-	first = run.epoch;
+	no_flush = argc == 9;
 	seed = atoi(argv[5]);
-	buffer = new_buffer(BATCH * CHUNK_BYTES);
-	end = now_ms() + atoi(argv[4]) * 1000LL;
 	for (i = 0; i < 4; i++)
 		pthread_create(&thread[i], NULL, writer, (void *)i);
-	while (!is_enough(end, first))
-		ship(buffer);
-	atomic_store(&stop, true);
+	ship_all(atoi(argv[4]));
 	for (i = 0; i < 4; i++)
 		pthread_join(thread[i], NULL);
+	buffer = new_buffer(BATCH * CHUNK_BYTES);
 	ship(buffer);		/* nothing is dirty: all bits are cleared */
+	free(buffer);
 	printf("%" PRIu64 " epochs, %" PRIu64 " writes\n", run.epoch,
 	       (uint64_t)version);
 	return 0;

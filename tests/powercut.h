@@ -3,8 +3,10 @@
  * What powercut-run and powercut-check share: a chunk's content says which
  * write made it, and the target's images go to a file.
  *
- * The file has one record for each epoch that the target has: struct
- * powercut_epoch, then for each chunk a struct powercut_chunk.
+ * The file has one record for each mark in the log, in their order. For
+ * "epoch-N", the target has it: struct powercut_epoch, then for each chunk a
+ * struct powercut_chunk. For "marked-N", MARK is durable: struct
+ * powercut_marks.
  */
 #ifndef TESTS_POWERCUT_H
 #define TESTS_POWERCUT_H
@@ -16,6 +18,14 @@
 struct powercut_epoch {
 	uint64_t epoch;
 	uint64_t nr_chunks;
+};
+
+/* Chunks that are to be shipped again, whatever is in them. */
+#define POWERCUT_MARKS	16
+
+struct powercut_marks {
+	uint64_t number;
+	uint64_t chunk[POWERCUT_MARKS];
 };
 
 /* What the target has of a chunk, and the epoch that brought it. */
