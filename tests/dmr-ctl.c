@@ -35,6 +35,7 @@ static const char usage[] =
 "  frozen | dirty                 prints extents and their chunks\n"
 "  release all|EXTENTS            prints how many are held, clean or fuzzy\n"
 "  set role|generation|last_committed=N... | forget GENERATION EPOCH\n"
+"  set ancestors=[GENERATION:EPOCH,...]  newest first\n"
 "  get [FIELD]... | expect FIELD=N... (also != >= <=)\n"
 "  wait FIELD=N [MS]              until GET says so; \"wait frozen\" too\n"
 "  event NAME [MS] | noevent NAME MS\n"
@@ -228,6 +229,20 @@ static int do_release(char **word)
 	return answer(err);
 }
 
+/* "GENERATION:EPOCH,…", newest first; an empty list; no ":": half of one */
+static void put_ancestors(struct genl_request *req, char *list)
+{
+	uint64_t number[2 * (DMR_MAX_NL_ANCESTORS + 1)];
+	size_t nr = 0;
+	char *end;
+
+	while (*list && nr < sizeof(number) / sizeof(number[0])) {
+		number[nr++] = strtoull(list, &end, 0);
+		list = end + (*end && end != list);
+	}
+	genl_put(req, DMR_A_ANCESTORS, number, nr * sizeof(number[0]));
+}
+
 static int do_set(char **word)
 {
 	static struct genl_request req;
@@ -241,6 +256,10 @@ static int do_set(char **word)
 		if (!value)
 			return -EINVAL;
 		*value++ = '\0';
+		if (!strcmp(*word, "ancestors")) {
+			put_ancestors(&req, value);
+			continue;
+		}
 		field = dmr_field_of_word(*word);
 		if (field < 0)
 			return -EINVAL;
