@@ -25,7 +25,7 @@ record() {
 		disks+=(--disk "$scratch_dir/log.$run")
 	done
 	mkdir -p "$scratch_dir/share/out"
-	"$test_dir/vm/run" --timeout 600 "${options[@]}" "${disks[@]}" \
+	"$test_dir/vm/run" --timeout 900 "${options[@]}" "${disks[@]}" \
 		--share "$scratch_dir/share" -- tests/powercut-record $origin \
 		$meta "$@" >"$scratch_dir/recorded" 2>&1
 }

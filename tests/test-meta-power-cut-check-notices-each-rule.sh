@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this fails, test-meta-power-cuts-forget-no-write.sh proves nothing: with a
 # rule switched off it should find power cuts that forget a write.
-# lab: host timeout=900
+# lab: host timeout=1200
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-powercut.sh"
 # A run has enough of all that each rule is about, so one of each is enough. For

@@ -3,7 +3,7 @@
 # If this fails, a power cut of the primary makes it forget a chunk in which it
 # differs from its target: the replica is wrong for ever, and nobody knows.
 # DMR_SOAK=1 records for longer, DMR_SEED=N other writes.
-# lab: host timeout=900
+# lab: host timeout=1200
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-powercut.sh"
 seed=${DMR_SEED:-1} seconds=3
