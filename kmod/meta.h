@@ -11,7 +11,8 @@
  *   chunk_lock		the chunk bits on disk
  *   super_lock		the superblock on disk
  *   (the group lock)	what is to go to either
- * hot_lock, the hot bits on disk, is never held with any of these.
+ * hot_lock, the hot bits on disk, may be taken under state_lock and run_lock;
+ * none of these is taken under it.
  */
 #ifndef DMR_META_H
 #define DMR_META_H
