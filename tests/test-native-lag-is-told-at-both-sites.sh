@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What would be wrong if this failed: an operator would believe a replica to be newer
+# than it is, at the site that sends or at the one that would have to take over.
+# lab: timeout=300
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib-native.sh"
+. "$(dirname "$0")/lib-pair.sh"
+. "$(dirname "$0")/lib-failover.sh"
+
+# at_a JQ-CONDITION
+at_a() {
+	rpc-call status | json_holds --arg n a ".volumes[] | select(.name == \$n) | $1"
+}
+# at_b FIELD: of its replica, which it is asked for without its replicad
+at_b() {
+	b replicactl history --target "stage:$stage_dir/a" --json | jq "$1"
+}
+# lag_at_b: whole seconds
+lag_at_b() {
+	at_b '.lag_s | floor'
+}
+
+replicate_pair
+make_epoch 11 0
+check "A has sent all" wait_until 60 at_a ".lag_bytes == 0 and .lag_s < 60"
+is "B tells what it has" "$(at_b .last_committed)" "$epoch"
+
+# Nothing comes through: it grows at A, in time and in bytes.
+kill_b
+sim-ctl write a 0 1048576 77
+check "what is not sent counts, in bytes" wait_until 60 \
+	at_a ".lag_bytes >= 1048576 and .lag_bytes < 2097152"
+check "and in seconds" wait_until 60 at_a ".lag_s >= 3"
+start_b
+check "when it is there the lag is gone" wait_until 60 \
+	at_a ".lag_bytes == 0 and .lag_s < 60"
+check "and at B, too" wait_until 60 eval '[ "$(lag_at_b)" -lt 60 ]'
+
+# Nobody sends: it grows at B, which knows of no more than that.
+lose_a
+was=$(lag_at_b)
+check "B's lag grows when nobody sends" wait_until 60 \
+	eval '[ "$(lag_at_b)" -ge $((was + 3)) ]'
+b_stops_cleanly
+finish
