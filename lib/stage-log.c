@@ -143,6 +143,8 @@ static int refuse_full(struct stage_group *g, struct error *err)
 /* Locked, not dropped. History leaves some, if it can. */
 static void want_room(struct stage_group *g)
 {
+	if (g->room_wanted)	/* or those who wait would wake each other */
+		return;
 	g->room_wanted = g->stage->opts.segment_bytes;
 	pthread_cond_broadcast(&g->changed);
 }
