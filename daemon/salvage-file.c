@@ -17,6 +17,7 @@
 #define SALVAGE_VERSION	1
 #define FRONT_BYTES	4096
 #define PIECE_BYTES	(1U << 20)
+#define EXTENT_MOST	(16U << 20)	/* to be checked for one byte of it */
 #define MAX_EXTENTS	(1ULL << 32)
 
 struct front {
@@ -156,7 +157,7 @@ static bool joins(const struct salvage_writer *w, uint64_t off)
 	if (!w->info.nr_extents)
 		return false;
 	last = &w->extents[w->info.nr_extents - 1];
-	return last->off + last->len == off;
+	return last->off + last->len == off && last->len < EXTENT_MOST;
 }
 
 int salvage_add(struct salvage_writer *w, uint64_t off, const void *data,

@@ -52,6 +52,8 @@ b replicactl salvage "$name" --export "$scratch_dir/out" >/dev/null ||
 
 refuses "there has to be one" "there is no salvage $name-no" \
 	b replicactl salvage "$name-no" --device
+refuses "one thing at a time" "one of them" \
+	b replicactl salvage "$name" --device --export "$scratch_dir/no"
 refuses "and it is said which" "NAME is missing" b replicactl salvage --device
 check "it is a device" show
 is "of a name that says of what" "$(jq -r .name "$scratch_dir/json")" \

@@ -215,6 +215,10 @@ static int drop(const struct args *args)
 
 static int run(const struct args *args)
 {
+	if (args_has(args, "drop") + args_has(args, "export") +
+	    args_has(args, "device") > 1)
+		return ctl_fail(args, STATUS_USAGE, "--drop, --export, "
+				"--device: one of them");
 	if (args_has(args, "drop"))
 		return drop(args);
 	if (!args->nr_words && (args_has(args, "export") ||
