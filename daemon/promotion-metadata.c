@@ -143,13 +143,13 @@ int promotion_need_metadata(struct promotion_work *w)
 	struct dmr_super super;
 	int ret;
 
-	if (!promotion_has_metadata(r))
+	/* Where it is there, they are the kernel's, which has them open. */
+	if (!promotion_has_metadata(r) ||
+	    activation_is_due(w->run->kernel_ops, r->volume, why) <= 0)
 		return 0;
 	ret = look(r->metadata, &super);
 	if (ret < 0)
 		return tell_missing(w, ret);
-	if (activation_is_due(w->run->kernel_ops, r->volume, why) <= 0)
-		return 0;
 	return ret ? check_owner(w, &super) : make_anew(w);
 }
 

@@ -105,5 +105,11 @@ check "  A knows who has succeeded it (L3)" wait_until 60 \
 	field_is a state superseded
 boot_b
 check "another start changes nothing" wait_until 60 failed_over
+kill_b
+mv "$meta" "$scratch_dir/away"
+start_b
+check "nor does one that finds the device, and no name of its metadata" \
+	wait_until 60 failed_over
+mv "$scratch_dir/away" "$meta"
 both_stop_cleanly
 finish
