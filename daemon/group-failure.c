@@ -12,6 +12,15 @@
 #include "growth.h"
 #include "volume.h"
 
+/* Only a clean epoch, or nothing left to send, shows that it is over. */
+void group_note_error(struct group *g, enum pair_event event)
+{
+	if (event == PAIR_EV_CLEAN)
+		g->is_unproven = false;
+	if (g->pair.state == PAIR_ERROR || g->is_log_full)
+		g->is_unproven = true;
+}
+
 bool group_distrusts(const struct group *g, const struct volume *v)
 {
 	const struct ship *ship = &g->ship;

@@ -121,6 +121,7 @@ static void handle(struct group *g, enum pair_event event, const char *reason)
 		return;
 	g->is_log_full |= event == PAIR_EV_FULL;
 	todo = pair_handle(&g->pair, event, ring_now(g->reactor->ring), reason);
+	group_note_error(g, event);
 	if (todo & PAIR_DO_STOP)
 		g->wants_ship = false;
 	if (todo & PAIR_DO_CLOSE)

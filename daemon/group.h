@@ -49,8 +49,8 @@ struct group {
 	bool has_resume;		/* RESUME after that PAUSE */
 	bool is_in_doubt;		/* W3: ->ship.epoch is open still */
 	bool is_log_full;		/* that is why the last epoch failed */
-	bool is_dirty;			/* written since the cut, or kept and
-					 * in no image yet */
+	bool is_unproven;		/* was in error; not clean since */
+	bool is_dirty;			/* written, or in no image yet */
 	unsigned int failures;		/* of connections, in a row */
 	void (*stopped)(struct group *group);	/* after group_stop() */
 	uint64_t epochs_clean, epochs_partial, epochs_aborted;
@@ -121,6 +121,8 @@ uint64_t group_realtime(void);		/* ns since 1970 */
 enum pair_event group_judge_failure(struct group *group, char *reason,
 				    size_t len);
 bool group_distrusts(const struct group *group, const struct volume *volume);
+/* After each @event of the pair. */
+void group_note_error(struct group *group, enum pair_event event);
 
 /* From volume.c. */
 void group_target_ready(struct group *group, struct volume *volume);

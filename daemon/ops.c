@@ -226,6 +226,8 @@ static void join_stopped_group(struct op *op)
 		op->err = err;
 		volume_destroy(op->volume);
 	}
+	if (!err && op->entry->error[0])
+		g->is_unproven = true;
 	if (!g->volumes)
 		group_destroy(g);
 	else if (!op->daemon->is_starting)

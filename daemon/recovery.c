@@ -68,7 +68,15 @@ static bool is_in_error(const json_t *one)
 	return is_in(one, PAIR_ERROR) || flag_of(one, "log_full");
 }
 
-static bool is_well(const json_t *one)
+/* It ships, but what was the error may come again with the next epoch. */
+static bool is_unproven(const json_t *one, bool was_error)
+{
+	return (was_error || flag_of(one, "unproven")) &&
+	       (is_in(one, PAIR_SYNCING) || is_in(one, PAIR_CATCHING_UP) ||
+		is_in(one, PAIR_FALLING_BEHIND));
+}
+
+static bool is_well(const json_t *one, bool was_error)
 {
 	static const enum pair_state bad[] = {
 		PAIR_CONNECTING, PAIR_FAILING_OVER, PAIR_DIVERGED,
@@ -79,7 +87,8 @@ static bool is_well(const json_t *one)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (is_in(one, bad[i]))
 			return false;
-	return !is_in_error(one) && !has_failed_metadata(one);
+	return !is_in_error(one) && !has_failed_metadata(one) &&
+	       !is_unproven(one, was_error);
 }
 
 /* --- items ---------------------------------------------------------------- */
@@ -176,7 +185,7 @@ static void look_at_volumes(struct look *l, const json_t *status)
 			      daemon_find(l->daemon, name)))
 			continue;
 		l->nr++;
-		if (is_well(one))
+		if (is_well(one, false))
 			continue;
 		item = add(l, RECOVER_VOLUME, name, try_of(l->daemon, one),
 			   text_of(one, "state"));
@@ -288,14 +297,6 @@ int recovery_look(struct daemon *daemon, const json_t *status,
 
 /* --- how it is now -------------------------------------------------------- */
 
-/* It ships, but what was the error may come again with the next epoch. */
-static bool is_unproven(const json_t *one, const struct recovery_item *item)
-{
-	return item->was_error &&
-	       (is_in(one, PAIR_SYNCING) || is_in(one, PAIR_CATCHING_UP) ||
-		is_in(one, PAIR_FALLING_BEHIND));
-}
-
 /* Whoever runs tries, or waits until it tries again, or for an operator. */
 static bool is_trying(const struct daemon *daemon, const json_t *one,
 		      const struct recovery_item *item)
@@ -307,14 +308,14 @@ static bool is_trying(const struct daemon *daemon, const json_t *one,
 		return true;
 	if (entry && !entry->reactor)
 		return !entry->error[0];
-	return flag_of(one, "trying") || is_unproven(one, item);
+	return flag_of(one, "trying") || is_unproven(one, item->was_error);
 }
 
 static void judge_volume(const struct daemon *daemon, const json_t *one,
 			 const struct recovery_item *item,
 			 struct recovery_state *s)
 {
-	s->is_well = is_well(one) && !is_unproven(one, item);
+	s->is_well = is_well(one, item->was_error);
 	s->is_at_rest = !is_trying(daemon, one, item);
 	s->state = text_of(one, "state");
 	s->reason = text_of(one, "reason");

@@ -93,6 +93,7 @@ static void put_state(json_t *o, const struct group *g)
 				pair_is_shipping(g->pair.state));
 	put_bool(o, "waits_for_retry", group_waits_for_retry(g));
 	put_bool(o, "trying", group_is_trying(g));
+	put_bool(o, "unproven", g->is_unproven);
 }
 
 /* A tenant wonders why: with the reason. */

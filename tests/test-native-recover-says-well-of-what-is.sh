@@ -62,6 +62,7 @@ make_volume a 8
 start_target a
 a_pid=$target_pid
 start_target b --filter=rate rate=4M
+b_pid=$target_pid
 start_daemon
 wait_settled a || bail "no replica"
 check "b cannot start" wait_until 10 field_is b state error
@@ -70,7 +71,14 @@ check "b cannot start" wait_until 10 field_is b state error
 make_volume b 8
 recover 4 b --wait 1s
 says '^b: (tried: start it; now )?(syncing|connecting): '
+check "b is shipped" wait_until 20 field_is b state syncing
+kill -STOP "$b_pid"		# so it stays, meanwhile
+recover 4 b --wait 200ms
+says '^b: syncing: '
+silent
+kill -CONT "$b_pid"
 wait_settled b 60 || bail "b is not replicated"
+check "  which proves it" field_is b unproven false
 recover 0 b
 says '^Nothing is in error'
 
@@ -92,6 +100,7 @@ set_session_of a 100
 start_target a
 a_pid=$target_pid
 check "it is superseded" wait_until 20 field_is a state error
+check "  which is kept" field_is a unproven true
 check "  and waits for an operator" wait_until 10 eval \
 	'[ "$(field a waits_for_retry) $(field a trying)" = "false false" ]'
 started=$SECONDS
@@ -105,6 +114,7 @@ set_session_of a -100
 start_target a
 replicactl resume a >/dev/null
 check "when that is mended, resume helps" wait_settled a
+check "  and proves it" field_is a unproven false
 
 # --- a request tells the same -----------------------------------------------------------
 kill_pid "$target_pid"

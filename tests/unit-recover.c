@@ -12,6 +12,7 @@
 #include "config-target.h"
 #include "control.h"
 #include "daemon.h"
+#include "group.h"
 #include "methods.h"
 #include "ops.h"
 #include "pairing.h"
@@ -106,6 +107,24 @@ static void test_judge(void)
 	is_judged(judge("b", NULL, true), true, true, "gone");
 }
 
+static void test_unproven(void)
+{
+	struct group g = { .pair.state = PAIR_ERROR };
+
+	group_note_error(&g, PAIR_EV_REFUSED);
+	g.pair.state = PAIR_CATCHING_UP;
+	group_note_error(&g, PAIR_EV_CONNECTED);
+	group_note_error(&g, PAIR_EV_PARTIAL);
+	ok(g.is_unproven, "an error is not over when it ships again");
+	group_note_error(&g, PAIR_EV_CLEAN);
+	ok(!g.is_unproven, "  but after a clean epoch");
+	g.is_log_full = true;
+	group_note_error(&g, PAIR_EV_FULL);
+	g.is_log_full = false;
+	group_note_error(&g, PAIR_EV_PARTIAL);
+	ok(g.is_unproven, "a full log likewise");
+}
+
 /* It is looked at, and is not "there is no volume a". */
 static void test_unseen(void)
 {
@@ -172,6 +191,7 @@ int main(void)
 	is_int(answer_status, 0, "with memory, it is waited for");
 	ok(nr_asked > 2, "  and looked at");
 	test_judge();
+	test_unproven();
 	test_unseen();
 	daemon_remove(&daemon_, daemon_.entries);
 	test_told();
