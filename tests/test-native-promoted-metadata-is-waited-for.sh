@@ -108,8 +108,12 @@ check "another start changes nothing" wait_until 60 failed_over
 kill_b
 mv "$meta" "$scratch_dir/away"
 start_b
-check "nor does one that finds the device, and no name of its metadata" \
-	wait_until 60 failed_over
+check "who finds the device, and no name of its metadata, is in error" \
+	wait_until 60 is_in_error
+check "  and does not say to replace what the kernel has open" \
+	eval '! reason | grep -q "empty one"'
 mv "$scratch_dir/away" "$meta"
+b replicactl recover a >"$scratch_dir/out" 2>&1
+check "  until it is there" wait_until 60 failed_over
 both_stop_cleanly
 finish
