@@ -2,7 +2,8 @@
 /*
  * The checkpoint: how far the base is. Two copies, one after the other, each
  * synced before the next is begun: one is whole at any moment, and what may be
- * done after a checkpoint is done when both have it.
+ * done after a checkpoint is done when both have it. So either is enough, if
+ * the other cannot be read, or is not good.
  *
  * C1 what a recovery has read may be in the system's cache alone: a kill
  *    between a write and its sync, then a power cut, and an older one counts
@@ -13,6 +14,8 @@
  *    it is there, and is written over in place. All that is written since has
  *    it, too, whoever writes it; and each has a number of its own, also after
  *    one that has failed, for that may be on the disk.
+ * C3 the first to be written is the one that may not be good: where a power cut
+ *    has torn one, or an error has, the other is all that there is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,9 +52,11 @@ static int __write_copies(struct stage_group *g, struct stage_checkpoint *c,
 		return fd;
 	c->seq = ++g->written_seq;
 	stage_checkpoint_encode(c, block);
-	for (int i = 0; !ret && i < COPIES; i++) {
+	for (unsigned int n = 0, i = g->weak_copy; !ret && n < COPIES;
+	     n++, i = (i + 1) % COPIES) {
 		struct iovec iov = { block, sizeof(block) };
 
+		g->weak_copy = stage_fault(C3) ? 0 : i;
 		ret = io->pwritev(io->arg, fd, &iov, 1, i * sizeof(block));
 		if (!ret && !stage_fault(C2))
 			ret = io->sync(io->arg, fd);
@@ -110,50 +115,70 @@ int stage_checkpoint_keep(struct stage_group *g, uint32_t member,
 	return ret;
 }
 
-static int pick(struct stage_group *g, const char *blocks, ssize_t len,
+struct copies {
+	char block[COPIES][STAGE_BLOCK_BYTES];
+	int error[COPIES];		/* of reading it */
+};
+
+/* By its number, of those that are good. C3 */
+static int pick(struct stage_group *g, const struct copies *copies,
 		struct stage_checkpoint *c, struct error *err)
 {
 	struct stage_checkpoint copy;
-	bool is_found = false;
-	int ret = -EBADMSG;
+	unsigned int nr_good = 0;
+	int ret;
 
-	for (int i = 0; i < COPIES; i++) {
-		if (len < (i + 1) * STAGE_BLOCK_BYTES)
-			break;
-		ret = stage_checkpoint_decode(&copy, blocks +
-					      i * STAGE_BLOCK_BYTES);
+	for (unsigned int i = 0; i < COPIES; i++) {
+		ret = copies->error[i] ?:
+		      stage_checkpoint_decode(&copy, copies->block[i]);
 		if (ret == -EPROTONOSUPPORT)
-			break;
-		if (ret || memcmp(copy.log_id, g->log_id, 16))
+			return error_set(err, ret, "%s: the checkpoint is of a "
+					 "newer format", g->name);
+		if (ret || memcmp(copy.log_id, g->log_id, 16)) {
+			g->weak_copy = i;
 			continue;
-		if (!is_found || copy.seq > c->seq)
+		}
+		if (!nr_good || copy.seq > c->seq)
 			*c = copy;
-		is_found = true;
+		nr_good++;
 	}
-	if (ret == -EPROTONOSUPPORT)
-		return error_set(err, ret, "%s: the checkpoint is of a newer "
-				 "format", g->name);
-	return is_found ? 0 : error_set(err, -EIO, "%s: neither copy of the "
-					"checkpoint is good", g->name);
+	if (!nr_good)
+		return error_set(err, -EIO, "%s: neither copy of the "
+				 "checkpoint is good", g->name);
+	/* What is not good may have been tried, and be read again. C2 */
+	g->written_seq = c->seq + (nr_good < COPIES);
+	if (stage_fault(C3))
+		g->weak_copy = 0;
+	return 0;
+}
+
+static int read_copy(struct stage_group *g, int fd, char *block, uint64_t off)
+{
+	ssize_t len = stage_pread(g->stage->io, fd, block, STAGE_BLOCK_BYTES,
+				  off);
+
+	return len < 0 ? len : len < STAGE_BLOCK_BYTES ? -EBADMSG : 0;
 }
 
 int stage_checkpoint_read(struct stage_group *g, struct stage_checkpoint *c,
 			  struct error *err)
 {
 	const struct stage_io *io = g->stage->io;
-	char blocks[COPIES * STAGE_BLOCK_BYTES];
-	int fd = checkpoint_open(g, O_RDONLY, err);
-	ssize_t len;
+	int fd = checkpoint_open(g, O_RDONLY, err), ret;
+	struct copies copies;
 
 	if (fd < 0)
 		return fd;
-	len = stage_pread(io, fd, blocks, sizeof(blocks), 0);
+	for (unsigned int i = 0; i < COPIES; i++)
+		copies.error[i] = read_copy(g, fd, copies.block[i],
+					    i * STAGE_BLOCK_BYTES);
 	io->close(io->arg, fd);
-	if (len < 0)
-		return error_set(err, len, "%s: reading the checkpoint: %s",
-				 g->name, strerror(-len));
-	len = pick(g, blocks, len, c, err);
+	ret = pick(g, &copies, c, err);
+	for (unsigned int i = 0; ret == -EIO && i < COPIES; i++)
+		if (copies.error[i] && copies.error[i] != -EBADMSG)
+			return error_set(err, copies.error[i], "%s: reading "
+					 "the checkpoint: %s", g->name,
+					 strerror(-copies.error[i]));
 	g->written = *c;
-	g->written_seq = c->seq;
-	return len;
+	return ret;
 }

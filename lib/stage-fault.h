@@ -41,6 +41,7 @@ enum stage_fault {
 	STAGE_FAULT_I7 = 1ULL << 33,   /* an image is given up for the first */
 	STAGE_FAULT_Z9 = 1ULL << 34,   /* what was given up goes last */
 	STAGE_FAULT_C2 = 1ULL << 35,   /* a session is not synced */
+	STAGE_FAULT_C3 = 1ULL << 36,   /* the only good copy goes first */
 };
 
 #ifdef STAGE_FAULTS

@@ -192,6 +192,7 @@ struct stage_group {
 	pthread_mutex_t checkpoint_lock;	/* one write of it at a time: */
 	struct stage_checkpoint written;	/* the last good one … */
 	uint64_t written_seq;			/* … or what was tried */
+	unsigned int weak_copy;			/* checkpoint C3 */
 	bool is_checkpoint_sure;		/* checkpoint C1 */
 	uint64_t floor_lsn;		/* older images are gone, or going */
 	uint64_t room_wanted;		/* by writers, S6 */
