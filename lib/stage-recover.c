@@ -471,9 +471,13 @@ static void take_sessions(struct stage_group *g)
 {
 	for (unsigned int i = 0; i < g->nr_members; i++) {
 		struct stage_volume *v = g->members[i];
-		const struct replica_session *s = &g->checkpoint.sessions[i];
+		const struct replica_session *s;
 
-		v->is_session_kept = i >= STAGE_SESSIONS_MAX ||
+		v->is_session_kept = true;
+		if (i >= STAGE_SESSIONS_MAX)
+			continue;
+		s = &g->checkpoint.sessions[i];
+		v->is_session_kept =
 			replica_session_compare(s, &v->header.session) <= 0;
 		if (!v->is_session_kept)
 			v->header.session = *s;

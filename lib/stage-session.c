@@ -314,6 +314,7 @@ static int begin_session(struct stage_conn *c, const struct replica_header *h,
 {
 	struct stage_volume *v = c->v;
 	struct error full = { 0 };
+	uint64_t token;
 	int ret;
 
 	if (v->header.seq && h->seq <= v->header.seq)
@@ -323,8 +324,7 @@ static int begin_session(struct stage_conn *c, const struct replica_header *h,
 	if (ret)
 		return ret;
 	v->writer = *h;
-	v->token = ++v->g->tokens;		/* Y1: the others are out */
-	c->token = v->token;
+	v->token = token = ++v->g->tokens;	/* Y1: the others are out */
 	stage_epoch_drop(v->g);
 	v->g->idle_epoch = 0;
 	serve(v, h);
@@ -332,8 +332,12 @@ static int begin_session(struct stage_conn *c, const struct replica_header *h,
 	ret = log_header(v, &full);
 	v->is_session_kept = !ret;
 	if (ret == -ENOSPC)
-		return keep_session(v, err);
-	return ret ? error_set(err, ret, "%s", full.text) : 0;
+		ret = keep_session(v, err);
+	else if (ret)
+		error_set(err, ret, "%s", full.text);
+	if (!ret)		/* else no disk would say who wrote */
+		c->token = token;
+	return ret;
 }
 
 static int check_hello(const struct stage_volume *v,

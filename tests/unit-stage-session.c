@@ -179,6 +179,20 @@ static void test_failing(int err)
 	end();
 }
 
+/* Whose hello was refused may not write: nothing on the disk says who it is. */
+static void test_refused(void)
+{
+	fill_log(&in_files);
+	disk_fail(d, 1, -EIO, 100);
+	ok(client_hello(&c, 1, ++newest), "a hello is refused");
+	disk_fail(d, 0, 0, 0);
+	stage_settle(c.v, true, NULL);		/* there is room now */
+	is_int(client_open(&c, 9), -ESHUTDOWN, "then nothing else is taken");
+	is_int(come_back(++newest), 0, "before it comes back");
+	is_int(client_open(&c, 9), 0, "  then it is");
+	end();
+}
+
 int main(void)
 {
 	test_cuts(&in_files, "in files");
@@ -186,5 +200,6 @@ int main(void)
 	test_killed();
 	test_failing(-EIO);
 	test_failing(-ENOSPC);
+	test_refused();
 	return tap_done();
 }
