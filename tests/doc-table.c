@@ -2,6 +2,7 @@
 #include "doc-table.h"
 
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,4 +129,18 @@ const struct doc_row *doc_table_find(const struct doc_table *t, size_t off)
 		    off < t->rows[i].off + t->rows[i].bytes)
 			return &t->rows[i];
 	return NULL;
+}
+
+bool doc_says(const char *text, const char *fmt, ...)
+{
+	char words[200];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(words, sizeof(words), fmt, args);
+	va_end(args);
+	if (strstr(text, words))
+		return true;
+	printf("# there is no '%s'\n", words);
+	return false;
 }

@@ -24,6 +24,10 @@ struct doc_table {
 /* All of it in one line, allocated; NULL: it cannot be read. */
 char *doc_text(const char *path);
 
+/* Are these words in it? False tells which are not. */
+bool doc_says(const char *text, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /*
  * The first table whose head begins with @column, below the line @after (as
  * much of it as is given). False: there is none, or it is no such table.

@@ -6,7 +6,6 @@
  */
 #include "../kmod/format.c"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,19 +18,7 @@ static u8 before[DMR_BLOCK_SIZE], after[DMR_BLOCK_SIZE];
 static struct doc_table table;
 static char *page;
 
-static bool says(const char *fmt, ...)
-{
-	char words[200];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(words, sizeof(words), fmt, args);
-	va_end(args);
-	if (strstr(page, words))
-		return true;
-	printf("# there is no '%s'\n", words);
-	return false;
-}
+#define says(...)	doc_says(page, __VA_ARGS__)
 
 /* --- the tables and the structs ------------------------------------------- */
 

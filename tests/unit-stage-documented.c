@@ -17,6 +17,8 @@ static char before[FENCE_BYTES], after[FENCE_BYTES];
 static struct doc_table table;
 static char *page;
 
+#define says(...)	doc_says(page, __VA_ARGS__)
+
 /* Of what a codec takes, and words of the row that has it. */
 struct field {
 	size_t off, len;
@@ -301,20 +303,6 @@ static void test_layout(const struct layout *l)
 		bad += table.rows[i].off != table.rows[i - 1].off +
 					    table.rows[i - 1].bytes;
 	is_int(bad, 0, "  nor gaps");
-}
-
-static bool says(const char *fmt, ...)
-{
-	char words[200];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(words, sizeof(words), fmt, args);
-	va_end(args);
-	if (strstr(page, words))
-		return true;
-	printf("# there is no '%s'\n", words);
-	return false;
 }
 
 static uint32_t word_at(const char *block, size_t at)
