@@ -3,6 +3,7 @@
 #include "fault.h"
 
 #include <linux/delay.h>
+#include <linux/ktime.h>
 #include <linux/module.h>
 
 #define SWITCH(name)							\
@@ -48,12 +49,16 @@ NUMBER(fault_fail_flush);
 NUMBER(fault_lose_reply);
 NUMBER(fault_lose_event);
 
-void dmr_fault_sleep(unsigned int us)
+void dmr_fault_sleep(const unsigned int *us)
 {
-	if (us >= 20000)
-		msleep(us / 1000);
-	else if (us)
-		usleep_range(us, us + us / 4 + 1);
+	unsigned int length = READ_ONCE(*us);
+	ktime_t end = ktime_add_us(ktime_get(), length);
+
+	if (length && length < 20000)
+		usleep_range(length, length + length / 4 + 1);
+	while (length >= 20000 && READ_ONCE(*us) &&
+	       ktime_before(ktime_get(), end))
+		msleep(10);
 }
 
 void dmr_fault_spin(unsigned int us)

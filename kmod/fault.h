@@ -20,7 +20,9 @@
  *   fault_no_range	a range is issued without its chunk bits
  *   fault_no_incarnation	activation does not write the superblock (D6)
  *   fault_race		the marker counts in a plain variable
- * Delays, in microseconds, make windows wide enough to be hit:
+ * Delays, in microseconds, make windows wide enough to be hit. One of 20 ms or
+ * more is over as soon as it is set to 0: a test opens the window, does all
+ * that is to happen in it, and closes it.
  *   fault_mark_us	marker: between reading the state and setting bits
  *   fault_park_us	a parked write: before it is classified again
  *   fault_preserve_us	before the old content is read
@@ -65,8 +67,8 @@ extern unsigned int fault_lose_reply, fault_lose_event;
 
 #define dmr_fault(name)		unlikely(READ_ONCE(fault_##name))
 
-/* Process context. */
-void dmr_fault_sleep(unsigned int us);
+/* Process context: *us, or until *us is 0. */
+void dmr_fault_sleep(const unsigned int *us);
 /* Any context. */
 void dmr_fault_spin(unsigned int us);
 /* Any context: adds to *calls; true for every n-th call. */
@@ -74,7 +76,7 @@ bool dmr_fault_nth(atomic_t *calls, unsigned int n);
 /* Any context: a data race, on purpose, among all who call it. */
 void dmr_fault_race(void);
 
-#define dmr_fault_delay(name)	dmr_fault_sleep(READ_ONCE(fault_##name##_us))
+#define dmr_fault_delay(name)	dmr_fault_sleep(&fault_##name##_us)
 #define dmr_fault_busy(name)	dmr_fault_spin(READ_ONCE(fault_##name##_us))
 
 /* A place of its own has its own count. */

@@ -20,7 +20,7 @@ attach
 write $v 0 8 1
 cut next
 wait frozen
-put $wake 3000000
+put $wake 60000000
 start write $v 0 2 2
 wait nr_dirty=1
 release all

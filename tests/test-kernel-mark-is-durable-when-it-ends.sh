@@ -21,10 +21,12 @@ becomes() {
 		dmsetup resume met
 }
 
-set_fault fault_rewrite_us 3000000
+set_fault fault_rewrite_us 60000000
 ctl 6 kernel mark vol --offset 2MiB --length 1 --timeout 100ms
 err_has 'has not noted that yet'
+set_fault fault_rewrite_us 0
 check "  it is noted soon" wait_until 60 is_kept vol
+set_fault fault_rewrite_us 1000000
 ctl 0 kernel mark vol --offset 1MiB --length 1
 check "the verb ends when it is durable" is_kept vol
 is "  they are marked" "$(status_of vol dirty)" 2

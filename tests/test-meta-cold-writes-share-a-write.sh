@@ -49,17 +49,20 @@ check "16 cold writes of one submission" fio --name=one --filename=$v \
 costs_at_most 2 "  are made hot by one write, or two"
 ctl "  and nothing else is" vol "expect nr_hot=16"
 
+set_fault fault_heat_us 60000000
 starts_at
 for ((r = 64; r < 96; r += 2)); do
 	echo "start write $v $((r * 1024 + 512)) 8 1"
 done >"$scratch_dir/many"
+echo "running 500" >>"$scratch_dir/many"
+echo "put /sys/module/dm_replica/parameters/fault_heat_us 0" \
+	>>"$scratch_dir/many"
 for ((r = 0; r < 16; r++)); do
 	echo finish
 done >>"$scratch_dir/many"
 ctl "16 cold writers, while hot bits are written" vol <"$scratch_dir/many"
 costs_at_most 4 "  wait for the same few"
 ctl "  and nothing else is hot" vol "expect nr_hot=32"
-set_fault fault_heat_us 0
 
 starts_at
 for ((r = 128; r < 160; r++)); do

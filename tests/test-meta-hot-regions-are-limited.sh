@@ -70,16 +70,16 @@ for region in {0..47}; do
 	touch_region "$region"
 done
 set_fault fault_fail_flush 1
-set_fault fault_cool_us 5000000
+set_fault fault_cool_us 60000000
 check "more are hot than may be" set_limit 16
 touch_region 60 2>"$scratch_dir/refused" &
 writer=$!
 check "  some are to cool, and can't" wait_until 20 has_failed
 check "  meanwhile the limit changes again" set_limit 1
+set_fault fault_cool_us 0
 wait $writer
 check "  a write for which there is no room is refused" test $? -ne 0
 set_fault fault_fail_flush 0
-set_fault fault_cool_us 0
 touch_region 61
 check "  at the end not more than 1" wait_until 30 is_below 1
 
@@ -92,14 +92,14 @@ ctl "a cold write with NOWAIT is accepted, and tracked" vol \
 	"nowait /dev/mapper/vol 70008 8 1"
 
 # A write waits for its bit, and for nothing else: another region is hot.
-set_fault fault_heat_us 1500000
+set_fault fault_heat_us 60000000
 ctl "while a bit is written, other writes go on" vol <<EOF
 start write /dev/mapper/vol 120000 8 1
 running 200
 write /dev/mapper/vol 70016 8 1
 running 200
+put /sys/module/dm_replica/parameters/fault_heat_us 0
 finish
 EOF
-set_fault fault_heat_us 0
 check_dmesg
 finish

@@ -10,6 +10,7 @@ load_module --fault
 make_volume vol 16
 settle_volume vol
 v=/dev/mapper/vol view=/dev/mapper/vol-dmr-view
+p=/sys/module/dm_replica/parameters
 
 # The write waits for its copy, which is held up at the disk.
 begin_copy() {
@@ -72,7 +73,7 @@ end commit
 EOF
 )
 for fault in preserve copied; do
-	set_fault fault_${fault}_us 1000000
+	set_fault fault_${fault}_us 60000000
 	ctl "released in the window of fault_${fault}_us" vol <<EOF
 attach
 write $v 0 8 8
@@ -83,6 +84,7 @@ wait nr_dirty=1
 release all
 end commit
 cut next
+put $p/fault_${fault}_us 0
 finish
 wait frozen
 read $view 0 2 9
@@ -90,7 +92,6 @@ read $view 2 6 8
 release all
 end commit
 EOF
-	set_fault fault_${fault}_us 0
 done
 ctl "all is quiet then" vol "wait nr_preserved=0" "expect nr_frozen=0 nr_dirty=0"
 check_dmesg

@@ -49,15 +49,15 @@ attach
 write $v 0 64 3
 cut next
 wait frozen
-put $p/fault_view_us 3000000
+put $p/fault_view_us 60000000
 start read $view 0 64 3
 busy $view
 write $v 0 8 4
 write $v 18 2 4
 write $v 57 1 4
+put $p/fault_view_us 0
 finish
 expect nr_copies=4
-put $p/fault_view_us 0
 release all
 end commit
 EOF
