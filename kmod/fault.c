@@ -58,7 +58,7 @@ void dmr_fault_sleep(const unsigned int *us)
 		usleep_range(length, length + length / 4 + 1);
 	while (length >= 20000 && READ_ONCE(*us) &&
 	       ktime_before(ktime_get(), end))
-		msleep(10);
+		msleep(20);
 }
 
 void dmr_fault_spin(unsigned int us)
