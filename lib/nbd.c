@@ -29,7 +29,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEFAULT_DEADLINE_MS	30000
 #define DEFAULT_DEPTH		256
 
 /* --- the end -------------------------------------------------------------- */
@@ -313,7 +312,7 @@ static int set_opts(struct nbd_conn *conn, const struct nbd_opts *opts)
 
 	conn->opts = opts ? *opts : none;
 	if (!conn->opts.deadline_ms)
-		conn->opts.deadline_ms = DEFAULT_DEADLINE_MS;
+		conn->opts.deadline_ms = NBD_DEADLINE_MS;
 	if (!conn->opts.depth)
 		conn->opts.depth = DEFAULT_DEPTH;
 	conn->opts.export = NULL;	/* it becomes conn->export */

@@ -62,11 +62,13 @@ struct nbd_info {
 	enum nbd_tls tls;
 };
 
+#define NBD_DEADLINE_MS	30000
+
 struct nbd_opts {
 	/*
 	 * Limit for connect and negotiation together, for a request from the
 	 * moment it is being sent to its reply, and for the goodbye.
-	 * 0 = 30 000.
+	 * 0 = NBD_DEADLINE_MS.
 	 */
 	unsigned int deadline_ms;
 	/* Requests on the wire at a time, others wait; 0 = 256. */

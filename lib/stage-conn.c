@@ -201,15 +201,13 @@ static void data_end(struct stage_conn *c, int ret, const struct error *why)
  */
 static int keep_budget(struct stage_group *g, struct error *err)
 {
-	uint64_t until = stage_patience();
-
 	while (stage_index_is_full(g)) {
-		if (!stage_wait_for_room(g, until)) {
+		if (!stage_wait_for_room(g)) {
 			stage_inplace_want(g);
 			return error_set(err, -ENOSPC, "the index is full: %"
-					 PRIu64 " bytes are in use, and no "
-					 "more history can go",
-					 stage_index_bytes(g->index));
+					 PRIu64 " bytes are in use, and %s",
+					 stage_index_bytes(g->index),
+					 stage_room_word(g));
 		}
 		if (g->open.state != EPOCH_OPEN)
 			return error_set(err, -ESHUTDOWN,
@@ -308,6 +306,7 @@ static int write_data(struct stage_conn *c, const void *buf, uint64_t len,
 	struct error why = { 0 };
 	int ret;
 
+	stage_patience_begin();
 	pthread_mutex_lock(&v->g->lock);
 	ret = data_begin(c, err);
 	if (ret) {

@@ -47,8 +47,10 @@ enum stage_fault {
 #ifdef STAGE_FAULTS
 extern unsigned long long stage_faults;
 #define stage_fault(x)	(stage_faults & STAGE_FAULT_##x)
+extern unsigned int stage_fault_patience_ms;	/* 0: as it is */
 #else
 #define stage_fault(x)	0
+#define stage_fault_patience_ms	0
 #endif
 
 #endif

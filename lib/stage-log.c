@@ -19,6 +19,7 @@
  *    is written before the sync, or given up in a rewind. So nobody reads it.
  * A5 room is made by the applier, of the budget as of the disk: a writer waits
  *    while it can, and its segment stays, since what it has is not committed.
+ *    A request has one patience, for all of its records.
  *    A disk that promises more than it has may say so at the sync: the epoch is
  *    refused then, for want of room, and history makes some for the next one.
  * A6 the segment with the newest commit stays, also when all of it is applied.
@@ -51,14 +52,21 @@
 #include <string.h>
 #include <time.h>
 
+#include "nbd.h"
 #include "stage-device.h"
 #include "stage-parts.h"
 #include "stage-room.h"
 
-#define PATIENCE_S	60	/* for an applier that makes room */
-#define OTHERS_S	10	/* for those of other groups */
+#define OTHERS_MS	10000	/* for the appliers of other groups */
 #define GATHER_BYTES	(128U << 10)
 #define RECORD_IOVS	3	/* head, gap, payload */
+
+/* A5, with the write itself, and a second that ends late. */
+static_assert(STAGE_PATIENCE_MS + 5000 <= NBD_DEADLINE_MS,
+	      "who waits for an answer learns that there is no room");
+
+/* A5: monotonic, ms; of the request that this thread handles. */
+static _Thread_local uint64_t patience_end;
 
 uint32_t stage_log_max_payload(const struct stage_group *g)
 {
@@ -74,12 +82,12 @@ static bool has_data(const struct stage_record *r)
 
 /* --- room ----------------------------------------------------------------- */
 
-static uint64_t monotonic_s(void)
+static uint64_t monotonic_ms(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
 }
 
 /* Also where the time of day is set back meanwhile. */
@@ -123,6 +131,12 @@ static bool may_begin(const struct stage_group *g, bool is_data)
 	       g->stage->medium->has_room(g, nr_needed(is_data));
 }
 
+const char *stage_room_word(struct stage_group *g)
+{
+	return stage_apply_can_free(g) ? "history makes no room in time" :
+					 "no more history can go";
+}
+
 static int refuse_full(struct stage_group *g, struct error *err)
 {
 	struct stage_device *d = g->stage->device;
@@ -134,8 +148,8 @@ static int refuse_full(struct stage_group *g, struct error *err)
 			 "of use", nr_out);
 	g->full = g->stage->opts.segment_bytes;
 	return error_set(err, -ENOSPC, "the log is full: %llu bytes are in "
-			 "use%s, and no more history can go%s",
-			 (unsigned long long)g->log_bytes, out,
+			 "use%s, and %s%s", (unsigned long long)g->log_bytes, out,
+			 stage_room_word(g),
 			 g->stage->opts.on_full_apply || !g->clean_epoch ?
 			 "; what comes next may be applied in place" : "");
 }
@@ -149,14 +163,15 @@ static void want_room(struct stage_group *g)
 	pthread_cond_broadcast(&g->changed);
 }
 
-uint64_t stage_patience(void)
+void stage_patience_begin(void)
 {
-	return monotonic_s() + PATIENCE_S;
+	patience_end = monotonic_ms() + (stage_fault_patience_ms ?:
+					 STAGE_PATIENCE_MS);
 }
 
-bool stage_wait_for_room(struct stage_group *g, uint64_t until)
+bool stage_wait_for_room(struct stage_group *g)
 {
-	if (!stage_apply_can_free(g) || monotonic_s() >= until)
+	if (!stage_apply_can_free(g) || monotonic_ms() >= patience_end)
 		return false;
 	want_room(g);
 	stage_wait_a_second(g);
@@ -167,7 +182,7 @@ bool stage_wait_for_room(struct stage_group *g, uint64_t until)
 static bool wait_for_others(struct stage_group *g, bool is_data, uint64_t until)
 {
 	if (!is_in_budget(g, is_data) || !g->stage->medium->is_shared(g) ||
-	    monotonic_s() >= until)
+	    monotonic_ms() >= until || monotonic_ms() >= patience_end)
 		return false;
 	stage_wait_a_second(g);
 	return true;
@@ -176,8 +191,7 @@ static bool wait_for_others(struct stage_group *g, bool is_data, uint64_t until)
 /* Locked, dropped. The next segment, by us or by somebody else. */
 static int log_roll(struct stage_group *g, bool is_data, struct error *err)
 {
-	uint64_t until = stage_patience();
-	uint64_t others = monotonic_s() + OTHERS_S;
+	uint64_t others = monotonic_ms() + OTHERS_MS;
 	struct stage_segment *before = g->current;
 	struct error e = { 0 };
 	int ret;
@@ -190,7 +204,7 @@ static int log_roll(struct stage_group *g, bool is_data, struct error *err)
 				return ret ? error_set(err, ret, "%s",
 						       e.text) : 0;
 		}
-		if (!stage_wait_for_room(g, until) &&
+		if (!stage_wait_for_room(g) &&
 		    !wait_for_others(g, is_data, others))
 			return refuse_full(g, err);
 		if (is_data && g->open.state != EPOCH_OPEN)
@@ -250,7 +264,7 @@ struct place {
 static int write_at(struct stage_group *g, const struct place *at,
 		    const struct iovec *iov, int nr)
 {
-	uint64_t until = stage_patience(), seq;
+	uint64_t seq;
 	const struct stage_io *io = g->stage->io;
 	struct iovec left[RECORD_IOVS];
 	uint64_t len = 0;
@@ -272,7 +286,7 @@ static int write_at(struct stage_group *g, const struct place *at,
 		if (ret != -ENOSPC)
 			return ret;
 		/* It may have made room just now. */
-		if (seq == g->checkpoint.seq && !stage_wait_for_room(g, until))
+		if (seq == g->checkpoint.seq && !stage_wait_for_room(g))
 			return ret;
 		if (at->is_data && g->open.state != EPOCH_OPEN)
 			return -ECANCELED;

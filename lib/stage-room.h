@@ -21,11 +21,20 @@ bool stage_apply_can_free(struct stage_group *g);
 void stage_wait_a_second(struct stage_group *g);
 
 /*
- * Locked, dropped. False: no history may go, or it is @until, which was
- * stage_patience() when the wait began. Else the applier has been asked, and
- * perhaps made room.
+ * The request that this thread handles begins: it may wait so long for room,
+ * for all of its records together. Less than a primary waits for the answer
+ * (nbd.h), or that one would take a full log for a link that is broken.
  */
-bool stage_wait_for_room(struct stage_group *g, uint64_t until);
-uint64_t stage_patience(void);
+#define STAGE_PATIENCE_MS	20000
+void stage_patience_begin(void);
+
+/*
+ * Locked, dropped. False: no history may go, or that patience is over. Else the
+ * applier has been asked, and perhaps made room.
+ */
+bool stage_wait_for_room(struct stage_group *g);
+
+/* Why it was false. Locked, not dropped. */
+const char *stage_room_word(struct stage_group *g);
 
 #endif

@@ -39,6 +39,7 @@
 
 #ifdef STAGE_FAULTS
 unsigned long long stage_faults;
+unsigned int stage_fault_patience_ms;
 #endif
 
 static int lock_dir(struct stage *s, struct error *err)

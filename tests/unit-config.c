@@ -4,6 +4,7 @@
  * a volume enabled at run time would come back with other values.
  */
 #include "config.h"
+#include "nbd.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -256,6 +257,8 @@ static void check_values(void)
 	   a->is_unsafe && a->stale_wait_ms == 0, "values in units");
 	ok(a && a->heartbeat_ms == 2000 && a->memory == 64 << 20,
 	   "defaults where nothing is said");
+	is_int(a->timeout_ms, NBD_DEADLINE_MS,
+	       "the time for a request, which a stage counts on");
 	is_str(config_find(&config, "b")->group, "g", "the second volume");
 	ok(!config_find(&config, "c"), "no third volume");
 	config_clear(&config);
