@@ -76,6 +76,18 @@ static void put_extended(json_t *volume, const char *data)
 			    json_string(text));
 }
 
+/* C3 */
+static void put_driver_data(json_t *volume)
+{
+	json_t *generation = json_object_get(volume, "generation");
+
+	if (generation)
+		json_object_set(volume, "replication_driver_data", generation);
+	else
+		json_object_set_new(volume, "replication_driver_data",
+				    json_null());
+}
+
 void cinder_put_words(json_t *volume, const char *word)
 {
 	enum pair_state state = state_of(volume);
@@ -86,4 +98,5 @@ void cinder_put_words(json_t *volume, const char *word)
 				    word ?: words[state].status[has_image]));
 	json_object_set_new(volume, "data", json_string(data));
 	put_extended(volume, data);
+	put_driver_data(volume);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "status.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -141,6 +143,14 @@ static void put_in_place(json_t *o, const struct volume *v)
 		 "image until a clean epoch has ended");
 	put_text(o, "next_step", "give the target's log more room (log=), or "
 		 "let it keep less");
+}
+
+static void put_generation(json_t *o, const struct volume *v)
+{
+	char text[17];
+
+	snprintf(text, sizeof(text), "%016" PRIx64, v->identity.generation);
+	put_text(o, "generation", text);
 }
 
 static void put_kernel(json_t *o, const struct volume *v)
@@ -289,6 +299,7 @@ static json_t *render(const struct volume *v)
 	put_names(o, v->config);
 	put_text(o, "origin", v->config->origin);
 	put_text(o, "form", v->device.form);
+	put_generation(o, v);
 	put_state(o, g);
 	put_fence(o, v);
 	put_metadata(o, v);

@@ -30,6 +30,8 @@ check "with it: enabled" words enabled active
 check "as is the state" replica_equals v
 check "the extended status" grep -qE '^active lag=[0-9]+s epoch=[1-9][0-9]*$' \
 	<<<"$(field v replication_extended_status)"
+data=$(field v replication_driver_data)
+check "the driver data: $data" grep -qxE '[0-9a-f]{16}' <<<"$data"
 check "pause" rpc-call pause '{"volume":"v"}'
 check "paused: still enabled, but stopped" words enabled active-stopped
 check "resume" rpc-call resume '{"volume":"v"}'
@@ -51,5 +53,6 @@ kill_daemon
 sed -i "s|^target=.*|target=$(uri_of v)|" "$scratch_dir/conf"
 start_daemon
 check "put right: no error is kept" words enabled active
+is "the driver data are the same" "$(field v replication_driver_data)" "$data"
 stop_daemon
 finish

@@ -20,7 +20,15 @@ sent 'd["params"]["options"]["metadata"] == "/dev/vg/meta"'
 ctl 0 enable vol --json
 json 'd["ok"] is True and d["schema_version"] == 1'
 sent 'd["params"] == {"volume": "vol", "options": {}}'
-ctl 0 replication-enable vol
+# The names that Cinder's client had
+for verb in enable disable failover; do
+	says $verb '{"result": {}}'
+	ctl 0 replication-$verb vol $([ $verb != failover ] || echo --force --yes)
+	sent "d['method'] == '$verb' and d['params']['volume'] == 'vol'"
+done
+says targets '{"result": {"targets": []}}'
+ctl 0 replication-list-targets vol
+sent 'd["method"] == "targets" and d["params"] == {"volume": "vol"}'
 for verb in disable pause resume; do
 	says $verb '{"result":null}'
 	ctl 0 $verb vol

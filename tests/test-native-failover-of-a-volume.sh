@@ -55,6 +55,9 @@ is "the old generation is its ancestor" \
 is "the volume is the same one" "$(jq -r .volume_id "$site_b/state/a.id")" \
 	"$volume_id"
 is "its state" "$(b rpc-call get a state)" promoted
+is "with a generation of its own in Cinder's words" \
+	"$(b rpc-call get a replication_driver_data)" \
+	"$(jq -r .generation "$scratch_dir/done")"
 before=$(b sim-ctl get a dirty)
 b sim-ctl write a 4194304 8192 5
 is "what is written there is tracked" "$(b sim-ctl get a dirty)" \
@@ -70,6 +73,8 @@ start_daemon
 check "the old primary sees that it is superseded" wait_until 30 eval \
 	'field a reason | grep -q "of another generation"'
 is "that is its state" "$(field a state)" superseded
+check "with the old generation" eval '[[ $(field a replication_driver_data) =~ ^[0-9a-f]{16}$ ]] &&
+	! field_is a replication_driver_data "$(b rpc-call get a replication_driver_data)"'
 check "with a next step that keeps aside what is only here (L4)" eval \
 	'field a next_step | grep -q "resolve --keep peer"'
 check "it sends nothing, whatever is written there" eval \
