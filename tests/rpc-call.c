@@ -6,7 +6,10 @@
  *	rpc-call get VOLUME FIELD	one field of the status of a volume
  *	rpc-call raw TEXT		sends TEXT as it is, prints one line
  *	rpc-call events SECONDS		prints events for so long
+ *
+ * RPC_SENT=FILE: FILE is made when the request of a METHOD is on its way.
  */
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -39,6 +42,8 @@ static json_t *exchange(FILE *stream, const char *method, const char *params)
 	fprintf(stream, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\","
 		"\"params\":%s}\n", method, params);
 	fflush(stream);
+	if (getenv("RPC_SENT"))
+		close(open(getenv("RPC_SENT"), O_CREAT | O_WRONLY, 0600));
 	if (getline(&line, &size, stream) > 0)
 		answer = json_loads(line, 0, NULL);
 	free(line);
@@ -105,7 +110,7 @@ int main(int argc, char **argv)
 
 	if (argc < 2 || !path)
 		return 2;
-	fd = connect_to(path, is_events ? atoi(argv[2]) : 20);
+	fd = connect_to(path, is_events ? atoi(argv[2]) : 120);
 	stream = fd < 0 ? NULL : fdopen(fd, "r+");
 	if (!stream) {
 		fprintf(stderr, "%s: nobody listens\n", path);

@@ -15,6 +15,7 @@ out=$scratch_dir/out
 recover() {
 	local want=$1 status=0
 	shift
+	[ $want != 0 ] || set -- "$@" --wait 2m
 	"$1" replicactl recover "${@:2}" >"$out" 2>&1 || status=$?
 	is "recover at $*: status $want" "$status" "$want" || note "$(cat "$out")"
 }
@@ -53,7 +54,7 @@ wait_settled a 60 || bail "A does not go on"
 # --- superseded -----------------------------------------------------------------
 b replicactl failover a --force >/dev/null 2>&1 || bail "no failover"
 sim-ctl write a 131072 4096 9
-check "A is superseded" wait_until 30 field_is a state superseded
+check "A is superseded" wait_until 60 field_is a state superseded
 dirty=$(sim-ctl get a dirty)
 recover 4 env
 says '^a: superseded: '

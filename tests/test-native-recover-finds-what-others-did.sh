@@ -3,34 +3,36 @@
 # What would be wrong if this failed: "recover", said twice, or while somebody
 # disables or enables, would run a volume twice, which ends its replication; take
 # one out that was enabled meanwhile; or bring replicad down.
-# lab: timeout=200
+# lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
 requires_cmd jq
 
-# hold_line: what changes something waits, until free_line, or a few seconds
+# hold_line: what changes something waits, until free_line: for a snapshot
 hold_line() {
-	kill -STOP "$c_pid"
-	sim-ctl write c 0 65536 7
-	check "an epoch of c is open" wait_until 10 eval \
-		'[ "$(field c epoch)" -gt 0 ]'
-	replicactl disable c >"$scratch_dir/c.out" 2>&1 &
+	rm -f "$scratch_dir/reached"
+	touch "$scratch_dir/hold"
+	nr=$((${nr-0} + 1))
+	replicactl snapshot v s$nr >"$scratch_dir/v.out" 2>&1 &
 	holder=$!
-	sleep 0.3	# it is the first in the line
+	check "the line is held" wait_until 60 test -e "$scratch_dir/reached"
 }
 
 free_line() {
-	kill -CONT "$c_pid"
+	rm "$scratch_dir/hold"
 	wait "$holder"
-	replicactl enable c >"$scratch_dir/c.out" 2>&1
-	check "c is replicated again" wait_settled c
+	is "  until now" $? 0
 }
 
-# in_line WANTED_STATUS VERB...: asked now, its end is waited for by in_line_ended
+# in_line WANTED_STATUS METHOD VOLUME: asked now, its end is waited for by
+# in_line_ended. What is asked for after it was sent is answered after it came.
 in_line() {
-	replicactl "${@:2}" >"$scratch_dir/$2.out" 2>&1 &
+	rm -f "$scratch_dir/sent"
+	RPC_SENT=$scratch_dir/sent rpc-call "$2" "{\"volume\": \"$3\"}" \
+		>"$scratch_dir/$2.out" 2>&1 &
 	waiting=$! wanted=$1
-	sleep 0.3	# it is in the line
+	check "$2 is in the line" wait_until 60 test -e "$scratch_dir/sent"
+	rpc-call status >"$scratch_dir/status"
 }
 
 in_line_ended() {
@@ -43,6 +45,7 @@ in_line_ended() {
 recover() {
 	local want=$1 status=0
 	shift
+	[ $want != 0 ] || set -- "$@" --wait 2m
 	replicactl recover "$@" >"$scratch_dir/out" 2>&1 || status=$?
 	is "recover $*: status $want" "$status" "$want" ||
 		note "$(cat "$scratch_dir/out")"
@@ -55,13 +58,17 @@ names() {
 begin_config
 configure b
 configure c
+mkdir "$scratch_dir/volumes"
+printf '[backend east]\ndriver=file\nfolder=%s\n' "$scratch_dir/volumes" \
+	>>"$scratch_dir/conf"
 start_target b
 make_volume c 1
 start_target c
-c_pid=$target_pid
+export SIM_HOLD_AT=snapped
 start_daemon
 wait_settled c || bail "no replica"
-check "b cannot start" wait_until 10 field_is b state error
+replicactl create v --size 1MiB --backend east >/dev/null || bail "no volume v"
+check "b cannot start" wait_until 60 field_is b state error
 
 # --- disabled meanwhile ---------------------------------------------------------
 hold_line
@@ -75,7 +82,7 @@ is "replicad lives, and b is gone" "$(names)" c
 stop_daemon
 start_daemon
 wait_settled c || bail "no replica"
-check "b cannot start" wait_until 10 field_is b state error
+check "b cannot start" wait_until 60 field_is b state error
 hold_line
 recover 4 b --wait 500ms
 recover 4 b --wait 500ms
@@ -100,9 +107,9 @@ rmdir "$state_dir/b.id"
 mv "$scratch_dir/b.id" "$state_dir/b.id"
 hold_line
 in_line 0 enable b
-replicactl recover b --wait 30s >"$scratch_dir/out" 2>&1 &
+replicactl recover b --wait 2m >"$scratch_dir/out" 2>&1 &
 recovering=$!
-sleep 0.3		# it is in the line
+sleep 0.3		# most likely it is in the line
 free_line
 in_line_ended
 wait $recovering

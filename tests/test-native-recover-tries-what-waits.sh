@@ -11,6 +11,7 @@ out=$scratch_dir/out
 recover() {
 	local want=$1 status=0
 	shift
+	[ $want != 0 ] || set -- "$@" --wait 2m
 	replicactl recover "$@" >"$out" 2>&1 || status=$?
 	is "recover $*: status $want" "$status" "$want" || note "$(cat "$out")"
 }
@@ -38,7 +39,7 @@ with socket.socket(socket.AF_UNIX) as s, open(sys.argv[2], "w") as log:
 EOP
 	refuser=$!
 	cleanup_fn kill_pid $refuser
-	wait_until 20 test -S "$scratch_dir/a.nbd" || bail "no listener"
+	wait_until 60 test -S "$scratch_dir/a.nbd" || bail "no listener"
 }
 
 make_volume a 1
@@ -93,7 +94,7 @@ kill_pid "$a_pid"
 refuse_all
 check "its target is tried less and less often" wait_until 60 eval \
 	'[ $(tries) -ge 6 ]'
-check "  and waited for" wait_until 20 field_is a waits_for_retry true
+check "  and waited for" wait_until 60 field_is a waits_for_retry true
 before=$(tries)
 recover 4 a --dry-run --json
 is "only to look tries nothing" "$(tries) $(jq -r '.items[0].try' "$out")" \
@@ -113,7 +114,7 @@ wait_settled a || bail "no replica"
 
 # --- the metadata device ----------------------------------------------------------
 sim-ctl meta a fail
-wait_until 10 field_is a persistence failed
+wait_until 60 field_is a persistence failed
 recover 4 a --wait 1s
 says '^a: replicating: the metadata device has failed'
 says 'next: put the metadata device right'
@@ -124,13 +125,13 @@ wait $!
 
 # --- what is paused, or asked for by dmsetup ---------------------------------------
 replicactl pause a >/dev/null
-wait_until 10 field_is a state paused
+wait_until 60 field_is a state paused
 recover 0
 is "what is paused stays so" "$(field a state)" paused
 replicactl resume a >/dev/null
 wait_settled a
 sim-ctl request a recover
-check "dmsetup can ask for it" wait_until 10 grep -q "request recover: done$" \
+check "dmsetup can ask for it" wait_until 60 grep -q "request recover: done$" \
 	"$daemon_log"
 stop_daemon
 is "it stops cleanly" $? 0
