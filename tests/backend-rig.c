@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WAIT_MS		20000
-#define LISTEN_MS	5000
+#define WAIT_MS		120000
+#define LISTEN_MS	60000
 
 static void look(struct rig *r)
 {

@@ -38,9 +38,14 @@ static void on_poll(struct ring_timer *timer)
 		ring_timer_add(reactor.ring, timer, 1);
 }
 
-/* Runs the daemon until @condition, or for @ms. */
+/*
+ * Runs the daemon until @condition, or without one for @ms. With one that is a
+ * limit: a busy machine has ten times as long.
+ */
 bool run_until(condition_fn *condition, unsigned int ms)
 {
+	if (condition)
+		ms *= 10;
 	waiting.timer.fire = on_poll;
 	waiting.condition = condition;
 	waiting.until_ns = ring_now(reactor.ring) + ms * 1000000ULL;

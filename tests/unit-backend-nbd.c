@@ -234,7 +234,7 @@ static void test_deadline(void)
 	struct rig r;
 
 	rig_init(&r);
-	r.opts.deadline_ms = 300;
+	r.opts.deadline_ms = 3000;
 	start_nbdkit(&r, "--filter=delay", "memory", "8M", "delay-write=30",
 		     NULL);
 	is_int(rig_open(&r, r.uri), 0, "a server that does not answer");
@@ -253,7 +253,7 @@ static void test_server_hangs(void)
 	struct rig r;
 
 	rig_init(&r);
-	r.opts.deadline_ms = 400;
+	r.opts.deadline_ms = 3000;
 	r.opts.connections = 2;
 	start_nbdkit(&r, "memory", "32M", NULL);
 	is_int(rig_open(&r, r.uri), 0, "a server");

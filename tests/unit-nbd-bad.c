@@ -12,7 +12,7 @@
 #include "nbd-script.h"
 #include "tap.h"
 
-#define SHORT_DEADLINE	300	/* ms */
+#define SHORT_DEADLINE	2000	/* ms */
 
 static struct script_server server;
 
@@ -326,7 +326,7 @@ static const struct bad_case {
 	  "fixed newstyle", 0 },
 	{ "half a greeting", half_greeting, -ECONNRESET, "negotiation", 0 },
 	{ "hangs up at once", hang_up, -ECONNRESET, "negotiation", 0 },
-	{ "silent from the start", silent, -ETIMEDOUT, "300 ms", 0 },
+	{ "silent from the start", silent, -ETIMEDOUT, "2000 ms", 0 },
 	{ "silent after the greeting", silent_after_greeting, -ETIMEDOUT,
 	  "negotiation", 0 },
 	{ "unknown export", unknown_export, -ENOENT,
@@ -366,9 +366,9 @@ static const struct bad_case {
 	{ "half a reply, hangs up", half_reply, -ECONNRESET, "mid-reply",
 	  WRITES },
 	{ "half a reply, silent", half_reply_silent, -ETIMEDOUT,
-	  "write of 4096 bytes at 0 within 300 ms", WRITES },
+	  "write of 4096 bytes at 0 within 2000 ms", WRITES },
 	{ "never answers", never_answers, -ETIMEDOUT,
-	  "write of 4096 bytes at 0 within 300 ms", WRITES },
+	  "write of 4096 bytes at 0 within 2000 ms", WRITES },
 	{ "never answers a read", never_answers, -ETIMEDOUT,
 	  "read of 65536 bytes at 0", READS },
 	{ "never reads", never_reads, -ETIMEDOUT, "write of 8388608 bytes",

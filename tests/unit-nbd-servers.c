@@ -449,7 +449,7 @@ static struct client *connect_to(const struct server *s)
 	int i;
 
 	expand(uri, sizeof(uri), s->uri);
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 1200; i++) {
 		free(c);
 		c = calloc(1, sizeof(*c));
 		c->on_ready = on_ready;

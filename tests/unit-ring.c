@@ -49,7 +49,7 @@ static void create(const struct ring_opts *opts)
 		abort();
 	memset(&watchdog, 0, sizeof(watchdog));
 	watchdog.fire = hung;
-	ring_timer_add(ring, &watchdog, 20000);
+	ring_timer_add(ring, &watchdog, 120000);
 }
 
 /* One result of an operation that has been started. */

@@ -411,7 +411,7 @@ static void begin_pause(const char *what)
 {
 	begin(what, 1, "");
 	check_replica(1, "sync");
-	rigs[0].fake->delay_ms = 60;
+	rigs[0].fake->delay_ms = 1500;
 	write_chunks(&rigs[0], 0, 4);
 	ok(run_until(is_pumping, 3000), "data is under way");
 	group_pause(group);
@@ -426,6 +426,7 @@ static void test_resume_before_grace(void)
 	aborted = group->epochs_aborted;
 	group_resume(group);
 	ok(!ring_timer_running(&group->grace), "the grace has no end any more");
+	rigs[0].fake->delay_ms = 0;
 	check_resumed("resumed");
 	is_int(group->epochs_aborted, aborted, "nothing is aborted");
 	stop();
@@ -458,6 +459,7 @@ static void test_resume_in_farewell(void)
 	begin_pause("resume while the last header is under way");
 	ring_timer_add(reactor.ring, &group->grace, 0);
 	ok(run_until(is_leaving, 3000), "it says farewell");
+	rigs[0].fake->delay_ms = 0;
 	opens = rigs[0].fake->opens;
 	group_resume(group);
 	check_resumed("resumed");
