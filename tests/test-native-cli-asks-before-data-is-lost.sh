@@ -89,18 +89,18 @@ asks resync resync vol
 scripts_must_say resync resync vol
 
 # Whether a resync would lose something must be known, or is not done.
-# unknown STATUS-ANSWER EXIT-STATUS WORDS
+# unknown STATUS-ANSWER EXIT-STATUS WORDS [TIMEOUT]
 unknown() {
 	rm -f "$socket.log"
 	echo "{\"resync\": {\"result\": {}}, \"status\": $1}" >"$answers"
-	ctl "$2" resync vol --timeout 3s
+	ctl "$2" resync vol --timeout "${4-1m}"
 	err_has "$3"
 	is "no resync after the status $1" "$(changes)" ""
 	ctl 0 resync vol --yes
 	is "but with --yes" "$(changes)" resync
 }
 cp "$answers" "$scratch_dir/answers.old"
-unknown '{"silence": true}' 6 'in time'
+unknown '{"silence": true}' 6 'in time' 3s
 unknown '{"error": {"message": "vol: what?", "data": {"exit": 3}}}' 3 'what\?'
 unknown '{"hangup": true}' 1 'nothing was done'
 for volumes in '[]' '[{"name": "vol"}]' '[{"name": "vol", "rolled_back": null}]'; do

@@ -7,6 +7,12 @@
 # shellcheck source=/dev/null
 . "$top_dir/utils/completion/replicactl.bash"
 
+# The Tab key waits for two seconds, a test that has an answer for as long as it takes.
+eval "hasty_$(declare -f _replicactl_ask)"
+_replicactl_ask() {
+	replicactl "$@" --timeout 2m
+}
+
 # tab LINE: what bash would be offered for the line's last word
 tab() {
 	COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDBREAKS=$' \t\n"\'><=;|&(:'
@@ -73,6 +79,9 @@ is "behind =" "$(tab 'replicactl enable v --target=pair:r')" rome
 is "kinds of targets" "$(tab 'replicactl enable v --target n')" \
 	"nbds:// nbd:// nbd+unix:///"
 says status '{"silence": true}'
+_replicactl_ask() {
+	hasty__replicactl_ask "$@"
+}
 start=$SECONDS
 is "a silent replicad: nothing" "$(tab 'replicactl disable v')" ""
 check "and that soon" test $((SECONDS - start)) -lt 30

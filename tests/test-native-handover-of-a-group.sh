@@ -17,7 +17,7 @@ start_writer() {
 	sim-ctl count "$1" 500 >"$scratch_dir/written-$1" 2>/dev/null &
 	writers+=($!)
 	cleanup_fn kill_pid $!
-	wait_until 30 is_beyond "$1" 5 || bail "$1 is not written"
+	wait_until 60 is_beyond "$1" 5 || bail "$1 is not written"
 }
 
 start_writers() {
@@ -46,7 +46,7 @@ is_beyond() {
 go_on() {
 	local v
 	for v in $members; do
-		wait_until 30 is_beyond $v $(($(last_written $v) + 10)) || return
+		wait_until 60 is_beyond $v $(($(last_written $v) + 10)) || return
 	done
 }
 
@@ -87,15 +87,15 @@ called_off() {
 	end_writers
 	is "  their roles are what they were" "$(roles)" "1 1"
 	start_writers
-	check "  all go on, and are replicated" wait_until 30 all_are state \
+	check "  all go on, and are replicated" wait_until 60 all_are state \
 		replicating
 }
 sim-ctl meta c stuck
 rpc-call failover \
-	'{"volume": "a", "planned": true, "group": true, "wait_s": 4}' \
+	'{"volume": "a", "planned": true, "group": true, "wait_s": 20}' \
 	>"$scratch_dir/says" 2>&1 &
 call=$!
-wait_until 30 eval '[ "$(sim-ctl get a role)" = 2 ]'
+wait_until 60 eval '[ "$(sim-ctl get a role)" = 2 ]'
 refuses "who is closed is not to be used (usable B4)" "not to be used here" \
 	replicactl path a
 wait $call
@@ -145,7 +145,7 @@ done
 mkdir -p "$state_dir/given-up"
 echo '{' >"$state_dir/given-up/0123456789abcdef.json"
 start_daemon
-check "with a note that cannot be read none is opened" wait_until 30 all_are \
+check "with a note that cannot be read none is opened" wait_until 60 all_are \
 	state error
 is "  they are closed" "$(roles)" "2 2"
 check "  the folder is named" eval \
@@ -192,7 +192,7 @@ for at in agreed:1 done:1 done:2; do
 		sim-ctl reload $v
 	done
 	start_daemon
-	check "  all stay given up" wait_until 30 all_are state superseded
+	check "  all stay given up" wait_until 60 all_are state superseded
 	is "  nobody writes to them" "$(roles)" "2 2"
 	is "  each knows it by itself" "$(jq -r .given_up "$state_dir"/?.id |
 		sort -u)" "done"
