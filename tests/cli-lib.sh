@@ -19,7 +19,7 @@ start_fake() {
 	"$test_dir/fake-replicad.py" "$socket" "$answers" &
 	fake_pid=$!
 	cleanup_fn stop_fake
-	wait_until 10 test -S "$socket" || bail "no fake replicad"
+	wait_until 60 test -S "$socket" || bail "no fake replicad"
 }
 
 # says METHOD JSON: what the fake answers from now on, to this method only.
@@ -31,7 +31,7 @@ says() {
 ctl() {
 	local want=$1 status=0
 	shift
-	timeout 20 replicactl "$@" >"$out" 2>"$err" </dev/null || status=$?
+	timeout 120 replicactl "$@" >"$out" 2>"$err" </dev/null || status=$?
 	is "replicactl $*: status $want" $status "$want" ||
 		note "$(cat "$out" "$err")"
 }

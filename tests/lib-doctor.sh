@@ -48,7 +48,7 @@ found() {
 }
 # doctor STATUS
 doctor() {
-	timeout 30 replicactl doctor --root "$root" --json >"$out"
+	timeout 120 replicactl doctor --root "$root" --json >"$out"
 	is "doctor: status $1" $? "$1"
 }
 # broken LEVEL CHECK TEXT REMEDY COMMAND...: of a good machine that is changed so

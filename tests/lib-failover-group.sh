@@ -27,7 +27,7 @@ replicate_group() {
 		--create "g/c:${native_mib}MiB:$site_b/c.base" ||
 		bail "no invitation"
 	join_pair p || bail "no pair"
-	wait_until 30 serves p || bail "B does not serve"
+	wait_until 60 serves p || bail "B does not serve"
 	paired_equals a 60 && paired_equals c 60 || bail "B does not get them"
 }
 

@@ -28,7 +28,7 @@ replicate_pair() {
 	invite p --history 1h --create "a:${native_mib}MiB:$site_b/a.base" ||
 		bail "no invitation"
 	join_pair p || bail "no pair"
-	wait_until 30 serves p || bail "B does not serve"
+	wait_until 60 serves p || bail "B does not serve"
 	paired_equals a 60 || bail "B does not get the volume"
 	volume_id=$(jq -r .volume_id "$state_dir/a.id")
 }

@@ -110,7 +110,7 @@ start_writer() {
 		>"$scratch_dir/writer" 2>&1 &
 	writer_pid=$!
 	cleanup_fn kill -9 $writer_pid
-	wait_until 10 test -s "$oracle_state" || bail "the writer did not start"
+	wait_until 60 test -s "$oracle_state" || bail "the writer did not start"
 }
 
 # check_ended DESCRIPTION PID FILE: a background process ended well; FILE has

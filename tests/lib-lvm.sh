@@ -16,5 +16,5 @@ CONF
 lv() {
 	"$@" >>"$scratch_dir/said" 2>&1 7>&- ||
 		{ cat "$scratch_dir/said"; return 1; }
-	udevadm settle --timeout=20
+	udevadm settle --timeout=120
 }

@@ -38,7 +38,7 @@ start_target() {
 		file "$scratch_dir/$name.target" "$@" 2>>"$scratch_dir/nbdkit.log" &
 	target_pid=$!
 	cleanup_fn kill_pid $target_pid
-	wait_until 10 test -S "$scratch_dir/$name.nbd" || bail "no nbdkit"
+	wait_until 60 test -S "$scratch_dir/$name.nbd" || bail "no nbdkit"
 }
 
 # start_tcp_target NAME NBDKIT-ARGUMENT...: likewise on a port of 127.0.0.1. Sets
@@ -61,12 +61,13 @@ serve_tcp() {
 		2>>"$scratch_dir/nbdkit.log" &
 	target_pid=$!
 	cleanup_fn kill_pid $target_pid
-	wait_until 10 listens "$1" $target_pid
+	wait_until 60 listens_or_ends "$1" $target_pid &&
+		kill -0 $target_pid
 }
 
-# listens PORT PID: until it does, or that process is gone
-listens() {
-	kill -0 "$2" && ss -Hltn "sport = :$1" | grep -q .
+# listens_or_ends PORT PID: that process does, or is gone
+listens_or_ends() {
+	! kill -0 "$2" || ss -Hltn "sport = :$1" | grep -q .
 }
 
 uri_of() {
@@ -92,7 +93,7 @@ start_daemon() {
 	replicad-sim --config "$scratch_dir/conf" 2>>"$daemon_log" &
 	daemon_pid=$!
 	cleanup_fn kill_pid $daemon_pid
-	wait_until 10 rpc-call status || bail "replicad does not answer: $(
+	wait_until 60 rpc-call status || bail "replicad does not answer: $(
 		tail -n 3 "$daemon_log")"
 }
 
@@ -123,7 +124,7 @@ settled() {
 }
 
 wait_settled() {
-	wait_until "${2-20}" settled "$1" && return
+	wait_until "${2-60}" settled "$1" && return
 	rpc-call status
 	tail -n 20 "$daemon_log"
 	return 1

@@ -25,7 +25,7 @@ start_b() {
 		replicad-sim --config "$site_b/conf" 2>>"$b_log" &
 	b_pid=$!
 	cleanup_fn kill_pid $b_pid
-	wait_until 20 b rpc-call status || bail "no replicad at B: $(
+	wait_until 60 b rpc-call status || bail "no replicad at B: $(
 		tail -n 3 "$b_log")"
 }
 

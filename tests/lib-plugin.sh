@@ -31,7 +31,7 @@ start_nbdkit() {
 		nbdkit -f -U "$socket" --exit-with-parent "$@" 2>>"$plugin_log" &
 	nbdkit_pid=$!
 	cleanup_fn kill_pid $nbdkit_pid
-	wait_until 10 test -S "$socket" ||
+	wait_until 60 test -S "$socket" ||
 		bail "no nbdkit: $(tail -n 3 "$plugin_log")"
 }
 
@@ -66,7 +66,7 @@ $script" &
 
 # says REGEX: the plugin has logged it
 says() {
-	wait_until 5 grep -qE -- "$1" "$plugin_log" ||
+	wait_until 60 grep -qE -- "$1" "$plugin_log" ||
 		{ tail -n 20 "$plugin_log"; return 1; }
 }
 

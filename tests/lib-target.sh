@@ -46,7 +46,7 @@ start_target() {
 	target_pid=$!
 	cleanup_fn kill -9 $target_pid
 	for name; do
-		wait_until 20 test -S "$scratch_dir/$name.nbd" ||
+		wait_until 60 test -S "$scratch_dir/$name.nbd" ||
 			bail "no target: $(cat "$scratch_dir/target")"
 	done
 }

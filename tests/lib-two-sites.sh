@@ -19,7 +19,7 @@ start() {
 		--config "$scratch_dir/$1/conf" 2>>"$scratch_dir/$1.log" &
 	pid=$!
 	cleanup_fn end $pid
-	wait_until 30 "$1" rpc-call status || bail "no replicad: $(
+	wait_until 60 "$1" rpc-call status || bail "no replicad: $(
 		tail -n 3 "$scratch_dir/$1.log")"
 }
 

@@ -218,7 +218,7 @@ mend_link() {
 		2>>"$walk_dir/proxy.log" &
 	link_pid=$!
 	cleanup_fn kill_pid $link_pid
-	wait_until 30 eval '[ -n "$(ss -Hltn "src 127.0.0.1:$port")" ]' ||
+	wait_until 60 eval '[ -n "$(ss -Hltn "src 127.0.0.1:$port")" ]' ||
 		wrong "no link: $(tail -n 1 "$walk_dir/proxy.log")"
 }
 

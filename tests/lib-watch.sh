@@ -33,7 +33,7 @@ start_sim_writer() {
 		>"$scratch_dir/writer" 2>&1 &
 	writer_pid=$!
 	cleanup_fn kill_pid $writer_pid
-	wait_until 10 test -s "$oracle_state" || bail "the writer did not start"
+	wait_until 60 test -s "$oracle_state" || bail "the writer did not start"
 }
 
 start_watch() {
@@ -150,7 +150,7 @@ kill_some() {
 	local who=$((RANDOM % 4)) last
 	last=$(last_commit)
 	[ $((RANDOM % 2)) = 0 ] || {
-		wait_until 20 has_committed "${last:-0}"
+		wait_until 60 has_committed "${last:-0}"
 		let_it_look
 	}
 	nr_kills=$((nr_kills + 1))

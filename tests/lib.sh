@@ -218,14 +218,14 @@ make_null() {
 		echo "${a#*=}" >"$dir/${a%%=*}" || bail "null_blk: $a"
 	done
 	echo 1 >"$dir/power"
-	wait_until 10 test -b "/dev/$name" || bail "no /dev/$name"
+	wait_until 60 test -b "/dev/$name" || bail "no /dev/$name"
 }
 
 # make_brd NUMBER MIB: RAM disks /dev/ram0 …, without discards.
 make_brd() {
 	modprobe brd "rd_nr=$1" "rd_size=$(($2 * 1024))" || bail "no brd"
 	cleanup_fn rmmod brd
-	wait_until 10 test -b "/dev/ram$(($1 - 1))" || bail "no /dev/ram*"
+	wait_until 60 test -b "/dev/ram$(($1 - 1))" || bail "no /dev/ram*"
 }
 
 # make_loop FILE: $loop_dev is a loop device on it.

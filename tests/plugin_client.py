@@ -11,7 +11,7 @@ MIB = 1 << 20
 CHUNK = 4096
 HELLO, OPEN, PARTIAL, CLEAN, HANDOVER, HEARTBEAT = range(1, 7)
 SOCKET = os.environ.get("PLUGIN_SOCKET")
-signal.alarm(60)
+signal.alarm(300)
 TABLE = []
 for n in range(256):
     for _ in range(8):

@@ -42,7 +42,7 @@ replicad --config "$scratch_dir/conf" --state-dir "$scratch_dir/state" \
 	2>"$scratch_dir/log" &
 daemon=$!
 cleanup_fn kill $daemon
-wait_until 30 rpc-call status || bail "no replicad"
+wait_until 60 rpc-call status || bail "no replicad"
 
 settled() {
 	[ "$(rpc-call get "$1" state)" = replicating ] &&

@@ -17,13 +17,13 @@ release all
 end commit
 noevent dirty 100
 write $v 0 8 1
-event dirty 2000
+event dirty
 write $v 8 8 1
 write $v 0 8 1
 noevent dirty 200
 cut next
 write $v 8 8 1
-event dirty 2000
+event dirty
 EOF
 
 ctl "DIRTY comes for what an abort or a mark makes dirty" vol <<EOF
@@ -31,13 +31,13 @@ attach
 cut next
 wait frozen
 end abort
-event dirty 2000
+event dirty
 cut next
 event frozen
 release all
 end commit
 mark 7
-event dirty 2000
+event dirty
 EOF
 
 ctl "FROZEN tells the epoch and its chunks, DEGRADED the epoch" vol <<EOF
@@ -55,14 +55,14 @@ check "FROZEN has number, flags and count" \
 	grep -q "event frozen: epoch=2000 flags=1 frozen=" <<<"$out"
 
 out=$(dmr-ctl $v "run dmsetup message vol 0 request enable a b=c" \
-	"event request 20000")
+	"event request")
 check "REQUEST has the words" grep -q " enable a b=c ok" <<<"$out"
 refuses "a request that is too long is refused" "" \
 	dmsetup message vol 0 request "$(printf '%01100d' 0)"
 
 dmr-ctl $v "event removed 60000" >"$scratch_dir/removed" &
 listener=$!
-wait_until 5 grep -q . "$scratch_dir/removed"
+wait_until 60 grep -q . "$scratch_dir/removed"
 dm_remove vol-dmr-view
 check "the device goes" dmsetup remove vol
 check_ended "REMOVED" $listener "$scratch_dir/removed"

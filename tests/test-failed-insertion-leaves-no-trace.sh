@@ -11,7 +11,7 @@ cleanup_fn insert-tool take-out vol
 table=$(dmsetup table vol)
 
 can_write() {
-	timeout 10 dd if=/dev/zero of=/dev/mapper/vol bs=4k count=1 \
+	timeout 60 dd if=/dev/zero of=/dev/mapper/vol bs=4k count=1 \
 		oflag=direct conv=notrunc
 }
 

@@ -13,7 +13,7 @@ linear="0 $(sectors_of /dev/vol-meta) linear /dev/vol-meta 0"
 make_dm met "$linear"
 make_dm vol "0 $(sectors_of /dev/vol-disk) replica /dev/vol-disk /dev/mapper/met 0"
 settle_volume vol
-check "nothing is to be noted" wait_until 30 is_kept vol
+check "nothing is to be noted" wait_until 60 is_kept vol
 
 # becomes TABLE: the metadata device does
 becomes() {

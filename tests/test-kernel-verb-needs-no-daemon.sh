@@ -45,17 +45,17 @@ is_held() {
 	[ "$(replicactl kernel status vol | awk '$1 == "held" { print $2 }')" \
 		= "$1" ]
 }
-check "new writes are held" wait_until 20 is_held yes
+check "new writes are held" wait_until 60 is_held yes
 kill $hold
 wait $hold
 is "it ends well" $? 0
 check "and they go on" is_held no
-timeout 20 replicactl kernel events >"$out" & events=$!
+timeout 300 replicactl kernel events >"$out" & events=$!
 sends_event() {
 	dmsetup message vol 0 request hello
 	grep -q 'vol *request *hello' "$out"
 }
-check "events are shown" wait_until 10 sends_event
+check "events are shown" wait_until 60 sends_event
 kill $events
 ctl 1 status
 err_has 'goes on tracking 1 volume'

@@ -17,7 +17,7 @@ lv() {
 	shift
 	"$verb" --config "$lvm_conf" "$@" >>"$scratch_dir/lvm" 2>&1 7>&- ||
 		{ cat "$scratch_dir/lvm"; return 1; }
-	udevadm settle --timeout=60
+	udevadm settle --timeout=120
 }
 
 make_null pv 96
@@ -34,7 +34,7 @@ replicad --config /dev/null --state-dir "$scratch_dir/state" \
 	2>"$scratch_dir/log" &
 daemon=$!
 cleanup_fn kill $daemon
-wait_until 30 rpc-call status || bail "no replicad"
+wait_until 60 rpc-call status || bail "no replicad"
 state_is() {
 	[ "$(rpc-call get data state)" = "$1" ]
 }

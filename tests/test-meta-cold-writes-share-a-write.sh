@@ -39,7 +39,7 @@ costs_at_most() {
 	check "$2" test $n -le "$1"
 }
 
-check "it was formatted, and that is counted" wait_until 30 is_formatted
+check "it was formatted, and that is counted" wait_until 60 is_formatted
 # Who is not in the first step waits longer than all the others need to come.
 set_fault fault_heat_us 1000000
 starts_at

@@ -23,7 +23,7 @@ chunks() {
 		for (at = $1; at < $1 + $2; at += 4096) print at / 4096 }'
 }
 write_some() {
-	timeout 60 fio --name=load --filename=/dev/mapper/vol --rw=randwrite \
+	timeout 300 fio --name=load --filename=/dev/mapper/vol --rw=randwrite \
 		--bs=4k --direct=1 --ioengine=io_uring --iodepth=8 \
 		--number_ios="$1" --randseed="$2" >/dev/null
 }

@@ -41,7 +41,7 @@ crash_with() {
 	is "$n hot regions: the first sync sends all" "$shipped" 8192
 	check "  which is remembered" wait_until 60 is_cleared $vol \
 		"$(field $vol last_committed)"
-	timeout 100 fio --name=load --filename=/dev/mapper/$vol --rw=randwrite \
+	timeout 300 fio --name=load --filename=/dev/mapper/$vol --rw=randwrite \
 		--bs=4k --direct=1 --ioengine=io_uring --iodepth=8 \
 		--number_ios=200 --randseed=$n --refill_buffers >/dev/null
 	make_null $copy-disk 32

@@ -44,7 +44,7 @@ settle_volume vol
 is_cleared() {
 	[ "$(dump vol dirty)" = 0 ] && [ "$(dump vol last_committed)" = 2 ]
 }
-check "what was committed is cleared on disk" wait_until 15 is_cleared
+check "what was committed is cleared on disk" wait_until 60 is_cleared
 
 # A suspend is no shutdown; a retire without a removal is forgotten.
 ctl "more is written" vol "write $v 0 8 1"
@@ -54,7 +54,7 @@ check "  resume" dmsetup resume vol
 works() {
 	[ "$(dump vol flags)" = - ]
 }
-check "  none has come" wait_until 20 works
+check "  none has come" wait_until 60 works
 check "  retire, suspended and resumed" \
 	eval "dmsetup message vol 0 retire && dmsetup suspend vol"
 is "  it is clean while it rests" "$(dump vol flags)" clean

@@ -18,7 +18,7 @@ replicad --config /dev/null --state-dir "$scratch_dir/state" \
 	2>"$scratch_dir/log" &
 daemon=$!
 cleanup_fn kill $daemon
-wait_until 30 rpc-call status || bail "no replicad: $(cat "$scratch_dir/log")"
+wait_until 60 rpc-call status || bail "no replicad: $(cat "$scratch_dir/log")"
 replicactl events >"$scratch_dir/events" 2>&1 &
 cleanup_fn kill $!
 
@@ -57,14 +57,14 @@ check "  and what it means" eval 'field reason | grep -q "get an I/O error"'
 check "  and what to do" eval 'field next_step | grep -q "metadata device"'
 check "  also for people" eval \
 	'replicactl status vol | grep -q "metadata device has failed"'
-check "  an alarm was sent" wait_until 30 told 'alarm.*metadata device'
+check "  an alarm was sent" wait_until 60 told 'alarm.*metadata device'
 check "  replication goes on" wait_until 100 settled
 check "  the replica is the volume" same
 
 check "the device is mended" eval 'dmsetup reload met --table \
 	"0 $sectors linear /dev/vol-meta 0" && dmsetup resume met'
 check "  that is noticed" wait_until 60 is_persistence durable
-check "  and told" wait_until 30 told 'works again'
+check "  and told" wait_until 60 told 'works again'
 check "  cold regions are written again" put 40
 check "  and replicated" wait_until 100 settled
 check "  the replica is the volume" same

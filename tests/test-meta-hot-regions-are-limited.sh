@@ -46,7 +46,7 @@ for limit in 8 1; do
 		note "$(grep -i iops "$scratch_dir/fio" | head -n 1)"
 	done
 	check "  at the end not more than $limit" \
-		wait_until 10 is_below $limit
+		wait_until 60 is_below $limit
 done
 
 # set_limit N: by a table reload
@@ -74,14 +74,14 @@ set_fault fault_cool_us 60000000
 check "more are hot than may be" set_limit 16
 touch_region 60 2>"$scratch_dir/refused" &
 writer=$!
-check "  some are to cool, and can't" wait_until 20 has_failed
+check "  some are to cool, and can't" wait_until 60 has_failed
 check "  meanwhile the limit changes again" set_limit 1
 set_fault fault_cool_us 0
 wait $writer
 check "  a write for which there is no room is refused" test $? -ne 0
 set_fault fault_fail_flush 0
 touch_region 61
-check "  at the end not more than 1" wait_until 30 is_below 1
+check "  at the end not more than 1" wait_until 60 is_below 1
 
 check "hot_regions 4" dmsetup reload vol --table \
 	"$(meta_table vol hot_regions 4 region_size 1024)"

@@ -12,7 +12,7 @@ settle_volume vol
 is_empty() {
 	[ "$(dump vol dirty)" = 0 ]
 }
-check "nothing is dirty on disk" wait_until 15 is_empty
+check "nothing is dirty on disk" wait_until 60 is_empty
 
 # A discard of region 3 has set its bits on disk and waits at the gate, not yet
 # in the sets; a mark there makes the cooler rewrite the region meanwhile.
@@ -23,7 +23,7 @@ run dmsetup message vol 0 hold 30000
 start discard $v 24576 8192
 running 700
 mark 3072
-wait dev_flags=4 10000
+wait dev_flags=4
 run dmsetup message vol 0 unhold
 finish
 EOF
@@ -32,7 +32,7 @@ EOF
 discard_under_way
 is "  its bits stay on disk" "$bits" 1024
 settle_volume vol
-check "  until it is committed" wait_until 15 is_empty
+check "  until it is committed" wait_until 60 is_empty
 
 set_fault fault_no_spare 1
 discard_under_way

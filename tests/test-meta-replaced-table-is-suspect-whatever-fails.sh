@@ -45,27 +45,27 @@ ship_all
 is_trusted() {
 	[ "$(dump vol flags)" = - ]
 }
-check "  until all was shipped" wait_until 20 is_trusted
+check "  until all was shipped" wait_until 60 is_trusted
 
 # A power cut now, and nobody knows that it would have gone on.
 check "it is suspended" dmsetup suspend vol
 check "  power is cut" copy_instant /dev/vol-meta "$scratch_dir/meta"
 check "  it goes on" dmsetup resume vol
-check "  trusted" wait_until 20 is_trusted
+check "  trusted" wait_until 60 is_trusted
 check "  it retires" dmsetup message vol 0 retire
 dm_remove vol
 dd if="$scratch_dir/meta" of=/dev/vol-meta bs=1M conv=fsync status=none
 check "after the cut it comes up" create
 check "  suspect" flag vol 8
 ship_all
-check "  until all was shipped" wait_until 20 is_trusted
+check "  until all was shipped" wait_until 60 is_trusted
 
 check "its metadata device is suspended" dmsetup suspend met
 check "  so is the volume: that ends" timeout 100 dmsetup suspend vol
 check "  and is said" eval "kernel_log | grep -q 'metadata: no answer'"
 check "  both go on" eval "dmsetup resume met && dmsetup resume vol"
 ctl "  the volume works" vol "write $v 800 8 1" "expect nr_dirty=1"
-check "  trusted" wait_until 20 is_trusted
+check "  trusted" wait_until 60 is_trusted
 check "  it retires" dmsetup message vol 0 retire
 dm_remove vol
 is "  cleanly" "$(dump vol flags)" clean

@@ -13,7 +13,7 @@ v=/dev/mapper/vol
 settle_volume vol
 old=$(field vol generation)
 wait_kept() {
-	check "  it is durable soon" wait_until 15 is_kept vol
+	check "  it is durable soon" wait_until 60 is_kept vol
 }
 
 # with_damage SLOT FIELD: what is left if that superblock is damaged (S7)
@@ -57,7 +57,7 @@ is "  is on disk" "$(dump vol generation)" "$(printf %016x 78)"
 is_empty() {
 	[ "$(dump vol dirty)" = 0 ] && [ "$(dump vol last_committed)" = 5 ]
 }
-check "  with its bits" wait_until 15 is_empty
+check "  with its bits" wait_until 60 is_empty
 ctl "it is promoted" vol attach "set role=1 generation=79"
 wait_kept
 ctl "  and can be written" vol "write $v 0 8 1"

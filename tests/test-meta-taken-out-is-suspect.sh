@@ -28,7 +28,7 @@ check "a commit of all does" eval "! flag vol 8"
 is_trusted() {
 	[ "$(dump vol flags)" = - ]
 }
-check "  on disk too" wait_until 15 is_trusted
+check "  on disk too" wait_until 60 is_trusted
 
 dm_remove vol-dmr-view
 check "another table takes its place" dmsetup reload vol --table \

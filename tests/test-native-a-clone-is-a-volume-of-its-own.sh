@@ -117,7 +117,7 @@ for step in making created; do
 	is "dies at \"$step\"" $? 137
 	left=$(files)
 	start_daemon
-	check "  the next one undoes it" wait_until 20 is_left
+	check "  the next one undoes it" wait_until 60 is_left
 	stop_daemon
 done
 is "  there were files then" "$left" $((${before##* } + 2))

@@ -18,7 +18,7 @@ start_proxy() {
 	cut-proxy "$@" "127.0.0.1:$port" "127.0.0.2:$port" "$messages" \
 		"$steps" 2>>"$scratch_dir/proxy.log" &
 	cleanup_fn kill_pid $!
-	wait_until 30 eval '[ -n "$(ss -Hltn "src 127.0.0.1:$port")" ]' ||
+	wait_until 60 eval '[ -n "$(ss -Hltn "src 127.0.0.1:$port")" ]' ||
 		bail "no proxy: $(cat "$scratch_dir/proxy.log")"
 }
 

@@ -3,7 +3,7 @@
 # What would be wrong if this failed: who looks at the stage of a server that is at
 # work is told that its log is damaged, for what that has just written; or is not told
 # of damage where nobody is at work.
-# lab: timeout=120
+# lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-plugin.sh"
 requires_cmd replicactl jq

@@ -22,7 +22,7 @@ with socket.socket(socket.AF_UNIX) as s, open(sys.argv[2], "w") as log:
         print("try", file=log, flush=True)
 EOP
 	cleanup_fn kill_pid $!
-	wait_until 20 test -S "$scratch_dir/$v.nbd" || bail "no listener"
+	wait_until 60 test -S "$scratch_dir/$v.nbd" || bail "no listener"
 done
 begin_config
 configure a retry_max=100ms

@@ -54,7 +54,7 @@ check "  nor is a snapshot taken of it: that is asked for at the other side" \
 boot_a
 check "no replicad" says 1 "." replicactl path a
 begin_wait replicactl path a --wait=100s
-check "  that is waited for" wait_until 30 waits replicad
+check "  that is waited for" wait_until 60 waits replicad
 start_daemon
 check "  until it has made the device" wait_until 100 is_here
 
@@ -79,7 +79,7 @@ start_b
 begin_wait replicactl path a --wait=100s
 check "  until the target was met" wait_until 100 is_here
 kill_pid $b_pid
-check "  also when it has gone then" wait_until 30 field_is a state connecting
+check "  also when it has gone then" wait_until 60 field_is a state connecting
 is "  " "$(replicactl path a)" /dev/mapper/a
 kill_daemon
 sed -i 's/^activation=.*/activation=force/' "$scratch_dir/conf"

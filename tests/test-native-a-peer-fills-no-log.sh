@@ -13,7 +13,7 @@ start_b
 choose_port
 invite p --create "v:1MiB:$site_b/v.base" || bail "no invitation"
 join_pair p || bail "no pair"
-wait_until 30 serves p || bail "B does not serve"
+wait_until 60 serves p || bail "B does not serve"
 id=$(b_pair p pair_id)
 stop_daemon	# A says nothing from now on: we do
 

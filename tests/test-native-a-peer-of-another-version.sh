@@ -3,7 +3,7 @@
 # What would be wrong if this failed: two versions of dm-replica that do not
 # understand each other would write over what the other has, or stop without a
 # word of what to do. Between them stands who makes one look like a version to come.
-# lab: timeout=120
+# lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
 . "$(dirname "$0")/lib-plugin.sh"
@@ -24,7 +24,7 @@ meet() {
 		2>>"$scratch_dir/relay.log" &
 	relay_pid=$!
 	cleanup_fn kill_pid $relay_pid
-	wait_until 20 test -S "$scratch_dir/way" ||
+	wait_until 60 test -S "$scratch_dir/way" ||
 		bail "no relay: $(cat "$scratch_dir/relay.log")"
 }
 
@@ -46,7 +46,7 @@ refused() {
 	meet "$1"
 	[ "$(field a state)" != error ] || replicactl resume a
 	sim-ctl write a $((1048576 * 5)) 65536 $RANDOM
-	check "$1: it is refused in words" wait_until 30 is_refused "$2" ||
+	check "$1: it is refused in words" wait_until 60 is_refused "$2" ||
 		note "$(field a state): $(field a reason)"
 	check "  with a next step" test -n "$(field a next_step)"
 	check "  both are as they were" diff <(state_of_both) \
@@ -89,7 +89,7 @@ refuses "a log of a version to come: it is not served" "." \
 	image "$scratch_dir/there"
 check "  it is said why" says "of a newer format"
 sim-ctl write a 0 65536 5
-check "  the primary says that it waits" field_is a state connecting
+check "  the primary says that it waits" wait_until 60 field_is a state connecting
 note "$(field a reason)"
 stop_plugin
 check "  it is not changed" diff -r "$stage_dir" "$scratch_dir/stage.before"

@@ -84,7 +84,7 @@ check "  and the other is not" plain_is 10
 kill_pid $b_pid
 b_options=${b_options//activation=ask/activation=force}
 start_b
-check "with force it comes up" wait_until 30 plain_is 00
+check "with force it comes up" wait_until 60 plain_is 00
 superseded() {
 	[ "$(b rpc-call get a state)" = superseded ]
 }

@@ -40,7 +40,7 @@ is "  it is the primary still" "$(b rpc-call get a state)" promoted
 b sim-ctl write a 2097152 65536 22
 kill_b
 start_b
-check "  after a restart, too" wait_until 30 failed_over
+check "  after a restart, too" wait_until 60 failed_over
 b sim-ctl write a 3145728 65536 23
 check "it is replicated again" enable
 check "  with what was written meanwhile" equals

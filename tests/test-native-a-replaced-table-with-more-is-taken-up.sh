@@ -41,7 +41,7 @@ now_image "$scratch_dir/one"
 for v in a b; do
 	replace_table $v 12
 	check "$v: a larger table without the target is noticed" \
-		wait_until 30 field_is $v state error
+		wait_until 60 field_is $v state error
 	refuses "  extend says what to do" "Disable it and enable it again" \
 		replicactl extend $v
 	is "  nothing has changed" "$(field $v size_bytes)" $((8 * mib))

@@ -91,7 +91,7 @@ resyncs() {
 before=$(resyncs)
 size=$(stat -c %s "$scratch_dir/a.img")
 sim-ctl grow a $((15 * mib))
-check "a file that has no room: it says so" wait_until 30 \
+check "a file that has no room: it says so" wait_until 60 \
 	says error "too small: it has $((14 * mib)) bytes"
 check "its image is as it was" cmp -n "$size" "$scratch_dir/a.img" \
 	"$scratch_dir/a.target"

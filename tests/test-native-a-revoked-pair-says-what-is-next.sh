@@ -21,7 +21,7 @@ check "what can be a primary is, too" test "$(next_step failover)" = \
 	"replicactl failover a --force --dir $stage_dir"
 # shellcheck disable=SC2046 # words
 check "  and that is right" b $(next_step failover)
-check "  it is the primary then" wait_until 30 failed_over
+check "  it is the primary then" wait_until 60 failed_over
 check "  with all that came" cmp "$scratch_dir/image.$epoch" "$site_b/a.base"
 
 start_daemon

@@ -28,7 +28,7 @@ is_begun() {
 # stops_in GLOB COMMAND...: replicad, while COMMAND copies to GLOB for 40 seconds
 stops_in() {
 	"${@:2}" >"$scratch_dir/first" 2>&1 &
-	wait_until 30 is_begun "$1" || bail "no copy has begun"
+	wait_until 60 is_begun "$1" || bail "no copy has begun"
 	replicactl clone v late >"$scratch_dir/second" 2>&1 &
 	stop_daemon
 	is "  it stops cleanly" $? 0

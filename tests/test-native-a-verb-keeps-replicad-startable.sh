@@ -40,7 +40,7 @@ check "a volume is added" replicactl enable c --target "$(uri_of c)"
 check "  it is replicated" replica_equals c
 configure c interval=70ms
 restart
-check "a file has it now, too: replicad starts, and says whose it is" grep -q "the volume c is ignored: .*conf:[0-9]* has one" \
+check "a file has it now, too: replicad starts, and says whose it is" wait_until 60 grep -q "the volume c is ignored: .*conf:[0-9]* has one" \
 	"$daemon_log"
 shown() {
 	replicactl config show --config "$scratch_dir/conf" \

@@ -63,7 +63,7 @@ cleanup_fn kill_pid $storm
 sim-ctl grow a $((14 * mib + 2560))
 wait $storm
 sim-ctl grow a $((16 * mib))
-check "it is noticed" wait_until 30 field_is a size_bytes $((16 * mib))
+check "it is noticed" wait_until 60 field_is a size_bytes $((16 * mib))
 check "all of it is shipped" is_whole 16
 # Somebody reads a view of before: what is shipped would end there.
 touch "$scratch_dir/a.shown"
@@ -72,7 +72,7 @@ refuses "its view is in use" "a view that is in use" replicactl extend a
 says_it() {
 	field_is a state error && [[ $(field a reason) =~ "view that is in use" ]]
 }
-check "the state says so" wait_until 30 says_it
+check "the state says so" wait_until 60 says_it
 is "what is shipped has the old size" "$(field a size_bytes)" $((16 * mib))
 rm "$scratch_dir/a.shown"
 check "it grows by itself when that is over" wait_until 60 field_is a \

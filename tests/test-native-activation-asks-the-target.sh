@@ -30,7 +30,7 @@ boot_a
 is "before there is a network nothing is made" "$(sim-ctl get a plain)" 1
 check "  which is said" grep -q "activation=ask" "$scratch_dir/inserted"
 start_daemon
-check "nobody has taken over: it comes up" wait_until 30 plain_is 0
+check "nobody has taken over: it comes up" wait_until 60 plain_is 0
 check "  and is replicated" wait_settled a 60
 
 boot_a
@@ -74,6 +74,6 @@ is "  " "$(sim-ctl get a plain)" 1
 sed -i 's/^activation=.*/activation=force/' "$scratch_dir/conf"
 kill_daemon
 start_daemon
-check "with force it does" wait_until 30 plain_is 0
+check "with force it does" wait_until 60 plain_is 0
 check "  and finds itself superseded" wait_until 60 field_is a state superseded
 finish

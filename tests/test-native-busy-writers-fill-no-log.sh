@@ -36,7 +36,7 @@ windows=0
 for i in {2..16}; do
 	sim-ctl write a 0 2097152 $i
 	start_daemon
-	wait_until 30 lasted || bail "nothing is staged: $(field a reason)"
+	wait_until 60 lasted || bail "nothing is staged: $(field a reason)"
 	windows=$((windows + $(field a epochs_partial)))
 	kill_daemon
 done

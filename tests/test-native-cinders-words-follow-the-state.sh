@@ -12,7 +12,7 @@ words_are() { # WORD DATA
 	[ "$(field v replication_status) $(field v data)" = "$1 $2" ]
 }
 words() {
-	wait_until 20 words_are "$@" && return
+	wait_until 60 words_are "$@" && return
 	rpc-call status | jq -c ".volumes[] | [.state, .reason, .replication_status, .data]"
 	return 1
 }

@@ -85,7 +85,7 @@ end_hanging() {
 	kill $hanging
 }
 cleanup_fn end_hanging
-check "nobody listens" wait_until 20 test -e "$scratch_dir/full"
+check "nobody listens" wait_until 60 test -e "$scratch_dir/full"
 ctl 6 status --timeout 300ms
 err_has 'does not answer in time'
 ctl 6 events --timeout 300ms

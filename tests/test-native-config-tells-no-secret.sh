@@ -55,13 +55,13 @@ begin_config
 configure p "target=nbd://bob:hunter2@127.0.0.1:1/x" tls=off
 sed -i '/socket=.*p.nbd/d' "$scratch_dir/conf"
 start_daemon
-wait_until 20 eval '[ "$(field p reason)" ]'
+wait_until 60 eval '[ "$(field p reason)" ]'
 rpc-call status >"$scratch_dir/said"
 replicactl status >>"$scratch_dir/said"
 check "a status shows where, without the password" eval \
 	'grep -q "nbd://bob:\*\*\*@127.0.0.1" "$scratch_dir/said" &&
 	! grep hunter2 "$scratch_dir/said"'
-wait_until 20 grep -q 'p: .*127.0.0.1' "$daemon_log"
+wait_until 60 grep -q 'p: .*127.0.0.1' "$daemon_log"
 check "so does the log" eval '! grep hunter2 "$daemon_log"'
 enable() {
 	rpc-call enable "$(jq -cn --arg d "$1" '{volume: "a",

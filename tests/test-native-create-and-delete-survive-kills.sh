@@ -38,7 +38,7 @@ dies_at() {
 	start_daemon
 }
 settled_to() {
-	wait_until 20 eval "[ \"\$(step) \$(files)\" = \"$1\" ]"
+	wait_until 60 eval "[ \"\$(step) \$(files)\" = \"$1\" ]"
 }
 
 # --- making ---------------------------------------------------------------------
@@ -162,7 +162,7 @@ sed 's/"step": "ready"/"step": "deleting"/' "$scratch_dir/record" \
 	>"$state_dir/made/v.json"
 mv "$folder" "$folder.away"
 start_daemon
-check "its folder is not there: that is told" wait_until 20 grep -q \
+check "its folder is not there: that is told" wait_until 60 grep -q \
 	"has not ended: .*volumes" "$daemon_log"
 refuses "  it is not enabled" "being made, or deleted" replicactl enable v \
 	--target "$(uri_of v)"

@@ -84,7 +84,7 @@ check "  and said" grep -q "d: .*left until the next start: .*no luck" "$daemon_
 rm "$scratch_dir/vg/broken-lvremove"
 stop_daemon
 start_daemon
-check "  the next start undoes it" wait_until 20 eval \
+check "  the next start undoes it" wait_until 60 eval \
 	'[ -z "$(field_of d step)" ] && [ -z "$(lvs | grep ^d-)" ]'
 
 # --- and gone -----------------------------------------------------------------------

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=200
+# lab: timeout=300
 # What would be wrong if this failed: what was made here could be deleted though it
 # is a replica's base by now; a site could not get rid of a replica while
 # it has a pair that serves it; or the pair's server would bring it back, or not
@@ -41,7 +41,7 @@ check "  it is there" test -e "$made"
 server=$(b_pair p server_pid)
 check "a dry run tells" eval "delete --dry-run |
 	grep 'a would go: 8.0 MiB.*a.base'"
-check "the pair serves again" wait_until 30 is_another "$server"
+check "the pair serves again" wait_until 60 is_another "$server"
 check "its primary has noticed nothing but a pause" eval \
 	'make_epoch 12 65536 && paired_equals a 60'
 refuses "not another one's" "no volume zz" b replicactl delete zz --replica \
@@ -60,14 +60,14 @@ check "the others had an answer" eval 'for i in 1 2; do
 	grep -q "would go\|no volume a" "$scratch_dir/dry$i" || exit 1
 done'
 is "nothing is left" "$(files)" 0
-check "its pair stays, and would serve others" wait_until 30 serves p
+check "its pair stays, and would serve others" wait_until 60 serves p
 is "which does not make it again" "$(files)" 0
-check "its primary says what it misses" wait_until 30 eval \
+check "its primary says what it misses" wait_until 60 eval \
 	'field a state | grep -qx "error\|connecting" && [ -n "$(field a reason)" ]'
 note "$(field a reason)"
 kill_pid "$b_pid"
 start_b
-check "also not after a restart" wait_until 30 serves p
+check "also not after a restart" wait_until 60 serves p
 is "nothing is left" "$(files)" 0
 stop_daemon
 finish

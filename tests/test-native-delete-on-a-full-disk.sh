@@ -64,7 +64,7 @@ delete_on_full() {
 			grep -qE "$is_full" "$scratch_dir/says"
 		$2 "$1"
 		rm -f "$state_dir/filler"
-		check "  it is replicated, or is not" wait_until 30 whole "$1"
+		check "  it is replicated, or is not" wait_until 60 whole "$1"
 		pages=$((pages ? pages * 2 : 1))
 	done
 	rm -f "$state_dir/filler"

@@ -33,12 +33,12 @@ replicactl pair invite q --address "127.0.0.1:$port" --listen 127.0.0.1 \
 	--create "data:${native_mib}MiB:$(base_of far)" >"$scratch_dir/token" ||
 	bail "no invitation"
 b replicactl pair join q <"$scratch_dir/token" || bail "no pair"
-check "the base of a replica of another name" wait_until 30 test -e \
+check "the base of a replica of another name" wait_until 60 test -e \
 	"$scratch_dir/stage/data.volume"
 refuses "  is not deleted" "replica of data in the stage $scratch_dir/stage" \
 	replicactl delete far --yes
 check "the pair is ended" replicactl pair revoke q --yes
-wait_until 30 eval '[ -z "$(ss -Hltn "sport = :$port")" ]' || bail "nbdkit stays"
+wait_until 60 eval '[ -z "$(ss -Hltn "sport = :$port")" ]' || bail "nbdkit stays"
 refuses "  it is not deleted" "stands on it" replicactl delete far --yes
 stop_daemon
 start_daemon

@@ -12,7 +12,7 @@ replicate_pair
 make_epoch 11 0
 touch "$scratch_dir/open"
 sim-ctl request a "failover planned"
-check "not while it is open" wait_until 30 \
+check "not while it is open" wait_until 60 \
 	grep -q "a: warning: request failover: .*is in use" "$daemon_log"
 rm "$scratch_dir/open"
 check "  which changes nothing" field_is a state replicating

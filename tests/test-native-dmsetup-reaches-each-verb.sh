@@ -39,7 +39,7 @@ asks() {
 	local verb=${1%% *} before
 	before=$(grep -c "request $verb: " "$daemon_log")
 	sim-ctl request db "$1"
-	wait_until 30 eval '[ "$(grep -c "request $verb: " "$daemon_log")" -gt \
+	wait_until 60 eval '[ "$(grep -c "request $verb: " "$daemon_log")" -gt \
 		$before ]' && says "$verb" "$2"
 }
 start_target db

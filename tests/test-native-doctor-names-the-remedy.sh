@@ -76,7 +76,7 @@ cleanup_fn end_server
 listens() {
 	timeout 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
 }
-check "a server listens" wait_until 20 listens
+check "a server listens" wait_until 60 listens
 broken warn tls 'in clear' 'pair' \
 	configure "[volume a]\ntarget=nbd://127.0.0.1:$port/\ntls=off\n"
 found ok port 'can be reached'

@@ -54,7 +54,7 @@ requires_root
 chmod 755 "$scratch_dir"
 # as_nobody ARGUMENT...: doctor, which finds nothing bad
 as_nobody() {
-	chmod 711 "$root" && timeout 30 setpriv --reuid=65534 --regid=65534 \
+	chmod 711 "$root" && timeout 120 setpriv --reuid=65534 --regid=65534 \
 		--clear-groups replicactl doctor --root "$root" --json "$@" >"$out"
 	is "nobody's doctor finds nothing bad" $? 0
 }

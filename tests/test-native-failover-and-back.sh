@@ -21,7 +21,7 @@ cp "$scratch_dir/a.img" "$scratch_dir/alone.img"
 b replicactl failover a --force --epoch "$back" >/dev/null || bail "no failover"
 b sim-ctl write a 2097152 65536 77
 start_daemon
-check "the old primary is superseded" wait_until 30 field_is a state superseded
+check "the old primary is superseded" wait_until 60 field_is a state superseded
 
 is "a dry run tells what is only here" \
 	"$(replicactl resolve a --keep peer --dry-run --json |
@@ -79,7 +79,7 @@ is "it remembers both generations" "$(sim-ctl get a ancestors)" 2
 sim-ctl write a 0 4096 79
 is "and what is written is tracked" "$(sim-ctl get a dirty)" 1
 start_b
-check "now B is superseded" wait_until 30 eval \
+check "now B is superseded" wait_until 60 eval \
 	'[ "$(b rpc-call get a state)" = superseded ]'
 for how in "a --force" "a --dry-run" "a --force --group"; do
 	# shellcheck disable=SC2086 # words
@@ -104,6 +104,6 @@ for dir in "" "--dir $stage_dir"; do
 done
 is "nothing was begun" "$(ls "$site_b/state/promotions")" ""
 is "and there is still no device" "$(b sim-ctl get a plain)" 1
-check "the pair is served all the same" wait_until 30 serves p
+check "the pair is served all the same" wait_until 60 serves p
 both_stop_cleanly
 finish

@@ -24,6 +24,6 @@ b sim-ctl write a 1048576 4096 5
 is "what is written there is tracked" "$(b sim-ctl get a dirty)" 2
 kill_pid $b_pid
 start_b
-check "after a restart it is there again" wait_until 30 failed_over
+check "after a restart it is there again" wait_until 60 failed_over
 kill_pid $b_pid
 finish

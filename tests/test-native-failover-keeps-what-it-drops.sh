@@ -23,7 +23,7 @@ refuses "no room for the salvage (L4)" "the salvage of what is dropped needs" \
 	b replicactl failover a --force --epoch "$back"
 check "nothing was begun" eval '[ ! -e "$stage_dir/a.fence" ] &&
 	[ -z "$(ls "$site_b/state/promotions" 2>/dev/null)" ]'
-check "the pair is served" wait_until 30 serves p
+check "the pair is served" wait_until 60 serves p
 kill_b
 
 # A dry run that takes its time, where no server can be asked.
@@ -35,12 +35,12 @@ plugin_so=$served
 unset SIM_HOLD_AT SIM_DIE_AT
 b replicactl failover a --dry-run >"$scratch_dir/dry" &
 dry=$!
-wait_until 30 eval 'b rpc-call pair_list | json_holds \
+wait_until 60 eval 'b rpc-call pair_list | json_holds \
 	".pairs[0].state == \"restarting\"" >/dev/null'
 b replicactl failover a --force --epoch "$back" >/dev/null \
 	2>"$scratch_dir/says" &
 real=$!
-check "a failover waits for the dry run, and is not refused" wait_until 30 \
+check "a failover waits for the dry run, and is not refused" wait_until 60 \
 	eval '[ "$(b rpc-call get a state)" = failing-over ]'
 rm "$site_b/hold"
 wait $dry
@@ -57,7 +57,7 @@ sed -i "s/\"epoch\": $back/\"epoch\": $((back - 1))/; s/\"applied\"/\"fenced\"/
 	s/\"metadata\": .*/\"metadata\": \"none\",/" \
 	"$site_b/state/promotions/a.json"
 start_b
-check "without a salvage it does not go on" wait_until 30 eval \
+check "without a salvage it does not go on" wait_until 60 eval \
 	'b rpc-call get a reason | grep -q "is below the history"'
 is "which is an error" "$(b rpc-call get a state)" error
 check "and the log is kept" eval 'ls "$stage_dir/a.log" | grep -q "\.seg$"'
@@ -67,7 +67,7 @@ kill_b
 rm -rf "$site_b"
 cp -a "$scratch_dir/kept" "$site_b"
 start_b
-check "it goes on" wait_until 30 failed_over
+check "it goes on" wait_until 60 failed_over
 kill_b
 rm "$site_b/state/promotions/a.json"
 start_b

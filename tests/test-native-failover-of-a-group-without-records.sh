@@ -42,7 +42,7 @@ goes_on_without() {
 	check "  without the record of $1 both go on" wait_until 60 \
 		group_failed_over
 	check "  to the right end" ends_right
-	check "  and the pair is served" wait_until 30 serves p
+	check "  and the pair is served" wait_until 60 serves p
 	kill_b
 }
 
@@ -59,7 +59,7 @@ killed_at noted-begun
 cp "$records/a.json" "$scratch_dir/a.json"
 echo "{" >"$records/a.json"
 start_b
-check "c does not go on without a" wait_until 30 eval \
+check "c does not go on without a" wait_until 60 eval \
 	'[ "$(b rpc-call get c state)" = error ]'
 check "  and says what is wrong" eval \
 	'b rpc-call get c reason | grep -q "promotions/a.json"'
@@ -86,7 +86,7 @@ for ask in "c" "c --group" "a --group"; do
 	rm "$records/c.json"
 	b sim-ctl meta c unplug
 	start_b
-	check "without its record c is not there" wait_until 30 eval \
+	check "without its record c is not there" wait_until 60 eval \
 		'[ "$(b rpc-call get a state)" = promoted ]'
 	is "  really" "$(b sim-ctl get c plain)" 1
 	check "  it is, after: failover $ask" b replicactl failover $ask --force

@@ -30,12 +30,12 @@ is "and which volumes" "$(jq -c '[.volumes[].volume] | sort' \
 	"$scratch_dir/dry")" '["a","c"]'
 is "all of the newest epoch" "$(jq -c '[.volumes[].epoch] | unique' \
 	"$scratch_dir/dry")" "[$epoch]"
-check "and changes nothing" wait_until 30 serves p
+check "and changes nothing" wait_until 60 serves p
 refuses "an epoch that is not there" "no image of epoch" \
 	b replicactl failover a --group --force --epoch 999999
 check "which has left nothing" eval \
 	'[ -z "$(ls "$site_b/state/promotions" 2>/dev/null)" ]'
-wait_until 30 serves p
+wait_until 60 serves p
 
 # The record of the one that leads cannot be written, that of the other could.
 mkdir -p "$site_b/state/promotions/a.json.new"
@@ -43,7 +43,7 @@ refuses "a record that cannot be written" "promotions/a.json: " \
 	b replicactl failover c --group --force
 rmdir "$site_b/state/promotions/a.json.new"
 is "  leaves none behind" "$(ls "$site_b/state/promotions")" ""
-wait_until 30 serves p
+wait_until 60 serves p
 kill_b
 cp -a "$site_b" "$scratch_dir/kept"
 
@@ -80,7 +80,7 @@ for step in begun fenced salvaged marked applied left active; do
 		start_b
 		case $when-$step in
 		done-begun | noting-begun)
-			check "then nothing was begun" wait_until 30 serves p
+			check "then nothing was begun" wait_until 60 serves p
 			is "  and nothing is noted" \
 				"$(ls "$site_b/state/promotions")" ""
 			fail_over >/dev/null
@@ -88,7 +88,7 @@ for step in begun fenced salvaged marked applied left active; do
 		esac
 		check "both go on to the end" wait_until 60 group_failed_over
 		check "which is the right one" ends_right
-		check "the pair is served" wait_until 30 serves p
+		check "the pair is served" wait_until 60 serves p
 		generation=$(generations)
 		check "the same again changes nothing" fail_over
 		is "neither does the generation" "$(generations)" "$generation"
@@ -113,7 +113,7 @@ is "  and tracked" "$(b sim-ctl get a dirty)" "$(replica-dump --extents \
 	"$stage_dir/a.meta" | awk '$1 == "extent" { n += $3 } END { print n }')"
 kill_b
 start_b
-check "both are there after a restart" wait_until 30 group_failed_over
+check "both are there after a restart" wait_until 60 group_failed_over
 
 # The old primary may write to none of them.
 start_daemon

@@ -36,7 +36,7 @@ invite p --history 1h --create "g/a:${native_mib}MiB:$site_b/a.base" \
 	--create "d:${native_mib}MiB:$site_b/d.base" \
 	--create "e:${native_mib}MiB:$site_b/e.base" || bail "no invitation"
 join_pair p || bail "no pair"
-wait_until 30 serves p || bail "B does not serve"
+wait_until 60 serves p || bail "B does not serve"
 for v in $all; do
 	paired_equals $v 60 || bail "B does not get $v"
 done

@@ -25,7 +25,7 @@ refuses "not as of an epoch that is none" "there is no image of epoch" \
 	b replicactl failover a --force --epoch $((last + 5))
 refuses "not as of a time before all" "does not reach back" \
 	b replicactl failover a --force --at @1000000
-check "all that has changed nothing" wait_until 30 serves p
+check "all that has changed nothing" wait_until 60 serves p
 make_epoch 15 0
 last=$epoch
 lose_a
@@ -68,9 +68,9 @@ refuses "another epoch is not" "was promoted already" \
 
 refuses "what was its replica can't be deleted" "was promoted" \
 	b replicactl delete a --replica --dir "$stage_dir" --yes
-check "B serves its pair again" wait_until 30 serves p
+check "B serves its pair again" wait_until 60 serves p
 start_daemon
-check "the old primary sees that it is superseded" wait_until 30 eval \
+check "the old primary sees that it is superseded" wait_until 60 eval \
 	'field a reason | grep -q "of another generation"'
 is "that is its state" "$(field a state)" superseded
 check "with the old generation" eval '[[ $(field a replication_driver_data) =~ ^[0-9a-f]{16}$ ]] &&
@@ -80,12 +80,12 @@ check "with a next step that keeps aside what is only here (L4)" eval \
 check "it sends nothing, whatever is written there" eval \
 	'sim-ctl write a 0 4096 3; sleep 0.5; field_is a state superseded'
 check "an operator can make it look again" replicactl resume a
-check "it says the same" wait_until 30 field_is a state superseded
+check "it says the same" wait_until 60 field_is a state superseded
 is "and has written nothing" "$(b sim-ctl get a dirty)" $((before + 2))
 
 kill_pid $b_pid
 start_b
-check "after a restart it is still the primary" wait_until 30 failed_over
+check "after a restart it is still the primary" wait_until 60 failed_over
 check "what was written is there" eval \
 	'[ "$(b sim-ctl get a dirty)" = $((before + 2)) ]'
 name=$(b replicactl salvage --json | jq -r '.salvages[0].name')

@@ -19,7 +19,7 @@ choose_port
 invite p --history 1h --create "a:${native_mib}MiB:$site_b/a.base" \
 	--create "c:${native_mib}MiB:$site_b/c.base" || bail "no invitation"
 join_pair p || bail "no pair"
-wait_until 30 serves p || bail "B does not serve"
+wait_until 60 serves p || bail "B does not serve"
 paired_equals a 60 && paired_equals c 60 || bail "B does not get them"
 lose_a
 kill_pid $b_pid
@@ -37,11 +37,11 @@ start_b
 unset SIM_HOLD_AT
 b replicactl failover a --force >/dev/null &
 first=$!
-wait_until 30 grep -qs salvaged "$site_b/state/promotions/a.json" ||
+wait_until 60 grep -qs salvaged "$site_b/state/promotions/a.json" ||
 	bail "the first does not begin"
 b replicactl failover c --force >/dev/null &
 second=$!
-check "the second waits" wait_until 30 eval \
+check "the second waits" wait_until 60 eval \
 	'[ "$(b rpc-call get c state)" = failing-over ]'
 check "and has not begun" eval '[ ! -e "$site_b/state/promotions/c.json" ]'
 is "the pair is not served" "$(ss -Hltn "sport = :$port")" ""
@@ -53,12 +53,12 @@ is "the second too" $? 0
 check "both are primaries" both
 check "as they were: a" cmp "$scratch_dir/a.img" "$site_b/a.base"
 check "as they were: c" cmp "$scratch_dir/c.img" "$site_b/c.base"
-check "then the pair is served again" wait_until 30 serves p
+check "then the pair is served again" wait_until 60 serves p
 
 kill_pid $b_pid
 start_b
-check "also after a restart" wait_until 30 both
-check "which serves the pair" wait_until 30 serves p
+check "also after a restart" wait_until 60 both
+check "which serves the pair" wait_until 60 serves p
 check "one again, beside the other" b replicactl failover c --force
 b_stops_cleanly
 
@@ -66,7 +66,7 @@ b_stops_cleanly
 sed -i 's/"step": "active"/"step": "begun"/' "$site_b"/state/promotions/*.json
 start_b
 check "both go on, one after the other" wait_until 60 both
-check "and the pair is served at the end" wait_until 30 serves p
+check "and the pair is served at the end" wait_until 60 serves p
 
 # As before, by the folder of a stage that no pair has.
 kill_pid $b_pid
@@ -79,12 +79,12 @@ SIM_HOLD_AT=noted-salvaged start_b
 b replicactl pair revoke p --yes >/dev/null || bail "the pair stays"
 b replicactl failover a --force --dir "$stage_dir" >/dev/null &
 first=$!
-wait_until 30 test -e "$site_b/reached" || bail "the first does not begin"
+wait_until 60 test -e "$site_b/reached" || bail "the first does not begin"
 b replicactl failover c --force --dir "$stage_dir" >/dev/null &
 second=$!
 b replicactl failover c --dry-run --dir "$stage_dir" >"$scratch_dir/dry" &
 third=$!
-check "by folder, too, the second waits" wait_until 30 eval \
+check "by folder, too, the second waits" wait_until 60 eval \
 	'[ "$(b rpc-call get c state)" = failing-over ]'
 check "and has not begun" eval '[ ! -e "$site_b/state/promotions/c.json" ]'
 rm "$site_b/hold"

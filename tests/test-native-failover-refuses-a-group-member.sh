@@ -18,7 +18,7 @@ choose_port
 invite p --history 1h --create "g/a:${native_mib}MiB:$site_b/a.base" \
 	--create "g/c:${native_mib}MiB:$site_b/c.base" || bail "no invitation"
 join_pair p || bail "no pair"
-wait_until 30 serves p || bail "B does not serve"
+wait_until 60 serves p || bail "B does not serve"
 paired_equals a 60 && paired_equals c 60 || bail "B does not get them"
 refuses "nor is one handed over" "not handed over in parts" \
 	replicactl failover a --planned
@@ -34,7 +34,7 @@ refuses "a member of a group" "not promoted in parts" \
 	b replicactl failover a --force
 check "nothing was begun" nothing_begun
 refuses "it is not shown as one" "there is no volume a" b replicactl status a
-check "the pair is served again" wait_until 30 serves p
+check "the pair is served again" wait_until 60 serves p
 
 # P8: who is in the group is not known while a description cannot be read.
 damage() {
@@ -49,7 +49,7 @@ refuses "nor a volume that is alone" "/c.volume: not the description" \
 	b replicactl failover a --force
 check "nothing was begun" nothing_begun
 cp "$scratch_dir/c.volume" "$stage_dir/c.volume"
-check "the pair is served again" wait_until 30 serves p
+check "the pair is served again" wait_until 60 serves p
 mkdir "$scratch_dir/other"
 nbdkit -U - "$plugin_so" dir="$scratch_dir/other" \
 	create="s:1MiB:$scratch_dir/s.base" create="t:1MiB:$scratch_dir/t.base" \
@@ -68,8 +68,8 @@ printf '{ "schema_version": 1, "volume": "a", "pair": "p", "dir": "%s",
 "old_generation": "00000000000000a0" }\n' "$stage_dir" "$site_b/a.base" \
 	$((native_mib << 20)) >"$site_b/state/promotions/a.json"
 start_b
-check "a record of it goes at the next start" wait_until 30 nothing_begun
-check "with a word" wait_until 30 grep -q "failover: .*not promoted in parts" "$b_log"
-check "and the pair is served" wait_until 30 serves p
+check "a record of it goes at the next start" wait_until 60 nothing_begun
+check "with a word" wait_until 60 grep -q "failover: .*not promoted in parts" "$b_log"
+check "and the pair is served" wait_until 60 serves p
 kill_pid $b_pid
 finish

@@ -48,7 +48,7 @@ no "a group without an image" "no consistent image" \
 nbdkit -f -U "$scratch_dir/alone.sock" "$plugin_so" \
 	dir="$scratch_dir/alone" &
 cleanup_fn kill_pid $!
-wait_until 10 test -S "$scratch_dir/alone.sock"
+wait_until 60 test -S "$scratch_dir/alone.sock"
 no "one that another nbdkit has" "end that nbdkit first" \
 	e --force --dir "$scratch_dir/alone"
 
@@ -64,7 +64,7 @@ check "then it is done" b replicactl failover a --force
 kill_pid $b_pid
 echo "{ damaged" >"$site_b/state/promotions/a.json"
 start_b
-check "a damaged record is named" grep -q \
+check "a damaged record is named" wait_until 60 grep -q \
 	"a: error: its failover's record: it is damaged" "$b_log"
 check "but the stage still knows" b replicactl failover a --force
 kill_pid $b_pid
@@ -74,9 +74,9 @@ rm "$site_b/state/promotions/a.json"
 start_b
 refuses "a damaged fence is named" "a.fence" b replicactl failover a --force
 start_daemon
-check "and lets no old primary in" wait_until 30 eval \
+check "and lets no old primary in" wait_until 60 eval \
 	'field a reason | grep -q "no such export"'
-check "its server says why, too" grep -q "a.fence: it is damaged" "$b_log"
+check "its server says why, too" wait_until 60 grep -q "a.fence: it is damaged" "$b_log"
 is "it sends nothing" "$(field a bytes_shipped)" 0
 stop_daemon
 kill_pid $b_pid

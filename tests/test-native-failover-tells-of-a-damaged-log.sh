@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What would be wrong if this failed: a failover would take an image that is older than
 # what was acknowledged, because the log is damaged, without a word.
-# lab: timeout=120
+# lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
 . "$(dirname "$0")/lib-pair.sh"

@@ -47,20 +47,20 @@ check "both are replicated" eval 'wait_settled a 60 && wait_settled b 60'
 with_header a
 check "one is superseded: so is the group" wait_until 60 field_is b state \
 	superseded
-check "  and each has its policy" wait_until 30 writes_are refused allowed
+check "  and each has its policy" wait_until 60 writes_are refused allowed
 
 kill_daemon
 hang_up
 policies readonly readonly
 start_daemon
-check "the next daemon does not know yet" wait_until 30 no_answer
+check "the next daemon does not know yet" wait_until 60 no_answer
 is "  one is fenced still (N1)" "$(field a writes)" refused
 is "  and the other is not for that (N8)" "$(field b writes)" allowed
-check "  it is written" timeout 30 sim-ctl write b 0 4096 5
+check "  it is written" timeout 120 sim-ctl write b 0 4096 5
 serve a
 serve b
 check "then it knows" wait_until 60 field_is a state superseded
-check "  and both are fenced" wait_until 30 writes_are refused refused
+check "  and both are fenced" wait_until 60 writes_are refused refused
 refuses "  really" "Input/output error" sim-ctl write b 0 4096 5
 with_header a again
 rpc-call resume '{"volume":"a"}' >/dev/null || bail "no resume"
@@ -85,7 +85,7 @@ start_daemon
 check "  until the next one is superseded, too" wait_until 60 writes_are held held
 
 rpc-call pause '{"volume":"b"}' >/dev/null || bail "no pause"
-check "a pause lets them go" wait_until 30 writes_are allowed allowed
+check "a pause lets them go" wait_until 60 writes_are allowed allowed
 sim-ctl meta b descend || bail "no ancestor"
 with_header b split
 rpc-call resume '{"volume":"b"}' >/dev/null || bail "no resume"
@@ -94,7 +94,7 @@ check "each has gone its own way: split brain" wait_until 60 field_is a state \
 is "  and there is no fence (N4)" "$(field a writes) $(field b writes)" \
 	"allowed allowed"
 check "  both can be written" eval \
-	'timeout 30 sim-ctl write a 0 4096 7 && timeout 30 sim-ctl write b 0 4096 7'
+	'timeout 120 sim-ctl write a 0 4096 7 && timeout 120 sim-ctl write b 0 4096 7'
 stop_daemon
 is "replicad stops cleanly" $? 0
 finish

@@ -97,8 +97,8 @@ refuses "a failover does not bring it back" "being given up" \
 	b replicactl failover a --force
 kill_b
 start_b
-check "nor does the next start" wait_until 30 b_is step given-up
-check "  which says why" wait_until 30 eval \
+check "nor does the next start" wait_until 60 b_is step given-up
+check "  which says why" wait_until 60 eval \
 	'b rpc-call get a reason | grep -q "could not be removed"'
 rm "$site_b/stays"
 check "the same again goes on" b replicactl resolve a --keep peer

@@ -27,19 +27,19 @@ bad=0 seen=0
 for i in $(seq 20); do
 	sleep 0.1
 	rpc-call pause '{"volume":"a"}' >/dev/null
-	wait_until 10 field_is b state paused || fail "both pause"
+	wait_until 60 field_is b state paused || fail "both pause"
 	a=$(number_in a) b=$(number_in b)
 	[ "$a" = "$b" ] || [ "$a" = $((b + 1)) ] || bad=$((bad + 1))
 	[ "$a" -gt 0 ] && seen=$((seen + 1))
 	rpc-call resume '{"volume":"b"}' >/dev/null
-	wait_until 10 field_is a state replicating || fail "both resume"
+	wait_until 60 field_is a state replicating || fail "both resume"
 done
 kill_pid $storm
 is "no copy has a write without the one before it" $bad 0
 is "all 20 copies have writes" $seen 20
 kill_pid $b_pid
 sim-ctl write a 0 4096 5
-check "one target gone stops both" wait_until 10 field_is a state connecting
+check "one target gone stops both" wait_until 60 field_is a state connecting
 start_target b
 check "and both go on" eval 'replica_equals a && replica_equals b'
 is "at the same epoch" "$(field a last_committed)" "$(field b last_committed)"

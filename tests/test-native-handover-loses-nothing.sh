@@ -22,7 +22,7 @@ rm "$scratch_dir/open"
 check "which changes nothing" field_is a state replicating
 
 kill_pid $b_pid
-wait_until 30 field_is a state connecting
+wait_until 60 field_is a state connecting
 sim-ctl write a 1048576 262144 21
 rpc-call failover '{"volume": "a", "planned": true, "wait_s": 1}' \
 	>"$scratch_dir/says" 2>&1

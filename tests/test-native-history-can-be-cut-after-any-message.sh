@@ -19,7 +19,7 @@ start_proxy() {
 	cut-proxy --each "$@" "$scratch_dir/proxy.$name" \
 		"$scratch_dir/a.nbd" "$messages" "$steps" 2>>"$plugin_log" &
 	cleanup_fn kill_pid $!
-	wait_until 10 test -S "$scratch_dir/proxy.$name" || bail "no proxy"
+	wait_until 60 test -S "$scratch_dir/proxy.$name" || bail "no proxy"
 }
 
 history_by() {
@@ -77,7 +77,7 @@ for m in 1 2 3; do
 	for kind in 1 2; do
 		history_by proxy.s$m >"$scratch_dir/says.$m.$kind" 2>&1 &
 		pids+=($!)
-		wait_until 10 eval '[ "$(grep -c ^step "$steps")" = $kind ]'
+		wait_until 60 eval '[ "$(grep -c ^step "$steps")" = $kind ]'
 	done
 done
 for pid in "${pids[@]}"; do

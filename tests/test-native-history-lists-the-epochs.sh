@@ -41,11 +41,11 @@ open('$scratch_dir/opened', 'w').close()
 signal.pause()" &
 cleanup_fn kill_pid $!
 reader=$!
-wait_until 10 test -e "$scratch_dir/opened" || bail "the image cannot be opened"
+wait_until 60 test -e "$scratch_dir/opened" || bail "the image cannot be opened"
 check "an image that is open pins its epoch, and no other" history_is \
 	"[.epochs[] | select(.pinned) | [.epoch, .images]] == [[$one, 1]]" a
 kill_pid $reader
-check "and no longer" wait_until 10 history_is \
+check "and no longer" wait_until 60 history_is \
 	'[.epochs[] | select(.pinned)] == []' a
 
 unset REPLICA_SOCKET

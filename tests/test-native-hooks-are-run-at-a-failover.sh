@@ -35,7 +35,7 @@ touch "$scratch_dir/block"
 b replicactl failover a --force >/dev/null 2>&1 &
 asking=$!
 cleanup_fn kill_pid $asking
-wait_until 30 has_run "$h" 2
+wait_until 60 has_run "$h" 2
 check "while it runs the replica is served" \
 	eval 'sim-ctl write a 8192 4096 4; wait_settled a 60'
 kill_b
@@ -52,9 +52,9 @@ touch "$scratch_dir/block"
 b replicactl failover a --force >"$scratch_dir/says" 2>&1 &
 asking=$!
 cleanup_fn kill_pid $asking
-check "before-promote is run again" wait_until 30 has_run "$h" 3
+check "before-promote is run again" wait_until 60 has_run "$h" 3
 check "after-promote is run" wait_until 60 has_run "$after" 1
-check "  while it runs the pair is served" wait_until 30 serves p
+check "  while it runs the pair is served" wait_until 60 serves p
 is "  it is given the volume" "$(given "$h" REPLICA_VOLUME)" a
 is "  and the epoch" "$(given "$h" REPLICA_EPOCH)" \
 	"$(jq .epoch "$site_b/state/promotions/a.json")"
@@ -65,34 +65,35 @@ check "  and the generation" grep -qE "^REPLICA_GENERATION=[0-9a-f]{16}$" \
 check "  it is owed" test -n "$(owed "$site_b/state")"
 kill_b
 start_b
-check "killed while it runs: it is run again" wait_until 30 has_run "$after" 2
+check "killed while it runs: it is run again" wait_until 60 has_run "$after" 2
 is "  before-promote is not" "$(runs "$h")" 3
 rm "$scratch_dir/block"
-check "  its failure does not undo anything" wait_until 30 failed_over
-check "  but is told" grep -q "error: hook after-promote: exit status 1" "$b_log"
-is "  and it is owed no more" "$(owed "$site_b/state")" ""
+check "  its failure does not undo anything" wait_until 60 failed_over
+check "  but is told" wait_until 60 grep -q "error: hook after-promote: exit status 1" "$b_log"
+check "  and it is owed no more" wait_until 60 eval \
+	'[ -z "$(owed "$site_b/state")" ]'
 kill_b
 start_b
-check "the next start finds it promoted" wait_until 30 failed_over
+check "the next start finds it promoted" wait_until 60 failed_over
 is "  and runs no hook" "$(runs "$h") $(runs "$after")" "3 2"
 
 # superseded, at A
 h=$hooks_a/superseded
 hook "$h"
 start_daemon
-check "A is superseded" wait_until 30 field_is a state superseded
-check "  its hook is run" wait_until 30 has_run "$h" 1
+check "A is superseded" wait_until 60 field_is a state superseded
+check "  its hook is run" wait_until 60 has_run "$h" 1
 is "  with the volume" "$(given "$h" REPLICA_VOLUME)" a
 check "  and the reason" grep -q "REPLICA_REASON=.*has taken over" "$h.given"
 hook "$h" "$waits"
 touch "$scratch_dir/block"
 kill_daemon
 start_daemon
-check "the next daemon runs it, too" wait_until 30 has_run "$h" 2
+check "the next daemon runs it, too" wait_until 60 has_run "$h" 2
 kill_daemon
 start_daemon
-check "  killed while it runs: again" wait_until 30 has_run "$h" 3
-check "  nothing waits for it" wait_until 30 field_is a state superseded
+check "  killed while it runs: again" wait_until 60 has_run "$h" 3
+check "  nothing waits for it" wait_until 60 field_is a state superseded
 
 # before-demote, after-demote
 hook "$hooks_a/before-demote" 'echo it is mounted; exit 2'
@@ -114,9 +115,9 @@ cp -r "$state_dir/hooks" "$scratch_dir/owed"
 cp "$scratch_dir/conf" "$scratch_dir/conf.a"
 start_daemon
 check "killed while it runs: it is run again" \
-	wait_until 30 has_run "$hooks_a/after-demote" 2
+	wait_until 60 has_run "$hooks_a/after-demote" 2
 rm "$scratch_dir/block"
-check "  until it has ended" wait_until 30 eval '[ -z "$(owed "$state_dir")" ]'
+check "  until it has ended" wait_until 60 eval '[ -z "$(owed "$state_dir")" ]'
 stop_daemon
 is "A stops cleanly" $? 0
 
@@ -125,7 +126,7 @@ cp -r "$scratch_dir/owed/." "$state_dir/hooks"
 cp "$scratch_dir/conf.a" "$scratch_dir/conf"
 sed -i 's/"given_up": "[a-z]*"/"given_up": "no"/' "$state_dir/a.id"
 start_daemon
-check "not owed for a volume that is here still" wait_until 30 eval \
+check "not owed for a volume that is here still" wait_until 60 eval \
 	'[ -z "$(owed "$state_dir")" ]'
 is "  and not run" "$(runs "$hooks_a/after-demote")" 2
 stop_daemon

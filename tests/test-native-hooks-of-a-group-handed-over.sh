@@ -27,15 +27,15 @@ is "  nothing is owed" "$(owed "$state_dir")" ""
 hook "$before"
 stop_daemon
 SIM_DIE_AT=giving-up-agreed start_daemon
-check "they are replicated" wait_until 30 field_is a state replicating
+check "they are replicated" wait_until 60 field_is a state replicating
 replicactl failover c --group --planned >/dev/null 2>&1
 wait $daemon_pid
 is "killed after the point of no return" $? 137
 is "  the second hook was not run" "$(runs "$after")" ""
 check "  but is owed" test -n "$(owed "$state_dir")"
 start_daemon
-check "it is run at the next start" wait_until 30 has_run "$after" 1
-check "  and owed no more" wait_until 30 eval '[ -z "$(owed "$state_dir")" ]'
+check "it is run at the next start" wait_until 60 has_run "$after" 1
+check "  and owed no more" wait_until 60 eval '[ -z "$(owed "$state_dir")" ]'
 is "  once" "$(runs "$after")" 1
 is "  for the group" "$(given "$after" REPLICA_GROUP)" g
 is "  with all of it" "$(given "$after" REPLICA_VOLUMES)" "a c"

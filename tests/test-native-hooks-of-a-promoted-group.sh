@@ -23,7 +23,7 @@ is "  nothing was begun" "$(ls "$site_b/state/promotions" 2>/dev/null)" ""
 is "  it was run once" "$(runs "$before")" 1
 is "  it is given the group" "$(given "$before" REPLICA_GROUP)" g
 is "  and all of its volumes" "$(given "$before" REPLICA_VOLUMES)" "a c"
-check "the pair is served" wait_until 30 serves p
+check "the pair is served" wait_until 60 serves p
 
 hook "$before"
 kill_b
@@ -35,9 +35,9 @@ is "killed when the devices are there" $? 137
 is "  the second hook was not run" "$(runs "$after")" ""
 check "  but is owed" test -n "$(owed "$site_b/state")"
 start_b
-check "both are promoted" wait_until 30 group_failed_over
-check "  and it is run" wait_until 30 has_run "$after" 1
-check "  and owed no more" wait_until 30 eval '[ -z "$(owed "$site_b/state")" ]'
+check "both are promoted" wait_until 60 group_failed_over
+check "  and it is run" wait_until 60 has_run "$after" 1
+check "  and owed no more" wait_until 60 eval '[ -z "$(owed "$site_b/state")" ]'
 is "  once" "$(runs "$after")" 1
 is "  for the group" "$(given "$after" REPLICA_GROUP)" g
 is "  with all of it" "$(given "$after" REPLICA_VOLUMES)" "a c"
@@ -57,17 +57,17 @@ for v in $members; do
 done
 mv "$site_b/c.base" "$scratch_dir/c.away"
 start_b
-check "one device of the two is missing" wait_until 30 eval \
+check "one device of the two is missing" wait_until 60 eval \
 	'[ "$(b rpc-call get c state)" = error ]'
-check "  all runs have ended" wait_until 30 eval \
+check "  all runs have ended" wait_until 60 eval \
 	'[ "$(b rpc-call get a state)" != failing-over ]'
 is "  so the hook is not run" "$(runs "$after")" 1
 check "  but owed" test -n "$(owed "$site_b/state")"
 mv "$scratch_dir/c.away" "$site_b/c.base"
 check "it can be made now" b replicactl failover c --force
 check "  both are there" group_failed_over
-check "  then the hook is run" wait_until 30 has_run "$after" 2
+check "  then the hook is run" wait_until 60 has_run "$after" 2
 is "  for both" "$(given "$after" REPLICA_VOLUMES)" "a c"
-check "  and owed no more" wait_until 30 eval '[ -z "$(owed "$site_b/state")" ]'
+check "  and owed no more" wait_until 60 eval '[ -z "$(owed "$site_b/state")" ]'
 b_stops_cleanly
 finish

@@ -62,7 +62,7 @@ for i in 1 2 3 4; do
 	check "kill -9, $i: no image is ahead" neither_is_ahead
 	stop_plugin
 	start_daemon
-	check "it goes on" wait_until 30 field_is b state replicating
+	check "it goes on" wait_until 60 field_is b state replicating
 done
 kill_pid $storm
 check "one settles" wait_settled a 60

@@ -37,7 +37,7 @@ says_reason() {
 refused() {
 	[ $# -lt 3 ] || configure_a "$3"
 	start_daemon
-	check "$1" wait_until 20 says_reason "$2"
+	check "$1" wait_until 60 says_reason "$2"
 	[[ $(field a reason) =~ $2 ]] || field a reason | sed 's/^/# /'
 	stop_daemon
 }
@@ -56,7 +56,7 @@ check "the history is told" eval "replicactl history a --json | json_holds \
 	'.state == \"ok\" and ([.epochs[].epoch] | index($one)) and
 	.last_committed == $(committed)'"
 rpc-call verify '{"volume": "a"}' >/dev/null
-check "verify needs none" wait_until 20 eval 'rpc-call status | json_holds \
+check "verify needs none" wait_until 60 eval 'rpc-call status | json_holds \
 	".volumes[0].verify | .running == false and .compared_bytes > 0 and
 	.differing_bytes == 0 and .error == null"'
 refuses "nobody else can open it" "another process has it" \
@@ -118,7 +118,7 @@ stop_daemon
 start_stage
 configure_a "$target"
 start_daemon
-check "nbdkit has it: it says so, and waits" wait_until 20 says_reason \
+check "nbdkit has it: it says so, and waits" wait_until 60 says_reason \
 	"another process has it"
 stop_plugin
 check "then it goes on" wait_settled a 60

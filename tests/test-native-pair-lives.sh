@@ -14,14 +14,14 @@ printf '[volume a]\ntarget=pair:p\n%s\n' \
 start_daemon
 start_b
 choose_port
-check "not paired yet: that is told" wait_until 20 eval \
+check "not paired yet: that is told" wait_until 60 eval \
 	'field a reason | grep -q "pair p: there is none"'
 check "an invitation" invite p --history 1h \
 	--create "a:${native_mib}MiB:$site_b/a.base"
 check "the token is one line" eval '[ $(wc -l <"$scratch_dir/token") = 1 ]'
 is "it is listed" "$(b_pair p state)" invited
 check "a join" join_pair p
-check "the receiver serves" wait_until 30 serves p
+check "the receiver serves" wait_until 60 serves p
 is "the same id" "$(rpc-call pair_list | jq -r '.pairs[0].pair_id')" \
 	"$(b_pair p pair_id)"
 is "the same key" "$(cat "$state_dir/pairs/p.key")" \
@@ -46,7 +46,7 @@ check "no key in lists, logs, arguments" eval \
 
 server=$(b_pair p server_pid)
 kill -KILL "$server"
-check "a killed server is started again" wait_until 30 eval \
+check "a killed server is started again" wait_until 60 eval \
 	'serves p && [ "$(b_pair p server_pid)" != $server ]'
 sim-ctl write a 0 65536 9
 check "and gets what was written" paired_equals a 60
@@ -54,10 +54,10 @@ server=$(b_pair p server_pid)
 # A client that hangs in the middle of TLS: nbdkit that is asked to end waits.
 exec 8<>"/dev/tcp/127.0.0.1/$port"
 printf '\0\0\0\3IHAVEOPT\0\0\0\5\0\0\0\0\x16\x03\x01\x02\0' >&8
-is "a client hangs in TLS" "$(timeout 10 head -c 38 <&8 | tail -c 12 |
+is "a client hangs in TLS" "$(timeout 120 head -c 38 <&8 | tail -c 12 |
 	od -An -tx1 | tr -d ' \n')" 000000050000000100000000
 kill_pid $b_pid
-check "the server ends with a killed replicad" wait_until 30 eval \
+check "the server ends with a killed replicad" wait_until 60 eval \
 	'! kill -0 $server'
 exec 8>&-
 start_b
@@ -72,8 +72,8 @@ check "the sender was killed" paired_equals a 60
 refuses "a pair in use is not revoked" "volume a is sent to" \
 	replicactl pair revoke p
 check "the receiver revokes it" b replicactl pair revoke p
-check "and serves it no more" eval '[ -z "$(ss -Hltn "sport = :$port")" ]'
+check "and serves it no more" wait_until 60 eval '[ -z "$(ss -Hltn "sport = :$port")" ]'
 is "nothing is left of it" "$(ls "$site_b/state/pairs")" ""
-check "the sender sees that" wait_until 30 field_is a state connecting
+check "the sender sees that" wait_until 60 field_is a state connecting
 both_stop_cleanly
 finish

@@ -47,7 +47,7 @@ sock = "$scratch_dir/new.sock"
 subprocess.Popen(["nbdkit", "-f", "-U", sock, "--exit-with-parent",
     "$plugin_so", "$(mktemp -d -p "$scratch_dir")", "pair=" + "71" * 16,
     "create=n:1MiB:$scratch_dir/n.base"])
-for _ in range(100):
+for _ in range(1200):
     if os.path.exists(sock):
         break
     time.sleep(0.05)

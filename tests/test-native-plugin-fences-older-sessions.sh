@@ -35,7 +35,7 @@ while p.h.aio_in_flight():
     p.h.poll(100)
 EOP
 	old=$primary_pid
-	check "twelve writes are late" wait_until 20 are_held
+	check "twelve writes are late" wait_until 60 are_held
 	rm "$scratch_dir/hold"
 	[ "$how" = waits ] || kill_pid $old
 	check "a newer session takes over" primary <<EOP

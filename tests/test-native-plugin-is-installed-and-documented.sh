@@ -25,7 +25,7 @@ manual=$(sed -n 's/^=item B<\([a-z_]*\)=.*/\1/p' "$man" | sort -u)
 is "the manual has the parameters of --help" "$manual" "$help"
 check "that are more than ten" test "$(wc -l <<<"$help")" -gt 10
 for key in $help; do
-	refuses "$key is known" "error: $key=.*\?: " timeout 10 nbdkit -f \
+	refuses "$key is known" "error: $key=.*\?: " timeout 60 nbdkit -f \
 		-U "$scratch_dir/no" "$plugin_so" "dir=$stage_dir" "$key=?"
 done
 synopsis=$(sed -n '/^=head1 SYNOPSIS/,/^=head1 EXAMPLES/p' "$man")

@@ -60,7 +60,7 @@ open(SOCKET + ".there", "w").write("yes")
 time.sleep(3)
 """])
 EOP
-check "are they" wait_until 20 test -s "$PLUGIN_SOCKET.there"
+check "are they" wait_until 60 test -s "$PLUGIN_SOCKET.there"
 stop_plugin
 is "then it ends cleanly, too" $? 0
 is "still no complaint" \

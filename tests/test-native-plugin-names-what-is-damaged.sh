@@ -74,7 +74,7 @@ is "and is served when it can" "$(image vol@latest)" "$before"
 stop_plugin
 
 start_plugin
-check "all is applied" wait_until 20 state_is '.state == "ok"'
+check "all is applied" wait_until 60 state_is '.state == "ok"'
 io_fails write vol.base
 check "an epoch for a base that fails is taken by the log" primary <<'EOP'
 p = Primary(session=(20, 1)).hello()
@@ -83,17 +83,17 @@ p.whole(epoch, 300, 88, 3)
 assert Primary().at(300) == 88
 EOP
 before=$(image vol@latest)
-check "the base is named" wait_until 20 state_is \
+check "the base is named" wait_until 60 state_is \
 	'.state == "error" and (.reason | test("vol.base.*Input/output error"))'
 is "the image stays served" "$(image vol@latest)" "$before"
 io_fails
-check "it is applied when the disk is well" wait_until 20 state_is \
+check "it is applied when the disk is well" wait_until 60 state_is \
 	'.state == "ok"'
 is "and is the same" "$(image vol@latest)" "$before"
 base_is_image() {
 	[ "$(sha256sum <"$scratch_dir/vol.base")" = "$before" ]
 }
-check "so is the base" wait_until 20 base_is_image
+check "so is the base" wait_until 60 base_is_image
 io_fails read vol.base
 check "the base can't be read: EIO for who reads" primary <<'EOP'
 h = connect("vol@latest")

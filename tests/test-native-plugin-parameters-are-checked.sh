@@ -6,14 +6,14 @@
 . "$(dirname "$0")/lib-plugin.sh"
 
 run() {
-	timeout 10 nbdkit -U - "$plugin_so" "$@" --run true
+	timeout 60 nbdkit -U - "$plugin_so" "$@" --run true
 }
 
 no() {
 	local what=$1 regex=$2
 	shift 2
 	rm -f "$scratch_dir/no"
-	refuses "$what" "$regex" timeout 10 nbdkit -f -U "$scratch_dir/no" \
+	refuses "$what" "$regex" timeout 60 nbdkit -f -U "$scratch_dir/no" \
 		"$plugin_so" "$@"
 }
 

@@ -128,7 +128,7 @@ start_nbdkit "$PLUGIN_SOCKET" "$plugin_so" "dir=$stage_dir" log=16MiB \
 plugin_pid=$nbdkit_pid
 next_session
 check "the base's disk fills up, then the log: ENOSPC" fill_up
-check "which disk, in words" wait_until 20 state_is \
+check "which disk, in words" wait_until 60 state_is \
 	'.state == "error" and (.reason | test("vol.base.*No space left"))'
 [ $test_failed = 0 ] || note "$(cat "$scratch_dir/state")"
 before=$(image)
@@ -137,12 +137,12 @@ start_nbdkit "$PLUGIN_SOCKET" "$plugin_so" "dir=$stage_dir" log=16MiB
 plugin_pid=$nbdkit_pid
 is "killed: the image is the same" "$(image)" "$before"
 mount -o remount,size=16M "$scratch_dir/base" || bail "no room"
-check "with room it is applied" wait_until 20 state_is '.state == "ok"'
+check "with room it is applied" wait_until 60 state_is '.state == "ok"'
 is "and is the same" "$(image)" "$before"
 base_is_image() {
 	[ "$(sha256sum <"$scratch_dir/base/vol.base")" = "$before" ]
 }
-check "so is the base" wait_until 20 base_is_image
+check "so is the base" wait_until 60 base_is_image
 check "and it goes on" goes_on
 stop_plugin
 is "the server ends cleanly" $? 0

@@ -53,7 +53,7 @@ p.write(0, 1)
 print("connected", file=open(SOCKET + ".there", "w"), flush=True)
 time.sleep(2)
 EOP
-check "a client is in the middle of an epoch" wait_until 20 \
+check "a client is in the middle of an epoch" wait_until 60 \
 	test -s "$PLUGIN_SOCKET.there"
 stop_plugin
 is "the server waits for it, and ends cleanly" $? 0

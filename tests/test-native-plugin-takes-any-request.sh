@@ -12,7 +12,7 @@ vol_size=72MiB
 start_plugin history=1h
 check "sizes, places, zeros and flags" primary <<'EOP'
 import random
-signal.alarm(240)
+signal.alarm(900)
 random.seed(int(os.environ["DMR_SEED"]))
 p = Primary().hello()
 size = p.bytes
@@ -57,7 +57,7 @@ for epoch, image in images.items():
         assert h.pread(n, at) == image[at:at + n], (epoch, at, n)
 EOP
 check "the largest request that is said to be taken" primary <<'EOP'
-signal.alarm(240)
+signal.alarm(900)
 p = Primary().hello()
 epoch = p.header().highest_seen + 1
 p.open(epoch)
@@ -68,7 +68,7 @@ p.commit(epoch)
 assert Primary().h.pread(32 * MIB, 512) == data
 EOP
 check "a larger one is refused, or right" primary <<'EOP'
-signal.alarm(240)
+signal.alarm(900)
 p = Primary().hello()
 epoch = p.header().highest_seen + 1
 p.open(epoch)

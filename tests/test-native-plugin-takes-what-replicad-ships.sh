@@ -50,7 +50,7 @@ check "and after one more write" equals
 
 kill_pid $plugin_pid
 sim-ctl write a 65536 65536 9
-check "the server is gone: it says so" wait_until 10 field_is a state connecting
+check "the server is gone: it says so" wait_until 60 field_is a state connecting
 kill_daemon
 start_daemon
 start_stage

@@ -34,7 +34,7 @@ kill_pid $plugin_pid
 id=00112233445566778899aabbccddeeff
 start_plugin pair=$id "verbs=$scratch_dir/nobody"
 check "with nobody at the socket: an error" eval '! ask'
-check "  the log says why" grep -q "replicad: its control socket: No such file" \
+check "  the log says why" wait_until 60 grep -q "replicad: its control socket: No such file" \
 	"$plugin_log"
 check "  and the server lives" lives
 
@@ -50,9 +50,9 @@ with socket.socket(socket.AF_UNIX) as s:
 END
 peer=$!
 cleanup_fn kill_pid $peer
-wait_until 20 test -S "$scratch_dir/nobody"
+wait_until 60 test -S "$scratch_dir/nobody"
 check "killed amid it: an error" eval '! ask'
-check "  the log says why" grep -q "replicad: no answer: Connection reset" \
+check "  the log says why" wait_until 60 grep -q "replicad: no answer: Connection reset" \
 	"$plugin_log"
 check "  and the server lives" lives
 finish

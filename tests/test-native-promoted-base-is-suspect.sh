@@ -49,7 +49,7 @@ start_b
 b replicactl failover a --force >/dev/null || bail "no failover"
 is "a base that the stage had until now is not suspect" "$(is_suspect)" false
 boot_b 21
-wait_until 30 failed_over || bail "it is not made again"
+wait_until 60 failed_over || bail "it is not made again"
 is "neither is one that nobody else activates" "$(is_suspect)" false
 
 touch "$site_b/shared"

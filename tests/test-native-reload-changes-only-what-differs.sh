@@ -62,14 +62,14 @@ echo 'intervall=1s' >>"$scratch_dir/conf"
 refuses "a file that is wrong" 'nearest is "interval"' replicactl config reload
 sed -i 's/^\[volume a\]/[volume d]/' "$scratch_dir/conf"
 kill -HUP $daemon_pid
-check "also by SIGHUP" wait_until 20 grep -q 'nothing was changed: .*intervall' \
+check "also by SIGHUP" wait_until 60 grep -q 'nothing was changed: .*intervall' \
 	"$daemon_log"
 check "changes nothing" eval 'replica_equals a && replica_equals r'
 config_of a b c
 sed -i 's/^reactors=.*/reactors=3/; /^\[volume c\]/,$d' "$scratch_dir/conf"
 reload "!reactors -c"
 kill -HUP $daemon_pid
-check "SIGHUP with nothing to do" wait_until 20 \
+check "SIGHUP with nothing to do" wait_until 60 \
 	eval '[ "$(grep -c "was read again" "$daemon_log")" = 5 ]'
 kill_daemon
 start_daemon

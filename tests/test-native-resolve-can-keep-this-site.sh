@@ -34,7 +34,7 @@ lose_a
 sim-ctl write a 1048576 131072 66	# nobody at B ever sees this
 cp "$scratch_dir/a.img" "$scratch_dir/alone.img"
 b replicactl failover a --force >/dev/null || bail "no failover"
-wait_until 30 serves p || bail "B does not serve"
+wait_until 60 serves p || bail "B does not serve"
 cp "$scratch_dir/conf" "$scratch_dir/conf.plain"
 
 a_says ''

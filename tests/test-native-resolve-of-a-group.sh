@@ -16,7 +16,7 @@ resolve() {
 
 go_on_superseded() {
 	check "  all are superseded still" wait_until 60 all_are state superseded
-	check "  none was given up" wait_until 30 all_are writes allowed
+	check "  none was given up" wait_until 60 all_are writes allowed
 	is "  by their roles" "$(roles)" "1 1"
 }
 
@@ -31,7 +31,7 @@ for v in $members; do
 done
 b replicactl failover a --group --force >/dev/null || bail "no failover"
 start_daemon
-check "the group is superseded" wait_until 30 all_are state superseded
+check "the group is superseded" wait_until 60 all_are state superseded
 
 is "a dry run tells of each" "$(resolve c --dry-run --json | jq -c \
 	'[.group, (.volumes[] | .volume, .lost_bytes >= 131072)]')" \
@@ -68,7 +68,7 @@ for at in agreed:1 done:1 done:2; do
 	wait $daemon_pid
 	is "killed at $at, after the point of no return" $? 137
 	start_daemon
-	check "  all stay given up" wait_until 30 all_are writes refused
+	check "  all stay given up" wait_until 60 all_are writes refused
 	is "  by their roles" "$(roles)" "2 2"
 	is "  each knows it by itself" "$(jq -r .given_up "$state_dir"/?.id |
 		sort -u)" "done"

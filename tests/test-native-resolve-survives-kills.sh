@@ -22,14 +22,14 @@ b replicactl failover a --force --epoch "$back" >/dev/null || bail "no failover"
 # Before the point of no return. Then the other site is out of reach, too.
 for step in begun closed; do
 	SIM_DIE_AT=giving-up-$step start_daemon
-	wait_until 30 field_is a state superseded || bail "it is not superseded"
+	wait_until 60 field_is a state superseded || bail "it is not superseded"
 	replicactl resolve a --keep peer >/dev/null 2>&1
 	wait $daemon_pid
 	is "killed at $step" $? 137
 	[ $step != closed ] || is "  it was closed" "$(sim-ctl get a role)" 3
 	kill_pid $b_pid
 	start_daemon
-	check "  it is taken up" wait_until 30 field_is a writes allowed
+	check "  it is taken up" wait_until 60 field_is a writes allowed
 	is "  its role" "$(sim-ctl get a role)" 1
 	check "  it takes a write" sim-ctl write a 1048576 4096 66
 	kill_daemon
@@ -39,7 +39,7 @@ done
 # Refused, where writers are suspended: they wait still.
 sed -i 's/^metadata=/on_superseded=suspend\n&/' "$scratch_dir/conf"
 start_daemon
-check "suspended" wait_until 30 field_is a writes held
+check "suspended" wait_until 60 field_is a writes held
 sim-ctl write a 2097152 4096 5 &
 writer=$!
 cleanup_fn kill_pid $writer
@@ -60,28 +60,28 @@ sed -i '/^on_superseded/d' "$scratch_dir/conf"
 printf 'on_superseded=readonly\n' >>"$scratch_dir/conf"
 for step in closed seen; do
 	SIM_DIE_AT=giving-up-$step start_daemon
-	wait_until 30 field_is a state superseded || bail "it is not superseded"
-	wait_until 30 field_is a writes refused || bail "it is not readonly"
+	wait_until 60 field_is a state superseded || bail "it is not superseded"
+	wait_until 60 field_is a writes refused || bail "it is not readonly"
 	replicactl resolve a --keep peer >/dev/null 2>&1
 	wait $daemon_pid
 	is "readonly, and killed at $step" $? 137
 	kill_b
 	start_daemon
-	check "  it is taken up" wait_until 30 eval \
+	check "  it is taken up" wait_until 60 eval \
 		'[ "$(jq -r .given_up "$state_dir/a.id")" = no ]'
 	is "  its role" "$(sim-ctl get a role)" 3
 	refuses "  it takes no write" "Input/output error" \
 		sim-ctl write a 1048576 4096 66
 	start_b
-	check "  and is superseded" wait_until 30 field_is a state superseded
+	check "  and is superseded" wait_until 60 field_is a state superseded
 	kill_daemon
 done
 sed -i '/^on_superseded/d' "$scratch_dir/conf"
 
 # When it is noted as done, the role on its metadata device says so, too.
 SIM_DIE_AT=giving-up-done start_daemon
-wait_until 30 field_is a state superseded || bail "it is not superseded"
-wait_until 30 field_is a writes allowed || bail "it takes no writes"
+wait_until 60 field_is a state superseded || bail "it is not superseded"
+wait_until 60 field_is a writes allowed || bail "it takes no writes"
 end=$(stat -c %s "$scratch_dir/a.img")
 sim-ctl grow a $((end + 131072))		# nobody has noticed
 sim-ctl write a $((end + 65536)) 65536 9
@@ -94,7 +94,7 @@ is "  a power cut does not open it" "$(sim-ctl get a role)" 2
 refuses "  nobody writes to it, also without replicad" "Input/output error" \
 	sim-ctl write a 0 4096 7
 start_daemon
-check "  it stays given up" wait_until 30 field_is a state superseded
+check "  it stays given up" wait_until 60 field_is a state superseded
 is "  what was only there is salvaged" "$(replicactl salvage --json |
 	jq '.salvages | length >= 1')" true
 name=$(replicactl salvage --json | jq -r '.salvages[0].name')

@@ -23,7 +23,7 @@ begun_without_b() {
 	kill_daemon
 	kill_b
 	start_daemon
-	wait_until 30 field_is a state connecting || bail "it has a target"
+	wait_until 60 field_is a state connecting || bail "it has a target"
 }
 
 replicate_pair

@@ -53,7 +53,7 @@ check "the first sync" equals
 for how in "" --full; do
 	damage_it "resync $how"
 	stop_plugin			# nothing is sent
-	check "it has gone" wait_until 30 field_is a state connecting
+	check "it has gone" wait_until 60 field_is a state connecting
 	replicactl resync a --yes $how >/dev/null
 	is "resync $how: it answers" $? 0
 	crash
@@ -66,10 +66,10 @@ done
 sim-ctl meta a stuck
 before=$(field a bytes_compared)
 begin replicactl resync a --yes
-check "it is marked" wait_until 30 is_marked
+check "it is marked" wait_until 60 is_marked
 check "it is not durable: no answer" kill -0 $begun
 sim-ctl meta a moving
-check "it is durable: an answer" wait_until 30 has_ended
+check "it is durable: an answer" wait_until 60 has_ended
 wait $begun
 is "a good one" $? 0
 

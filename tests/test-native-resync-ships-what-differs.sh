@@ -52,7 +52,7 @@ is "it tells how" "$(rpc-call resync '{"volume": "nothing"}' 2>&1 |
 stop_daemon
 start_daemon
 check "with nothing to do, a daemon compares nothing" \
-	wait_until 20 is_compared
+	wait_until 60 is_compared
 
 # Under load: what is written is never taken for what is there.
 damage_stage 3 4 5

@@ -32,7 +32,7 @@ configure '[volume db]\ntarget=local:/x\n'
 export TMUX_TMPDIR=$scratch_dir
 unset TMUX
 tm() {
-	timeout 20 tmux -L t -f /dev/null "$@"
+	timeout 120 tmux -L t -f /dev/null "$@"
 }
 end_tmux() {
 	tm kill-server
@@ -59,9 +59,9 @@ is_clear() {
 shows() {
 	local file=$test_dir/screens/$1.txt
 	tm send-keys -t 0 clear Enter
-	wait_until 20 is_clear || bail "the screen is not cleared"
+	wait_until 60 is_clear || bail "the screen is not cleared"
 	tm send-keys -t 0 "replicactl ${*:4}" Enter
-	wait_until 20 is_there "$2" || note "$(cat "$scratch_dir/screen")"
+	wait_until 60 is_there "$2" || note "$(cat "$scratch_dir/screen")"
 	[ -z "${DMR_WRITE_SCREENS-}" ] || cp "$scratch_dir/screen" "$file"
 	check "the screen of $1" diff "$file" "$scratch_dir/screen"
 	[ -z "$3" ] || tm send-keys -t 0 "$3"
@@ -70,7 +70,7 @@ shows() {
 tm new-session -d -x 100 -y 30 "LC_ALL=C.UTF-8 TZ=UTC PS1='\$ ' PATH=$PATH \
 	REPLICA_SOCKET=$socket TERM=screen bash --norc --noprofile" || bail "no tmux"
 cleanup_fn end_tmux
-wait_until 20 has_prompt || bail "no shell"
+wait_until 60 has_prompt || bail "no shell"
 shows status 'everything is sent again' "" status
 shows watch 'everything is sent again' C-c status --watch
 shows top '^web ' q top

@@ -17,7 +17,7 @@ for i in 1 2 3 4 5; do
 	sleep 0.$((RANDOM % 8 + 1))
 	kill_pid $target_pid
 	start_target a
-	check "kill $i: it connects again" wait_until 30 eval \
+	check "kill $i: it connects again" wait_until 60 eval \
 		"[ \$(field a reconnects) -ge $i ]"
 done
 wait $storm

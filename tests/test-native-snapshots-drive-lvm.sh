@@ -99,7 +99,7 @@ is "  it is to go" "$(of a mon step)" deleting
 rm "$vg/broken-lvremove"
 stop_daemon
 start_daemon
-check "  it goes with the next start" wait_until 20 eval \
+check "  it goes with the next start" wait_until 60 eval \
 	'[ "$(snapshots) $(of a mon step)" = "b-dmr-snap-mon " ]'
 check "another" replicactl snapshot a mon
 touch "$vg/idle-lvremove"

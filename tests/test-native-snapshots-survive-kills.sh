@@ -116,17 +116,17 @@ known() {
 }
 dies_at snapping snapshot third
 is "  it is in the record" "$left" "2 third making"
-check "  the next one forgets it" wait_until 20 known "first second 2"
+check "  the next one forgets it" wait_until 60 known "first second 2"
 dies_at snapped snapshot third
 is "  it was there" "$left" "3 third making"
-check "  the next one removes it" wait_until 20 known "first second 2"
+check "  the next one removes it" wait_until 60 known "first second 2"
 dies_at dropping drop second
 is "  it was there" "$left" "2 second deleting"
-check "  it goes" wait_until 20 known "first 1"
+check "  it goes" wait_until 60 known "first 1"
 check "another" snapshot second
 dies_at dropped drop second
 is "  only the record was there" "$left" "1 second deleting"
-check "  it goes" wait_until 20 known "first 1"
+check "  it goes" wait_until 60 known "first 1"
 
 # --- what cannot be undone ------------------------------------------------------------
 stop_daemon

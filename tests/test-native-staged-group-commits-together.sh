@@ -79,7 +79,7 @@ for i in 1 2 3 4; do
 	check "kill -9 of the server, $i: no image is ahead" check_history
 	kill_daemon
 	start_daemon
-	check "kill -9 of the daemon, $i: it goes on" wait_until 30 \
+	check "kill -9 of the daemon, $i: it goes on" wait_until 60 \
 		field_is b state replicating
 	check "no image is ahead" check_history
 done

@@ -29,7 +29,7 @@ live() {
 
 cut_one() {
 	echo "$1" >"$scratch_dir/cut"
-	wait_until 20 test ! -e "$scratch_dir/cut"
+	wait_until 60 test ! -e "$scratch_dir/cut"
 }
 
 was_noticed() {
@@ -41,7 +41,7 @@ start_stage
 python3 "$test_dir/relay.py" "$scratch_dir/a.nbd" "$scratch_dir/stage.nbd" \
 	"$scratch_dir" &
 cleanup_fn kill_pid $!
-check "a relay" wait_until 10 test -S "$scratch_dir/a.nbd"
+check "a relay" wait_until 60 test -S "$scratch_dir/a.nbd"
 begin_config
 configure a window=256KiB connections=4 stale_wait=1h # it needs none
 start_daemon
@@ -56,10 +56,10 @@ sim-ctl storm a 6000 5 1000 &
 storm=$!
 cleanup_fn kill_pid $storm
 for place in 0 1 2 3; do
-	check "all are up again" wait_until 20 field_is a connections 4
+	check "all are up again" wait_until 60 field_is a connections 4
 	before=$(field a reconnects)
 	check "the connection in place $place breaks" cut_one $place
-	check "all are made anew" wait_until 20 was_noticed "$before"
+	check "all are made anew" wait_until 60 was_noticed "$before"
 	check "the image is there" image "$scratch_dir/image"
 done
 for i in 1 2 3; do
@@ -71,7 +71,7 @@ for i in 1 2 3; do
 	kill_daemon
 	start_daemon
 	check "kill -9 of the daemon: it goes on" \
-		wait_until 20 field_is a connections 4
+		wait_until 60 field_is a connections 4
 done
 kill_pid $storm
 check "in the end the image is the volume" equals

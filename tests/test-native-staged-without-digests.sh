@@ -31,7 +31,7 @@ rpc-call verify '{"volume": "a"}' >/dev/null
 no_verify() {
 	rpc-call status | grep -q '"error": "the target gives no digests"'
 }
-check "verify does not guess" wait_until 20 no_verify
+check "verify does not guess" wait_until 60 no_verify
 stop_daemon
 image "$scratch_dir/image"
 check "the replica is equal" cmp "$scratch_dir/a.img" "$scratch_dir/image"

@@ -18,7 +18,7 @@ while True:
     with open(sys.argv[2], "a") as f:
         f.write(s.recv(100).decode() + "\n")' "$1" "$told" &
 	cleanup_fn kill_pid $!
-	wait_until 20 test -e "$told" || bail "nobody listens"
+	wait_until 60 test -e "$told" || bail "nobody listens"
 }
 has_told() {
 	[ "$(grep -cx "$1" "$told")" -ge "$2" ]
@@ -32,19 +32,19 @@ for address in "$scratch_dir/notify" "@dm-replica-test-$$"; do
 	listen "$address"
 	export NOTIFY_SOCKET=$address WATCHDOG_USEC=400000
 	start_daemon
-	check "it is ready" wait_until 20 has_told READY=1 1
-	check "signs of life" wait_until 20 has_told WATCHDOG=1 3
+	check "it is ready" wait_until 60 has_told READY=1 1
+	check "signs of life" wait_until 60 has_told WATCHDOG=1 3
 	is "ready is the first word" "$(head -n 1 "$told")" READY=1
 	stop_daemon
 	is "it stops" $? 0
-	check "and says so" wait_until 20 has_told STOPPING=1 1
+	check "and says so" wait_until 60 has_told STOPPING=1 1
 done
 rm -f "$told"
 listen "$scratch_dir/notify2"
 export NOTIFY_SOCKET=$scratch_dir/notify2
 unset WATCHDOG_USEC
 start_daemon
-check "it is ready" wait_until 20 has_told READY=1 1
+check "it is ready" wait_until 60 has_told READY=1 1
 check "it replicates" wait_settled a
 stop_daemon
 is "no sign of life is sent that nobody waits for" "$(grep -c WATCHDOG "$told")" 0

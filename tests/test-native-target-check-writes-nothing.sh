@@ -49,7 +49,7 @@ s.listen()
 time.sleep(600)
 END
 cleanup_fn kill_pid $!
-wait_until 10 test -S "$scratch_dir/silent" || bail "no silent server"
+wait_until 60 test -S "$scratch_dir/silent" || bail "no silent server"
 check "a silent one: status 6" eval '
 	replicactl target check silent; [ $? = 6 ]'
 refuses "a path that is not there" 'file: No such file' replicactl target check path

@@ -55,7 +55,7 @@ for name in a b c; do
 	start_target $name
 done
 start_daemon
-wait_until 20 field_is a state replicating
+wait_until 60 field_is a state replicating
 each_lists "while it runs"
 refuses "also at the socket" 'want one of' \
 	rpc-call targets '{"group":"g","pool":"p"}'

@@ -52,7 +52,7 @@ sed -i "s|^target=.*broken.nbd|target=local:$scratch_dir/nothing/there|" \
 	"$scratch_dir/conf"
 start_daemon
 check "the volume ships" replica_equals mine
-wait_until 20 eval '[ "$(field broken reason)" ]'
+wait_until 60 eval '[ "$(field broken reason)" ]'
 out=$scratch_dir/answer
 
 check "a tenant can ask" eval 'tenant replicactl status --json >"$out"'
@@ -94,14 +94,14 @@ for method in $methods; do
 done
 tenant rpc-call events 3 >"$out" 2>&1 &
 listener=$!
-wait_until 10 grep -q 'only root' "$out"
+wait_until 60 grep -q 'only root' "$out"
 rpc-call pause '{"volume":"mine"}' >"$scratch_dir/paused"
 rpc-call resume '{"volume":"mine"}' >"$scratch_dir/paused"
 wait $listener
 is "events are refused, and none comes" "$(grep -c . "$out")" \
 	"$(grep -c 'only root and the group replica' "$out")"
 tells_nothing "  in words that tell nothing" "$out"
-wait_until 20 field_is mine state replicating
+wait_until 60 field_is mine state replicating
 
 # Each verb. Those that work without replicad have what the system lets them have.
 for verb in $(replicactl help --words); do

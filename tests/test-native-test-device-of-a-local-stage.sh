@@ -52,11 +52,11 @@ except nbd.Error:
 sim-ctl storm a 1000000 5 300 &
 storm=$!
 cleanup_fn kill_pid $storm
-check "replication goes on" wait_until 30 rises a last_committed $((two + 5))
+check "replication goes on" wait_until 60 rises a last_committed $((two + 5))
 check "they are what they were" test_equals "a-$one" "$scratch_dir/one"
 check "a device in the middle of it" make_test a --name middle
 check "holds still" nbdcopy "$(uri_of_test middle)" "$scratch_dir/middle"
-check "really" wait_until 30 rises a last_committed \
+check "really" wait_until 60 rises a last_committed \
 	$(($(field a last_committed) + 5))
 check "it does" test_equals middle "$scratch_dir/middle"
 kill_pid $storm
@@ -79,9 +79,9 @@ refuses "a stage that is not there" "has no volume|No such file" make_test \
 
 victim=$(pgrep -P $daemon_pid -f tests/new.sock)
 kill -KILL "$victim"
-check "an nbdkit that is killed is told" wait_until 10 test_is new \
+check "an nbdkit that is killed is told" wait_until 60 test_is new \
 	'.state == "ended" and (.reason | test("signal 9"))'
-check "it pins nothing" wait_until 10 pinned_is "[$one]"
+check "it pins nothing" wait_until 60 pinned_is "[$one]"
 check "and is dropped" replicactl test --drop new
 
 # The log is full: the history that a test device holds goes last, but goes.
@@ -91,7 +91,7 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
 	wait_until 60 settled a || break
 done
 check "a full log: replication has gone on" settled a
-check "though the image had to go" wait_until 20 test_is "a-$one" \
+check "though the image had to go" wait_until 60 test_is "a-$one" \
 	'.state == "broken" and (.reason | test("the log was full"))'
 refuses "what was not written cannot be read" "Input/output error" \
 	at_test "a-$one" 'h.pread(4096, 4194304)'
@@ -101,11 +101,11 @@ check "dropped" replicactl test --drop "a-$one"
 
 check "one that is there when replicad is killed" make_test a --name last
 kill_daemon
-check "no nbdkit is left" wait_until 10 eval \
+check "no nbdkit is left" wait_until 60 eval \
 	"! pgrep -f '$state_dir/tests/'"
 start_daemon
 is "the next daemon knows none" "$(replicactl test --names)" ""
-check "nothing is pinned" wait_until 30 pinned_is "[]"
+check "nothing is pinned" wait_until 60 pinned_is "[]"
 check "replication goes on" wait_settled a 60
 
 # No history but what somebody holds.
@@ -124,7 +124,7 @@ gone() {
 	replicactl history a --json |
 		json_holds "[.epochs[].epoch] | length == 1 and .[0] > $held"
 }
-check "then it goes" wait_until 30 gone
+check "then it goes" wait_until 60 gone
 check "one more" make_test a --name end
 stop_daemon
 is "a clean stop" $? 0

@@ -20,7 +20,7 @@ EOP
 begin_config
 start_daemon
 began=$EPOCHREALTIME
-check "it is there soon" timeout 40 replicactl test --no-attach --name big \
+check "it is there soon" timeout 200 replicactl test --no-attach --name big \
 	--epoch 2 --target "$(uri vol)"
 note "$(awk "BEGIN { print $EPOCHREALTIME - $began }") s"
 used() {
@@ -36,7 +36,7 @@ assert h.pread(4096, 1 << 39) == bytes(4096)
 h.pwrite(b"x" * 4096, end)
 assert h.pread(8192, end) == b"x" * 4096 + b"B" * 4096'
 check "without taking its size" test "$(used)" -lt 500
-check "dropped" timeout 40 replicactl test --drop big
+check "dropped" timeout 200 replicactl test --drop big
 stop_daemon
 is "a clean stop" $? 0
 finish

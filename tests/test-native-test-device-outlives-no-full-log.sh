@@ -25,7 +25,7 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
 	wait_until 60 settled a || break
 done
 check "replication has gone on" settled a
-check "though the image had to go" wait_until 20 broken old
+check "though the image had to go" wait_until 60 broken old
 check "the reason is told" test_is old '.reason | test("the log was full")'
 refuses "what was not written cannot be read" "Input/output error" \
 	of_test old 'h.pread(4096, 4194304)'
@@ -36,10 +36,10 @@ check "and can be read" of_test new 'h.pread(4096, 4194304)'
 check "it is ready" test_is new '.state == "ready"'
 check "the broken one can be dropped" replicactl test --drop old
 kill_pid $plugin_pid
-check "the target is gone: it is told" wait_until 20 test_is new \
+check "the target is gone: it is told" wait_until 60 test_is new \
 	'.state == "unknown"'
 start_stage history=1h log=32MiB
-check "it is back, but nothing holds the image" wait_until 20 test_is new \
+check "it is back, but nothing holds the image" wait_until 60 test_is new \
 	'.state == "broken" and (.reason | test("restarted"))'
 check "dropped" replicactl test --drop new
 stop_daemon

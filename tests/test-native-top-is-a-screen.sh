@@ -26,7 +26,7 @@ start_fake
 export TMUX_TMPDIR=$scratch_dir
 unset TMUX
 tm() {
-	timeout 20 tmux -L t -f /dev/null "$@"
+	timeout 120 tmux -L t -f /dev/null "$@"
 }
 end_tmux() {
 	tm kill-server
@@ -39,7 +39,7 @@ shows_now() {
 	screen && grep -qE -- "$1" "$scratch_dir/screen"
 }
 shows() {
-	check "the screen shows: $1" wait_until 20 shows_now "$1" ||
+	check "the screen shows: $1" wait_until 60 shows_now "$1" ||
 		note "$(cat "$scratch_dir/screen")"
 }
 tm new-session -d -x 100 -y 24 "LC_ALL=C.UTF-8 PS1='\$ ' bash --norc --noprofile" ||
@@ -72,7 +72,7 @@ shows_small() {
 		grep -q '… 89 more' "$scratch_dir/screen" &&
 		sed -n 1p "$scratch_dir/screen" | grep -q 'of 94 replicate'
 }
-check "it fits a smaller terminal" wait_until 20 shows_small ||
+check "it fits a smaller terminal" wait_until 60 shows_small ||
 	note "$(cat "$scratch_dir/screen")"
 is "without sparklines" "$(grep -cE '█|LATELY' "$scratch_dir/screen")" 0
 tm resize-window -t 0 -x 100 -y 24
@@ -86,7 +86,7 @@ shows '2 of 4 replicate'
 # changes it for its next prompt.
 run_top() {
 	tm send-keys -t 0 clear Enter
-	check "clean" wait_until 20 eval "! shows_now 'ended|ECHO'"
+	check "clean" wait_until 60 eval "! shows_now 'ended|ECHO'"
 	tm send-keys -t 0 "replicactl top --every 300ms; s=\$?; stty -a | grep -o \
 ' echo ' | tr a-z A-Z; echo ended with \$s" Enter
 	shows 'of 4 replicate'
@@ -126,7 +126,7 @@ for how in C-z STOP; do
 	shows 'of 9 replicate'
 	is "$how: the cursor is hidden again" "$(tm display -p -t 0 '#{cursor_flag}')" 0
 	tm send-keys -t 0 q
-	check "$how: q is not seen" wait_until 20 eval "! shows_now 'of 9 rep|^q'"
+	check "$how: q is not seen" wait_until 60 eval "! shows_now 'of 9 rep|^q'"
 	is "$how: the cursor is back" "$(tm display -p -t 0 '#{cursor_flag}')" 1
 	volumes 10 0
 done

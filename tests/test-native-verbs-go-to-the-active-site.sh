@@ -34,7 +34,7 @@ start_b
 choose_port
 invite p --history 1h --create "v:8MiB:$site_b/v.base" || bail "no invitation"
 join_pair p || bail "no pair"
-wait_until 30 serves p || bail "B does not serve"
+wait_until 60 serves p || bail "B does not serve"
 replicactl create v --size 8MiB --backend east --target pair:p >/dev/null ||
 	bail "no volume"
 
@@ -79,7 +79,7 @@ is "nor a deletion" "$(answer "$id" delete '{"volume": "v", "disable": true}')" 
 # What comes from there goes to a terminal
 b replicactl snapshot v red >"$scratch_dir/red" 2>&1 &
 asker=$!
-wait_until 30 asks "$id" || bail "B does not ask"
+wait_until 60 asks "$id" || bail "B does not ask"
 say "$id" '[]' "$(jq -nc --argjson i "$ask" \
 	'[{id: $i, exit: 1, error: "\u001b[31mred\nline"}]')" >/dev/null
 wait $asker

@@ -16,7 +16,7 @@ check "  not the other side" eval '! says "other side"'
 make_epoch 11 0
 lose_a
 b replicactl failover a --force >/dev/null || bail "no failover"
-wait_until 30 serves p || bail "B does not serve"
+wait_until 60 serves p || bail "B does not serve"
 start_daemon
 wait_until 60 field_is a state superseded || bail "it is not superseded"
 
@@ -40,7 +40,7 @@ b replicactl pair invite p --address "127.0.0.1:$port" --listen 127.0.0.1 \
 	--dir "$site_b/other" --create "z:1MiB:$site_b/z.base" \
 	>"$scratch_dir/token" || bail "no invitation"
 join_pair q || bail "no pair"
-wait_until 30 serves p || bail "B does not serve again"
+wait_until 60 serves p || bail "B does not serve again"
 id=$(b_pair p pair_id)
 # What A says itself would make that of who speaks for it here a word of the past
 stop_daemon
@@ -52,7 +52,7 @@ is "  but for its own" "$(answer "$id" path '{"volume": "z"}')" 8
 # A pair ends while somebody waits
 b replicactl snapshot z late >"$scratch_dir/late" 2>&1 &
 asker=$!
-wait_until 30 asks "$id" || bail "B does not ask"
+wait_until 60 asks "$id" || bail "B does not ask"
 check "B revokes that pair, too" b replicactl pair revoke p
 wait $asker
 is "who waits for it is told that nobody knows" "$?$(grep -c "revoked.*may have been done" \

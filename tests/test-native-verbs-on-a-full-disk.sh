@@ -121,7 +121,7 @@ check "they are replicated" eval 'paired_equals a 60 && paired_equals c 60'
 
 still_works=wait_settled\ a
 on_full "$state_dir" restart_a "pause" replicactl pause a
-check "  it is" wait_until 30 field_is a state paused
+check "  it is" wait_until 60 field_is a state paused
 still_works=true
 on_full "$state_dir" restart_a "resume" replicactl resume a
 check "  it is" wait_settled a 60
@@ -140,7 +140,7 @@ still_works=wait_settled\ c
 on_full "$state_dir" restart_a_with_room "failover --planned" \
 	replicactl failover c --planned
 still_works=true
-check "  it is given up" wait_until 30 field_is c writes refused
+check "  it is given up" wait_until 60 field_is c writes refused
 cp "$scratch_dir/c.img" "$scratch_dir/c.last"
 # What was begun goes on at the start, and ends where there is no room.
 at_rest() {
@@ -170,10 +170,10 @@ check "  and kept aside (L4)" salvage_has
 sim-ctl write a 1048576 131072 66	# nobody at B ever sees this
 cp "$scratch_dir/a.img" "$scratch_dir/alone.img"
 start_daemon
-still_works='wait_until 30 field_is a state superseded'
+still_works='wait_until 60 field_is a state superseded'
 $still_works || bail "A is not superseded"
 on_full "$state_dir" restart_a "resolve" replicactl resolve a --keep peer
-check "  it is given up" wait_until 30 field_is a writes refused
+check "  it is given up" wait_until 60 field_is a writes refused
 name=$(replicactl salvage --json | jq -r \
 	'.salvages[] | select(.volume == "a") | .name')
 check "what was only there is salvaged" replicactl salvage "$name" \

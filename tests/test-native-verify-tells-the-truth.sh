@@ -43,7 +43,7 @@ check_target() {
 	before=$(field a bytes_shipped)
 	check "$1, damaged: it is repaired" verify '"repair": true'
 	is "$1, damaged: so much" "$(found repaired_bytes)" $((5 * 4096))
-	check "$1: settled" wait_until 20 settled a
+	check "$1: settled" wait_until 60 settled a
 	check "$1: it is verified again" verify
 	is "$1, repaired: nothing differs" "$(found differing_bytes)" 0
 	is "$1, repaired: with so many bytes" \
@@ -126,7 +126,7 @@ rpc-call verify '{"volume": "a"}' >/dev/null
 sleep 2				# most likely it waits by now
 kill -TERM $daemon_pid
 check "one that would take an hour is ended by a stop" \
-	wait_until 40 eval "! kill -0 $daemon_pid"
+	wait_until 60 eval "! kill -0 $daemon_pid"
 wait $daemon_pid
 is "cleanly" $? 0
 sed -i /^bandwidth=/d "$scratch_dir/conf"
@@ -136,7 +136,7 @@ wait_settled a 60
 # A target that goes away meanwhile is waited for.
 kill_pid $target_pid
 rpc-call verify '{"volume": "a"}' >"$scratch_dir/out" 2>&1
-check "without a target it is refused, or waits" wait_until 20 grep -q . \
+check "without a target it is refused, or waits" wait_until 60 grep -q . \
 	"$scratch_dir/out"
 start_target a
 wait_settled a 60

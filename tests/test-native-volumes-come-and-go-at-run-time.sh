@@ -17,8 +17,9 @@ start_target a
 start_target b
 begin_config 2
 start_daemon
-rpc-call events 6 >"$scratch_dir/events" &
+rpc-call events 600 >"$scratch_dir/events" &
 cleanup_fn kill_pid $!
+wait_until 60 grep -q . "$scratch_dir/events" || bail "no events"
 check "enable" enable a
 check "its replica is made" replica_equals a
 refuses "enable it again" "enabled already" enable a
@@ -32,7 +33,7 @@ check "after a kill both are there again" \
 replicactl events --events2 >"$scratch_dir/events2" &
 cleanup_fn kill_pid $!
 tells() {
-	check "events2: $1" wait_until 20 grep -qxE "$1" "$scratch_dir/events2"
+	check "events2: $1" wait_until 60 grep -qxE "$1" "$scratch_dir/events2"
 }
 tells 'exists -'
 check "disable" rpc-call disable '{"volume":"a"}'

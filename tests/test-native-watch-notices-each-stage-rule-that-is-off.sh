@@ -32,7 +32,7 @@ kill_slowly() {
 	last=$(last_commit)
 	kill_daemon
 	start_daemon
-	wait_until 20 has_committed "${last:-0}"
+	wait_until 60 has_committed "${last:-0}"
 	sleep 0.$((RANDOM % 8 + 1))
 }
 

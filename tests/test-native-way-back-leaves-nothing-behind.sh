@@ -37,7 +37,7 @@ has_all() {
 
 # give_up SITE: a, which is superseded there
 give_up() {
-	check "$1 is superseded" wait_until 30 eval \
+	check "$1 is superseded" wait_until 60 eval \
 		'[ "$('"$1"' rpc-call get a state)" = superseded ]'
 	check "  it is given up" "$1" replicactl resolve a --keep peer
 }
@@ -60,7 +60,7 @@ knows_nothing() {
 send() {
 	"$1" replicactl pair join "$2" <"$scratch_dir/token" ||
 		bail "$1 does not join"
-	check "nothing is known of the device" wait_until 30 \
+	check "nothing is known of the device" wait_until 60 \
 		knows_nothing "$2" "$3"
 	"$1" replicactl enable a --target "pair:$2" --heartbeat 200ms \
 		--interval 20ms --window 64KiB || bail "$1 does not send"
@@ -117,7 +117,7 @@ receive a q "$scratch_dir/stage" "$scratch_dir/a.img"
 b sim-ctl meta a stuck
 promoted_at=$(b sim-ctl get a committed)
 send b q "$state_dir"
-check "B knows that all of it may differ" wait_until 30 all_dirty
+check "B knows that all of it may differ" wait_until 60 all_dirty
 refuses "and ships nothing of it yet" "" wait_until 1 ships
 power_cut_b
 b sim-ctl meta a moving
@@ -135,7 +135,7 @@ check "A has all of it" wait_until 60 sent b q "$state_dir" "$site_b/a.base"
 
 # The stage is lost, and made anew on what is there.
 kill_daemon
-wait_until 30 eval '! pgrep -f -- "dir=$scratch_dir/stage" >/dev/null' ||
+wait_until 60 eval '! pgrep -f -- "dir=$scratch_dir/stage" >/dev/null' ||
 	bail "A's server goes on without it"
 rm -rf "$scratch_dir/stage"
 mkdir "$scratch_dir/stage"

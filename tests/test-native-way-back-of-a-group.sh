@@ -26,7 +26,7 @@ for v in $members; do
 done
 start_daemon
 for v in $members; do
-	check "$v is superseded at A" wait_until 30 field_is $v state superseded
+	check "$v is superseded at A" wait_until 60 field_is $v state superseded
 	check "  it is given up" replicactl resolve $v --keep peer
 	is "  nobody writes to it then" "$(field $v writes)" refused
 	name=$(replicactl salvage --json | jq -r --arg v $v \
@@ -61,7 +61,7 @@ for v in $members; do
 done
 start_b
 for v in $members; do
-	check "now $v is superseded at B" wait_until 30 eval \
+	check "now $v is superseded at B" wait_until 60 eval \
 		'[ "$(b rpc-call get '$v' state)" = superseded ]'
 done
 

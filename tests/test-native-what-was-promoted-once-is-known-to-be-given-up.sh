@@ -66,7 +66,7 @@ start_b
 wait $asker
 is "  what A is told" $? 6
 check "  the note stays" test -e "$note"
-check "B has nothing of it any more" wait_until 30 b_has 0
+check "B has nothing of it any more" wait_until 60 b_has 0
 is "asked again it says that it was given up" "$(keep_local)" 0
 check "  as what it is" says "a was given up before at the other side"
 check "  that is known, then" test ! -e "$note"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What would be wrong if this failed: a site that is asked to give up one volume of
 # a group would do so, and the others of the application would go on without it.
-# lab: timeout=120
+# lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
 . "$(dirname "$0")/lib-pair.sh"
@@ -15,9 +15,9 @@ printf '[pair p]\ngive_up=yes\n' >>"$scratch_dir/conf"
 make_group_epoch 11 0
 lose_a
 b replicactl failover a --group --force >/dev/null || bail "no failover"
-wait_until 30 serves p || bail "B does not serve"
+wait_until 60 serves p || bail "B does not serve"
 start_daemon
-check "the group is superseded" wait_until 30 all_are state superseded
+check "the group is superseded" wait_until 60 all_are state superseded
 
 is "one of two is not given up" \
 	"$(status_of b replicactl resolve a --keep local --yes)" 5

@@ -27,7 +27,7 @@ ask_until_killed() {
 	check "  the note stays" test -e "$note"
 }
 planned() {
-	status_of b replicactl failover a --planned --yes --timeout 20
+	status_of b replicactl failover a --planned --yes --timeout 120
 }
 
 a_options=metadata=meta
@@ -37,7 +37,7 @@ make_epoch 11 0
 lose_a
 sim-ctl write a 1048576 131072 66	# nobody at B ever sees this
 b replicactl failover a --force >/dev/null || bail "no failover"
-wait_until 30 serves p || bail "B does not serve"
+wait_until 60 serves p || bail "B does not serve"
 truncate -s 16M "$scratch_dir/c.img"
 b replicactl enable a --target "local:$scratch_dir/c.img" >/dev/null ||
 	bail "B does not send it on"
@@ -45,13 +45,13 @@ b replicactl enable a --target "local:$scratch_dir/c.img" >/dev/null ||
 SIM_DIE_AT=giving-up-closed start_daemon
 wait_until 60 field_is a state superseded || bail "A is not superseded"
 ask_until_killed giving-up-closed
-check "A goes on" wait_until 30 field_is a writes allowed
+check "A goes on" wait_until 60 field_is a writes allowed
 is "B does not hand it over" "$(planned)" 5
 check "  and says what to do" says "pair p.*was asked.*resolve a --keep local"
 check "  and how to end it" says "pair revoke p"
 kill_b
 start_b
-wait_until 30 serves p || bail "B does not serve again"
+wait_until 60 serves p || bail "B does not serve again"
 is "nor does one that was started again" "$(planned)" 5
 is "nor does it give it up" \
 	"$(status_of b replicactl resolve a --keep peer --yes)" 5
@@ -65,7 +65,7 @@ is "  so B gives nothing up still" "$(planned)" 5
 SIM_DIE_AT=giving-up-done start_daemon
 wait_until 60 field_is a state superseded || bail "A is not superseded again"
 ask_until_killed giving-up-done
-check "A has given it up" wait_until 30 field_is a writes refused
+check "A has given it up" wait_until 60 field_is a writes refused
 is "asked once more it says so" \
 	"$(status_of b replicactl resolve a --keep local --yes)" 0
 check "  as what it is" says "a was given up before at the other side"

@@ -34,7 +34,7 @@ sed '/^\[volume a\]/,$d' "$scratch_dir/conf" >"$scratch_dir/conf.none"
 cp "$scratch_dir/conf" "$scratch_dir/conf.plain"
 lose_a
 b replicactl failover a --force >/dev/null || bail "no failover"
-wait_until 30 serves p || bail "B does not serve"
+wait_until 60 serves p || bail "B does not serve"
 
 at_a_terminal() {
 	status_of b on-a-terminal 'Go on? [y/N]' "$1" \
@@ -58,7 +58,7 @@ wait_until 60 field_is a state superseded || bail "A is not superseded"
 is "A gives it up" "$(keep_local)" 0
 note_that_it_asked
 consent no
-wait_until 30 field_is a writes refused || bail "A has not given it up"
+wait_until 60 field_is a writes refused || bail "A has not given it up"
 is "one that has agreed no more says it, too" "$(keep_local)" 0
 check "  as what it is" says "a was given up before at the other side"
 check "  that is known, then" test ! -e "$note"

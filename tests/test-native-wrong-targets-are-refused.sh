@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib-native.sh"
 
 says() {
-	wait_until 10 field_is "$1" state error || return 1
+	wait_until 60 field_is "$1" state error || return 1
 	field "$1" reason | grep -qE -- "$2" || { field "$1" reason; return 1; }
 }
 

@@ -33,7 +33,7 @@ start() {
 	replicad --config /dev/null --state-dir "$scratch_dir/state" "$@" \
 		2>>"$scratch_dir/log" &
 	daemon=$!
-	wait_until 30 rpc-call status || bail "no replicad"
+	wait_until 60 rpc-call status || bail "no replicad"
 }
 stop() {
 	kill $daemon && wait $daemon
@@ -88,11 +88,11 @@ note "$(cat "$scratch_dir/answer")"
 is "  its form" "$(rpc-call get db form)" private
 is "  LVM activates it no more by itself" "$(lvs --noheadings --binary -o \
 	lv_skip_activation dmrpg/db-dmr-origin | tr -d ' ')" 1
-udevadm settle --timeout=20
+udevadm settle --timeout=120
 is "  udev finds the filesystem in the volume" \
 	"$(readlink -f /dev/disk/by-label/dmrdata)" "$(readlink -f /dev/mapper/db)"
 check "  it is replicated" wait_until 100 settled
-check "  which is remembered" wait_until 30 is_cleared
+check "  which is remembered" wait_until 60 is_cleared
 check "  mounted" mount /dev/mapper/db /mnt
 echo "some words" >/mnt/file
 replicactl disable db >"$scratch_dir/answer" 2>&1

@@ -17,7 +17,7 @@ replicad --socket "$socket" --state-dir "$scratch_dir/state" \
 	2>"$scratch_dir/log" &
 replicad=$!
 cleanup_fn kill $replicad
-wait_until 20 test -S "$socket" || bail "no replicad: $(cat "$scratch_dir/log")"
+wait_until 60 test -S "$socket" || bail "no replicad: $(cat "$scratch_dir/log")"
 replicactl events >"$scratch_dir/events" 2>&1 & events=$!
 cleanup_fn kill $events
 
@@ -58,7 +58,7 @@ ctl 5 enable vol --target "local:$replica"
 same() {
 	cmp -n 33554432 /dev/mapper/vol "$replica"
 }
-check "the replica equals the device" wait_until 20 same
+check "the replica equals the device" wait_until 60 same
 ctl 0 pause vol
 ctl 4 status --check
 out_has '^vol: paused'

@@ -28,7 +28,7 @@ start_daemon() {
 		2>>"$scratch_dir/log" &
 	daemon_pid=$!
 	cleanup_fn kill $daemon_pid
-	wait_until 20 rpc-call status || bail "replicad: $(
+	wait_until 60 rpc-call status || bail "replicad: $(
 		tail -n 3 "$scratch_dir/log")"
 }
 
@@ -43,7 +43,7 @@ replica_equals() {
 	wait_until 60 settled || { rpc-call status; tail "$scratch_dir/log"
 		return 1; }
 	fsfreeze -f "$mnt"
-	wait_until 20 settled
+	wait_until 60 settled
 	# past the page cache: the filesystem does not write through it
 	dd if=/dev/mapper/vol bs=1M iflag=direct status=none |
 		cmp -n $((64 << 20)) - "$target"

@@ -20,5 +20,5 @@ is "it is as it should be after each change" $? 0
 note "$(cat "$scratch_dir/storm")"
 check_dmesg
 # Hundreds of changes are udev's to look at, which others wait for.
-udevadm settle --timeout=60
+udevadm settle --timeout=120
 finish

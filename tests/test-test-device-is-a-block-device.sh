@@ -16,7 +16,7 @@ start_daemon() {
 	replicad --state-dir "$scratch_dir/state" 2>>"$scratch_dir/daemon.log" &
 	daemon_pid=$!
 	cleanup_fn kill_pid $daemon_pid
-	wait_until 30 replicactl test --list ||
+	wait_until 60 replicactl test --list ||
 		bail "no replicad: $(tail -n 3 "$scratch_dir/daemon.log")"
 }
 
@@ -65,17 +65,17 @@ check "unmounted" umount "$scratch_dir/mnt"
 check "the file is still there" eval "mount /dev/nbd0 $scratch_dir/mnt &&
 	grep hello $scratch_dir/mnt/file; umount $scratch_dir/mnt"
 check "it is dropped" replicactl test --drop one
-check "the device is free" wait_until 20 is_free /dev/nbd0
+check "the device is free" wait_until 60 is_free /dev/nbd0
 
 kill_pid $daemon_pid
 start_daemon
-check "killed: the next daemon frees its device" wait_until 20 is_free "$dev"
+check "killed: the next daemon frees its device" wait_until 60 is_free "$dev"
 make_test three 1
 check "and another one works" test -b "$dev"
 kill -TERM $daemon_pid
 wait $daemon_pid
 is "a clean stop" $? 0
-check "frees it, too" wait_until 20 is_free "$dev"
+check "frees it, too" wait_until 60 is_free "$dev"
 stop_plugin
 check_dmesg
 finish

@@ -22,7 +22,7 @@ start_stage() {
 		2>>"$scratch_dir/nbdkit.log" &
 	stage_pid=$!
 	cleanup_fn kill $stage_pid
-	wait_until 30 test -S "$scratch_dir/nbd" || bail "no nbdkit"
+	wait_until 60 test -S "$scratch_dir/nbd" || bail "no nbdkit"
 }
 
 settled() {
@@ -49,7 +49,7 @@ replicad --config /dev/null --state-dir "$scratch_dir/state" \
 	2>>"$scratch_dir/log" &
 daemon_pid=$!
 cleanup_fn kill $daemon_pid
-wait_until 20 rpc-call status || bail "replicad: $(tail -n 3 "$scratch_dir/log")"
+wait_until 60 rpc-call status || bail "replicad: $(tail -n 3 "$scratch_dir/log")"
 check "enable" replicactl enable vol --metadata none \
 	--target "nbd+unix:///vol?socket=$scratch_dir/nbd" --window 2MiB
 check "the first copy" wait_until 120 settled
@@ -60,7 +60,7 @@ is "all was compared" "$(found compared_bytes)" $((64 << 20))
 
 fio --name=load --filename=/dev/mapper/vol --rw=randrw --bsrange=4k-64k \
 	--size=64m --direct=1 --ioengine=libaio --iodepth=8 --time_based \
-	--runtime=500 --rate_iops=100 >"$scratch_dir/fio" 2>&1 &
+	--runtime=5000 --rate_iops=100 >"$scratch_dir/fio" 2>&1 &
 fio_pid=$!
 cleanup_fn kill $fio_pid
 for i in 1 2 3; do

@@ -29,7 +29,7 @@ attach
 cut next
 wait frozen
 run dmsetup suspend vol
-run timeout 20 dd if=$view of=/dev/null bs=1k skip=1 count=1 iflag=direct
+run timeout 100 dd if=$view of=/dev/null bs=1k skip=1 count=1 iflag=direct
 release all
 end commit
 run dmsetup resume vol

@@ -26,7 +26,7 @@ replicad --config /dev/null --state-dir "$scratch_dir/state" \
 daemon=$!
 cleanup_fn kill $daemon
 cleanup_fn eval '! mountpoint -q /mnt || umount /mnt'
-wait_until 30 rpc-call status || bail "no replicad"
+wait_until 60 rpc-call status || bail "no replicad"
 settled() {
 	[ "$(rpc-call get db state)" = replicating ] &&
 		[ "$(rpc-call get db dirty_bytes)" = 0 ] &&
