@@ -4,9 +4,10 @@
  *
  *	group, type	its own, else of the [group] or [pool] that names it
  *	other keys	its own, else replication:KEY of its type
- *	target		its own target=; else the first that is enabled of its
- *			own targets=, of replication:target of its type, of its
- *			backend's list, of the [target] sections for= that
+ *	target		its own target=; else, of its own targets=, of
+ *			replication:target of its type, of its backend's list,
+ *			of the [target] sections for= that: the one that it
+ *			prefers, if that is enabled, else the first that is
  *
  * Done again from the start each time, so that what is not the volume's own
  * follows the sections (N2).
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config-target.h"
 #include "util/nearest.h"
 
 #define SCOPE		"replication:"
@@ -273,18 +275,37 @@ static int use_backends_first(const struct config *config,
 	return s ? use_target(config, volume, s, error) : 0;
 }
 
+/* That it may go there at all is looked at also while it is not enabled. */
+static int use_preferred(const struct config *config,
+			 struct volume_config *volume,
+			 char error[CONFIG_ERROR_SIZE])
+{
+	const struct section *target = config_section(config, SECTION_TARGET,
+						      volume->prefer);
+
+	if (!target || !target_is_of(config, target, volume))
+		return config_refuse(error, -ENOENT, "volume %s: %.60s, which "
+				     "it prefers, is no target of it",
+				     volume->name, volume->prefer);
+	return target->is_enabled ? use_target(config, volume, target, error) :
+				    0;
+}
+
 static int find_target(const struct config *config,
 		       struct volume_config *volume, const struct section *type,
 		       char error[CONFIG_ERROR_SIZE])
 {
 	const struct config_record *spec = !type ? NULL :
 		record_find(type->records, SCOPE "target");
+	int err = 0;
 
 	if (volume->target && volume->targets)
 		return config_refuse(error, -EINVAL, "volume %s has target= "
 				     "and targets=: one of them", volume->name);
-	if (volume->target)
-		return 0;
+	if (volume->prefer)
+		err = use_preferred(config, volume, error);
+	if (err || volume->target)
+		return err;
 	if (volume->targets)
 		return use_first(config, volume, volume->targets, error);
 	if (spec)

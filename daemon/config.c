@@ -36,6 +36,7 @@ const struct key volume_keys[] = {
 	{ "device", KEY_TEXT, V(device), NULL, 0, 0, NULL },
 	{ "target", KEY_TEXT, V(target), NULL, 0, 0, NULL },
 	{ "targets", KEY_TEXT, V(targets), NULL, 0, 0, NULL },
+	{ "prefer", KEY_TEXT, V(prefer), NULL, 0, 0, NULL },
 	{ "type", KEY_TEXT, V(type), NULL, 0, 0, NULL },
 	{ "backend", KEY_TEXT, V(backend), NULL, 0, 0, NULL },
 	{ "origin", KEY_TEXT, V(origin), NULL, 0, 0, NULL },

@@ -38,8 +38,11 @@ struct volume_config {
 	char *target;		/* nbd://…, nbd+unix://…, local:PATH,
 				 * stage:DIR/VOLUME, pair:NAME; resolved where
 				 * it is not the volume's own */
-	char *targets;		/* ids, the first that can be used is … */
-	char *target_id;	/* … this one; NULL: target= was given */
+	char *targets;		/* ids, of which one is used, … */
+	char *prefer;		/* … this one, if it is enabled; NULL: the
+				 * first that is, … */
+	char *target_id;	/* … which is this one; NULL: target= was
+				 * given */
 	char *type;		/* a [type], or NULL */
 	char *backend;		/* a [backend], or NULL */
 	char *origin;		/* block device to make the device above */

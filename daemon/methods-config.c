@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The methods on the configuration: reload, set_type. */
+/* The methods on the configuration: reload, set_type, target_use. */
 #include "methods.h"
 
 #include <errno.h>
@@ -27,10 +27,10 @@ void do_reload(struct request *request)
 			       method_exit_status(err) : 1, "%s", error);
 }
 
-/* --- set_type ------------------------------------------------------------- */
+/* --- a key of a volume ---------------------------------------------------- */
 
 /* Not before: who reads volumes.conf would start what is not there yet. */
-static void on_typed(void *arg, json_t *result)
+static void on_set(void *arg, json_t *result)
 {
 	struct request *request = arg;
 	struct daemon *daemon = request->daemon;
@@ -42,29 +42,28 @@ static void on_typed(void *arg, json_t *result)
 		return;
 	}
 	json_decref(result);
-	request_refuse(request, 1, "%s: the type is another one, but will not "
-		       "be after a restart: %s", daemon->runtime_path,
-		       strerror(-err));
+	request_refuse(request, 1, "%s: it is so now, but will not be after a "
+		       "restart: %s", daemon->runtime_path, strerror(-err));
 }
 
 static int check_entry(const struct entry *entry, const char *name,
-		       char error[CONFIG_ERROR_SIZE])
+		       const char *key, char error[CONFIG_ERROR_SIZE])
 {
 	if (!entry || entry->is_disabled)
 		return config_refuse(error, -ENOENT, "there is no volume %.60s "
 				     "that is replicated here", name);
 	if (!entry->config->is_runtime)
 		return config_refuse(error, -EEXIST, "volume %s is of a file: "
-			"change type= there, then: replicactl config reload",
-			name);
+			"change %s= there, then: replicactl config reload",
+			entry->config->name, key);
 	return 0;
 }
 
-static int add_typed(struct reload *r, const struct volume_config *before,
-		     struct volume_config *now, const char *type,
-		     char error[CONFIG_ERROR_SIZE])
+static int add_changed(struct reload *r, const struct volume_config *before,
+		       struct volume_config *now, const char *key,
+		       const char *value, char error[CONFIG_ERROR_SIZE])
 {
-	int err = volume_config_set(now, "type", type, error);
+	int err = volume_config_set(now, key, value, error);
 
 	if (!err)
 		err = config_settle(&r->daemon->config, now, error);
@@ -77,40 +76,26 @@ static int add_typed(struct reload *r, const struct volume_config *before,
 	return err ? config_refuse(error, err, "no memory") : 0;
 }
 
-static int set_type(struct reload *r, const struct request *request,
-		    char error[CONFIG_ERROR_SIZE])
+static int set_key(struct reload *r, const struct entry *entry,
+		   const char *name, const char *key, const char *value,
+		   char error[CONFIG_ERROR_SIZE])
 {
-	const char *name = json_string_value(json_object_get(request->params,
-							     "volume"));
-	const char *type = json_string_value(json_object_get(request->params,
-							     "type"));
-	const struct entry *entry;
 	struct volume_config *now;
-	int err;
+	int err = check_entry(entry, name, key, error);
 
-	if (!name || !type)
-		return config_refuse(error, -EDESTADDRREQ, "the %s is missing",
-				     name ? "type" : "volume");
-	entry = daemon_find(r->daemon, name);
-	err = check_entry(entry, name, error);
 	if (err)
 		return err;
 	now = volume_config_clone(entry->config);
-	err = now ? add_typed(r, entry->config, now, type, error) : -ENOMEM;
+	err = now ? add_changed(r, entry->config, now, key, value, error) :
+		    config_refuse(error, -ENOMEM, "no memory");
 	volume_config_destroy(now);
 	return err;
 }
 
-void do_set_type(struct request *request)
+/* Of @r, unless @err says that it was refused. */
+static void run(struct reload *r, int err, struct request *request,
+		const char *error)
 {
-	char error[CONFIG_ERROR_SIZE] = "";
-	int err;
-	struct reload *r = reload_create(request->daemon, "a volume has "
-					 "another type", on_typed, request,
-					 &err, error);
-
-	if (r)
-		err = set_type(r, request, error);
 	if (r && !err) {
 		reload_run(r);
 		return;
@@ -118,4 +103,66 @@ void do_set_type(struct request *request)
 	if (r)
 		reload_free(r);
 	request_refuse(request, method_exit_status(err), "%s", error);
+}
+
+static int lacks(const char *what, char error[CONFIG_ERROR_SIZE])
+{
+	return config_refuse(error, -EDESTADDRREQ, "the %s is missing", what);
+}
+
+void do_set_type(struct request *request)
+{
+	const char *name = request_text(request, "volume");
+	const char *type = request_text(request, "type");
+	char error[CONFIG_ERROR_SIZE] = "";
+	int err;
+	struct reload *r = reload_create(request->daemon, "a volume has "
+					 "another type", on_set, request, &err,
+					 error);
+
+	if (r)
+		err = !name || !type ?
+		      lacks(name ? "type" : "volume", error) :
+		      set_key(r, daemon_find(r->daemon, name), name, "type",
+			      type, error);
+	run(r, err, request, error);
+}
+
+/* --- target_use ----------------------------------------------------------- */
+
+static bool goes_with(const struct entry *e, const struct entry *leader)
+{
+	const char *group = leader->config->group;
+
+	return e == leader || (group && e->config->group && !e->is_disabled &&
+			       !strcmp(e->config->group, group));
+}
+
+/* Those of one group have one log, so they go where it goes: all, or none. */
+static int prefer(struct reload *r, const char *name, const char *id,
+		  char error[CONFIG_ERROR_SIZE])
+{
+	const struct entry *leader = daemon_find(r->daemon, name);
+	int err = check_entry(leader, name, "prefer", error);
+
+	for (struct entry *e = r->daemon->entries; !err && e; e = e->next)
+		if (goes_with(e, leader))
+			err = set_key(r, e, name, "prefer", id, error);
+	return err;
+}
+
+void do_target_use(struct request *request)
+{
+	const char *name = request_text(request, "volume");
+	const char *id = request_text(request, "id");
+	char error[CONFIG_ERROR_SIZE] = "";
+	int err;
+	struct reload *r = reload_create(request->daemon, "a volume prefers "
+					 "another target", on_set, request,
+					 &err, error);
+
+	if (r)
+		err = !name || !id ? lacks(name ? "id" : "volume", error) :
+				     prefer(r, name, id, error);
+	run(r, err, request, error);
 }

@@ -364,6 +364,7 @@ static const struct method {
 	{ "target_add", do_target_add, true, "id keys{" },
 	{ "target_set", do_target_set, true, "id keys{" },
 	{ "target_remove", do_target_remove, true, "id" },
+	{ "target_use", do_target_use, true, "id volume" },
 	{ "peer", do_peer, true, "pair_id message" },
 	{ "events", request_subscribe, true, "" },
 	{ "shutdown", do_shutdown, true, "" },

@@ -71,6 +71,7 @@ void do_salvage_device(struct request *request);
 /* methods-config.c */
 void do_reload(struct request *request);
 void do_set_type(struct request *request);
+void do_target_use(struct request *request);
 
 /* methods-target.c */
 void do_targets(struct request *request);

@@ -42,6 +42,7 @@ static const struct verb {
 	  .is_of_all = true },
 	{ "target", "remove", "target_remove", .text = "id",
 	  .is_of_all = true },
+	{ "target", "use", "target_use", .text = "id" },
 };
 
 #define NR_VERBS	(sizeof(verbs) / sizeof(verbs[0]))

@@ -221,21 +221,35 @@ const struct command cmd_targets = {
 
 /* --- target --------------------------------------------------------------- */
 
+enum behind { NOTHING, KEYS, A_VOLUME };
+
 static const struct {
 	const char *name, *method, *done;
-	bool has_keys;
+	enum behind behind;		/* the id */
 } actions[] = {
-	{ "add", "target_add", "is there", true },
-	{ "set", "target_set", "is changed", true },
-	{ "remove", "target_remove", "is removed", false },
+	{ "add", "target_add", "is there", KEYS },
+	{ "set", "target_set", "is changed", KEYS },
+	{ "remove", "target_remove", "is removed", NOTHING },
+	{ "use", "target_use", "is preferred", A_VOLUME },
 };
 
-/* KEY=VALUE of the words behind the id; an exit status. */
-static int put_keys(const struct args *args, int action, json_t *params)
+static int put_volume(const struct args *args, json_t *params)
+{
+	if (args->nr_words != 3)
+		return ctl_fail(args, STATUS_USAGE, "target use: want an id, "
+				"and a volume");
+	json_object_set_new(params, "volume", json_string(args->words[2]));
+	return STATUS_OK;
+}
+
+/* What stands behind the id; an exit status. */
+static int put_rest(const struct args *args, int action, json_t *params)
 {
 	json_t *keys;
 
-	if (!actions[action].has_keys)
+	if (actions[action].behind == A_VOLUME)
+		return put_volume(args, params);
+	if (actions[action].behind == NOTHING)
 		return args->nr_words == 2 ? STATUS_OK :
 		       ctl_fail(args, STATUS_USAGE, "target %s: want an id, "
 				"and no more", actions[action].name);
@@ -269,7 +283,7 @@ static int change(const struct args *args, int action)
 {
 	const char *id = args->words[1];
 	json_t *params = json_pack("{ss}", "id", id), *result;
-	int status = put_keys(args, action, params);
+	int status = put_rest(args, action, params);
 
 	if (status) {
 		json_decref(params);
@@ -331,8 +345,8 @@ static int check(const struct args *args)
 
 static int run_target(const struct args *args)
 {
-	static const char *const names[] = { "add", "set", "remove", "check",
-					     NULL };
+	static const char *const names[] = { "add", "set", "remove", "use",
+					     "check", NULL };
 
 	if (!strcmp(args->words[0], "check"))
 		return check(args);
@@ -354,18 +368,20 @@ const struct command cmd_target = {
 	.words = "ACTION ID [KEY=VALUE | VOLUME]...",
 	.min_words = 1,
 	.max_words = ARGS_MAX,
-	.summary = "add, change, remove and check targets",
+	.summary = "add, change, remove, use and check targets",
 	.examples =
 	"    replicactl target add west uri=nbds://me@west/{volume}?tls-psk-file=/k\n"
 	"    replicactl target add west backend=west-lvm for=east-lvm\n"
 	"    replicactl target set west enabled=no\n"
 	"    replicactl target remove west\n"
+	"    replicactl target use west vol\n"
 	"    replicactl target check west vol\n",
 	.text =
 	"At once and for good: replicad keeps them, beside those of its files. The\n"
 	"keys are those of [target ID] in replica.conf(5); KEY= takes one away.\n"
 	"A volume that goes elsewhere now ships there what is not there. What a\n"
 	"volume could not live with is refused, and nothing has changed.\n"
+	"use sends this volume there, with its group, as long as that is enabled.\n"
 	"check connects to one, for a volume, and writes nothing.\n",
 	.options = target_options,
 	.run = run_target,

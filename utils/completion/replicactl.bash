@@ -59,8 +59,10 @@ _replicactl_words() {
 	kernel-0-*) printf '%s\n' list status dirty mark hold events meta-size ;;
 	kernel-1-status | kernel-1-dirty | kernel-1-mark | kernel-1-hold)
 		_replicactl_volumes kernel ;;
-	target-0-*) printf '%s\n' add set remove check ;;
-	target-1-set | target-1-remove | target-1-check) _replicactl_ask targets --names ;;
+	target-0-*) printf '%s\n' add set remove use check ;;
+	target-1-set | target-1-remove | target-1-use | target-1-check)
+		_replicactl_ask targets --names ;;
+	target-2-use | target-2-check) _replicactl_volumes status ;;
 	config-0-*) printf '%s\n' check show reload ;;
 	salvage-0-*) _replicactl_ask salvage --names ;;
 	*-0-*) _replicactl_volumes "$1" ;;
