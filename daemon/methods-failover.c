@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "config-impl.h"
+#include "config-target.h"
 #include "control.h"
 #include "daemon.h"
 #include "log.h"
@@ -60,6 +62,69 @@ unsigned int failover_wait_ms(const struct request *request)
 	return wait_s > 0 && wait_s < 3600 ? wait_s * 1000 : RESOLVE_WAIT_MS;
 }
 
+/* --- to whom -------------------------------------------------------------- */
+
+static bool is_meant(const struct request *request, const struct entry *e)
+{
+	const struct daemon *daemon = request->daemon;
+	const char *volume = request_text(request, "volume");
+	const char *pool = request_text(request, "pool");
+	struct scope scope = { 0 };
+
+	if (volume && !request_flag(request, "group"))
+		return !strcmp(volume, e->config->name);
+	if (volume && daemon_find(daemon, volume))
+		scope.group = daemon_find(daemon, volume)->config->group;
+	if (volume && !scope.group)
+		return !strcmp(volume, e->config->name);
+	if (pool)
+		scope.pool = config_section(&daemon->config, SECTION_POOL,
+					    pool);
+	return (!pool || scope.pool) && scope_has(&scope, e->config);
+}
+
+static int check_goes_to(const struct config *config,
+			 const struct section *target,
+			 const struct volume_config *v, struct error *err)
+{
+	if (v->target_id && !strcmp(v->target_id, target->name))
+		return 0;
+	if (!target_is_of(config, target, v))
+		return error_set(err, -EINVAL, "%s: %s is no target of it",
+				 v->name, target->name);
+	return error_set(err, -EINVAL, "%s goes to %s now: first replicactl "
+			 "target use %s %s, and when it replicates, this again",
+			 v->name, v->target_id ?: "another", target->name,
+			 v->name);
+}
+
+/* Of each that is meant, before anything is done: a slip changes nothing. */
+static int check_to(const struct request *request, struct error *err)
+{
+	const struct config *config = &request->daemon->config;
+	const char *to = request_text(request, "to");
+	const struct section *target;
+	char near[80];
+	int ret = 0;
+
+	if (!to)
+		return 0;
+	if (!request_flag(request, "planned"))
+		return error_set(err, -EDESTADDRREQ, "to is of planned: who "
+				 "takes over does it where it is said");
+	target = config_section(config, SECTION_TARGET, to);
+	if (!target)
+		return error_set(err, -ENOENT, "there is no target %.60s%s", to,
+				 config_nearest(config, SECTION_TARGET, to,
+						near));
+	for (struct entry *e = request->daemon->entries; !ret && e; e = e->next)
+		if (is_meant(request, e))
+			ret = check_goes_to(config, target, e->config, err);
+	return ret;
+}
+
+/* --- failover ------------------------------------------------------------- */
+
 static void hand_over(struct request *request)
 {
 	const struct resolve_request q = {
@@ -100,6 +165,10 @@ void do_failover(struct request *request)
 	const char *volume = request_text(request, "volume");
 	struct error err = { 0 };
 
+	if (check_to(request, &err)) {
+		method_refuse(request, &err);
+		return;
+	}
 	if (failover_many(request))
 		return;
 	if (volume && request_flag(request, "planned")) {

@@ -346,7 +346,7 @@ static const struct method {
 	{ "extend", do_extend, true, "volume size_bytes#" },
 	{ "failover", do_failover, true,
 	  "volume pool host? group? force? planned? dry_run? epoch# at# "
-	  "dir metadata wait_s#" },
+	  "dir metadata to wait_s#" },
 	{ "resolve", do_resolve, true,
 	  "volume keep pair group? dry_run? dir wait_s#" },
 	{ "salvage_list", do_salvage_list, true, "dir" },

@@ -70,6 +70,7 @@ is "snapshots" "$(tab 'replicactl snapshot m1 --drop m')" monday
 is "salvages" "$(tab 'replicactl salvage v')" vol1-41-7
 is "salvages to drop" "$(tab 'replicactl salvage --drop ')" vol1-41-7
 is "targets that there are" "$(tab 'replicactl target set w')" west
+is "where it is handed over to" "$(tab 'replicactl failover --to w')" west
 is "who is to go there" "$(tab 'replicactl target use west v')" vol1
 is "actions of target" "$(tab 'replicactl target ')" "add set remove use check"
 is "pairs" "$(tab 'replicactl pair revoke p')" paris

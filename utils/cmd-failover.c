@@ -129,8 +129,12 @@ static int check(const struct args *args)
 			   args_has(args, "at") || args_has(args, "dir") ||
 			   args_has(args, "metadata")))
 		return ctl_fail(args, STATUS_USAGE, "failover: with --planned "
-				"go --group and --dry-run, and no other "
+				"go --to, --group and --dry-run, and no other "
 				"option");
+	if (args_has(args, "to") && !is_planned)
+		return ctl_fail(args, STATUS_USAGE, "failover: --to is of "
+				"--planned: who takes over does it where it is "
+				"said");
 	if (is_planned || args_has(args, "force") || args_has(args, "dry-run"))
 		return STATUS_OK;
 	return ctl_fail(args, STATUS_USAGE, "failover: --planned, at the "
@@ -172,6 +176,7 @@ static json_t *call(const struct args *args, bool is_dry, int *status)
 	if (args_has(args, "host"))
 		json_object_set_new(params, "host", json_true());
 	put_text(args, params, "pool");
+	put_text(args, params, "to");
 	put_text(args, params, "dir");
 	put_text(args, params, "metadata");
 	*status = moment_put(args, params);
@@ -276,6 +281,7 @@ static int run(const struct args *args)
 static const struct option_spec options[] = {
 	{ "planned", NULL, "here is the primary: hand over, lose nothing" },
 	{ "force", NULL, "the other site is lost, or may be cut off" },
+	{ "to", "TARGET", "of --planned: only if it goes there" },
 	{ "group", NULL, "and all others of its group, at one epoch" },
 	MANY_OPTIONS,
 	{ "epoch", "E", "as of this epoch (the newest image)" },

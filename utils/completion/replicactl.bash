@@ -44,6 +44,7 @@ _replicactl_values() {
 	snapshot---drop | clone---from) _replicactl_ask snapshot "$first" --names ;;
 	*--keep) printf '%s\n' local peer ;;
 	*--pair) _replicactl_ask pair list --names ;;
+	*--to) _replicactl_ask targets --names ;;
 	*--tls) echo off ;;
 	*--apply) printf '%s\n' auto staged direct ;;
 	esac
