@@ -184,13 +184,13 @@ struct behind stage_look_behind(struct stage_group *g,
 	return l.found;
 }
 
-bool stage_is_blank(const struct stage_group *g, const struct stage_segment *s)
+int stage_is_blank(const struct stage_group *g, const struct stage_segment *s)
 {
 	const struct stage_io *io = g->stage->io;
 	char *buf = malloc(PIECE_BYTES);
-	bool is_blank = buf;
+	int ret = buf ? 1 : -ENOMEM;
 
-	for (uint64_t pos = 0, len; is_blank && pos < s->bytes; pos += len) {
+	for (uint64_t pos = 0, len; ret == 1 && pos < s->bytes; pos += len) {
 		ssize_t n;
 
 		len = s->bytes - pos;
@@ -198,11 +198,14 @@ bool stage_is_blank(const struct stage_group *g, const struct stage_segment *s)
 			continue;
 		len = min_size(PIECE_BYTES, s->bytes - pos);
 		n = stage_pread(io, s->fd, buf, len, s->at + pos);
-		is_blank = n >= 0 && is_zero(buf, n);
+		if (n < 0)
+			ret = n == -EIO ? 0 : n;		/* D3 */
+		else
+			ret = is_zero(buf, n);
 		if (n == 0)
 			break;			/* the file ends here */
 		len = n;
 	}
 	free(buf);
-	return is_blank;
+	return ret;
 }

@@ -214,8 +214,19 @@ static bool is_only_looking(const struct stage_group *g)
 	return g->stage->opts.is_still || is_view(g);
 }
 
-/* Z8: in a file, what nobody has written is zeros. */
-static bool is_no_record(const struct stage_group *g, uint64_t lsn)
+/* Behind D3. Who only looks goes on without it. Z5 */
+static int refuse_unread(const struct stage_group *g, uint64_t number,
+			 const char *which, int ret, struct error *err)
+{
+	if (is_only_looking(g))
+		return 0;
+	return error_set(err, -EIO, "%s: segment %" PRIu64 " of the log, %s, "
+			 "cannot be read: %s", g->name, number, which,
+			 strerror(-ret));
+}
+
+/* Z8: in a file, what nobody has written is zeros. 1, 0, or -errno for now. */
+static int is_no_record(const struct stage_group *g, uint64_t lsn)
 {
 	const struct stage_segment *s =
 		stage_segment_find(g, stage_lsn_segment(lsn));
@@ -223,10 +234,15 @@ static bool is_no_record(const struct stage_group *g, uint64_t lsn)
 	char head[STAGE_RECORD_BYTES];
 	struct stage_record r;
 
-	return s && g->stage->medium->is_sparse &&
-	       stage_pread(io, s->fd, head, sizeof(head), s->at +
-			 stage_lsn_pos(lsn)) == sizeof(head) &&
-	       !is_zero(head, sizeof(head)) &&
+	ssize_t n;
+
+	if (!s || !g->stage->medium->is_sparse)
+		return 0;
+	n = stage_pread(io, s->fd, head, sizeof(head),
+			s->at + stage_lsn_pos(lsn));
+	if (n < 0)
+		return n == -EIO ? 0 : n;
+	return n == sizeof(head) && !is_zero(head, sizeof(head)) &&
 	       stage_record_decode(&r, s->salt, lsn, head);
 }
 
@@ -261,11 +277,11 @@ static int judge_end(struct recovery *rec, const struct stage_segment *s,
 {
 	struct stage_group *g = rec->g;
 	struct behind b = stage_look_behind(g, s, pos);
+	int ret = b.error ? refuse_unread(g, s->number, "which ends there",
+					  b.error, err) : 0;
 
-	if (b.error && !is_only_looking(g))			/* Z5 */
-		return error_set(err, -EIO, "%s: segment %" PRIu64 " of the "
-				 "log, which ends there, cannot be read: %s",
-				 g->name, s->number, strerror(-b.error));
+	if (ret)
+		return ret;
 	rec->may_go_on = !b.has_commit && !b.is_acked && !b.unread;
 	rec->is_unreadable = b.unread;
 	rec->is_damaged |= b.is_acked;
@@ -286,33 +302,55 @@ static int judge_end(struct recovery *rec, const struct stage_segment *s,
 			 strerror(-rec->copy_failed));
 }
 
-/* Where its front is damaged, its salt may be known all the same. */
-static void judge_found(struct recovery *rec, struct found *f)
+/* Behind its front, which nobody has written, may be what was answered. */
+static int judge_blank(struct recovery *rec, struct found *f,
+		       const struct stage_segment *s)
+{
+	int ret = f->is_blank ? stage_is_blank(rec->g, s) : 0;
+
+	f->is_blank = ret > 0;
+	f->is_needed = !f->is_blank;
+	return ret < 0 ? ret : 0;
+}
+
+/*
+ * Where its front is damaged, its salt may be known all the same. Nothing is
+ * moved before all of them were judged: one that cannot be read now is not even
+ * taken for damaged. Z5
+ */
+static int judge_found(struct recovery *rec, struct found *f, struct error *err)
 {
 	struct stage_segment *taken = f->is_chosen ?
 		stage_segment_find(rec->g, f->s.number) : NULL;
 	struct stage_segment s = f->s;
-	struct behind b;
+	struct behind b = { 0 };
 
 	s.salt = f->is_good ? f->b.salt : s.salt;
 	s.fd = taken ? taken->fd : s.fd;
 	if (!s.salt) {
-		/* Behind the front may be what was answered. */
-		f->is_blank = f->is_blank && stage_is_blank(rec->g, &s);
-		f->is_needed = !f->is_blank;
-		return;
+		b.error = judge_blank(rec, f, &s);
+	} else {
+		b = stage_look_behind(rec->g, &s, STAGE_BLOCK_BYTES);
+		f->is_needed |= b.has_commit || b.is_acked || b.unread;
+		rec->is_damaged |= b.is_acked;
 	}
-	b = stage_look_behind(rec->g, &s, STAGE_BLOCK_BYTES);
-	f->is_needed |= b.has_commit || b.is_acked || b.unread;
-	rec->is_damaged |= b.is_acked;
+	return b.error ? refuse_unread(rec->g, s.number,
+				       "behind what counts", b.error, err) : 0;
 }
 
-/* Up to where something was answered, as far as that is known. Z8 */
-static uint64_t answered_lsn(const struct stage_group *g, uint64_t stop_lsn)
+/* *lsn: up to where something was answered, as far as that is known. Z8 */
+static int find_answered(const struct stage_group *g, uint64_t stop_lsn,
+			 uint64_t *lsn, struct error *err)
 {
-	uint64_t lsn = g->durable_lsn > g->kept_lsn ? g->durable_lsn : 0;
+	int ret = 0;
 
-	return stop_lsn > lsn && is_no_record(g, stop_lsn) ? stop_lsn : lsn;
+	*lsn = g->durable_lsn > g->kept_lsn ? g->durable_lsn : 0;
+	if (stop_lsn > *lsn)
+		ret = is_no_record(g, stop_lsn);
+	if (ret > 0)
+		*lsn = stop_lsn;
+	return ret < 0 ? refuse_unread(g, stage_lsn_segment(stop_lsn),
+				       "which ends there", ret, err) : 0;
 }
 
 int stage_recover_judge(struct recovery *rec, uint64_t end_lsn,
@@ -320,11 +358,12 @@ int stage_recover_judge(struct recovery *rec, uint64_t end_lsn,
 {
 	struct stage_group *g = rec->g;
 	uint64_t number = stage_lsn_segment(end_lsn);
-	uint64_t answered = answered_lsn(g, stop_lsn);
 	struct stage_segment *end = stage_segment_find(g, number);
+	uint64_t answered;
+	int ret = find_answered(g, stop_lsn, &answered, err);
 
 	rec->is_damaged = answered;
-	for (unsigned int i = 0; i < rec->nr; i++) {
+	for (unsigned int i = 0; !ret && i < rec->nr; i++) {
 		struct found *f = &rec->found[i];
 
 		if ((f->is_chosen && f->s.number <= number) || f->s.is_lost ||
@@ -332,9 +371,10 @@ int stage_recover_judge(struct recovery *rec, uint64_t end_lsn,
 			continue;
 		f->is_needed = f->is_chosen &&
 			       f->s.number <= stage_lsn_segment(answered);
-		judge_found(rec, f);
+		ret = judge_found(rec, f, err);
 	}
-	return end ? judge_end(rec, end, stage_lsn_pos(end_lsn), err) : 0;
+	return !ret && end ? judge_end(rec, end, stage_lsn_pos(end_lsn), err) :
+			     ret;
 }
 
 /* --- what is kept --------------------------------------------------------- */

@@ -32,7 +32,8 @@
  *    cannot be written all of it stays, for the next one who opens the stage.
  * Z5 what cannot be read is not what is bad: it may have been acknowledged, and
  *    can be there the next time. So that is an error, and nothing is changed;
- *    behind the end only where the medium is not given up (behind D3).
+ *    behind the end, and in segments that do not count, only where the medium
+ *    is not given up (behind D3): those are not moved before all were judged.
  * Z6 who opens the stage is told of what is kept as damaged (Z3), and of which
  *    epoch the image is without it.
  * Z7 new segments have numbers far above those that are known, where there is

@@ -52,8 +52,8 @@ static inline void stage_asking_got(struct asking *a)
 
 struct behind stage_look_behind(struct stage_group *g,
 				const struct stage_segment *s, uint64_t from);
-/* Are there zeros only, and can all of it be read? */
-bool stage_is_blank(const struct stage_group *g, const struct stage_segment *s);
+/* Are there zeros only, and can all of it be read? 1, 0, or -errno for now. */
+int stage_is_blank(const struct stage_group *g, const struct stage_segment *s);
 
 /* What there is, sorted, with ->b of what is good. */
 int stage_recover_find(struct recovery *rec, struct error *err);

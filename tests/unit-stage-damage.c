@@ -5,6 +5,7 @@
  * is not told.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -367,6 +368,16 @@ static void test_unreadable(const struct shape *x, int word)
 	end();
 }
 
+static bool has_copies(void)
+{
+	const char *name;
+
+	for (unsigned int i = 0; (name = disk_name(d, i)); i++)
+		if (strstr(name, ".lost"))
+			return true;
+	return false;
+}
+
 static void hear_again(void)
 {
 	told[0] = '\0';
@@ -384,15 +395,105 @@ static void test_may_heal(const struct shape *x, int word)
 	snprintf(name, sizeof(name), "%s", find_payload(x->chunks - 1, &at));
 	disk_break_reads(d, name, at + RIG_CHUNK / 2, 1);
 	disk_set_read_error(d, word);
-	ok(restart(x->o, &err) && strstr(err.text, "cannot be read"),
+	ok(restart(x->o, &err) && strstr(err.text, "cannot be read") &&
+	   strstr(err.text, strerror(-stage_read_error(word))),
 	   "%s, %s: %s", x->name, strerror(-word), err.text);
-	is_int(count_chunks(x, ".seg.lost"), 0, "nothing is kept of it yet");
+	ok(!has_copies(), "nothing is put aside yet");
+	hear_again();
+	is_str(told, "", "nor told");
 	disk_break_reads(d, name, 0, 0);
 	error_clear(&err);
 	is_int(restart(x->o, &err), 0, "it can be read again: %s", err.text);
 	hear_again();
 	ok(told[0] && !strstr(told, "but for"), "told: %s", told);
 	is_int(count_chunks(x, ".seg.lost"), x->chunks, "all is kept");
+	end();
+}
+
+/* Is it refused, and nothing changed, or told and kept as if it could? */
+static bool heals(const struct shape *x, const struct disk *damaged,
+		  uint64_t nth, const char *want)
+{
+	struct error err = { 0 };
+	bool is_good;
+
+	d = disk_copy(damaged);
+	disk_set_read_error(d, -ETIMEDOUT);
+	disk_fail_read(d, nth);
+	is_good = !restart(x->o, &err);
+	disk_fail_read(d, 0);
+	if (!is_good) {
+		is_good = err.text[0] && !has_copies();
+		shut();
+		is_good = is_good && !restart(x->o, &err);
+	}
+	hear_again();
+	is_good = is_good && !strcmp(told, want);
+	/* Slots T4: what could not be copied is there, and is copied now. */
+	if (is_good && x->o->log_device[0])
+		is_good = !restart(x->o, &err);
+	is_good = is_good && count_chunks(x, ".seg.lost") == x->chunks;
+	if (!is_good)
+		printf("# read %d: %s\n# told: %s\n", (int)nth, err.text, told);
+	end();
+	return is_good;
+}
+
+/* Any read, as long as the log is opened. */
+static void test_each_may_heal(const struct shape *x)
+{
+	struct error err = { 0 };
+	struct disk *damaged, *whole;
+	unsigned int bad = 0;
+	char want[sizeof(told)];
+	uint64_t nr;
+
+	make_damage(x);
+	damaged = disk_copy(d);
+	disk_fail_read(d, 0);
+	is_int(restart(x->o, &err), 0, "%s: %s", x->name, err.text);
+	nr = disk_reads(d);
+	hear_again();
+	memcpy(want, told, sizeof(want));
+	whole = d;
+	shut();
+	for (uint64_t n = 1; n <= nr && bad < 3; n++)
+		bad += !heals(x, damaged, n, want);
+	is_int(bad, 0, "each of %d reads may heal", (int)nr);
+	disk_destroy(damaged);
+	d = whole;
+	end();
+}
+
+/* Likewise of a segment that was begun for nothing, and is zeros. */
+static void test_blank_may_heal(int word)
+{
+	static const char path[] = "/stage/a.log/0000000070.seg";
+	const struct stage_io *io;
+	struct error err = { 0 };
+	char zeros[8 * STAGE_BLOCK_BYTES] = { 0 };
+	struct iovec iov = { zeros, sizeof(zeros) };
+	int fd;
+
+	begin(&in_files, 1);
+	write_epochs(1, 2);
+	shut();
+	io = disk_io(d);
+	fd = io->open(io->arg, path, O_RDWR | O_CREAT);
+	io->pwritev(io->arg, fd, &iov, 1, 0);
+	io->close(io->arg, fd);
+	disk_break_reads(d, path, STAGE_BLOCK_BYTES * 3, 1);
+	disk_set_read_error(d, word);
+	ok(restart(&in_files, &err) && strstr(err.text, strerror(-word)),
+	   "a blank one, %s: %s", strerror(-word), err.text);
+	ok(disk_data(d, path, &(uint64_t) { 0 }), "it stays where it is");
+	disk_break_reads(d, path, 0, 0);
+	error_clear(&err);
+	is_int(restart(&in_files, &err), 0, "it can be read again: %s",
+	       err.text);
+	hear_again();
+	is_str(told, "", "it is nothing to be told of");
+	ok(!disk_data(d, path, &(uint64_t) { 0 }) && goes_on(40), "it goes");
 	end();
 }
 
@@ -514,6 +615,14 @@ int main(void)
 	test_may_heal(&shapes[0], -ETIMEDOUT);
 	test_may_heal(&shapes[6], -ENOLINK);
 	test_may_heal(&shapes[6], -EBADMSG);
+	test_may_heal(&shapes[3], -ETIMEDOUT);
+	test_may_heal(&shapes[4], -ENOLINK);
+	test_may_heal(&shapes[8], -EAGAIN);
+	test_may_heal(&shapes[10], -ENOLINK);
+	test_blank_may_heal(-ETIMEDOUT);
+	test_each_may_heal(&shapes[2]);
+	test_each_may_heal(&shapes[4]);
+	test_each_may_heal(&shapes[10]);
 	test_unreadable_alone(&shapes[0]);
 	test_unreadable_alone(&shapes[6]);
 	test_unreadable_before(&shapes[0]);
