@@ -99,11 +99,13 @@ class Primary:
     """One connection of a writer. Keywords of header() replace what a header
     would say; what is sent is counted for the commit (W2)."""
     def __init__(self, export="vol", session=(1, 1), generation=0x11,
-                 pair=b"p" * 16, volume=b"v" * 16, socket=None, members=1):
+                 pair=b"p" * 16, volume=b"v" * 16, socket=None, members=1,
+                 ancestors=()):
         self.h = connect(export, socket)
         self.bytes = self.volume_bytes()
         self.fields = dict(session=session + (7,), generation=generation,
-                           pair=pair, volume=volume, members=members)
+                           pair=pair, volume=volume, members=members,
+                           ancestors=ancestors)
         self.count = self.digest = 0
 
     def volume_bytes(self):
@@ -120,10 +122,12 @@ class Primary:
         f.update(named)
         slot = struct.pack(
             "<8sIIQ16s16s16sQIIQQQQQIIIIQQQQQQQQQQ", b"dmReplHd", 1, kind, 0,
-            f["pair"], f["volume"], bytes(16), 1, f["members"], 0,
-            f["generation"], 0x22, *f["session"], f["role"], 1, f["chunk"], 0,
+            f["pair"], f["volume"], bytes(16), 1, f["members"],
+            len(f["ancestors"]), f["generation"], 0x22, *f["session"], f["role"], 1, f["chunk"], 0,
             epoch, f["clean"], f["partial"], epoch, 0,
             f["cut_time"], f["bytes"], f["records"], f["digest"], seq)
+        for generation, end in f["ancestors"]:
+            slot += struct.pack("<QQ", generation, end)
         slot = slot.ljust(4092, b"\0")
         return slot + struct.pack("<I", crc32c(slot))
 

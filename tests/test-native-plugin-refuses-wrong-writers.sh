@@ -88,4 +88,17 @@ is "the image is what it was" "$(cmp_image)" "$before"
 check "and a good writer goes on" primary <<<"
 Primary(session=(5, 1)).hello().whole(30, 3, 66)
 assert Primary().at(3) == 66"
+
+# Its heir has been here since: what was said above of another generation.
+heir() {
+	primary <<<"
+p = Primary(session=($1, 1), generation=0x22, ancestors=[(0x11, 30)])
+p.hello().whole($2, 4, 67)"
+}
+check "one of a newer generation, which names it" heir 6 31
+before=$(cmp_image)
+no "an older generation" EPERM "of an older generation" <<<"
+p.hello(session=(9, 1, 7))"
+is "the image is what it was" "$(cmp_image)" "$before"
+check "and the newer one goes on" heir 6 32
 finish
