@@ -348,11 +348,25 @@ static int tell(const char *path, int code, struct error *err)
 	       fail(path, code, err);
 }
 
+/* Whatever has such a name: a pipe is not waited for. */
+static int open_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return -EBADMSG;
+}
+
 int salvage_look(struct salvage_info *info, const char *path,
 		 struct error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int ret = fd < 0 ? -errno : read_front(fd, info);
+	int fd = open_file(path);
+	int ret = fd < 0 ? fd : read_front(fd, info);
 
 	if (fd >= 0)
 		close(fd);
@@ -365,8 +379,8 @@ int salvage_open(struct salvage *s, const char *path, struct error *err)
 
 	memset(s, 0, sizeof(*s));
 	snprintf(s->path, sizeof(s->path), "%s", path);
-	s->fd = open(path, O_RDONLY | O_CLOEXEC);
-	ret = s->fd < 0 ? -errno : read_front(s->fd, &s->info);
+	s->fd = open_file(path);
+	ret = s->fd < 0 ? s->fd : read_front(s->fd, &s->info);
 	if (!ret)
 		ret = read_table(s);
 	if (!ret)

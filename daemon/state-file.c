@@ -116,12 +116,15 @@ static int read_all(int fd, char *text, size_t size)
 
 int state_file_read(const char *path, char **text, size_t *len)
 {
-	CLOSED_AT_END int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* A pipe of that name is not waited for. */
+	CLOSED_AT_END int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 	int err;
 
 	if (fd < 0 || fstat(fd, &st))
 		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EBADMSG;
 	if (st.st_size > MAX_STATE_FILE)
 		return -EFBIG;
 	*text = malloc(st.st_size + 1);

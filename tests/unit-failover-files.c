@@ -15,6 +15,7 @@
 #include "metadata-file.h"
 #include "promotion-record.h"
 #include "salvage-file.h"
+#include "state-file.h"
 #include "tap.h"
 
 #include "../kmod/format.c"
@@ -425,6 +426,28 @@ static void clean_up(void)
 		bail("cannot clean up");
 }
 
+/* Who lists a folder looks at whatever has such a name. */
+static void test_pipe(void)
+{
+	struct error err = { 0 };
+	struct salvage_info info;
+	struct salvage s;
+	char *text = NULL;
+	size_t len;
+
+	if (mkfifo(in_dir("pipe.salvage"), 0600))
+		bail("no pipe");
+	alarm(60);			/* else it is waited for, for ever */
+	is_int(salvage_look(&info, in_dir("pipe.salvage"), &err), -EBADMSG,
+	       "a pipe is no salvage: %s", err.text);
+	is_int(salvage_open(&s, in_dir("pipe.salvage"), &err), -EBADMSG,
+	       "whoever asks");
+	is_int(state_file_read(in_dir("pipe.salvage"), &text, &len), -EBADMSG,
+	       "nor a state");
+	alarm(0);
+	unlink(in_dir("pipe.salvage"));
+}
+
 int main(int argc, char **argv)
 {
 	if (!mkdtemp(dir))
@@ -440,6 +463,7 @@ int main(int argc, char **argv)
 	test_lost_room();
 	test_salvage();
 	test_damaged_salvage();
+	test_pipe();
 	test_new_folders();
 	clean_up();
 	return tap_done();

@@ -5,8 +5,11 @@
  * not seen there.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "stage-parts.h"
@@ -235,6 +238,28 @@ static void test_dying_disk(void)
 	rmdir(group.dir);
 }
 
+/* In a directory of the stage, under the name of one of its files. */
+static void test_pipe(void)
+{
+	const struct stage_io *io = &stage_system_io;
+	char dir[] = "/tmp/unit-stage-behind.XXXXXX", path[64], byte;
+	int fd;
+
+	if (!mkdtemp(dir))
+		abort();
+	snprintf(path, sizeof(path), "%s/x.volume", dir);
+	if (mkfifo(path, 0600))
+		abort();
+	alarm(60);			/* else it is waited for, for ever */
+	fd = io->open(io->arg, path, O_RDONLY);
+	ok(fd >= 0 && stage_pread(io, fd, &byte, 1, 0) < 0,
+	   "a pipe has nothing, and is not waited for");
+	alarm(0);
+	io->close(io->arg, fd);
+	unlink(path);
+	rmdir(dir);
+}
+
 int main(void)
 {
 	test_places(true);
@@ -242,6 +267,7 @@ int main(void)
 	test_blank();
 	test_bad_block();
 	test_dying_disk();
+	test_pipe();
 	close(segment.fd);
 	return tap_done();
 }
