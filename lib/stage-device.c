@@ -14,8 +14,8 @@
  * B3 each slot that the superblock counts has a good block: slots are written,
  *    synced, and then counted. So one without is damaged, and never new.
  * B4 formatting is growing from no slots. If growing fails nothing is lost:
- *    what the superblock has counted before is used, and the rest tried again
- *    when the stage is opened.
+ *    what the superblock has counted before is used, who opens the stage is
+ *    told, and the rest is tried again the next time.
  * B5 a device that is smaller than it was is refused: epochs would be missing.
  * B6 no two devices have one id: each that is formatted gets a new one. What is
  *    opened by its path once more is looked at again [stage_device_is].
@@ -394,6 +394,21 @@ static int open_path(struct stage_device *d, uint64_t *size, struct error *err)
 	return ret ? tell_errno(d, ret, err) : 0;
 }
 
+/* B4: what is used is less than there is, and that is told. */
+static void tell_growth(struct stage_device *d, uint64_t fits, int ret)
+{
+	if (fits > d->block.nr_slots)
+		error_set(&d->growth, ret, "log_device=%.100s: it has grown, "
+			  "and the log has not: %s; %llu slots more are tried "
+			  "when the stage is opened again", d->path,
+			  strerror(-ret),
+			  (unsigned long long)fits - d->block.nr_slots);
+	else
+		error_set(&d->growth, ret, "log_device=%.100s: one of its "
+			  "superblocks is damaged, and stays so: %s", d->path,
+			  strerror(-ret));
+}
+
 /* All slots that there are, and those that are new. */
 static int take_slots(struct stage_device *d, uint64_t size, bool is_new,
 		      bool is_torn, struct error *err)
@@ -409,8 +424,10 @@ static int take_slots(struct stage_device *d, uint64_t size, bool is_new,
 		return ret;
 	if (is_torn || count_fits(d, size) > d->block.nr_slots)
 		ret = grow(d, size);
-	if (ret && d->block.nr_slots)
-		ret = 0;						/* B4 */
+	if (ret && d->block.nr_slots) {
+		tell_growth(d, count_fits(d, size), ret);
+		ret = 0;
+	}
 	return ret ? tell_errno(d, ret, err) : 0;
 }
 

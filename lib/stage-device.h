@@ -28,6 +28,7 @@ struct stage_device {
 	struct error error;
 	struct stage_device_block block;
 	struct error notice;		/* B7: of the first one; code 0: none */
+	struct error growth;		/* B4: why it has none; set once */
 	unsigned int nr_damaged;	/* slots */
 	pthread_mutex_t lock;		/* no other is taken with it */
 	struct stage_slot *slots;	/* lock */

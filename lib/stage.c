@@ -235,6 +235,8 @@ void stage_tell_notices(struct stage *s, void (*tell)(const char *text))
 			tell(g->notice.text);
 	if (s->device && s->device->notice.code)
 		tell(s->device->notice.text);
+	if (s->device && s->device->growth.code)
+		tell(s->device->growth.text);
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -131,7 +131,7 @@ struct stage_info {
 
 void stage_get_info(struct stage_volume *v, struct stage_info *info);
 
-/* For who has opened it: a sentence for each log that has lost epochs. */
+/* For who has opened it: of each log that lost epochs, and of their device. */
 void stage_tell_notices(struct stage *s, void (*tell)(const char *text));
 
 /* "ok", "log full" … */

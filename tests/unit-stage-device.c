@@ -200,6 +200,51 @@ static bool survives_a_lost_copy(void)
 	return !restart(&on_device, &err) && c.h.last_clean == last;
 }
 
+static char told[400];
+
+static void hear(const char *text)
+{
+	snprintf(told, sizeof(told), "%s", text);
+}
+
+static bool tells(const char *what)
+{
+	told[0] = '\0';
+	stage_tell_notices(s, hear);
+	return what ? strstr(told, what) != NULL : !told[0];
+}
+
+/* B4: nobody would miss the room before the log is full. */
+static void test_growth_is_told(void)
+{
+	struct error err = { 0 };
+	struct disk *small;
+
+	begin(&on_device, 1);
+	write_epochs(1, 3);
+	shut();
+	disk_resize(d, RIG_DEVICE, RIG_DEVICE_BYTES + 6 * RIG_SLOT);
+	small = d;
+	d = disk_copy(small);		/* where it always had that size */
+	disk_destroy(small);
+	disk_break_reads(d, RIG_DEVICE, RIG_DEVICE_BYTES + 2 * RIG_SLOT, 1);
+	ok(!restart(&on_device, &err) && goes_on(4),
+	   "a bad sector in what is new: what there was is used");
+	ok(tells("it has grown, and the log has not: Input/output error; 6 "
+		 "slots"), "told: %s", told);
+	disk_break_reads(d, RIG_DEVICE, 0, 0);
+	is_int(restart(&on_device, &err), 0, "it can be read: %s", err.text);
+	ok(tells(NULL) && s->device->block.nr_slots == 30,
+	   "all is used: %d slots; %s", (int)s->device->block.nr_slots, told);
+	shut();
+	spoil(40);
+	disk_break_range(d, RIG_DEVICE, 0, STAGE_SECTOR);
+	is_int(restart(&on_device, &err), 0, "a superblock that stays damaged");
+	ok(tells("one of its superblocks is damaged"), "told: %s", told);
+	disk_break_range(d, RIG_DEVICE, 0, 0);
+	end();
+}
+
 /* B3 to B5 */
 static void test_grows(void)
 {
@@ -216,11 +261,12 @@ static void test_grows(void)
 		d = disk_copy(whole);
 		disk_fail(d, FIRST_OF_GROWTH + n, -EIO, 0);
 		gone += restart(&on_device, &err) || !shows(&c, m.image[6]) ||
-			s->device->block.nr_slots != 24;
+			s->device->block.nr_slots != 24 ||
+			!tells("it has grown, and the log has not");
 		disk_fail(d, 0, 0, 0);
 		error_clear(&err);
 		bad += restart(&on_device, &err) || !goes_on(7) ||
-		       s->device->block.nr_slots != 30 ||
+		       s->device->block.nr_slots != 30 || !tells(NULL) ||
 		       !survives_a_lost_copy();
 		model_drop(&m);
 		m.clean = 6;
@@ -289,5 +335,6 @@ int main(void)
 	test_second_device();
 	test_path_changes();
 	test_grows();
+	test_growth_is_told();
 	return tap_done();
 }
