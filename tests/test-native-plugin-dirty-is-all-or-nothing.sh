@@ -6,18 +6,28 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-plugin.sh"
 
-# dirty WHEN EPOCH PAIRS
+# dirty WHEN EPOCH PAIRS: whoever reads it
 dirty() {
+	local copy=$scratch_dir/dirty
+	nbdcopy "$(uri vol@dirty)" "$copy.nbdcopy" &&
+		qemu-img convert -f raw -O raw "$(uri vol@dirty)" \
+			"$copy.qemu-img" || bail "it cannot be copied"
 	check "$1" primary <<EOP
-found = list_pairs(read_all("vol@dirty"), $2)
-assert found == $3, found
+assert list_pairs(read_all("vol@dirty"), $2) == $3
+for tool in "nbdcopy", "qemu-img":
+    found = list_pairs(open("$copy." + tool, "rb").read(), $2)
+    assert found == $3, (tool, found)
 EOP
+	check "  of all of which it has a map" eval \
+		'nbdinfo --map "$(uri vol@dirty)" >"$scratch_dir/map"'
 }
 
 everything="[(0, 8 * MIB)]"
 head -c 8388608 /dev/urandom >"$scratch_dir/vol.base"
 start_plugin history=1h
 dirty "a base that had something: all of it" 0 "$everything"
+nbdinfo --can multi-conn "$(uri vol@dirty)"
+is "one list is read by one connection: two may have been told of two" $? 2
 check "it is listed" eval 'nbdinfo --list "$(uri "")" |
 	grep -q "^export=.vol@dirty"'
 primary <<'EOP'
