@@ -52,7 +52,7 @@ replicactl pair invite q --address "127.0.0.1:$port" --listen 127.0.0.1 \
 	>"$scratch_dir/token" || bail "A does not invite"
 b replicactl pair join q <"$scratch_dir/token" || bail "B does not join"
 b replicactl enable a --target pair:q --heartbeat 200ms --interval 20ms \
-	--retry-max 500ms --bandwidth 64KiB --window 64KiB --yes >/dev/null ||
+	--retry-max 500ms --bandwidth 16KiB --window 64KiB --yes >/dev/null ||
 	bail "B does not send it"
 wait_until 60 eval '[ "$(b rpc-call get a bytes_shipped)" -gt 0 ]' ||
 	bail "nothing is sent"

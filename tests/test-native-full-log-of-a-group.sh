@@ -31,8 +31,8 @@ make_volume a
 make_volume b
 start_group
 begin_config
-configure a group=g bandwidth=1MiB
-configure b group=g bandwidth=1MiB
+configure a group=g bandwidth=512KiB
+configure b group=g bandwidth=512KiB
 start_daemon
 check "both are replicated" both_settled
 check "and have an image" of_both .replica_consistent
@@ -42,7 +42,7 @@ sim-ctl write b 0 65536 1
 check "both say that it applies in place" wait_until 60 of_both \
 	'(.reason | test("applies in place"))'
 check "both are whole in the end" both_settled
-check "and say so" wait_until 20 of_both .replica_consistent
+check "and say so" wait_until 60 of_both .replica_consistent
 for v in a b; do
 	check "event of $v" grep -q "$v: .*applies in place" "$daemon_log"
 done

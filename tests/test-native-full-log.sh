@@ -28,10 +28,10 @@ start_daemon
 wait_settled a || bail "not replicated"
 before=$(committed)
 flood 1
-check "the log is full: it is refused" wait_until 30 state_is "log full" \
+check "the log is full: it is refused" wait_until 60 state_is "log full" \
 	'.log_needed_bytes > 0 and (.reason | test("refused")) and
 	(.next_step | test("log="))'
-check "the primary says it too" wait_until 20 says reason "log is full"
+check "the primary says it too" wait_until 60 says reason "log is full"
 is "  it is catching up, and does not take the target for lost" "$(
 	for _ in {1..30}; do field a state; sleep 0.1; done | sort -u)" \
 	catching-up
@@ -52,19 +52,19 @@ flood 4
 
 start_stage log=4MiB on_full=apply history=1h history_min=30m
 start_daemon
-check "what history_min keeps is kept" wait_until 30 state_is "log full" true
+check "what history_min keeps is kept" wait_until 60 state_is "log full" true
 check "and the image" image "$scratch_dir/image"
 stop_daemon
 stop_plugin
 
 # It cannot end before it is seen.
 start_stage log=4MiB on_full=apply
-echo "bandwidth=1MiB" >>"$scratch_dir/conf"
+echo "bandwidth=256KiB" >>"$scratch_dir/conf"
 start_daemon
 check "without history: it is applied in place" wait_until 60 \
 	state_is "applying in place" '.lag_s == null and
 	(.reason | test("no consistent image"))'
-check "the primary says so" wait_until 20 says reason "applies in place"
+check "the primary says so" wait_until 60 says reason "applies in place"
 check "and what to do" says next_step "log="
 check "and that there is no image" field_is a replica_consistent false
 refuses "none can be opened" "no export named" image "$scratch_dir/image"

@@ -92,7 +92,7 @@ called_off() {
 }
 sim-ctl meta c stuck
 rpc-call failover \
-	'{"volume": "a", "planned": true, "group": true, "wait_s": 20}' \
+	'{"volume": "a", "planned": true, "group": true, "wait_s": 12}' \
 	>"$scratch_dir/says" 2>&1 &
 call=$!
 wait_until 60 eval '[ "$(sim-ctl get a role)" = 2 ]'

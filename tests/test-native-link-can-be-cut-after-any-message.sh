@@ -28,7 +28,7 @@ start_proxy() {
 		"$scratch_dir/steps" 2>>"$plugin_log" &
 	proxy_pid=$!
 	cleanup_fn kill_pid $proxy_pid
-	wait_until 10 test -S "$scratch_dir/proxy" || bail "no proxy"
+	wait_until 60 test -S "$scratch_dir/proxy" || bail "no proxy"
 }
 
 all_taken() {
@@ -38,7 +38,7 @@ all_taken() {
 # cut_at_each "VOLUMES" KINDS "CONFIG" [PROXY-OPTION]: KINDS steps a message
 cut_at_each() {
 	start_proxy ${4+"$4"}
-	begin_watch "$1" 4 history=2s "timeout=600ms $3" \
+	begin_watch "$1" 4 history=2s "timeout=$timeout $3" \
 		"--chains 2 --max 8192 --pause 60000" "--images 3"
 	check "each of $(($2 * messages)) steps was taken" \
 		wait_until 600 all_taken
@@ -49,11 +49,14 @@ cut_at_each() {
 	kill_pid "$proxy_pid"
 }
 
+timeout=20s
 cut_at_each a 4 connections=1
 check "the answer to a commit was lost" grep -q "in doubt: it is committed" \
 	"$daemon_log"
 check "  and a commit" grep -q "in doubt: aborted" "$daemon_log"
+timeout=2s	# each silence lasts as long
 cut_at_each a 2 connections=1 --mute
+timeout=20s
 messages=$((messages / 3))
 cut_at_each "a b" 4 "connections=2 window=64KiB"
 finish

@@ -16,7 +16,7 @@ start_writer() {
 	sim-ctl count a 500 >"$scratch_dir/written" 2>"$scratch_dir/writer-says" &
 	writer=$!
 	cleanup_fn kill_pid $writer
-	wait_until 30 is_beyond 5 || bail "it does not write"
+	wait_until 60 is_beyond 5 || bail "it does not write"
 }
 
 last_written() {
@@ -28,7 +28,7 @@ is_beyond() {
 }
 
 goes_on() {
-	wait_until 30 is_beyond $(($(last_written) + 10))
+	wait_until 60 is_beyond $(($(last_written) + 10))
 }
 
 counter_in() {
@@ -50,7 +50,7 @@ touch "$scratch_dir/hold"
 replicactl failover a --planned >"$scratch_dir/says" 2>&1 &
 asking=$!
 cleanup_fn kill_pid $asking
-check "writers wait" wait_until 30 test -e "$scratch_dir/reached"
+check "writers wait" wait_until 60 test -e "$scratch_dir/reached"
 touch "$scratch_dir/open"
 rm "$scratch_dir/hold"
 wait $asking
@@ -59,16 +59,16 @@ check "  and it is said" grep -q "is in use" "$scratch_dir/says"
 check "the writer goes on, and has seen no error" goes_on
 rm "$scratch_dir/open"
 is "its role is what it was" "$(sim-ctl get a role)" 1
-check "and it is replicated" wait_until 30 field_is a state replicating
+check "and it is replicated" wait_until 60 field_is a state replicating
 
 # The other site does not answer any more, when writers wait already.
 touch "$scratch_dir/hold"
 rm "$scratch_dir/reached"
-rpc-call failover '{"volume": "a", "planned": true, "wait_s": 3}' \
+rpc-call failover '{"volume": "a", "planned": true, "wait_s": 12}' \
 	>"$scratch_dir/says" 2>&1 &
 asking=$!
 cleanup_fn kill_pid $asking
-check "writers wait again" wait_until 30 test -e "$scratch_dir/reached"
+check "writers wait again" wait_until 60 test -e "$scratch_dir/reached"
 kill_pid $b_pid
 rm "$scratch_dir/hold"
 wait $asking
@@ -113,7 +113,7 @@ last=$(last_written)
 check "and has written" test "$last" -gt 10
 sim-ctl reload a
 start_daemon
-check "it stays given up" wait_until 30 field_is a state superseded
+check "it stays given up" wait_until 60 field_is a state superseded
 is "  nobody writes to it" "$(field a writes)" refused
 refuses "  nor tries to" "Input/output error" sim-ctl write a 0 4096
 check "  what to do is said" eval 'field a next_step | grep -q "failover --force"'
@@ -127,12 +127,12 @@ check "and the rest of it" cmp "$scratch_dir/a.img" "$site_b/a.base"
 
 # What ends it: to disable it, or to enable it anew.
 start_daemon
-check "it is closed still" wait_until 30 field_is a state superseded
+check "it is closed still" wait_until 60 field_is a state superseded
 check "it can be disabled" replicactl disable a
 is "then it is a plain device" "$(sim-ctl get a plain)" 1
 check "and enabled: who does that knows" replicactl enable a
 is "  then it takes writes" "$(sim-ctl get a role)" 1
-check "  and sees that it is superseded" wait_until 30 field_is a state superseded
+check "  and sees that it is superseded" wait_until 60 field_is a state superseded
 stop_daemon
 is "A stops cleanly" $? 0
 kill_pid $b_pid

@@ -8,9 +8,10 @@
 . "$(dirname "$0")/lib-plugin.sh"
 . "$(dirname "$0")/lib-staged.sh"
 
-# Digests come slowly: a resync takes some seconds.
+# Digests come slowly: a resync takes a quarter of a minute.
+native_mib=16
 slow_stage() {
-	start_stage sum_rate=2MiB
+	start_stage sum_rate=1MiB
 }
 
 # begin_resync: damages the replica, and returns amid the comparing
@@ -20,7 +21,7 @@ begin_resync() {
 	check "$1: settled" wait_settled a 60
 	before=$(field a bytes_compared)
 	resync >/dev/null
-	check "$1: it compares" wait_until 20 rises a bytes_compared "$before"
+	check "$1: it compares" wait_until 60 rises a bytes_compared "$before"
 	is "$1: and has not ended" "$(field a comparing)" true
 }
 
@@ -39,7 +40,7 @@ check "the first sync" equals
 begin_resync "kill -9 of the daemon"
 kill_daemon
 start_daemon
-check "the next one goes on comparing" wait_until 20 field_is a comparing true
+check "the next one goes on comparing" wait_until 60 field_is a comparing true
 ends_well "kill -9 of the daemon"
 check "few bytes were sent: $(field a bytes_shipped)" \
 	test "$(field a bytes_shipped)" -le 65536

@@ -23,7 +23,7 @@ start_proxy() {
 		2>>"$scratch_dir/proxy.log" &
 	proxy_pid=$!
 	cleanup_fn kill_pid $proxy_pid
-	wait_until 30 eval '[ -n "$(ss -Hltn "src 127.0.0.1:$port")" ]' ||
+	wait_until 60 eval '[ -n "$(ss -Hltn "src 127.0.0.1:$port")" ]' ||
 		bail "no proxy: $(cat "$scratch_dir/proxy.log")"
 }
 names_at_a() {
@@ -55,7 +55,7 @@ b replicactl pair invite p --address "127.0.0.1:$port" --listen 127.0.0.2 \
 	>"$scratch_dir/token" 2>"$scratch_dir/invite-says" || bail "no invitation"
 start_proxy 0
 join_pair p || bail "no pair"
-wait_until 30 serves p || bail "B does not serve"
+wait_until 60 serves p || bail "B does not serve"
 replicactl create v --size 1MiB --backend east --target pair:p >/dev/null ||
 	bail "no volume"
 wait_settled v 60 || bail "not settled"
@@ -105,6 +105,10 @@ kill_a_in() {
 	0) names_at_a | grep -qw k$nr || wrong "it is not there" ;;
 	6) grep -q "may have been done" "$scratch_dir/says" ||
 		wrong "not said" ;;
+	9) # A is away for longer than B waits for it
+		grep -q "nothing was done" "$scratch_dir/says" ||
+			wrong "not said"
+		! names_at_a | grep -qw k$nr || wrong "it is there" ;;
 	*) wrong "status $status" ;;
 	esac
 	statuses+=" $status"

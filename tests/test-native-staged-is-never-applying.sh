@@ -33,17 +33,17 @@ watch() {
 # A stage that is new is not looked at for other data: nothing is lost there.
 head -c 1M /dev/urandom >"$scratch_dir/a.base"
 make_volume a
-start_stage
+start_stage sum_rate=1MiB	# so it looks for some seconds at what it has
 begin_config
-configure a window=128KiB bandwidth=1MiB stale_wait=1h
+configure a window=128KiB bandwidth=512KiB stale_wait=1h
 start_daemon
 check "the first sync" equals
 image "$scratch_dir/before"
 is "it is right" "$(cmp "$scratch_dir/before" "$scratch_dir/a.img"; echo $?)" 0
 
 rpc-call pause '{"volume": "a"}' >/dev/null
-wait_until 20 field_is a state paused
-sim-ctl write a 0 2097152 77
+wait_until 60 field_is a state paused
+sim-ctl write a 0 4194304 77
 rpc-call resume '{"volume": "a"}' >/dev/null
 watch
 check "it was seen while it caught up ($seen_behind times)" \
@@ -75,7 +75,7 @@ begin_config
 configure b apply=staged
 make_volume b
 start_daemon
-check "apply=staged refuses a plain server" wait_until 20 field_is b state error
+check "apply=staged refuses a plain server" wait_until 60 field_is b state error
 field b reason >"$scratch_dir/reason"
 check "in words" grep -q 'no stage' "$scratch_dir/reason"
 is "nothing was written to it" "$(tr -d '\0' <"$scratch_dir/b.target" |

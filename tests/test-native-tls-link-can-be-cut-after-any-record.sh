@@ -22,7 +22,7 @@ start_proxy() {
 		2>>"$scratch_dir/proxy.log" &
 	proxy_pid=$!
 	cleanup_fn kill_pid $proxy_pid
-	wait_until 30 eval '[ -n "$(ss -Hltn "src 127.0.0.1:$port")" ]' ||
+	wait_until 60 eval '[ -n "$(ss -Hltn "src 127.0.0.1:$port")" ]' ||
 		bail "no proxy: $(cat "$scratch_dir/proxy.log")"
 }
 
@@ -55,7 +55,7 @@ begin_config
 printf '[volume a]\ntarget=pair:p\n%s\n' 'heartbeat=200ms
 interval=20ms
 stale_wait=300ms
-timeout=600ms
+timeout=2s
 connections=1' >>"$scratch_dir/conf"
 start_daemon
 start_b

@@ -53,7 +53,7 @@ arm() {
 	echo "$1 $2" >"$scratch_dir/step"
 	: >"$steps"
 	kill -USR1 $proxy_pid
-	wait_until 10 is_armed || bail "the proxy is not armed: $(tail -n 5 "$plugin_log")"
+	wait_until 60 is_armed || bail "the proxy is not armed: $(tail -n 5 "$plugin_log")"
 }
 
 wrong() {
@@ -67,7 +67,7 @@ in_words() {
 }
 
 ask() {
-	timeout 60 "$@" >"$scratch_dir/says" 2>&1
+	timeout 200 "$@" >"$scratch_dir/says" 2>&1
 }
 
 equal() {
@@ -219,14 +219,14 @@ start_b() {
 		replicad-sim --config "$site_b/conf" 2>>"$scratch_dir/b.log" &
 	b_pid=$!
 	cleanup_fn kill_pid $b_pid
-	wait_until 30 b rpc-call status || bail "no replicad at B"
+	wait_until 60 b rpc-call status || bail "no replicad at B"
 }
 
 # check_taken_over IMAGE: B has it, then
 check_taken_over() {
 	kill_pid $plugin_pid
 	start_b
-	b timeout 60 replicactl failover a --force --dir "$stage_dir" \
+	b timeout 200 replicactl failover a --force --dir "$stage_dir" \
 		>"$scratch_dir/says" 2>&1 || wrong "B does not take over"
 	cmp "$1" "$world/a.base" >>"$scratch_dir/says" 2>&1 ||
 		wrong "B has not what was handed over"
@@ -275,7 +275,7 @@ proxy_pid=$!
 cleanup_fn kill_pid $proxy_pid
 begin_config
 printf '%s\n' '[volume a]' "target=$(uri_of a)" interval=20ms connections=1 \
-	stale_wait=100ms heartbeat=1h retry_max=100ms timeout=600ms \
+	stale_wait=100ms heartbeat=1h retry_max=100ms timeout=3s \
 	>>"$scratch_dir/conf"
 note "DMR_SEED=$seed"
 start_a
