@@ -43,13 +43,13 @@ for step in begun fenced salvaged marked applied left active; do
 		kill_b
 		start_b
 		if [ "$when-$step" = done-begun ]; then
-			check "then nothing was begun" wait_until 30 serves p
+			check "then nothing was begun" wait_until 60 serves p
 			b replicactl failover a --force --epoch "$back" \
 				>/dev/null
 		fi
 		check "it goes on to its end" wait_until 60 failed_over
 		check "which is the right one" ends_right
-		check "the pair is served" wait_until 30 serves p
+		check "the pair is served" wait_until 60 serves p
 		generation=$(jq -r .generation "$site_b/state/promotions/a.json")
 		check "the same again changes nothing" b replicactl failover \
 			a --force --epoch "$back"
@@ -67,7 +67,7 @@ start_b
 unset SIM_HOLD_AT
 b replicactl failover a --force --epoch "$back" >/dev/null &
 first=$!
-check "it is under way" wait_until 30 test -e "$site_b/state/promotions/a.json"
+check "it is under way" wait_until 60 test -e "$site_b/state/promotions/a.json"
 is "and shown" "$(b rpc-call get a state)" failing-over
 refuses "it is not to be used yet (usable B4)" "not to be used here yet" \
 	b replicactl path a
@@ -91,8 +91,9 @@ unset SIM_HOLD_AT
 b replicactl failover a --force --epoch "$back" >/dev/null \
 	2>"$scratch_dir/says" &
 first=$!
-wait_until 30 grep -qs fenced "$site_b/state/promotions/a.json"
+wait_until 60 grep -qs fenced "$site_b/state/promotions/a.json"
 kill -TERM $b_pid
+wait_until 60 grep -q "stopping$" "$b_log" || bail "it does not stop"
 rm "$site_b/hold"
 wait $b_pid
 is "B stops cleanly in the middle" $? 0

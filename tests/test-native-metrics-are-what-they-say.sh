@@ -57,13 +57,13 @@ check "states that rules name are states" eval "grep -o 'replica_volume_state=~*
 	sort -u | comm -23 - '$scratch_dir/pair-states' | { ! grep .; }"
 
 # --- over HTTP ---------------------------------------------------------------------------
-replicactl metrics --listen 0 --timeout 3s >"$scratch_dir/http" &
+replicactl metrics --listen 0 --timeout 1m >"$scratch_dir/http" &
 server=$!
 cleanup_fn kill_pid $server
-check "it serves" wait_until 20 grep -q 'at port' "$scratch_dir/http"
+check "it serves" wait_until 60 grep -q 'at port' "$scratch_dir/http"
 port=$(sed 's/.* //' "$scratch_dir/http")
 get() {
-	curl -s -m 20 --noproxy '*' -o "$page" -w '%{http_code} %{content_type}' "$@"
+	curl -s -m 120 --noproxy '*' -o "$page" -w '%{http_code} %{content_type}' "$@"
 }
 is "with its type" "$(get "http://127.0.0.1:$port/metrics")" \
 	"200 application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -85,7 +85,7 @@ time.sleep(120)" >"$scratch_dir/silent" 2>&1 &
 	cleanup_fn kill_pid $!
 }
 silent
-check "twenty are silent" wait_until 20 grep -q there "$scratch_dir/silent"
+check "twenty are silent" wait_until 60 grep -q there "$scratch_dir/silent"
 check "somebody else is served" wait_until 60 eval \
 	'get "http://127.0.0.1:$port/metrics" | grep -q ^200'
 stop_daemon

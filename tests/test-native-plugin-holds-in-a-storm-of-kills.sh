@@ -18,7 +18,7 @@ storm() {
 	shift 2
 	rm -rf "$stage_dir" "$scratch_dir/vol.base"
 	mkdir "$stage_dir"
-	timeout "$((kills * 2 * ${DMR_SLOW:-1} + 60))" "$python" \
+	timeout "$(((kills * 2 + 60) * ${DMR_SLOW:-1} * ${DMR_PATIENCE:-1}))" "$python" \
 		"$test_dir/plugin_storm.py" "$kills" "$plugin_log" \
 		nbdkit -f -U "$PLUGIN_SOCKET" --exit-with-parent "$plugin" \
 		"dir=$stage_dir" "create=vol:$vol_size:$scratch_dir/vol.base" \

@@ -9,7 +9,7 @@
 requires_cmd jq ss
 volumes="a b c d e f g h i j"
 ask_s=5				# all of them: 50 s
-soon=40
+soon=25
 
 # They are asked, and do not answer: a server that takes all in, and is stopped.
 begin_config
@@ -33,6 +33,8 @@ start_daemon
 check "one does not answer" wait_until 60 eval '[ "$(nr_asked)" -ge 1 ]'
 
 # --- a verb waits for one that is asked at most ----------------------------------
+# What recover tries is in the line when it has ended. All at once, so that few have
+# been asked by then.
 # nr_wait N: so many have connected, and replicad has not looked yet
 nr_wait() {
 	[ "$(ss -Hxl src "$REPLICA_SOCKET" | awk '{ print $3 }')" -ge "$1" ]
@@ -44,17 +46,13 @@ for i in 1 2 3; do
 	askers+=($!)
 	check "recover is asked for, time $i" wait_until 60 nr_wait $i
 done
-replicactl disable j >"$scratch_dir/out" 2>&1 &
-verb=$!
-check "  and then a verb" wait_until 60 nr_wait 4
-started=$SECONDS
 kill -CONT $daemon_pid
 for asker in "${askers[@]}"; do
 	wait $asker
 	is "not all is well" $? 4
 done
-wait $verb
-is "the verb is done" $? 0
+started=$SECONDS
+check "j is disabled" replicactl disable j
 took=$((SECONDS - started))
 check "  soon" test $took -le $soon || note "after $took s"
 check "  not all have been asked before" test "$(nr_asked)" -lt 8 ||

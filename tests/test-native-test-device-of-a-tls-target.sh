@@ -15,10 +15,6 @@ key=00112233445566778899aabbccddeeff
 echo "me:$key" >"$scratch_dir/keys"
 echo "me:${key%f}0" >"$scratch_dir/wrong"
 
-listens() {
-	kill -0 "$2" && ss -Hltn "sport = :$1" | grep -q .
-}
-
 # start_tls_stage NBDKIT-OPTION...: the volume a, on a port
 start_tls_stage() {
 	choose_port
@@ -30,7 +26,8 @@ start_tls_stage() {
 		2>>"$plugin_log" &
 	plugin_pid=$!
 	cleanup_fn kill_pid $plugin_pid
-	wait_until 10 listens "$tls_port" $plugin_pid ||
+	wait_until 60 listens_or_ends "$tls_port" $plugin_pid &&
+		kill -0 $plugin_pid ||
 		bail "no nbdkit: $(tail -n 3 "$plugin_log")"
 }
 
@@ -112,7 +109,7 @@ choose_port
 check "an invitation" invite p --history 1h \
 	--create "b:${native_mib}MiB:$site_b/b.base"
 check "a join" join_pair p
-check "the receiver serves" wait_until 30 serves p
+check "the receiver serves" wait_until 60 serves p
 try a
 try b
 tr '\0' ' ' < <(cat /proc/[0-9]*/cmdline 2>/dev/null) >"$scratch_dir/seen"
@@ -133,7 +130,7 @@ refuses "without any" "TLS|tls" \
 is "none of these is left" "$(replicactl test --names | grep -c wrong)" 0
 
 kill_pid "$plugin_pid"
-check "the server is gone: its devices say so" wait_until 20 eval \
+check "the server is gone: its devices say so" wait_until 60 eval \
 	"replicactl test --list --json | json_holds '.tests[] |
 		select(.name == \"a-now\") | .state != \"ready\"'"
 check "the others are ready" eval "replicactl test --list --json |
@@ -148,8 +145,11 @@ refuses "a peer by another name" "knows the peer by its host only" \
 for t in $(replicactl test --names); do
 	check "$t is dropped" replicactl test --drop "$t"
 done
-is "B has nothing pinned" "$(replicactl history b --json |
-	jq '[.epochs[] | select(.pinned)] | length')" 0
+none_is_pinned() {
+	replicactl history b --json |
+		json_holds '[.epochs[] | select(.pinned)] == []'
+}
+check "B has nothing pinned" wait_until 60 none_is_pinned
 stop_daemon
 is "a clean stop" $? 0
 finish

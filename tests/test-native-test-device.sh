@@ -6,6 +6,11 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-history.sh"
 
+# An image that is open is closed when its server has noticed that.
+pinned_is() {
+	[ "$(pinned)" = "$1" ]
+}
+
 start_pair history=1h
 write_epoch 0 1048576 1
 one=$(committed)
@@ -53,7 +58,7 @@ is "none of these left anything" "$(ls "$state_dir/tests" | wc -l)" 9
 
 check "dropped" replicactl test --drop new
 is "it is gone" "$(replicactl test --names | sort | tr '\n' ' ')" "a-$one middle "
-is "and its pin" "$(pinned)" "[$one]"
+check "and its pin" wait_until 60 pinned_is "[$one]"
 is "and its files" "$(ls "$state_dir/tests" | wc -l)" 6
 
 check "of a server that replicad does not know" make_test \
@@ -62,22 +67,22 @@ check "it is the same" test_equals direct "$scratch_dir/two"
 
 victim=$(pgrep -P $daemon_pid -f tests/direct.sock)
 kill -KILL "$victim"
-check "an nbdkit that is killed is told" wait_until 10 test_is direct \
+check "an nbdkit that is killed is told" wait_until 60 test_is direct \
 	'.state == "ended" and (.reason | test("signal 9"))'
 check "and dropped" replicactl test --drop direct
 
 kill_daemon
-check "killed: no nbdkit is left" wait_until 10 eval \
+check "killed: no nbdkit is left" wait_until 60 eval \
 	"! pgrep -f '$state_dir/tests/'"
 start_daemon
 is "the next daemon knows none" "$(replicactl test --names)" ""
 is "and has cleaned up" "$(ls "$state_dir/tests" | wc -l)" 0
-is "nothing is pinned" "$(pinned)" "[]"
+check "nothing is pinned" wait_until 60 pinned_is "[]"
 
 check "one more" make_test a --name last
 stop_daemon
 is "a clean stop" $? 0
-check "ends it, too" eval "! pgrep -f '$state_dir/tests/'"
+check "ends it, too" wait_until 60 eval "! pgrep -f '$state_dir/tests/'"
 is "with its files" "$(ls "$state_dir/tests" | wc -l)" 0
 
 # An nbdkit that did not hear of its parent's end, and its record.
@@ -85,9 +90,9 @@ echo '{"device": null}' >"$state_dir/tests/lost.json"
 nbdkit -f -U "$state_dir/tests/lost.sock" null 1M &
 lost=$!
 cleanup_fn kill_pid $lost
-wait_until 10 test -S "$state_dir/tests/lost.sock"
+wait_until 60 test -S "$state_dir/tests/lost.sock"
 start_daemon
-check "a left-over is ended by the next daemon" wait_until 10 eval \
+check "a left-over is ended by the next daemon" wait_until 60 eval \
 	"! kill -0 $lost"
 is "with its files" "$(ls "$state_dir/tests" | wc -l)" 0
 check "and the image is what it should be" cmp "$scratch_dir/two" "$scratch_dir/again"
