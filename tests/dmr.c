@@ -163,6 +163,13 @@ int dmr_mark(struct genl *genl, uint64_t dev, const struct dmr_extent *extent,
 	return genl_talk(genl, &req, NULL, NULL);
 }
 
+int dmr_set_generation(struct genl *genl, uint64_t dev, uint64_t generation)
+{
+	begin(genl, DMR_CMD_SET, dev);
+	genl_put_u64(&req, DMR_A_GENERATION, generation);
+	return genl_talk(genl, &req, NULL, NULL);
+}
+
 int dmr_detach(struct genl *genl, uint64_t dev)
 {
 	begin(genl, DMR_CMD_DETACH, dev);

@@ -60,6 +60,8 @@ int dmr_end(struct genl *genl, uint64_t dev, uint64_t epoch, enum dmr_end how);
 /* nr 0: all. */
 int dmr_mark(struct genl *genl, uint64_t dev, const struct dmr_extent *extent,
 	     size_t nr);
+/* SET, of nothing else. */
+int dmr_set_generation(struct genl *genl, uint64_t dev, uint64_t generation);
 int dmr_detach(struct genl *genl, uint64_t dev);
 int dmr_hold(struct genl *genl, uint64_t dev, uint32_t timeout_ms);
 

@@ -10,7 +10,8 @@
  * bits and all chunks of hot regions) must have every chunk in which the origin
  * differs from the image that the target had by then (powercut-run); a chunk
  * that is not dirty must have come with an epoch that the superblock knows. A
- * chunk that was marked must be dirty until the next epoch is committed. The
+ * chunk that was marked must be dirty until the next epoch is committed. A
+ * generation that was set is there, or a later one. The
  * volume is as large as the superblock says: nothing was written behind that,
  * and what it has grown by is dirty until it is shipped.
  * Before each flush, any of the writes that it makes durable may be durable
@@ -69,7 +70,9 @@ static struct {
 	bool formatted, clean;
 	unsigned int dice;
 	uint64_t points, subsets, torn, dirty_sum, bad, late;
-	uint64_t nr_marks, nr_sizes;	/* MARKs; sizes that it had */
+	uint64_t generation;		/* that was set */
+	/* MARKs; SETs; sizes that it had */
+	uint64_t nr_marks, nr_sets, nr_sizes;
 } pc;
 
 static void die(const char *what)
@@ -194,6 +197,9 @@ static void check_point(void)
 		dirty = calloc(pc.nr_chunks, 1);
 	if (!read_super())
 		return;
+	if (pc.super.generation < pc.generation && pc.bad++ < MAX_WORDS)
+		printf("# point %" PRIu64 ": generation %" PRIu64
+		       " is forgotten\n", pc.points, pc.generation);
 	nr = pc.layout.nr_chunks;
 	find_dirty(dirty, nr);
 	for (c = 0; c < nr; c++) {
@@ -324,6 +330,8 @@ static void read_mark(const struct log_entry *e, const uint8_t *sector)
 		next_image(number);
 	else if (sscanf(text, "marked-%" SCNu64, &number) == 1)
 		next_marks(number);
+	else if (sscanf(text, "generation-%" SCNu64, &pc.generation) == 1)
+		pc.nr_sets++;
 }
 
 static struct pending read_write(const struct log_entry *e)
@@ -422,9 +430,11 @@ int main(int argc, char **argv)
 	       ", %.1f chunks dirty on average\n", pc.points, pc.subsets,
 	       pc.torn, pc.epoch, (double)pc.dirty_sum /
 	       (pc.points ? pc.points : 1));
-	printf("%" PRIu64 " sizes, marked %" PRIu64 " times; %" PRIu64 " bad, %"
-	       PRIu64 " writes after CLEAN\n", pc.nr_sizes, pc.nr_marks,
-	       pc.bad, pc.late);
+	printf("%" PRIu64 " sizes, %" PRIu64 " loads, marked %" PRIu64
+	       " times, set %" PRIu64 "; %" PRIu64 " bad, %" PRIu64
+	       " writes after CLEAN\n", pc.nr_sizes, pc.super.loads,
+	       pc.nr_marks, pc.nr_sets, pc.bad, pc.late);
 	return pc.bad || pc.late || !pc.epoch || pc.points < 50 || !pc.torn ||
-	       pc.nr_sizes != 2 || !pc.nr_marks;
+	       pc.nr_sizes != 2 || pc.super.loads < 2 || !pc.nr_marks ||
+	       !pc.nr_sets;
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * powercut-run DEVICE VIEW FILE SECONDS SEED MARK-COMMAND GROW-COMMAND
- * [no-flush]: writes random chunks of a volume (some of them by whole regions
+ * AGAIN-COMMAND [no-flush]: writes random chunks of a volume (some of them by whole regions
  * of zeros), and ships it epoch by epoch into memory. When the target has an
  * epoch, its image goes to FILE, then "MARK-COMMAND epoch-N" is run, and only
  * then END is sent. Before every other epoch it marks some chunks; when these
- * are durable they go to FILE, and "MARK-COMMAND marked-N" is run. Half way
- * through, GROW-COMMAND makes the volume and its view larger. It goes on until
- * there was enough of everything, however slow the machine is.
+ * are durable they go to FILE, and "MARK-COMMAND marked-N" is run. Every fourth
+ * time it sets the next generation, and when that is answered, "MARK-COMMAND
+ * generation-N" is run. After a third of the time, GROW-COMMAND makes the volume
+ * and its view larger; after another, AGAIN-COMMAND retires, removes and makes
+ * them again, while nobody writes. It goes on until there was enough of
+ * everything, however slow the machine is.
  *
  * Writes to the last eighth, and to what the volume has grown by, are durable
  * when they end (RWF_DSYNC): the log has them in their place between those of
@@ -38,20 +41,21 @@
 #include "powercut.h"
 
 #define PATIENCE_MS	60000
-/* Enough: epochs, of which as many are after it has grown; discards of whole
- * regions. */
-#define MIN_EPOCHS	8
-#define MIN_GROWN	4
+/* Enough: epochs in each third; discards of whole regions. */
+#define MIN_EPOCHS	4
 #define MIN_RANGES	8
+#define NR_WRITERS	4
 #define BATCH		64	/* chunks read at once */
 
 static struct {
 	int fd, view, file;
-	uint64_t dev, epoch, region_chunks;
+	uint64_t dev, epoch, generation, region_chunks;
 	uint64_t sync_from;		/* chunk; set once */
 	struct powercut_chunk *target;
-	const char *mark, *grow;
+	const char *device, *view_device, *mark, *grow, *again;
 	struct genl genl;
+	unsigned int dice;		/* of the marks */
+	pthread_t writer[NR_WRITERS];
 } run;
 
 static atomic_uint_fast64_t version = 1;
@@ -212,6 +216,15 @@ static void mark_chunks(unsigned int *dice)
 	mark_log("marked", marks.number);
 }
 
+static void next_generation(void)
+{
+	int err = dmr_set_generation(&run.genl, run.dev, ++run.generation);
+
+	if (err)
+		die("set", -err);
+	mark_log("generation", run.generation);
+}
+
 /* Between epochs; the writers go on. */
 static void grow(void)
 {
@@ -298,24 +311,40 @@ static void ship(char *buffer)
 		die("end", -err);
 }
 
+/* --- all of it ------------------------------------------------------------ */
+
+static void open_volume(struct dmr_get *get)
+{
+	int err;
+
+	run.fd = open(run.device, O_RDWR | O_DIRECT);
+	run.view = open(run.view_device, O_RDONLY | O_DIRECT);
+	if (run.fd < 0 || run.view < 0)
+		die("open", errno);
+	err = genl_open(&run.genl, DMR_GENL_NAME) ?:
+	      dmr_dev_of_path(run.device, &run.dev) ?:
+	      dmr_attach(&run.genl, run.dev, get);
+	if (err)
+		die("attach", -err);
+	run.epoch = get->number[DMR_A_HIGHEST_SEEN];
+	run.generation = get->number[DMR_A_GENERATION];
+}
+
 static void open_all(char **argv)
 {
 	struct dmr_get get;
-	int err;
 
-	run.fd = open(argv[1], O_RDWR | O_DIRECT);
-	run.view = open(argv[2], O_RDONLY | O_DIRECT);
+	run.device = argv[1];
+	run.view_device = argv[2];
 	run.file = open(argv[3], O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	if (run.fd < 0 || run.view < 0 || run.file < 0)
+	if (run.file < 0)
 		die("open", errno);
+	seed = atoi(argv[5]);
+	run.dice = seed + 100;
 	run.mark = argv[6];
 	run.grow = argv[7];
-	err = genl_open(&run.genl, DMR_GENL_NAME) ?:
-	      dmr_dev_of_path(argv[1], &run.dev) ?:
-	      dmr_attach(&run.genl, run.dev, &get);
-	if (err)
-		die("attach", -err);
-	run.epoch = get.number[DMR_A_HIGHEST_SEEN];
+	run.again = argv[8];
+	open_volume(&get);
 	nr_chunks = get.number[DMR_A_SECTORS] /
 		    get.number[DMR_A_CHUNK_SECTORS];
 	run.sync_from = nr_chunks - nr_chunks / 8;
@@ -324,55 +353,80 @@ static void open_all(char **argv)
 	run.target = calloc(nr_chunks, sizeof(*run.target));
 }
 
-static bool is_enough(int64_t end, uint64_t epochs)
+static void start_writers(void)
 {
-	return now_ms() >= end && epochs >= MIN_EPOCHS &&
-	       atomic_load(&nr_ranges) >= MIN_RANGES;
+	uintptr_t i;
+
+	atomic_store(&stop, false);
+	for (i = 0; i < NR_WRITERS; i++)
+		pthread_create(&run.writer[i], NULL, writer, (void *)i);
 }
 
-static void ship_all(int seconds)
+static void stop_writers(void)
 {
-	int64_t start = now_ms(), end = start + seconds * 1000LL;
-	char *buffer = new_buffer(BATCH * CHUNK_BYTES);
-	uint64_t first = run.epoch, grown = 0, epochs = 0;
-	unsigned int dice = seed + 100, i;
+	int i;
 
-	while (!is_enough(end, epochs) || epochs - grown < MIN_GROWN) {
-		ship(buffer);
-		epochs = run.epoch - first;
-		if (!grown && epochs >= MIN_EPOCHS - MIN_GROWN &&
-		    now_ms() >= (start + end) / 2) {
-			grow();
-			grown = epochs;
-		}
-		/* With the first, bits of the last epoch are cleared, too. */
-		for (i = 0; epochs % 2 && i < 2; i++)
-			mark_chunks(&dice);
-	}
 	atomic_store(&stop, true);
-	free(buffer);
+	for (i = 0; i < NR_WRITERS; i++)
+		pthread_join(run.writer[i], NULL);
+}
+
+/* It is shut down with chunks that are dirty, and comes back with them. */
+static void load_again(void)
+{
+	uint64_t epoch = run.epoch, generation = run.generation;
+	struct dmr_get get;
+
+	stop_writers();
+	dmr_detach(&run.genl, run.dev);
+	genl_close(&run.genl);
+	close(run.view);
+	close(run.fd);
+	if (system(run.again))
+		die(run.again, EIO);
+	open_volume(&get);
+	if (run.epoch < epoch || run.generation != generation)
+		die("it has forgotten its epoch or generation", EINVAL);
+	seed += NR_WRITERS;
+	start_writers();
+}
+
+static void ship_until(int64_t end, unsigned int ranges, char *buffer)
+{
+	uint64_t epochs = 0;
+	unsigned int i;
+
+	while (now_ms() < end || epochs < MIN_EPOCHS ||
+	       atomic_load(&nr_ranges) < ranges) {
+		ship(buffer);
+		/* With the first, bits of the last epoch are cleared, too. */
+		for (i = 0; !(epochs % 2) && i < 2; i++)
+			mark_chunks(&run.dice);
+		if (epochs++ % 4 == 1)
+			next_generation();
+	}
 }
 
 int main(int argc, char **argv)
 {
-	pthread_t thread[4];
-	char *buffer;
-	uintptr_t i;
+	char *buffer = new_buffer(BATCH * CHUNK_BYTES);
+	int64_t start = now_ms(), third;
 
-	if (argc != 8 && argc != 9) {
+	if (argc != 9 && argc != 10) {
 		fputs("usage: powercut-run DEVICE VIEW FILE SECONDS SEED MARK "
-		      "GROW [no-flush]\n", stderr);
+		      "GROW AGAIN [no-flush]\n", stderr);
 		return 2;
 	}
+	no_flush = argc == 10;
+	third = atoi(argv[4]) * 1000LL / 3;
 	open_all(argv);
-	no_flush = argc == 9;
-	seed = atoi(argv[5]);
-	for (i = 0; i < 4; i++)
-		pthread_create(&thread[i], NULL, writer, (void *)i);
-	ship_all(atoi(argv[4]));
-	for (i = 0; i < 4; i++)
-		pthread_join(thread[i], NULL);
-	buffer = new_buffer(BATCH * CHUNK_BYTES);
+	start_writers();
+	ship_until(start + third, 0, buffer);
+	grow();
+	ship_until(start + 2 * third, 0, buffer);
+	load_again();
+	ship_until(start + 3 * third, MIN_RANGES, buffer);
+	stop_writers();
 	ship(buffer);		/* nothing is dirty: all bits are cleared */
 	free(buffer);
 	printf("%" PRIu64 " epochs, %" PRIu64 " writes\n", run.epoch,

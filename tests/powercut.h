@@ -6,7 +6,7 @@
  * The file has one record for each mark in the log, in their order. For
  * "epoch-N", the target has it: struct powercut_epoch, then for each chunk a
  * struct powercut_chunk. For "marked-N", MARK is durable: struct
- * powercut_marks.
+ * powercut_marks. "generation-N" has none: SET of that generation was answered.
  */
 #ifndef TESTS_POWERCUT_H
 #define TESTS_POWERCUT_H
