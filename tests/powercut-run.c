@@ -5,8 +5,8 @@
  * of zeros), and ships it epoch by epoch into memory. When the target has an
  * epoch, its image goes to FILE, then "MARK-COMMAND epoch-N" is run, and only
  * then END is sent. Before every other epoch it marks some chunks; when these
- * are durable they go to FILE, and "MARK-COMMAND marked-N" is run. Every fourth
- * time it sets the next generation, and when that is answered, "MARK-COMMAND
+ * are durable they go to FILE, and "MARK-COMMAND marked-N" is run. After two
+ * of four it sets the next generation, and when that is answered, "MARK-COMMAND
  * generation-N" is run. After a third of the time, GROW-COMMAND makes the volume
  * and its view larger; after another, AGAIN-COMMAND retires, removes and makes
  * them again, while nobody writes. It goes on until there was enough of
@@ -402,7 +402,8 @@ static void ship_until(int64_t end, unsigned int ranges, char *buffer)
 		/* With the first, bits of the last epoch are cleared, too. */
 		for (i = 0; !(epochs % 2) && i < 2; i++)
 			mark_chunks(&run.dice);
-		if (epochs++ % 4 == 1)
+		/* What END left to be written may take it along, or not. */
+		if (epochs++ % 4 < 2)
 			next_generation();
 	}
 }
