@@ -4,13 +4,13 @@
  * AGAIN-COMMAND [no-flush]: writes random chunks of a volume (some of them by
  * whole regions of zeros), and ships it epoch by epoch into memory. When the
  * target has an epoch, its image goes to FILE, then "MARK-COMMAND epoch-N" is
- * run, and only then END is sent. Before every other epoch it marks some chunks;
- * when these are durable they go to FILE, and "MARK-COMMAND marked-N" is run.
- * After two of four it sets the next generation, and when that is answered,
- * "MARK-COMMAND generation-N" is run. After a third of the time, GROW-COMMAND
- * makes the volume and its view larger; after another, AGAIN-COMMAND retires,
- * removes and makes them again, while nobody writes. It goes on until there was
- * enough of everything, however slow the machine is.
+ * run, and only then END is sent. Before every other epoch it marks some
+ * chunks; when these are durable they go to FILE, and "MARK-COMMAND marked-N"
+ * is run. After two of four it sets the next generation, and when that is
+ * answered, "MARK-COMMAND generation-N" is run. After a third of the time,
+ * GROW-COMMAND makes the volume and its view larger; after another,
+ * AGAIN-COMMAND retires, removes and makes them again, while nobody writes. It
+ * goes on until there was enough of everything, however slow the machine is.
  *
  * Writes to the last eighth, and to what the volume has grown by, are durable
  * when they end (RWF_DSYNC): the log has them in their place between those of

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this fails, each write to a cold region costs a write of metadata of its own
 # (H6, H9 in kmod/intent.c), as does each region that a sequential writer comes to.
-# lab: fault timeout=200
+# lab: fault timeout=400
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module --fault

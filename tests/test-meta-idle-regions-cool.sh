@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this fails, a crash ships regions into which nobody wrote for hours, or a
 # busy region is closed and opened again and again.
-# lab: timeout=200
+# lab: timeout=400
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-kmod.sh"
 load_module

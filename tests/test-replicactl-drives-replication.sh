@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # If this failed, an operator could not start, watch, stop and end replication
 # of a device in use with the documented commands.
-# lab: timeout=150
+# lab: timeout=400
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/cli-lib.sh"
 load_module

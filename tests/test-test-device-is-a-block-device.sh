@@ -3,7 +3,7 @@
 # What would be wrong if this failed: a test device could not be mounted, or one
 # that is mounted would be taken away, or one of a daemon that was killed would
 # stay behind.
-# lab: timeout=240
+# lab: timeout=400
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-plugin.sh"
 requires_root
