@@ -2,7 +2,7 @@
 # Objects of replicactl.
 replicactl-y += replicactl.o args.o print.o rpc.o json-text.o status.o kernel-print.o
 replicactl-y += cmd-status.o cmd-enable.o cmd-disable.o cmd-pause.o
-replicactl-y += cmd-resync.o cmd-verify.o
+replicactl-y += cmd-resync.o cmd-verify.o settle.o
 replicactl-y += cmd-resume.o cmd-recover.o cmd-events.o cmd-kernel.o cmd-version.o cmd-help.o
 replicactl-y += cmd-pair.o cmd-history.o cmd-test.o direct.o when.o
 replicactl-y += cmd-failover.o cmd-resolve.o cmd-salvage.o moment.o confirm.o

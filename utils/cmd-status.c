@@ -9,6 +9,7 @@
 #include "direct.h"
 #include "netlink.h"
 #include "print.h"
+#include "settle.h"
 
 #define WATCH_S	2
 
@@ -353,12 +354,26 @@ static bool is_tenant(const struct args *args)
 	return !result && err.exit_status == STATUS_PERMISSION;
 }
 
+/* Before it is shown; an exit status. */
+static int wait_first(const struct args *args, const char *volume)
+{
+	if (!args_has(args, "wait"))
+		return STATUS_OK;
+	if (args_has(args, "watch") || args_has(args, "target") ||
+	    args_has(args, "tenant"))
+		return ctl_fail(args, STATUS_USAGE, "status: --wait goes with "
+				"none of --watch, --target and --tenant");
+	return settle_wait(args, volume);
+}
+
 static int run(const struct args *args)
 {
 	const char *volume = args->nr_words ? args->words[0] : NULL;
 	json_t *result;
-	int status;
+	int status = wait_first(args, volume);
 
+	if (status)
+		return status;
 	if (args_has(args, "target"))
 		return show_replica(args);
 	if (is_tenant(args))
@@ -382,6 +397,7 @@ static int run(const struct args *args)
 
 static const struct option_spec options[] = {
 	{ "watch", "[=TIME]", "again and again (every 2s)" },
+	{ "wait", "[=TIME]", "until every volume replicates, at most so long" },
 	{ "check", NULL, "exit status 4 unless every volume replicates" },
 	{ "names", NULL, "only the volumes' names, one a line" },
 	{ "tenant", "USER", "what this user sees, who is not in the group replica" },
@@ -397,11 +413,16 @@ const struct command cmd_status = {
 	.examples = "    replicactl status\n"
 		    "    replicactl status --watch=1s\n"
 		    "    replicactl status vol --json | jq .volumes[0].lag_s\n"
-		    "    replicactl status --check || mail -s DR ops\n",
+		    "    replicactl status --check || mail -s DR ops\n"
+		    "    replicactl enable vol && replicactl status vol --wait\n",
 	.text =
 	"Prints a verdict in one line, a table of the volumes, the progress of a\n"
 	"copy, and for each volume that is not well the reason and the next step.\n"
 	"Works without replicad as far as the kernel knows.\n"
+	"\n"
+	"With --wait first until there is a replica of each: where TIME is over before,\n"
+	"the exit status is 6, and 4 at once where no waiting would bring it (a volume\n"
+	"that is paused, for example).\n"
 	"\n"
 	"Who is neither root nor in the group replica sees of the volumes whose tenants=\n"
 	"names them the name, the size, the status in Cinder's words, and the type.\n",
