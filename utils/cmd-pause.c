@@ -25,7 +25,8 @@ const struct command cmd_pause = {
 	.examples = "    replicactl pause vol\n",
 	.text =
 	"Nothing is shipped until \"replicactl resume\". What is written meanwhile is\n"
-	"remembered by the kernel, and the replica stays as it is.\n",
+	"remembered by the kernel, and the replica stays as it is. Whether the other\n"
+	"site takes over meanwhile is known here only after \"replicactl resume\".\n",
 	.options = options,
 	.run = run,
 };
