@@ -59,7 +59,8 @@ paced() {
 	while kill -0 "$watch_pid" 2>/dev/null; do
 		if [ $SECONDS -ge $end ]; then
 			[ ! -e "$scratch_dir/enough" ] || return 0
-			[ $SECONDS -lt $((end + 100)) ] || return 0
+			[ $SECONDS -lt $((end + 100 * ${DMR_PATIENCE:-1})) ] ||
+				return 0
 		fi
 		sleep 0.2
 		[ $# = 0 ] || "$@"

@@ -12,7 +12,7 @@ v=/dev/mapper/vol view=/dev/mapper/vol-dmr-view
 
 ctl "writes wait, reads don't, and the deadline ends it" vol <<EOF
 attach
-hold 3000
+hold 15000
 expect dev_flags=5
 start write $v 0 8 1
 running 300
@@ -60,8 +60,8 @@ attach
 hold 60000
 start write $v 0 8 6
 running 200
-run timeout 10 dmsetup suspend vol
-run timeout 10 dmsetup resume vol
+run timeout 40 dmsetup suspend vol
+run timeout 40 dmsetup resume vol
 finish
 read $v 0 8 6
 expect dev_flags=1

@@ -24,9 +24,9 @@ mend_meta() {
 	dmsetup reload met --table "0 $meta linear /dev/vol-meta 0" &&
 		dmsetup resume met
 }
-dmr-ctl $v "event meta_failed 60000" >"$scratch_dir/event" 2>&1 &
+dmr-ctl $v "event meta_failed 300000" >"$scratch_dir/event" 2>&1 &
 listener=$!
-sleep 1
+wait_until 60 grep -q . "$scratch_dir/event" || bail "nobody listens"
 check "the metadata breaks" break_meta
 ctl "hot regions go on" vol "write $v 16 8 2" "write $v 8200 8 2" \
 	"expect nr_dirty=4"
@@ -45,7 +45,7 @@ check "the metadata is mended" mend_meta
 is_well() {
 	grep -q " durable$" <(dmsetup status vol)
 }
-check "it is noticed" wait_until 20 is_well
+check "it is noticed" wait_until 60 is_well
 ctl "cold regions take writes" vol "write $v 16464 8 1" "expect nr_dirty=2"
 is "it said both" "$(kernel_log |
 	grep -c 'only hot regions\|metadata: works again')" 2
@@ -56,7 +56,7 @@ ctl "no write waits for ever" vol "fails EIO write $v 24576 8 1" \
 	"fails EIO write $v 32768 8 1" "fails EIO write $v 40960 8 1"
 check "it is mended" mend_meta
 check "  at once, by a resume" eval "dmsetup suspend vol && dmsetup resume vol"
-check "  it is well" wait_until 20 is_well
+check "  it is well" wait_until 60 is_well
 check "it retires" dmsetup message vol 0 retire
 dm_remove vol-dmr-view
 check "  cleanly" dmsetup remove vol

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib-kmod.sh"
 load_module
 seconds=/sys/module/dm_replica/parameters/idle_seconds
-echo 5 >$seconds
+echo 10 >$seconds
 make_kept_volume vol 64 4 region_size 1024
 settle_volume vol
 

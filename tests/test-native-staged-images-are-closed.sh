@@ -52,6 +52,9 @@ begin_watch "a b c" 4 "history=2s log=64MiB" "window=256KiB connections=3" \
 	"--chains 6 --max 16384 --zero 5 --pause 1000" "--images 10"
 check "a first image" wait_until 60 nbdinfo "$(uri_of "${watched[0]}@latest")"
 paced $((seconds * 3)) kill_some
+while [ $nr_kills -lt 3 ] && kill -0 "$watch_pid"; do
+	kill_some
+done
 check "$nr_kills kills of the server, the daemon, or both" \
 	test $nr_kills -ge 3
 end_watch "killed again and again"

@@ -17,7 +17,7 @@ ctl "a write that need not wait goes" direct "nowait $v 0 8 1" \
 	"read $v 0 8 1" "expect nr_dirty=1"
 ctl "while writes are held it is refused, not parked" direct <<EOF
 attach
-hold 5000
+hold 60000
 fails EAGAIN nowait $v 0 8 2
 hold 0
 read $v 0 8 1
@@ -45,7 +45,7 @@ cutter() {
 cutter >"$scratch_dir/cutter" 2>&1 &
 cutter=$!
 cleanup_fn kill $cutter
-check "io_uring at depth, under cuts, reads what it wrote" timeout 100 fio \
+check "io_uring at depth, under cuts, reads what it wrote" timeout 300 fio \
 	--name=nowait --filename=$v --ioengine=io_uring --direct=1 --bs=4k \
 	--rw=randwrite --iodepth=16 --size=16m --verify=crc32c --loops=2 \
 	--end_fsync=1 --minimal

@@ -98,6 +98,9 @@ begin_round 0 "connections=3" "--chains 4 --max 16384 --pause 4000" \
 	"--images 3 --history 3"
 check "a first image" wait_until 60 nbdinfo "$(uri_of "$a@latest")"
 paced $((seconds * 3 / 2)) kill_one
+while [ "$nr_kills" -lt 3 ] && kill -0 "$watch_pid"; do
+	kill_one
+done
 check "$nr_kills kills of the server, the daemon, or both" \
 	test "$nr_kills" -ge 3
 end_round "killed again and again"

@@ -15,6 +15,7 @@
 #include "tap.h"
 
 #define HOUR_MS	3600000ULL
+#define IDLE_MS	2000		/* longer than a busy machine takes */
 
 
 /* --- nothing after open (O5) ---------------------------------------------- */
@@ -31,7 +32,8 @@ static bool is_dropped(void)
 
 static void test_idle(void)
 {
-	struct stage_options o = { .history_ms = HOUR_MS, .open_idle_ms = 100 };
+	struct stage_options o = { .history_ms = HOUR_MS,
+				   .open_idle_ms = IDLE_MS };
 
 	begin(&o, 1);
 	client_epoch(&c, &m, 1, 1, true);
@@ -40,7 +42,7 @@ static void test_idle(void)
 	ok(is_dropped(), "an epoch for which nothing comes is dropped");
 	is_int(info_now().open_epoch, 0, "none is open");
 	is_int(client_write(&c, NULL, 3, 1, 2), -ETIMEDOUT, "data for it");
-	ok(strstr(c.err.text, "a: epoch 2 was dropped: nothing came for 100 ms"),
+	ok(strstr(c.err.text, "a: epoch 2 was dropped: nothing came for 2000 ms"),
 	   "says why: %s", c.err.text);
 	is_int(client_commit(&c, NULL, 2, true), -ETIMEDOUT, "its commit");
 	ok(shows_all(c.v, &m), "the image stays");
@@ -58,7 +60,8 @@ static void test_idle(void)
 /* A member's promise does not hold the others' epoch for ever. */
 static void test_idle_group(void)
 {
-	struct stage_options o = { .history_ms = HOUR_MS, .open_idle_ms = 100 };
+	struct stage_options o = { .history_ms = HOUR_MS,
+				   .open_idle_ms = IDLE_MS };
 	struct client b;
 
 	begin(&o, 2);
@@ -83,14 +86,15 @@ static void *write_slowly(void *arg)
 /* While something is under way an epoch is not idle, however slow that is. */
 static bool busy_stays(void)
 {
-	struct stage_options o = { .history_ms = HOUR_MS, .open_idle_ms = 100 };
+	struct stage_options o = { .history_ms = HOUR_MS,
+				   .open_idle_ms = IDLE_MS };
 	unsigned int in_flight = 0, seen = 0, dropped = 0;
 	pthread_t thread;
 
 	begin(&o, 1);
 	client_epoch(&c, &m, 1, 1, true);
 	client_open(&c, 2);
-	disk_slow(d, ".seg", 3000);
+	disk_slow(d, ".seg", 3 * IDLE_MS);
 	pthread_create(&thread, NULL, write_slowly, &c);
 	do {
 		usleep(1000);
