@@ -238,7 +238,7 @@ static void reload(struct daemon *daemon)
 	char error[CONFIG_ERROR_SIZE] = "";
 
 	if (!daemon->is_stopping &&
-	    reload_start(daemon, on_reloaded, daemon, error))
+	    reload_start(daemon, false, on_reloaded, daemon, error))
 		log_err(NULL, "nothing was changed: %s", error);
 }
 

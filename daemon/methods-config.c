@@ -20,7 +20,8 @@ static void on_reloaded(void *arg, json_t *result)
 void do_reload(struct request *request)
 {
 	char error[CONFIG_ERROR_SIZE] = "";
-	int err = reload_start(request->daemon, on_reloaded, request, error);
+	int err = reload_start(request->daemon, request_flag(request,
+			       "dry_run"), on_reloaded, request, error);
 
 	if (err)
 		request_refuse(request, err == -EBUSY ?
@@ -34,7 +35,8 @@ static void on_set(void *arg, json_t *result)
 {
 	struct request *request = arg;
 	struct daemon *daemon = request->daemon;
-	int err = daemon_save(daemon);
+	bool is_dry = json_is_true(json_object_get(result, "dry_run"));
+	int err = is_dry ? 0 : daemon_save(daemon);
 
 	if (!err) {
 		json_object_set_new(result, "schema_version", json_integer(1));
@@ -97,6 +99,7 @@ static void run(struct reload *r, int err, struct request *request,
 		const char *error)
 {
 	if (r && !err) {
+		r->is_dry = request_flag(request, "dry_run");
 		reload_run(r);
 		return;
 	}

@@ -138,10 +138,10 @@ static int edit(struct reload *r, enum target_verb verb,
 	err = look_at_volumes(r, error);
 	if (!err)
 		err = look_at_files(r->daemon, verb, id, keys, error);
-	if (!err)
+	if (!err && !r->is_dry)
 		err = save(r->daemon, error);
-	if (err)
-		target_edit_undo(&edit);	/* G1 */
+	if (err || r->is_dry)
+		target_edit_undo(&edit);	/* G1, R6 */
 	else
 		target_edit_keep(&edit);
 	return err;
@@ -155,8 +155,10 @@ static void change(struct request *request, enum target_verb verb)
 					 "changed", on_changed, request, &err,
 					 error);
 
-	if (r)
+	if (r) {
+		r->is_dry = request_flag(request, "dry_run");
 		err = edit(r, verb, request, error);
+	}
 	if (r && !err) {
 		reload_run(r);
 		return;

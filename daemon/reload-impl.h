@@ -13,6 +13,7 @@ struct reload {
 					 * old one */
 	struct reload_change *changes;	/* that are to be made */
 	const char *what;		/* for the log, when it is done */
+	bool is_dry;			/* nothing is changed (R6) */
 	json_t *result;
 	reload_done_fn *done;
 	void *arg;
@@ -31,7 +32,10 @@ void reload_free(struct reload *r);
 int reload_add(struct reload *r, const char *name,
 	       const struct volume_config *config, const char *kind);
 
-/* Makes the changes; done() comes, perhaps from inside; @r is gone then. */
+/*
+ * Makes the changes, or, if it is dry, none; done() comes, perhaps from inside;
+ * @r is gone then.
+ */
 void reload_run(struct reload *r);
 
 #endif

@@ -100,9 +100,18 @@ static void compare_keys(struct reload *r)
 			list(r, "restart", json_string(key->name));
 			continue;
 		}
+		if (r->is_dry)
+			continue;
 		now->log_level = r->config.log_level;
 		log_set_level(now->log_level);
 	}
+}
+
+static void list_warnings(struct reload *r, const struct config *config)
+{
+	for (const struct config_record *w = config->warnings; w; w = w->next)
+		list(r, "warnings", json_sprintf("%s:%d: %s", w->file, w->line,
+						 w->value));
 }
 
 /* What volumes refer to is the new one from now on. */
@@ -116,11 +125,9 @@ static void swap_sections(struct reload *r)
 	r->config.sections = old.sections;
 	r->config.defaults = old.defaults;
 	r->config.warnings = old.warnings;
-	for (const struct config_record *w = now->warnings; w; w = w->next) {
+	for (const struct config_record *w = now->warnings; w; w = w->next)
 		log_warn(NULL, "%s:%d: %s", w->file, w->line, w->value);
-		list(r, "warnings", json_sprintf("%s:%d: %s", w->file, w->line,
-						 w->value));
-	}
+	list_warnings(r, now);
 }
 
 /* --- the changes, one after the other ---------------------------------- */
@@ -238,14 +245,26 @@ struct reload *reload_create(struct daemon *daemon, const char *what,
 	return NULL;
 }
 
+/* R6 */
+static void answer_dry(struct reload *r)
+{
+	json_object_set_new(r->result, "dry_run", json_true());
+	r->done(r->arg, json_incref(r->result));
+	reload_free(r);
+}
+
 void reload_run(struct reload *r)
 {
+	if (r->is_dry) {
+		answer_dry(r);
+		return;
+	}
 	r->daemon->is_reloading = true;
 	change_next(r);
 }
 
-int reload_start(struct daemon *daemon, reload_done_fn *done, void *arg,
-		 char error[CONFIG_ERROR_SIZE])
+int reload_start(struct daemon *daemon, bool is_dry, reload_done_fn *done,
+		 void *arg, char error[CONFIG_ERROR_SIZE])
 {
 	int err;
 	struct reload *r = reload_create(daemon, "the configuration was read "
@@ -253,13 +272,17 @@ int reload_start(struct daemon *daemon, reload_done_fn *done, void *arg,
 
 	if (!r)
 		return err;
+	r->is_dry = is_dry;
 	err = read_again(r, error);
 	if (err) {
 		reload_free(r);
 		return err;
 	}
 	compare_keys(r);
-	swap_sections(r);
+	if (is_dry)
+		list_warnings(r, &r->config);
+	else
+		swap_sections(r);
 	reload_run(r);
 	return 0;
 }

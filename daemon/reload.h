@@ -13,6 +13,9 @@
  * R5 one at a time; each volume is an op of its own, so that other verbs come
  *    between.
  *
+ * R6 what is dry changes nothing: of the volumes, of the configuration that is
+ *    in use, or on disk. What it answers is what would be done now.
+ *
  * On the main thread.
  */
 #ifndef REPLICAD_RELOAD_H
@@ -27,12 +30,12 @@ struct daemon;
 /*
  * @result, the receiver's: {"added", "changed", "removed"} (names), "failed"
  * (sentences: volumes that do not run), "restart" (keys of [replicad] that hold
- * from the next start on) and "warnings".
+ * from the next start on) and "warnings"; "dry_run", if it was.
  */
 typedef void reload_done_fn(void *arg, json_t *result);
 
 /* 0, and done() comes; or -errno with a sentence, and nothing has changed. */
-int reload_start(struct daemon *daemon, reload_done_fn *done, void *arg,
-		 char error[CONFIG_ERROR_SIZE]);
+int reload_start(struct daemon *daemon, bool is_dry, reload_done_fn *done,
+		 void *arg, char error[CONFIG_ERROR_SIZE]);
 
 #endif

@@ -168,7 +168,9 @@ static bool print_changes(const json_t *result)
 static int reload(const struct args *args)
 {
 	int status;
-	json_t *result = ctl_call(args, "reload", json_object(), &status);
+	json_t *result = ctl_call(args, "reload", json_pack("{so*}", "dry_run",
+				  args_has(args, "dry-run") ? json_true() :
+				  NULL), &status);
 
 	if (!result)
 		return status;
@@ -179,7 +181,8 @@ static int reload(const struct args *args)
 				    json_integer(SCHEMA_VERSION));
 		print_json(result);
 	} else if (!print_changes(result)) {
-		puts("Nothing has changed.");
+		puts(args_has(args, "dry-run") ? "Nothing would change." :
+						 "Nothing has changed.");
 	}
 	json_decref(result);
 	return status;
@@ -207,6 +210,9 @@ static int run(const struct args *args)
 				"one word too many", action, args->words[1]);
 	if (!strcmp(action, "reload"))
 		return reload(args);
+	if (args_has(args, "dry-run"))
+		return ctl_fail(args, STATUS_USAGE, "config: --dry-run is of "
+				"reload: the others change nothing");
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
 		if (strcmp(action, actions[i].name))
 			continue;
@@ -221,6 +227,7 @@ static int run(const struct args *args)
 }
 
 static const struct option_spec options[] = {
+	{ "dry-run", NULL, "of reload: only tell what would change" },
 	LOAD_OPTIONS,
 	{ NULL }
 };
@@ -234,7 +241,7 @@ const struct command cmd_config = {
 	.examples =
 	"    replicactl config check\n"
 	"    replicactl config check --config ./replica.conf --json\n"
-	"    replicactl config reload\n"
+	"    replicactl config reload --dry-run && replicactl config reload\n"
 	"    replicactl config show\n"
 	"    replicactl config show data\n"
 	"    replicactl config show target\n",

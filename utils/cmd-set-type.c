@@ -4,7 +4,10 @@
 #include "cmd.h"
 #include "print.h"
 
-static const struct option_spec options[] = { { NULL } };
+static const struct option_spec options[] = {
+	{ "dry-run", NULL, "only tell whether it would change anything" },
+	{ NULL }
+};
 
 static const char *first_of(const json_t *result, const char *key)
 {
@@ -14,10 +17,12 @@ static const char *first_of(const json_t *result, const char *key)
 
 static int run(const struct args *args)
 {
+	bool is_dry = args_has(args, "dry-run");
 	int status;
-	json_t *result = ctl_call(args, "set_type", json_pack("{ss ss}",
+	json_t *result = ctl_call(args, "set_type", json_pack("{ss ss so*}",
 				  "volume", args->words[0], "type",
-				  args->words[1]), &status);
+				  args->words[1], "dry_run", is_dry ?
+				  json_true() : NULL), &status);
 
 	if (!result)
 		return status;
@@ -29,9 +34,9 @@ static int run(const struct args *args)
 		printf("It has the type, but does not run: %s\n",
 		       first_of(result, "failed"));
 	else
-		printf("%.60s %s.\n", args->words[0], first_of(result,
-		       "changed") ? "has the type now" :
-		       "had that type already");
+		printf("%.60s %s.\n", args->words[0], !first_of(result,
+		       "changed") ? "had that type already" : is_dry ?
+		       "would have the type" : "has the type now");
 	json_decref(result);
 	return status;
 }

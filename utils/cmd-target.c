@@ -282,7 +282,10 @@ static void print_volumes_of(const json_t *result, const char *key,
 static int change(const struct args *args, int action)
 {
 	const char *id = args->words[1];
-	json_t *params = json_pack("{ss}", "id", id), *result;
+	bool is_dry = args_has(args, "dry-run");
+	json_t *params = json_pack("{ss so*}", "id", id, "dry_run", is_dry ?
+				   json_true() : NULL);
+	json_t *result;
 	int status = put_rest(args, action, params);
 
 	if (status) {
@@ -297,8 +300,10 @@ static int change(const struct args *args, int action)
 	if (args_has(args, "json")) {
 		print_json(result);
 	} else {
-		printf("The target %.60s %s.\n", id, actions[action].done);
-		print_volumes_of(result, "changed", "goes elsewhere now");
+		printf("The target %.60s %s.\n", id, is_dry ?
+		       "stays as it is" : actions[action].done);
+		print_volumes_of(result, "changed", is_dry ?
+				 "would go elsewhere" : "goes elsewhere now");
 		print_volumes_of(result, "failed", "does not run");
 	}
 	json_decref(result);
@@ -361,7 +366,10 @@ static int run_target(const struct args *args)
 	return ctl_no_action(args, "target", args->words[0], names);
 }
 
-static const struct option_spec target_options[] = { { NULL } };
+static const struct option_spec target_options[] = {
+	{ "dry-run", NULL, "only tell which volumes would go elsewhere" },
+	{ NULL }
+};
 
 const struct command cmd_target = {
 	.name = "target",
@@ -372,7 +380,7 @@ const struct command cmd_target = {
 	.examples =
 	"    replicactl target add west uri=nbds://me@west/{volume}?tls-psk-file=/k\n"
 	"    replicactl target add west backend=west-lvm for=east-lvm\n"
-	"    replicactl target set west enabled=no\n"
+	"    replicactl target set west enabled=no --dry-run\n"
 	"    replicactl target remove west\n"
 	"    replicactl target use west vol\n"
 	"    replicactl target check west vol\n",
