@@ -56,7 +56,12 @@ static const struct key pool_keys[] = {
 	{ NULL }
 };
 
+/* Of one pair: as [replicad] says, or else one above enum routed. */
+static const char *const routed_words[] = { "default", "off", "look", "on",
+	NULL };
+
 static const struct key pair_keys[] = {
+	{ "routed", KEY_WORD, S(routed), "default", 0, 0, routed_words },
 	{ "give_up", KEY_BOOL, S(gives_up), "no", 0, 0, NULL },
 	{ NULL }
 };

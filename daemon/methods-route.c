@@ -138,19 +138,27 @@ static bool changes_nothing(const struct verb *verb, const json_t *params)
 		json_is_true(json_object_get(params, "dry_run")));
 }
 
+/* What the pair's own section says goes before what is said of all. */
+static enum routed routed_of(const struct config *config,
+			     const struct section *pair)
+{
+	return pair && pair->routed ? pair->routed - 1 : config->routed;
+}
+
 static const char *check_policy(const struct pairing *p,
 				const struct verb *verb, const json_t *params)
 {
 	const struct config *config = &p->daemon->config;
 	const struct section *section =
 		config_section(config, SECTION_PAIR, p->record.name);
+	enum routed routed = routed_of(config, section);
 
-	if (config->routed == ROUTED_OFF)
+	if (routed == ROUTED_OFF)
 		return "verbs from the other side are not taken there "
 		       "(routed=off)";
 	if (changes_nothing(verb, params))
 		return NULL;
-	if (config->routed == ROUTED_LOOK)
+	if (routed == ROUTED_LOOK)
 		return "the other side may change nothing there (routed=look)";
 	if (verb->is_taking && !(section && section->gives_up))
 		return "nothing is given up there because another site asks "

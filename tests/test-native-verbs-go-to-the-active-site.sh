@@ -115,11 +115,22 @@ is "with routed=look nothing is changed" "$(status_of b replicactl snapshot v tw
 is "  but told" "$(b replicactl path v --any-site)" p:/dev/mapper/v
 is "  it was not" "$(snapshots)" one
 
+printf '[pair p]\nrouted=on\n' >>"$scratch_dir/conf"
+replicactl config reload >/dev/null || bail "no reload"
+check "but this pair may, by its own section" b replicactl snapshot v two
+is "  it was" "$(snapshots)" "one two"
+sed -i 's/^routed=on$/routed=off/' "$scratch_dir/conf"
+replicactl config reload >/dev/null || bail "no reload"
+is "or may not even look" "$(status_of b replicactl path v --any-site)" 7
+sed -i 's/^routed=off$/routed=default/' "$scratch_dir/conf"
+replicactl config reload >/dev/null || bail "no reload"
+is "what it does not say is as for all" "$(b replicactl path v --any-site)" p:/dev/mapper/v
+
 # --- B takes over ------------------------------------------------------------------
 wait_settled v 60 || bail "not settled"
 b replicactl failover v --force >/dev/null 2>&1 || bail "no failover"
 wait_until 60 field_is v state superseded || bail "it is not superseded"
-is "what was made here is listed here" "$(snapshots)" one
+is "what was made here is listed here" "$(snapshots)" "one two"
 check "  and no more is made here" eval '[ "$(status_of replicactl extend v)" != 0 ] &&
 	says "at the other side of the pair p: "'
 finish
