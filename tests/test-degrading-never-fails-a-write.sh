@@ -20,8 +20,8 @@ write $v 0 16 2
 expect nr_preserved=2 epoch_flags=0
 release 7
 start write $v 16 8 2
-finish 2000
-event degraded 2000
+finish
+event degraded
 expect nr_preserved=0 epoch_flags=1 nr_degraded=1
 read $view 0 16 2
 release all
@@ -60,7 +60,7 @@ attach
 cut next
 wait frozen
 start write $v 0 8 7
-finish 2000
+finish
 expect epoch_flags=1 nr_degraded=2
 release all
 end commit

@@ -12,7 +12,7 @@ settle_volume vol
 v=/dev/mapper/vol view=/dev/mapper/vol-dmr-view
 p=/sys/module/dm_replica/parameters
 
-# A control group whose reads of the disk are throttled: 4 KiB take two seconds.
+# A control group whose reads of the disk are throttled: 4 KiB take four seconds.
 # The copies are read by the kernel, which is not in it.
 group=/sys/fs/cgroup/slow-reader
 mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup ||
@@ -20,7 +20,7 @@ mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup ||
 echo +io >/sys/fs/cgroup/cgroup.subtree_control || skip_all "needs io.max"
 mkdir $group || bail "no control group"
 cleanup_fn rmdir $group
-echo "$(cat /sys/class/block/vol-disk/dev) rbps=2048" >$group/io.max ||
+echo "$(cat /sys/class/block/vol-disk/dev) rbps=1024" >$group/io.max ||
 	skip_all "needs io.max"
 slow_read="start run echo 0 >$group/cgroup.procs;"
 slow_read+=" exec dmr-ctl $v 'read $view"
