@@ -67,6 +67,8 @@ check "target add" asks "target add site-c uri=$(uri_of c) for=east" ": done$"
 check "target set" asks "target set site-c enabled=no" ": done$"
 is "  it is changed" "$(replicactl targets --json |
 	jq -c '.targets[] | select(.id == "site-c") | .enabled')" false
+check "target use" asks "target use site-b" ": done$"
+check "  it prefers that" grep -qx "prefer=site-b" "$state_dir/volumes.conf"
 check "target remove" asks "target remove site-c" ": done$"
 is "  it is gone" "$(replicactl targets --names)" site-b
 check "what is not UTF-8 is refused" asks $'target set site-b tls=\xff' \
