@@ -13,6 +13,8 @@
  *    holds up nobody who is about another stage. It is in the table meanwhile,
  *    as busy; who wants to have it waits, who only looks is told so.
  *
+ * H5 nobody takes us for a broken link: history has a minute to make room.
+ *
  * `table_lock` guards the table; ->lock the queue of one stage. Never both.
  */
 #include "local-stage.h"
@@ -29,6 +31,7 @@
 #include "stage-format.h"
 
 #define THREADS	4
+#define PATIENCE_MS	60000	/* H5 */
 
 struct local_stage {
 	struct local_stage *next;	/* table_lock, as these: */
@@ -262,8 +265,11 @@ static void tell_notice(const char *text)
 
 static int start(struct local_stage *s, const char *dir, struct error *err)
 {
-	int ret = stage_open(&s->stage, dir, &s->options, err);
+	struct stage_options options = s->options;
+	int ret;
 
+	options.patience_ms = PATIENCE_MS;
+	ret = stage_open(&s->stage, dir, &options, err);
 	if (ret)
 		return ret;
 	stage_tell_notices(s->stage, tell_notice);

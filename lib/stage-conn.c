@@ -306,7 +306,7 @@ static int write_data(struct stage_conn *c, const void *buf, uint64_t len,
 	struct error why = { 0 };
 	int ret;
 
-	stage_patience_begin();
+	stage_patience_begin(v->g);
 	pthread_mutex_lock(&v->g->lock);
 	ret = data_begin(c, err);
 	if (ret) {

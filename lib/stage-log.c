@@ -19,7 +19,8 @@
  *    is written before the sync, or given up in a rewind. So nobody reads it.
  * A5 room is made by the applier, of the budget as of the disk: a writer waits
  *    while it can, and its segment stays, since what it has is not committed.
- *    A request has one patience, for all of its records.
+ *    A request has one patience, for all of its records: that is of who opened
+ *    the stage, and by default less than a client's.
  *    A disk that promises more than it has may say so at the sync: the epoch is
  *    refused then, for want of room, and history makes some for the next one.
  * A6 the segment with the newest commit stays, also when all of it is applied.
@@ -163,10 +164,10 @@ static void want_room(struct stage_group *g)
 	pthread_cond_broadcast(&g->changed);
 }
 
-void stage_patience_begin(void)
+void stage_patience_begin(const struct stage_group *g)
 {
 	patience_end = monotonic_ms() + (stage_fault_patience_ms ?:
-					 STAGE_PATIENCE_MS);
+					 g->stage->opts.patience_ms);
 }
 
 bool stage_wait_for_room(struct stage_group *g)

@@ -21,12 +21,17 @@ bool stage_apply_can_free(struct stage_group *g);
 void stage_wait_a_second(struct stage_group *g);
 
 /*
- * The request that this thread handles begins: it may wait so long for room,
- * for all of its records together. Less than a primary waits for the answer
- * (nbd.h), or that one would take a full log for a link that is broken.
+ * Where the options don't say how long a request may wait for room: less than a
+ * primary waits for the answer (nbd.h), or that one would take a full log for a
+ * link that is broken.
  */
 #define STAGE_PATIENCE_MS	20000
-void stage_patience_begin(void);
+
+/*
+ * The request that this thread handles begins: patience_ms is for all of its
+ * records together. Locked or not.
+ */
+void stage_patience_begin(const struct stage_group *g);
 
 /*
  * Locked, dropped. False: no history may go, or that patience is over. Else the

@@ -614,7 +614,7 @@ int stage_session_write_header(struct stage_conn *c, const void *slot,
 	if (off != replica_slot_offset(c->bytes, h.seq))	/* V3 */
 		return error_set(err, -EINVAL, "%s: header %" PRIu64
 				 " is not in its slot", v->meta.name, h.seq);
-	stage_patience_begin();
+	stage_patience_begin(v->g);
 	pthread_mutex_lock(&v->g->lock);
 	ret = handle(c, &h, err);
 	pthread_mutex_unlock(&v->g->lock);

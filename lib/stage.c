@@ -32,6 +32,7 @@
 
 #include "stage-device.h"
 #include "stage-parts.h"
+#include "stage-room.h"
 
 #define MIB		(1ULL << 20)
 #define SEGMENT_MIN	(64ULL << 10)
@@ -93,6 +94,8 @@ static int set_defaults(struct stage *s, struct error *err)
 		o->index_bytes = 1024 * MIB;
 	if (!o->history_bytes)
 		o->history_bytes = o->log_bytes / 2;
+	if (!o->patience_ms)
+		o->patience_ms = STAGE_PATIENCE_MS;
 	return 0;
 }
 

@@ -58,6 +58,7 @@ struct stage_options {
 	uint64_t on_full_apply;	/* not 0: what cannot fit goes in place */
 	uint64_t volume_bytes;	/* most by a hello; 0 = what its base is on */
 	uint64_t open_idle_ms;	/* an idle open epoch is dropped; 0 = never */
+	uint64_t patience_ms;	/* of a request, for room; 0 = 20 s */
 	bool is_still;		/* no applier (stage-promote.h) */
 	const struct stage_io *io;	/* NULL = the system's */
 };
@@ -123,8 +124,7 @@ struct stage_info {
 	uint64_t log_bytes;		/* taken by the log */
 	uint64_t log_needed;		/* LOG_FULL: at least that much more */
 	uint64_t index_bytes;
-	uint64_t bytes_logged;		/* since the stage was opened … */
-	uint64_t bytes_applied;
+	uint64_t bytes_logged, bytes_applied;	/* since it was opened … */
 	uint64_t nr_syncs;		/* … of the log, for commits */
 	uint64_t nr_idle_drops;		/* epochs dropped by open_idle_ms */
 };

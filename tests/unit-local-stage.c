@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Stages of this process, while one takes its time to open. If this fails, the
- * recovery of one log holds up the others (H4), or a directory is open twice.
+ * recovery of one log holds up the others (H4), a directory is open twice, or a
+ * full log is given less time than a disk that is waited for needs (H5).
  */
 #include "local-stage.h"
 
@@ -13,6 +14,8 @@
 
 #include "tap.h"
 
+#define MINUTE_MS	60000
+
 int __real_stage_open(struct stage **out, const char *dir,
 		      const struct stage_options *opts, struct error *err);
 int __wrap_stage_open(struct stage **out, const char *dir,
@@ -22,6 +25,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static bool is_slow, is_opening, is_allowed;	/* lock */
 static unsigned int nr_opened;			/* lock */
+static uint64_t patience_ms;			/* lock; of the last one */
 
 /* The first one, while is_slow, waits for leave. */
 int __wrap_stage_open(struct stage **out, const char *dir,
@@ -29,6 +33,7 @@ int __wrap_stage_open(struct stage **out, const char *dir,
 {
 	pthread_mutex_lock(&lock);
 	nr_opened++;
+	patience_ms = opts->patience_ms;
 	if (is_slow && !is_opening) {
 		is_opening = true;
 		pthread_cond_broadcast(&changed);
@@ -108,6 +113,7 @@ int main(void)
 	again = slow;
 	is_int(local_stage_get(&other.s, &other.name, &err), 0,
 	       "another stage is opened meanwhile");
+	is_int(patience_ms, MINUTE_MS, "its writers wait for room (H5)");
 	is_int(local_stage_find(&s, &other.name, &err), 0, "and found");
 	ok(s == other.s, "as what it is");
 	local_stage_put(s);

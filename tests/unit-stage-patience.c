@@ -54,9 +54,9 @@ static int send_whole(uint64_t epoch)
 }
 
 /* Clean epochs that are all of it, may go now, and take long for that. */
-static void fill_log(void)
+static void fill_log(const struct stage_options *o)
 {
-	begin(&hour, 1);
+	begin(o, 1);
 	disk_set_now(d, HOUR_MS * NS_PER_MS);
 	stage_fault_patience_ms = 1;	/* none is left to who comes later */
 	for (uint64_t e = 1; e <= 2; e++) {
@@ -75,7 +75,7 @@ static void test_one_patience(void)
 	uint64_t began;
 	int ret;
 
-	fill_log();
+	fill_log(&hour);
 	stage_fault_patience_ms = NR_RECORDS * SLOW_MS + SLOW_MS / 2;
 	began = now_ms();
 	ret = send_whole(3);
@@ -92,13 +92,29 @@ static void test_one_patience(void)
 	end();
 }
 
+/* Who opens the stage knows how long its clients wait. */
+static void test_patience_of_stage(void)
+{
+	struct stage_options o = hour;
+	uint64_t began;
+
+	o.patience_ms = SLOW_MS;
+	fill_log(&o);
+	began = now_ms();
+	is_int(send_whole(3), -ENOSPC, "a stage of less patience: %s",
+	       c.err.text);
+	ok(strstr(c.err.text, "makes no room in time"), "as it is told");
+	ok(now_ms() - began >= o.patience_ms, "and has it to its end");
+	end();
+}
+
 /* A header must be in the log: more of them than one segment has room for. */
 static void test_header(void)
 {
 	uint64_t began;
 	int ret = 0;
 
-	fill_log();
+	fill_log(&hour);
 	began = now_ms();
 	for (int i = 0; !ret && i < 20; i++)
 		ret = client_header(&c, REPLICA_KIND_HANDOVER, 2);
@@ -129,7 +145,7 @@ static void test_two_wait(void)
 	uint64_t began;
 	long nr;
 
-	fill_log();
+	fill_log(&hour);
 	is_int(client_open(&c, 3), 0, "two writers of an epoch");
 	began = now_ms();
 	nr = nr_switches();
@@ -159,6 +175,7 @@ static void test_two_wait(void)
 int main(void)
 {
 	test_one_patience();
+	test_patience_of_stage();
 	test_header();
 	test_two_wait();
 	return tap_done();
