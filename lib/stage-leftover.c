@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stage-device.h"
 #include "stage-parts.h"
 #include "stage-recover.h"
 #include "util/zero.h"
@@ -214,15 +215,31 @@ static bool is_only_looking(const struct stage_group *g)
 	return g->stage->opts.is_still || is_view(g);
 }
 
-/* Behind D3. Who only looks goes on without it. Z5 */
-static int refuse_unread(const struct stage_group *g, uint64_t number,
-			 const char *which, int ret, struct error *err)
+/* Where a person finds it; what an error has no room for comes last. */
+static void name_place(const struct stage_group *g,
+		       const struct stage_segment *s, char *place, size_t size)
 {
+	if (g->stage->device)
+		snprintf(place, size, "slot %u of %s", s->slot,
+			 g->stage->device->path);
+	else
+		snprintf(place, size, "%010" PRIu64 ".seg in %s", s->number,
+			 g->dir);
+}
+
+/* Behind D3. Who only looks goes on without it. Z5 */
+static int refuse_unread(const struct stage_group *g,
+			 const struct stage_segment *s, const char *which,
+			 int ret, struct error *err)
+{
+	char place[sizeof(g->dir) + 32];
+
 	if (is_only_looking(g))
 		return 0;
+	name_place(g, s, place, sizeof(place));
 	return error_set(err, -EIO, "%s: segment %" PRIu64 " of the log, %s, "
-			 "cannot be read: %s", g->name, number, which,
-			 strerror(-ret));
+			 "cannot be read: %s (%s)", g->name, s->number, which,
+			 strerror(-ret), place);
 }
 
 /* Z8: in a file, what nobody has written is zeros. 1, 0, or -errno for now. */
@@ -277,7 +294,7 @@ static int judge_end(struct recovery *rec, const struct stage_segment *s,
 {
 	struct stage_group *g = rec->g;
 	struct behind b = stage_look_behind(g, s, pos);
-	int ret = b.error ? refuse_unread(g, s->number, "which ends there",
+	int ret = b.error ? refuse_unread(g, s, "which ends there",
 					  b.error, err) : 0;
 
 	if (ret)
@@ -334,8 +351,8 @@ static int judge_found(struct recovery *rec, struct found *f, struct error *err)
 		f->is_needed |= b.has_commit || b.is_acked || b.unread;
 		rec->is_damaged |= b.is_acked;
 	}
-	return b.error ? refuse_unread(rec->g, s.number,
-				       "behind what counts", b.error, err) : 0;
+	return b.error ? refuse_unread(rec->g, &s, "behind what counts",
+				       b.error, err) : 0;
 }
 
 /* *lsn: up to where something was answered, as far as that is known. Z8 */
@@ -349,7 +366,8 @@ static int find_answered(const struct stage_group *g, uint64_t stop_lsn,
 		ret = is_no_record(g, stop_lsn);
 	if (ret > 0)
 		*lsn = stop_lsn;
-	return ret < 0 ? refuse_unread(g, stage_lsn_segment(stop_lsn),
+	return ret < 0 ? refuse_unread(g, stage_segment_find(g,
+						stage_lsn_segment(stop_lsn)),
 				       "which ends there", ret, err) : 0;
 }
 

@@ -384,6 +384,19 @@ static void hear_again(void)
 	stage_tell_notices(s, hear);
 }
 
+static bool is_named(const char *name, const char *text)
+{
+	const char *slash = strrchr(name, '/');
+	char place[80];
+
+	if (strcmp(name, RIG_DEVICE))
+		snprintf(place, sizeof(place), "(%s in /", slash + 1);
+	else
+		snprintf(place, sizeof(place), " of %s)", name);
+	return strstr(text, place) &&
+	       (strcmp(name, RIG_DEVICE) || strstr(text, "(slot "));
+}
+
 /* Behind D3: then nothing is given up, and nothing is changed. */
 static void test_may_heal(const struct shape *x, int word)
 {
@@ -398,6 +411,7 @@ static void test_may_heal(const struct shape *x, int word)
 	ok(restart(x->o, &err) && strstr(err.text, "cannot be read") &&
 	   strstr(err.text, strerror(-stage_read_error(word))),
 	   "%s, %s: %s", x->name, strerror(-word), err.text);
+	ok(is_named(name, err.text), "it is said where that is");
 	ok(!has_copies(), "nothing is put aside yet");
 	hear_again();
 	is_str(told, "", "nor told");
