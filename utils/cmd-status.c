@@ -422,7 +422,7 @@ const struct command cmd_status = {
 	"\n"
 	"With --wait first until there is a replica of each: where TIME is over before,\n"
 	"the exit status is 6, and 4 at once where no waiting would bring it (a volume\n"
-	"that is paused, for example).\n"
+	"that is paused, or not replicated, for example).\n"
 	"\n"
 	"Who is neither root nor in the group replica sees of the volumes whose tenants=\n"
 	"names them the name, the size, the status in Cinder's words, and the type.\n",

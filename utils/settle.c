@@ -12,9 +12,12 @@
 
 #define POLL_US		500000
 
-/* An operator has to decide first, or has decided. */
-static const char *const stays[] = { "disabled", "paused", "promoted",
-	"diverged", "superseded", "split-brain", NULL };
+/*
+ * An operator has to decide first, or has decided. Not "disabled": so is each
+ * volume while its group changes, and while replicad starts.
+ */
+static const char *const stays[] = { "paused", "promoted", "diverged",
+	"superseded", "split-brain", NULL };
 
 static double now(void)
 {
@@ -35,8 +38,22 @@ static bool is_settled(const json_t *volume)
 	       json_is_true(json_object_get(volume, "replica_consistent"));
 }
 
+static bool is_no(const json_t *o, const char *key)
+{
+	return json_is_false(json_object_get(o, key));
+}
+
+/* Another primary sends there, for example. Who can't tell may try again. */
+static bool is_never_tried(const json_t *volume)
+{
+	return is_no(volume, "waits_for_retry") && is_no(volume, "trying") &&
+	       is_no(volume, "log_full");
+}
+
 static bool will_stay(const json_t *volume)
 {
+	if (!strcmp(text_of(volume, "state"), "error"))
+		return is_never_tried(volume);
 	for (const char *const *word = stays; *word; word++)
 		if (!strcmp(text_of(volume, "state"), *word))
 			return true;
@@ -66,6 +83,34 @@ static int judge(const json_t *volumes, char why[RPC_WHY])
 	return status;
 }
 
+/*
+ * The one that is asked for, which is not among the volumes. While it is made
+ * it may still be enabled; when it is deleted it will be unknown.
+ */
+static int judge_made(const json_t *made, const char *volume,
+		      char why[RPC_WHY])
+{
+	const json_t *one = json_array_get(made, 0);
+	const char *step = text_of(one, "step");
+	bool passes = !one || !strcmp(step, "making") ||
+		      !strcmp(step, "deleting");
+
+	snprintf(why, RPC_WHY, "%.60s: is not replicated%s%.20s", volume,
+		 one && passes ? ", " : "", passes ? step : "");
+	return passes ? STATUS_TIMEOUT : STATUS_DEGRADED;
+}
+
+static int judge_answer(const json_t *answer, const char *volume,
+			char why[RPC_WHY])
+{
+	const json_t *volumes = json_object_get(answer, "volumes");
+
+	if (volume && !json_array_size(volumes))
+		return judge_made(json_object_get(answer, "not_replicated"),
+				  volume, why);
+	return judge(volumes, why);
+}
+
 /* As judge(); replicad may be on its way up, too. */
 static int look(const struct args *args, const char *volume, char why[RPC_WHY])
 {
@@ -77,7 +122,7 @@ static int look(const struct args *args, const char *volume, char why[RPC_WHY])
 		json_object_set_new(params, "volume", json_string(volume));
 	answer = ctl_try(args, "status", params, &err);
 	if (answer) {
-		status = judge(json_object_get(answer, "volumes"), why);
+		status = judge_answer(answer, volume, why);
 		json_decref(answer);
 		return status;
 	}
