@@ -275,7 +275,11 @@ static int use_backends_first(const struct config *config,
 	return s ? use_target(config, volume, s, error) : 0;
 }
 
-/* That it may go there at all is looked at also while it is not enabled. */
+/*
+ * That it may go there at all is looked at also while it is not enabled. What
+ * one of volumes.conf preferred when it was a target of it is no reason not to
+ * start.
+ */
 static int use_preferred(const struct config *config,
 			 struct volume_config *volume,
 			 char error[CONFIG_ERROR_SIZE])
@@ -284,7 +288,8 @@ static int use_preferred(const struct config *config,
 						      volume->prefer);
 
 	if (!target || !target_is_of(config, target, volume))
-		return config_refuse(error, -ENOENT, "volume %s: %.60s, which "
+		return volume->is_runtime ? 0 :
+		       config_refuse(error, -ENOENT, "volume %s: %.60s, which "
 				     "it prefers, is no target of it",
 				     volume->name, volume->prefer);
 	return target->is_enabled ? use_target(config, volume, target, error) :

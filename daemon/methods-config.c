@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config-impl.h"
+#include "config-target.h"
 #include "control.h"
 #include "daemon.h"
 #include "reload-impl.h"
@@ -36,8 +37,15 @@ static void on_set(void *arg, json_t *result)
 	struct request *request = arg;
 	struct daemon *daemon = request->daemon;
 	bool is_dry = json_is_true(json_object_get(result, "dry_run"));
-	int err = is_dry ? 0 : daemon_save(daemon);
+	int err;
 
+	if (daemon->is_stopping && !is_dry) {
+		json_decref(result);
+		request_refuse(request, 1, "replicad stops, and keeps nothing "
+			       "of it: say it again when it runs");
+		return;
+	}
+	err = is_dry ? 0 : daemon_save(daemon);
 	if (!err) {
 		json_object_set_new(result, "schema_version", json_integer(1));
 		request_answer(request, result);
@@ -141,6 +149,20 @@ static bool goes_with(const struct entry *e, const struct entry *leader)
 			       !strcmp(e->config->group, group));
 }
 
+/* "" is none. */
+static int check_target(const struct config *config,
+			const struct volume_config *volume, const char *id,
+			char error[CONFIG_ERROR_SIZE])
+{
+	const struct section *target = config_section(config, SECTION_TARGET,
+						      id);
+
+	if (!id[0] || (target && target_is_of(config, target, volume)))
+		return 0;
+	return config_refuse(error, -ENOENT, "volume %s: %.60s, which it "
+			     "prefers, is no target of it", volume->name, id);
+}
+
 /* Those of one group have one log, so they go where it goes: all, or none. */
 static int prefer(struct reload *r, const char *name, const char *id,
 		  char error[CONFIG_ERROR_SIZE])
@@ -148,9 +170,13 @@ static int prefer(struct reload *r, const char *name, const char *id,
 	const struct entry *leader = daemon_find(r->daemon, name);
 	int err = check_entry(leader, name, "prefer", error);
 
-	for (struct entry *e = r->daemon->entries; !err && e; e = e->next)
-		if (goes_with(e, leader))
+	for (struct entry *e = r->daemon->entries; !err && e; e = e->next) {
+		if (!goes_with(e, leader))
+			continue;
+		err = check_target(&r->daemon->config, e->config, id, error);
+		if (!err)
 			err = set_key(r, e, name, "prefer", id, error);
+	}
 	return err;
 }
 

@@ -112,13 +112,16 @@ static int check_to(const struct request *request, struct error *err)
 	if (!request_flag(request, "planned"))
 		return error_set(err, -EDESTADDRREQ, "to is of planned: who "
 				 "takes over does it where it is said");
+	if (request->daemon->is_reloading)
+		return error_set(err, -EBUSY, "the targets are being changed: "
+				 "this again when that is done");
 	target = config_section(config, SECTION_TARGET, to);
 	if (!target)
 		return error_set(err, -ENOENT, "there is no target %.60s%s", to,
 				 config_nearest(config, SECTION_TARGET, to,
 						near));
 	for (struct entry *e = request->daemon->entries; !ret && e; e = e->next)
-		if (is_meant(request, e))
+		if (!e->is_disabled && is_meant(request, e))
 			ret = check_goes_to(config, target, e->config, err);
 	return ret;
 }

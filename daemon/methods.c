@@ -190,6 +190,25 @@ static int take_made(const struct daemon *daemon, struct volume_config *config,
 	return ret == -ENOENT ? 0 : ret;
 }
 
+/* Its log is theirs: what they prefer is what it prefers. */
+static int go_with_group(const struct daemon *daemon,
+			 struct volume_config *config,
+			 char error[CONFIG_ERROR_SIZE])
+{
+	const char *prefer = NULL;
+	int err;
+
+	for (const struct entry *e = daemon->entries; e; e = e->next)
+		if (config->group && config->target_id && e->config->prefer &&
+		    e->config->group && !e->is_disabled &&
+		    !strcmp(e->config->group, config->group))
+			prefer = e->config->prefer;
+	if (!prefer)
+		return 0;
+	err = volume_config_set(config, "prefer", prefer, error);
+	return err ?: config_settle(&daemon->config, config, error);
+}
+
 static int fill_config(const struct daemon *daemon,
 		       struct volume_config *config, json_t *params,
 		       char error[CONFIG_ERROR_SIZE])
@@ -203,6 +222,8 @@ static int fill_config(const struct daemon *daemon,
 		err = take_made(daemon, config, error);
 	if (!err)
 		err = config_settle(&daemon->config, config, error);
+	if (!err)
+		err = go_with_group(daemon, config, error);
 	return err ? err : volume_config_check_clear(config, error);
 }
 

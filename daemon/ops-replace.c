@@ -2,16 +2,26 @@
 /*
  * A volume gets another configuration, or none any more, while its device is in
  * use:
- *	main: found ─> job, if it has none any more: its record is
- *	settled ─> reactor: group stops, volume leaves, group starts ─>
+ *	main: found ─> reactor, if its target is another one: may it? ─> main ─>
+ *	job, if it has none any more: its record is settled ─>
+ *	reactor: group stops, volume leaves, group starts ─>
  *	main: the entry is changed ─> as a start
  * The entry is changed between two steps of one op, so that no other op ever
  * holds one that goes (O2).
+ *
+ * P1 what was disabled while this waited stays so.
+ * P2 what another site has taken over is not sent elsewhere before an operator
+ *    has decided: there it would be a primary again.
  */
 #include "ops-impl.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "group.h"
+#include "reactor.h"
+#include "volume.h"
 
 static void change_entry(struct op *op)
 {
@@ -41,6 +51,36 @@ static void leave(struct op *op)
 		change_entry(op);
 }
 
+static const char *ended_word(enum pair_state state)
+{
+	return state == PAIR_SUPERSEDED	  ? "another site has taken over" :
+	       state == PAIR_SPLIT_BRAIN ? "it is in a split brain" :
+					   NULL;
+}
+
+/* P2 */
+static void judge_on_reactor(struct op *op)
+{
+	const struct volume *v = reactor_find(op->reactor, op->name);
+	const char *word = v ? ended_word(v->group->pair.state) : NULL;
+
+	if (word) {
+		op->err = -EPERM;
+		snprintf(op->error, sizeof(op->error), "%s, so its target stays "
+			 "what it is: first decide, with replicactl resolve",
+			 word);
+	}
+	op_run_on_main(op, leave);
+}
+
+static bool goes_elsewhere(const struct op *op)
+{
+	const char *now = op->entry->config->target;
+	const char *next = op->next_config->target;
+
+	return !now || !next ? now != next : strcmp(now, next) != 0;
+}
+
 static void settle_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
@@ -52,6 +92,11 @@ static void settle_blocking(struct ring_job *job)
 static void start_replace(struct op *op)
 {
 	op->entry = daemon_find(op->daemon, op->name);
+	if (op->next_config &&
+	    (op->entry ? op->entry->is_disabled : op->next_config->is_runtime)) {
+		op_finish(op);		/* P1 */
+		return;
+	}
 	if (!op->entry && op->next_config) {
 		op->entry = daemon_add(op->daemon, op->next_config);
 		op->next_config = NULL;
@@ -64,6 +109,8 @@ static void start_replace(struct op *op)
 	}
 	if (!op->entry)
 		op_finish(op);
+	else if (op->next_config && op->entry->reactor && goes_elsewhere(op))
+		op_run_on(op, op->entry->reactor, judge_on_reactor);
 	else if (op->next_config)
 		leave(op);
 	else

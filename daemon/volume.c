@@ -18,6 +18,7 @@
 #include "group.h"
 #include "log.h"
 #include "pairing-file.h"
+#include "place.h"
 #include "reactor.h"
 #include "state-file.h"
 #include "verify.h"
@@ -140,6 +141,9 @@ static int look_at_volume(struct volume *v, struct replica_why *why)
 	} else if (err) {
 		snprintf(why->text, sizeof(why->text), "volume: %.140s",
 			 kernel_error(v->reactor->kernel));
+	} else {
+		err = place_check(v, why);
+		v->advice = err ? place_advice : NULL;
 	}
 	return err;
 }
@@ -392,8 +396,8 @@ void volume_open_target(struct volume *v)
 		return;
 	}
 	v->target.old_bytes = v->identity.target_bytes;
-	target_open(&v->target, find_target(v), &opts,
-		    v->config->may_overwrite);
+	v->opened = find_target(v);
+	target_open(&v->target, v->opened, &opts, v->config->may_overwrite);
 }
 
 /* --- life -------------------------------------------------------------- */

@@ -55,6 +55,7 @@ struct volume {
 	struct dmr_info info;		/* of the last GET or ATTACH */
 	struct target target;
 	char uri[512];		/* of a pair:NAME target, when last resolved */
+	const char *opened;	/* the target as it was opened last; borrowed */
 	struct pump *pump;
 	struct limiter limit;
 	struct shipment shipment;

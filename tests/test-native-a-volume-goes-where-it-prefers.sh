@@ -59,11 +59,11 @@ for v in a b c d; do
 		>/dev/null || bail "no $v"
 done
 check "all go to the first" is_at one a b c d f
-shipped=$(field b bytes_shipped)
+before=$(field b bytes_shipped)/$(field b reconnects)
 check "one is sent to the second" replicactl target use two a
 check "  it is there" is_at two a
 check "  the others stay" is_at one b c d f
-check "  untouched" test "$(field b bytes_shipped)" -ge "$shipped"
+is "  untouched" "$(field b bytes_shipped)/$(field b reconnects)" "$before"
 sim-ctl write a 4096 8192 7
 check "  also what is new" is_at two a
 is "the same again changes nothing" \
@@ -71,6 +71,9 @@ is "the same again changes nothing" \
 check "one of a group: all of it goes" replicactl target use two c
 check "  it is there" is_at two c d
 check "  the others stay" is_at one b f
+replicactl disable d >/dev/null || bail "no disable"
+rpc-call enable '{"volume":"d","group":"g","options":{"type":"t"}}' >/dev/null
+check "who joins it goes where it goes" is_at two c d
 
 refused "a target that is not there" 'tow, which it prefers, is no target' tow a
 refused "one that it may not go to" 'three, which it prefers, is no' three a
@@ -91,6 +94,12 @@ start_daemon
 check "while it is off, to the first" is_at one a b c d f
 sed -i '/enabled=no/d' "$scratch_dir/conf"
 check "on again: there again" eval 'replicactl config reload && is_at two a c d'
+sed -i 's/=one, two/=one/' "$scratch_dir/conf"
+check "what is no target of it any more: the first" eval \
+	'replicactl config reload && is_at one a c d'
+sed -i 's/=one$/=one, two/' "$scratch_dir/conf"
+check "it is one again: there again" eval \
+	'replicactl config reload && is_at two a c d'
 check "none is preferred: the first" replicactl target use '' a
 check "  it is there" is_at one a
 check "  nothing of it is kept" eval '! kept | sed -n "/volume a/,/^\[/p" |

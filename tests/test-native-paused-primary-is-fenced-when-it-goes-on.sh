@@ -26,5 +26,11 @@ check "it goes on" replicactl resume a
 check "  and is superseded" wait_until 60 field_is a state superseded
 check "  a write is refused then" wait_until 60 field_is a writes refused
 refuses "  with an error" "Input/output error" sim-ctl write a 4096 4096 6
+sed -i "s|^target=.*|target=local:$scratch_dir/spare|" "$scratch_dir/conf"
+truncate -s $((native_mib + 1))M "$scratch_dir/spare"
+replicactl config reload >"$scratch_dir/said" 2>&1
+check "it is not sent elsewhere to be a primary again" grep -q \
+	"another site has taken over, so its target stays" "$scratch_dir/said"
+check "  and stays superseded" field_is a state superseded
 is "  B has nothing of what was written" "$(digest)" "$at_b"
 finish
