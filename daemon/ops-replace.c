@@ -2,8 +2,8 @@
 /*
  * A volume gets another configuration, or none any more, while its device is in
  * use:
- *	main: found ─> reactor, if its target is another one: may it? ─> main ─>
- *	job, if it has none any more: its record is settled ─>
+ *	main: found ─> reactor: may it, if its target is another one? ─>
+ *	main ─> job, if it has none any more: its record is settled ─>
  *	reactor: group stops, volume leaves, group starts ─>
  *	main: the entry is changed ─> as a start
  * The entry is changed between two steps of one op, so that no other op ever
@@ -81,6 +81,12 @@ static bool goes_elsewhere(const struct op *op)
 	return !now || !next ? now != next : strcmp(now, next) != 0;
 }
 
+/* P1 */
+static bool was_disabled(const struct op *op)
+{
+	return op->entry ? op->entry->is_disabled : op->next_config->is_runtime;
+}
+
 static void settle_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
@@ -92,9 +98,8 @@ static void settle_blocking(struct ring_job *job)
 static void start_replace(struct op *op)
 {
 	op->entry = daemon_find(op->daemon, op->name);
-	if (op->next_config &&
-	    (op->entry ? op->entry->is_disabled : op->next_config->is_runtime)) {
-		op_finish(op);		/* P1 */
+	if (op->next_config && was_disabled(op)) {
+		op_finish(op);
 		return;
 	}
 	if (!op->entry && op->next_config) {
