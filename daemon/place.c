@@ -14,15 +14,23 @@ const char place_advice[] =
 	"send all volumes of the group to one server: replicactl target use, "
 	"or their target=; then it goes on by itself";
 
+/* stage:DIR/VOLUME[?…]: without what is behind DIR. */
+static int length_of_folder(const char *stage)
+{
+	size_t len = strcspn(stage, "?");
+
+	while (len && stage[len - 1] != '/')
+		len--;
+	return len;
+}
+
 static void place_of(const struct volume *v, char *place, size_t size)
 {
-	const char *end = strrchr(v->opened, '/');
 	struct nbd_uri uri = { 0 };
 	struct error err = { 0 };
 
-	if (end && !strncmp(v->opened, LOCAL_STAGE_PREFIX,
-			    strlen(LOCAL_STAGE_PREFIX)))
-		snprintf(place, size, "%.*s", (int)(end - v->opened),
+	if (!strncmp(v->opened, LOCAL_STAGE_PREFIX, strlen(LOCAL_STAGE_PREFIX)))
+		snprintf(place, size, "%.*s", length_of_folder(v->opened),
 			 v->opened);
 	else if (nbd_uri_parse(&uri, v->opened, &err))
 		snprintf(place, size, "%s", v->opened);

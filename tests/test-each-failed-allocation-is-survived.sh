@@ -38,7 +38,7 @@ for disk in origin meta; do
 	echo 1 >/sys/block/$disk/make-it-fail ||
 		bail "no make-it-fail of $disk"
 done
-try "no memory, no disk" tables come-up-again grow retire
+try "no memory, no disk" tables
 for disk in origin meta; do
 	echo 0 >/sys/block/$disk/make-it-fail
 done
