@@ -278,7 +278,7 @@ static int use_backends_first(const struct config *config,
 /*
  * That it may go there at all is looked at also while it is not enabled. What
  * one of volumes.conf preferred when it was a target of it is no reason not to
- * start.
+ * start; the verbs that set it look for themselves.
  */
 static int use_preferred(const struct config *config,
 			 struct volume_config *volume,
@@ -289,9 +289,7 @@ static int use_preferred(const struct config *config,
 
 	if (!target || !target_is_of(config, target, volume))
 		return volume->is_runtime ? 0 :
-		       config_refuse(error, -ENOENT, "volume %s: %.60s, which "
-				     "it prefers, is no target of it",
-				     volume->name, volume->prefer);
+		       target_check_preferred(config, volume, error);
 	return target->is_enabled ? use_target(config, volume, target, error) :
 				    0;
 }

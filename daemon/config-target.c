@@ -223,6 +223,20 @@ bool target_is_of(const struct config *config, const struct section *target,
 	return s && section_names(target->owner, s->name);
 }
 
+int target_check_preferred(const struct config *config,
+			   const struct volume_config *volume,
+			   char error[CONFIG_ERROR_SIZE])
+{
+	const struct section *target = !volume->prefer ? NULL :
+		config_section(config, SECTION_TARGET, volume->prefer);
+
+	if (!volume->prefer || (target && target_is_of(config, target, volume)))
+		return 0;
+	return config_refuse(error, -ENOENT, "volume %s: %.60s, which it "
+			     "prefers, is no target of it", volume->name,
+			     volume->prefer);
+}
+
 json_t *target_json(const struct section *t)
 {
 	json_t *o = json_pack("{ss ss sb sb ss ss* ss* ss* ss*}", "id", t->name,

@@ -43,6 +43,11 @@ bool scope_has(const struct scope *scope, const struct volume_config *volume);
 bool target_is_of(const struct config *config, const struct section *target,
 		  const struct volume_config *volume);
 
+/* What it prefers, if anything, is one of these. -ENOENT with a sentence. */
+int target_check_preferred(const struct config *config,
+			   const struct volume_config *volume,
+			   char error[CONFIG_ERROR_SIZE]);
+
 /*
  * What is configured of a target, without secrets: "id", "kind" (backend,
  * remote_device), "managed", "enabled", "origin" (config, runtime), and where

@@ -41,8 +41,8 @@ static void on_set(void *arg, json_t *result)
 
 	if (daemon->is_stopping && !is_dry) {
 		json_decref(result);
-		request_refuse(request, 1, "replicad stops, and keeps nothing "
-			       "of it: say it again when it runs");
+		request_refuse(request, 1, "replicad stops: perhaps not all of "
+			       "it is done; say it again when it runs");
 		return;
 	}
 	err = is_dry ? 0 : daemon_save(daemon);
@@ -75,6 +75,8 @@ static int add_changed(struct reload *r, const struct volume_config *before,
 {
 	int err = volume_config_set(now, key, value, error);
 
+	if (!err)
+		err = target_check_preferred(&r->daemon->config, now, error);
 	if (!err)
 		err = config_settle(&r->daemon->config, now, error);
 	if (!err)
@@ -149,20 +151,6 @@ static bool goes_with(const struct entry *e, const struct entry *leader)
 			       !strcmp(e->config->group, group));
 }
 
-/* "" is none. */
-static int check_target(const struct config *config,
-			const struct volume_config *volume, const char *id,
-			char error[CONFIG_ERROR_SIZE])
-{
-	const struct section *target = config_section(config, SECTION_TARGET,
-						      id);
-
-	if (!id[0] || (target && target_is_of(config, target, volume)))
-		return 0;
-	return config_refuse(error, -ENOENT, "volume %s: %.60s, which it "
-			     "prefers, is no target of it", volume->name, id);
-}
-
 /* Those of one group have one log, so they go where it goes: all, or none. */
 static int prefer(struct reload *r, const char *name, const char *id,
 		  char error[CONFIG_ERROR_SIZE])
@@ -170,13 +158,9 @@ static int prefer(struct reload *r, const char *name, const char *id,
 	const struct entry *leader = daemon_find(r->daemon, name);
 	int err = check_entry(leader, name, "prefer", error);
 
-	for (struct entry *e = r->daemon->entries; !err && e; e = e->next) {
-		if (!goes_with(e, leader))
-			continue;
-		err = check_target(&r->daemon->config, e->config, id, error);
-		if (!err)
+	for (struct entry *e = r->daemon->entries; !err && e; e = e->next)
+		if (goes_with(e, leader))
 			err = set_key(r, e, name, "prefer", id, error);
-	}
 	return err;
 }
 

@@ -339,6 +339,8 @@ static int fill(struct making *x, char error[CONFIG_ERROR_SIZE])
 	if (wants_replication(config, x->config)) {
 		x->config->is_runtime = true;
 		return config_settle(config, x->config, error) ?:
+		       method_go_with_group(x->request->daemon, x->config,
+					    error) ?:
 		       volume_config_check_clear(x->config, error);
 	}
 	volume_config_destroy(x->config);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config-impl.h"
+#include "config-target.h"
 #include "control.h"
 #include "daemon.h"
 #include "made.h"
@@ -190,14 +192,14 @@ static int take_made(const struct daemon *daemon, struct volume_config *config,
 	return ret == -ENOENT ? 0 : ret;
 }
 
-/* Its log is theirs: what they prefer is what it prefers. */
-static int go_with_group(const struct daemon *daemon,
-			 struct volume_config *config,
-			 char error[CONFIG_ERROR_SIZE])
+int method_go_with_group(const struct daemon *daemon,
+			 struct volume_config *config, char *error)
 {
 	const char *prefer = NULL;
 	int err;
 
+	if (config->prefer)
+		return target_check_preferred(&daemon->config, config, error);
 	for (const struct entry *e = daemon->entries; e; e = e->next)
 		if (config->group && config->target_id && e->config->prefer &&
 		    e->config->group && !e->is_disabled &&
@@ -205,6 +207,10 @@ static int go_with_group(const struct daemon *daemon,
 			prefer = e->config->prefer;
 	if (!prefer)
 		return 0;
+	if (daemon->is_reloading)
+		return config_refuse(error, -EBUSY, "where its group goes is "
+				     "being changed: this again when that is "
+				     "done");
 	err = volume_config_set(config, "prefer", prefer, error);
 	return err ?: config_settle(&daemon->config, config, error);
 }
@@ -223,7 +229,7 @@ static int fill_config(const struct daemon *daemon,
 	if (!err)
 		err = config_settle(&daemon->config, config, error);
 	if (!err)
-		err = go_with_group(daemon, config, error);
+		err = method_go_with_group(daemon, config, error);
 	return err ? err : volume_config_check_clear(config, error);
 }
 

@@ -25,6 +25,12 @@ int method_set_keys(struct volume_config *config, json_t *params,
 		    const char *const keys[], char *error);
 
 /* methods.c */
+/*
+ * Who joins a group goes where that goes: gets what its members prefer, if its
+ * target is not its own. Settled. 0 or -errno with a sentence.
+ */
+int method_go_with_group(const struct daemon *daemon,
+			 struct volume_config *config, char *error);
 void do_extend(struct request *request);
 
 /*

@@ -9,9 +9,11 @@
  * The entry is changed between two steps of one op, so that no other op ever
  * holds one that goes (O2).
  *
- * P1 what was disabled while this waited stays so.
- * P2 what another site has taken over is not sent elsewhere before an operator
- *    has decided: there it would be a primary again.
+ * P1 what was disabled while this waited stays so; of a file, if its entry is
+ *    there still.
+ * P2 what is known to be taken over by another site is not sent elsewhere before
+ *    an operator has decided: there it would be a primary again. It is known
+ *    while its state says so.
  */
 #include "ops-impl.h"
 
@@ -62,10 +64,12 @@ static const char *ended_word(enum pair_state state)
 static void judge_on_reactor(struct op *op)
 {
 	const struct volume *v = reactor_find(op->reactor, op->name);
-	const char *word = v ? ended_word(v->group->pair.state) : NULL;
+	const char *word = v && v->identity.given_up != GIVEN_UP_DONE ?
+			   ended_word(v->group->pair.state) : NULL;
 
 	if (word) {
 		op->err = -EPERM;
+		op->is_late = true;
 		snprintf(op->error, sizeof(op->error), "%s, so its target stays "
 			 "what it is: first decide, with replicactl resolve",
 			 word);
@@ -99,6 +103,7 @@ static void start_replace(struct op *op)
 {
 	op->entry = daemon_find(op->daemon, op->name);
 	if (op->next_config && was_disabled(op)) {
+		op->is_late = true;
 		op_finish(op);
 		return;
 	}

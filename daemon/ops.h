@@ -55,7 +55,8 @@ struct op {
 	struct ring_timer timer;	/* resync */
 	uint64_t until_ns;
 	bool is_in_line;
-	bool is_late;			/* ops-again.c: nothing was to do */
+	bool is_late;			/* ops-again.c, ops-replace.c: nothing
+					 * was done */
 	bool yields;			/* A2 */
 	bool is_joined;			/* A3: to another one, of which … */
 	struct op *joined;		/* … this is the list */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "group.h"
 #include "local-stage.h"
@@ -11,8 +12,8 @@
 #include "volume.h"
 
 const char place_advice[] =
-	"send all volumes of the group to one server: replicactl target use, "
-	"or their target=; then it goes on by itself";
+	"send all volumes of the group to one server, by one name: replicactl "
+	"target use, or their target=; then it goes on by itself";
 
 /* stage:DIR/VOLUME[?…]: without what is behind DIR. */
 static int length_of_folder(const char *stage)
@@ -41,28 +42,40 @@ static void place_of(const struct volume *v, char *place, size_t size)
 	nbd_uri_free(&uri);
 }
 
-/* What it was opened as is true while it is open, and of the last such kind. */
-static bool counts(const struct volume *v)
+static bool is_same(const char *a, const char *b)
 {
-	return v->target.is_staged && (v->target.state == TARGET_OPENING ||
-				       v->target.state == TARGET_READY);
+	const size_t len = strlen(LOCAL_STAGE_PREFIX);
+
+	if (!strcasecmp(a, b))
+		return true;
+	return !strncmp(a, LOCAL_STAGE_PREFIX, len) &&
+	       !strncmp(b, LOCAL_STAGE_PREFIX, len) &&
+	       local_stage_is_same_dir(a + len, b + len);
 }
 
-int place_check(const struct volume *volume, struct replica_why *why)
+/* Of two that are open, one was judged when the other had been. */
+static bool counts(const struct volume *v)
+{
+	return v->is_placed && (v->target.state == TARGET_OPENING ||
+				v->target.state == TARGET_READY);
+}
+
+int place_check(struct volume *volume, struct replica_why *why)
 {
 	char here[512], there[512];
 
-	if (!volume->target.is_staged)
+	volume->is_placed = volume->target.is_staged;
+	if (!volume->is_placed)
 		return 0;
 	place_of(volume, here, sizeof(here));
 	for (const struct volume *v = volume->group->volumes; v; v = v->next) {
 		if (v == volume || !counts(v))
 			continue;
 		place_of(v, there, sizeof(there));
-		if (!strcmp(here, there))
+		if (is_same(here, there))
 			continue;
 		snprintf(why->text, sizeof(why->text), "the log of a group is "
-			 "at one place, and %.60s goes elsewhere",
+			 "at one place, and %.60s goes to one of another name",
 			 v->config->name);
 		return -EINVAL;
 	}

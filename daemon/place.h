@@ -16,9 +16,10 @@ struct volume;
 extern const char place_advice[];
 
 /*
- * The target of @volume is open, before its hello. 0, or -EINVAL with a
- * sentence: another member of its group has a log elsewhere.
+ * The target of @volume was judged, before its hello. 0, or -EINVAL with a
+ * sentence: another member of its group has a log elsewhere. Servers are told
+ * apart by what they are called.
  */
-int place_check(const struct volume *volume, struct replica_why *why);
+int place_check(struct volume *volume, struct replica_why *why);
 
 #endif

@@ -159,10 +159,24 @@ void reload_free(struct reload *r)
 	free(r);
 }
 
+static void unlist(struct reload *r, const char *key, const char *name)
+{
+	json_t *array = json_object_get(r->result, key);
+	size_t i = json_array_size(array);
+
+	while (i--)
+		if (!strcmp(json_string_value(json_array_get(array, i)), name))
+			json_array_remove(array, i);
+}
+
 static void on_changed(struct op *op)
 {
 	struct reload *r = op->arg;
 
+	if (op->is_late) {
+		unlist(r, "changed", op->name);
+		unlist(r, "added", op->name);
+	}
 	if (op->err)
 		list(r, "failed", json_sprintf("%s: %s", op->name,
 			op->error[0] ? op->error : strerror(-op->err)));

@@ -141,9 +141,6 @@ static int look_at_volume(struct volume *v, struct replica_why *why)
 	} else if (err) {
 		snprintf(why->text, sizeof(why->text), "volume: %.140s",
 			 kernel_error(v->reactor->kernel));
-	} else {
-		err = place_check(v, why);
-		v->advice = err ? place_advice : NULL;
 	}
 	return err;
 }
@@ -239,6 +236,11 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 		v->is_synced = false;
 		v->advice = v->is_rolled_back ? judge_advice : NULL;
 		return ret;
+	}
+	err = place_check(v, why);
+	if (err) {
+		v->advice = place_advice;
+		return err;
 	}
 	v->judgement = ret;
 	if (!is_new && !v->was_open)
@@ -397,6 +399,7 @@ void volume_open_target(struct volume *v)
 	}
 	v->target.old_bytes = v->identity.target_bytes;
 	v->opened = find_target(v);
+	v->is_placed = false;
 	target_open(&v->target, v->opened, &opts, v->config->may_overwrite);
 }
 

@@ -56,6 +56,7 @@ struct volume {
 	struct target target;
 	char uri[512];		/* of a pair:NAME target, when last resolved */
 	const char *opened;	/* the target as it was opened last; borrowed */
+	bool is_placed;		/* it was judged since, and is staged */
 	struct pump *pump;
 	struct limiter limit;
 	struct shipment shipment;

@@ -38,6 +38,7 @@ check "  and says why" eval \
 	'field a reason | grep -q "the log of a group is at one place"'
 check "  and what to do" eval 'field a next_step | grep -q "to one server"'
 sim-ctl write a 0 4096 5
+check "  also after another try" wait_until 60 field_is a state error
 is "no epoch was committed" "$(field a epochs_clean)" 0
 check "  and all is dirty" test "$(sim-ctl get a dirty)" -gt 0
 goes b one
@@ -51,4 +52,15 @@ check "  again and again" wait_until 60 has_clean "$before"
 goes a two
 check "torn apart again" replicactl config reload
 check "  it is in error again" wait_until 60 field_is b state error
+stop_daemon
+rm "$scratch_dir"/conf.d/*
+ln -s . "$scratch_dir/link"
+for v in a b; do
+	printf '[volume %s]\ngroup=g\ninterval=20ms\ntarget=stage:%s/own/%s%s\n' \
+		$v "$scratch_dir$([ $v = a ] || echo /link)" $v \
+		"?base=$scratch_dir/$v.own" >"$scratch_dir/conf.d/$v.conf"
+done
+mkdir "$scratch_dir/own"
+start_daemon
+check "a folder is one, whatever it is called" wait_until 60 has_clean
 finish

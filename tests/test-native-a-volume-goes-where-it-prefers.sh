@@ -75,6 +75,8 @@ replicactl disable d >/dev/null || bail "no disable"
 rpc-call enable '{"volume":"d","group":"g","options":{"type":"t"}}' >/dev/null
 check "who joins it goes where it goes" is_at two c d
 
+refuses "who is enabled prefers one that it has" 'tow, which it prefers, is no' \
+	rpc-call enable '{"volume":"x","options":{"type":"t","prefer":"tow"}}'
 refused "a target that is not there" 'tow, which it prefers, is no target' tow a
 refused "one that it may not go to" 'three, which it prefers, is no' three a
 refused "a volume that is not there" 'no volume x' two x
