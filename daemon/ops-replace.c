@@ -11,9 +11,9 @@
  *
  * P1 what was disabled while this waited stays so; of a file, if its entry is
  *    there still.
- * P2 what is known to be taken over by another site is not sent elsewhere before
- *    an operator has decided: there it would be a primary again. It is known
- *    while its state says so.
+ * P2 what is known to be taken over by another site is not sent elsewhere
+ *    before an operator has decided: there it would be a primary again. It is
+ *    known while its state says so.
  */
 #include "ops-impl.h"
 
