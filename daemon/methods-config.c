@@ -123,22 +123,31 @@ static int lacks(const char *what, char error[CONFIG_ERROR_SIZE])
 	return config_refuse(error, -EDESTADDRREQ, "the %s is missing", what);
 }
 
-void do_set_type(struct request *request)
+/* @set: the volume gets the @value of its @key; what goes with it, too. */
+static void change(struct request *request, const char *what,
+		   const char *param, const char *key,
+		   int (*set)(struct reload *r, const struct entry *entry,
+			      const char *name, const char *key,
+			      const char *value,
+			      char error[CONFIG_ERROR_SIZE]))
 {
 	const char *name = request_text(request, "volume");
-	const char *type = request_text(request, "type");
+	const char *value = request_text(request, param);
 	char error[CONFIG_ERROR_SIZE] = "";
 	int err;
-	struct reload *r = reload_create(request->daemon, "a volume has "
-					 "another type", on_set, request, &err,
-					 error);
+	struct reload *r = reload_create(request->daemon, what, on_set, request,
+					 &err, error);
 
 	if (r)
-		err = !name || !type ?
-		      lacks(name ? "type" : "volume", error) :
-		      set_key(r, daemon_find(r->daemon, name), name, "type",
-			      type, error);
+		err = !name || !value ? lacks(name ? param : "volume", error) :
+		      set(r, daemon_find(r->daemon, name), name, key, value,
+			  error);
 	run(r, err, request, error);
+}
+
+void do_set_type(struct request *request)
+{
+	change(request, "a volume has another type", "type", "type", set_key);
 }
 
 /* --- target_use ----------------------------------------------------------- */
@@ -152,30 +161,20 @@ static bool goes_with(const struct entry *e, const struct entry *leader)
 }
 
 /* Those of one group have one log, so they go where it goes: all, or none. */
-static int prefer(struct reload *r, const char *name, const char *id,
-		  char error[CONFIG_ERROR_SIZE])
+static int set_all(struct reload *r, const struct entry *leader,
+		   const char *name, const char *key, const char *value,
+		   char error[CONFIG_ERROR_SIZE])
 {
-	const struct entry *leader = daemon_find(r->daemon, name);
-	int err = check_entry(leader, name, "prefer", error);
+	int err = check_entry(leader, name, key, error);
 
 	for (struct entry *e = r->daemon->entries; !err && e; e = e->next)
 		if (goes_with(e, leader))
-			err = set_key(r, e, name, "prefer", id, error);
+			err = set_key(r, e, name, key, value, error);
 	return err;
 }
 
 void do_target_use(struct request *request)
 {
-	const char *name = request_text(request, "volume");
-	const char *id = request_text(request, "id");
-	char error[CONFIG_ERROR_SIZE] = "";
-	int err;
-	struct reload *r = reload_create(request->daemon, "a volume prefers "
-					 "another target", on_set, request,
-					 &err, error);
-
-	if (r)
-		err = !name || !id ? lacks(name ? "id" : "volume", error) :
-				     prefer(r, name, id, error);
-	run(r, err, request, error);
+	change(request, "a volume prefers another target", "id", "prefer",
+	       set_all);
 }

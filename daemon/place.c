@@ -15,42 +15,45 @@ const char place_advice[] =
 	"send all volumes of the group to one server, by one name: replicactl "
 	"target use, or their target=; then it goes on by itself";
 
-/* stage:DIR/VOLUME[?…]: without what is behind DIR. */
-static int length_of_folder(const char *stage)
+static bool is_same_folder(const char *a, const char *b)
 {
-	size_t len = strcspn(stage, "?");
-
-	while (len && stage[len - 1] != '/')
-		len--;
-	return len;
-}
-
-static void place_of(const struct volume *v, char *place, size_t size)
-{
-	struct nbd_uri uri = { 0 };
+	struct stage_name x = { 0 }, y = { 0 };
 	struct error err = { 0 };
+	bool is_same = false;
 
-	if (!strncmp(v->opened, LOCAL_STAGE_PREFIX, strlen(LOCAL_STAGE_PREFIX)))
-		snprintf(place, size, "%.*s", length_of_folder(v->opened),
-			 v->opened);
-	else if (nbd_uri_parse(&uri, v->opened, &err))
-		snprintf(place, size, "%s", v->opened);
-	else if (uri.socket)
-		snprintf(place, size, "%s", uri.socket);
-	else
-		snprintf(place, size, "%s:%s", uri.host, uri.port);
-	nbd_uri_free(&uri);
+	if (!stage_name_parse(&x, a, &err)) {
+		if (!stage_name_parse(&y, b, &err)) {
+			is_same = local_stage_is_same_dir(x.options.dir,
+							  y.options.dir);
+			stage_name_clear(&y);
+		}
+		stage_name_clear(&x);
+	}
+	return is_same;
 }
 
-static bool is_same(const char *a, const char *b)
+static bool is_same_server(const char *a, const char *b)
 {
-	const size_t len = strlen(LOCAL_STAGE_PREFIX);
+	struct nbd_uri x = { 0 }, y = { 0 };
+	struct error err = { 0 };
+	bool is_same;
 
-	if (!strcasecmp(a, b))
-		return true;
-	return !strncmp(a, LOCAL_STAGE_PREFIX, len) &&
-	       !strncmp(b, LOCAL_STAGE_PREFIX, len) &&
-	       local_stage_is_same_dir(a + len, b + len);
+	if (nbd_uri_parse(&x, a, &err) || nbd_uri_parse(&y, b, &err))
+		is_same = false;
+	else if (x.socket || y.socket)
+		is_same = x.socket && y.socket && !strcmp(x.socket, y.socket);
+	else
+		is_same = !strcasecmp(x.host, y.host) &&
+			  !strcmp(x.port, y.port);
+	nbd_uri_free(&x);
+	nbd_uri_free(&y);
+	return is_same;
+}
+
+static bool is_same_place(const char *a, const char *b)
+{
+	return stage_name_is(a) && stage_name_is(b) ? is_same_folder(a, b) :
+						      is_same_server(a, b);
 }
 
 /* Of two that are open, one was judged when the other had been. */
@@ -62,17 +65,12 @@ static bool counts(const struct volume *v)
 
 int place_check(struct volume *volume, struct replica_why *why)
 {
-	char here[512], there[512];
-
 	volume->is_placed = volume->target.is_staged;
 	if (!volume->is_placed)
 		return 0;
-	place_of(volume, here, sizeof(here));
 	for (const struct volume *v = volume->group->volumes; v; v = v->next) {
-		if (v == volume || !counts(v))
-			continue;
-		place_of(v, there, sizeof(there));
-		if (is_same(here, there))
+		if (v == volume || !counts(v) ||
+		    is_same_place(volume->opened, v->opened))
 			continue;
 		snprintf(why->text, sizeof(why->text), "the log of a group is "
 			 "at one place, and %.60s goes to one of another name",

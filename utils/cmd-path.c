@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -10,22 +9,9 @@
 #define WAIT_S		120
 #define POLL_US		500000
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static const char *text_of(const json_t *o, const char *key)
-{
-	return json_string_value(json_object_get(o, key)) ?: "";
-}
-
 static bool is_use(const json_t *answer, const char *word)
 {
-	return !strcmp(text_of(answer, "use"), word);
+	return !strcmp(rpc_text(answer, "use"), word);
 }
 
 /* Whoever reads the log of a boot sees what it waits for. */
@@ -58,9 +44,9 @@ static json_t *ask(const struct args *args, double until,
 				  err->exit_status == STATUS_TIMEOUT ||
 				  err->exit_status == STATUS_UNREACHABLE;
 
-		if (!may_change || now() >= until)
+		if (!may_change || rpc_now() >= until)
 			return answer;
-		tell_reason(args, answer ? text_of(answer, "reason") :
+		tell_reason(args, answer ? rpc_text(answer, "reason") :
 					   err->text, told);
 		json_decref(answer);
 		usleep(POLL_US);
@@ -69,19 +55,19 @@ static json_t *ask(const struct args *args, double until,
 
 static int tell(const struct args *args, const json_t *answer)
 {
-	const char *pair = text_of(answer, "pair");
+	const char *pair = rpc_text(answer, "pair");
 
 	if (!is_use(answer, "yes"))
 		return ctl_fail(args, STATUS_NOT_HERE, "%.60s is not to be "
 				"used %s%s: %.300s", args->words[0],
 				*pair ? "at the other site, either" : "here",
 				is_use(answer, "no") ? "" : " yet",
-				text_of(answer, "reason"));
+				rpc_text(answer, "reason"));
 	if (args_has(args, "json"))
 		print_json(answer);
 	else
 		printf("%s%s%s\n", pair, *pair ? ":" : "",
-		       text_of(answer, "path"));
+		       rpc_text(answer, "path"));
 	return STATUS_OK;
 }
 
@@ -97,7 +83,7 @@ static int run(const struct args *args)
 		return ctl_fail(args, STATUS_USAGE, "--wait=%.20s is not a "
 				"time such as 30s or 2m, and at most 24h",
 				text);
-	answer = ask(args, now() + wait, &err);
+	answer = ask(args, rpc_now() + wait, &err);
 	if (!answer)
 		return ctl_fail(args, err.exit_status, "%s", err.text);
 	status = tell(args, answer);

@@ -46,7 +46,7 @@ fail(struct rpc_error *err, int exit_status, const char *fmt, ...)
 	va_end(args);
 }
 
-static double now(void)
+double rpc_now(void)
 {
 	struct timespec ts;
 
@@ -54,10 +54,15 @@ static double now(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
+const char *rpc_text(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key)) ?: "";
+}
+
 /* What is left of the time, for the next connect or send; 0 were for ever. */
 static void limit_sending(int fd, double deadline)
 {
-	double left = deadline - now();
+	double left = deadline - rpc_now();
 	struct timeval limit = { .tv_usec = 1 };
 
 	if (left > 1e-6) {
@@ -109,7 +114,7 @@ static int connect_to(const char *path, double deadline, struct rpc_error *err)
 int rpc_open(struct rpc **rpc, const char *path, double seconds,
 	     struct rpc_error *err)
 {
-	double deadline = now() + seconds;
+	double deadline = rpc_now() + seconds;
 	int fd = connect_to(path, deadline, err);
 
 	*rpc = NULL;
@@ -183,7 +188,7 @@ static int wait_readable(struct rpc *rpc, double deadline,
 			 struct rpc_error *err)
 {
 	struct pollfd pfd = { .fd = rpc->fd, .events = POLLIN };
-	double left = deadline ? deadline - now() : -1e-3;
+	double left = deadline ? deadline - rpc_now() : -1e-3;
 	int ret;
 
 	if (deadline && left <= 0)

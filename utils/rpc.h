@@ -48,4 +48,9 @@ bool rpc_call_text(struct rpc *rpc, const char *method, json_t *params,
  */
 json_t *rpc_next(struct rpc *rpc, struct rpc_error *err);
 
+/* Seconds that never go back, for who asks again until a time is over. */
+double rpc_now(void);
+/* A member of an answer; "" where there is none, or no text. */
+const char *rpc_text(const json_t *o, const char *key);
+
 #endif

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cmd.h"
@@ -19,22 +18,9 @@
 static const char *const stays[] = { "paused", "promoted", "diverged",
 	"superseded", "split-brain", NULL };
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static const char *text_of(const json_t *o, const char *key)
-{
-	return json_string_value(json_object_get(o, key)) ?: "";
-}
-
 static bool is_settled(const json_t *volume)
 {
-	return !strcmp(text_of(volume, "state"), "replicating") &&
+	return !strcmp(rpc_text(volume, "state"), "replicating") &&
 	       json_is_true(json_object_get(volume, "replica_consistent"));
 }
 
@@ -52,10 +38,10 @@ static bool is_never_tried(const json_t *volume)
 
 static bool will_stay(const json_t *volume)
 {
-	if (!strcmp(text_of(volume, "state"), "error"))
+	if (!strcmp(rpc_text(volume, "state"), "error"))
 		return is_never_tried(volume);
 	for (const char *const *word = stays; *word; word++)
-		if (!strcmp(text_of(volume, "state"), *word))
+		if (!strcmp(rpc_text(volume, "state"), *word))
 			return true;
 	return false;
 }
@@ -74,9 +60,9 @@ static int judge(const json_t *volumes, char why[RPC_WHY])
 			continue;
 		status = is_final ? STATUS_DEGRADED : STATUS_TIMEOUT;
 		snprintf(why, RPC_WHY, "%.60s: %s%s%.250s",
-			 text_of(one, "name"), text_of(one, "state"),
-			 *text_of(one, "reason") ? ": " : "",
-			 text_of(one, "reason"));
+			 rpc_text(one, "name"), rpc_text(one, "state"),
+			 *rpc_text(one, "reason") ? ": " : "",
+			 rpc_text(one, "reason"));
 		if (is_final)
 			break;
 	}
@@ -91,7 +77,7 @@ static int judge_made(const json_t *made, const char *volume,
 		      char why[RPC_WHY])
 {
 	const json_t *one = json_array_get(made, 0);
-	const char *step = text_of(one, "step");
+	const char *step = rpc_text(one, "step");
 	bool passes = !one || !strcmp(step, "making") ||
 		      !strcmp(step, "deleting");
 
@@ -150,12 +136,12 @@ int settle_wait(const struct args *args, const char *volume)
 
 	if (status)
 		return status;
-	until += now();
+	until += rpc_now();
 	for (;;) {
 		status = look(args, volume, why);
 		if (!status)
 			return STATUS_OK;
-		if (status != STATUS_TIMEOUT || now() >= until)
+		if (status != STATUS_TIMEOUT || rpc_now() >= until)
 			return ctl_fail(args, status, "%s", why);
 		if (strcmp(why, told))
 			ctl_hint(args, "waiting: %s", why);
