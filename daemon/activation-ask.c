@@ -3,8 +3,8 @@
  * B1 (L3, P5) A device that we make is not made while it is not known whether
  *    the other site has taken over, or when it has. One that is there is not
  *    asked about: it was the primary all the time.
- * B2 Asking writes nothing, not even a hello: the site that asks may be the
- *    wrong one.
+ * B2 Asking writes nothing there, not even a hello: the site that asks may be
+ *    the wrong one. Here it is noted, and no other target is asked any more.
  * B3 A target that does not answer takes seconds, in which no other verb can go
  *    on: one volume asks in a round, in turn, and none while others start.
  *    Where recover has each ask, verbs go in between (A2 in ops-again.c).
@@ -24,10 +24,12 @@
 #include "format.h"
 #include "identity.h"
 #include "lineage.h"
+#include "log.h"
 #include "lvm.h"
 #include "pairing-file.h"
 #include "promotion-record.h"
 #include "state-file.h"
+#include "takeover.h"
 #include "target.h"
 
 #define LONGEST_MS	5000
@@ -135,6 +137,14 @@ static int learn(struct asking *a, const char *state_dir)
 	if (err) {
 		snprintf(a->error, CONFIG_ERROR_SIZE, "%.200s/%s.id: %s",
 			 state_dir, a->config->name, state_error(err));
+		return err;
+	}
+	err = takeover_forbids(&a->id, a->config->target);
+	if (err) {
+		snprintf(a->error, CONFIG_ERROR_SIZE, "volume %s is not "
+			 "activated: %s, as its target of that time has said "
+			 "(%s)", a->config->name, takeover_word(&a->id),
+			 takeover_advice);
 		return err;
 	}
 	a->mine = (struct lineage_side){
@@ -276,7 +286,7 @@ int activation_ask(const char *state_dir, const struct volume_config *config,
 		   char error[CONFIG_ERROR_SIZE])
 {
 	struct asking a = { .config = config, .error = error };
-	int ret = learn(&a, state_dir);
+	int ret = learn(&a, state_dir), err;
 
 	if (ret)
 		return ret;
@@ -285,5 +295,9 @@ int activation_ask(const char *state_dir, const struct volume_config *config,
 		return say(&a, ret, strerror(-ret));
 	ret = open_target(&a, state_dir);
 	ring_destroy(a.ring);
+	err = takeover_note(&a.id, state_dir, config, ret);
+	if (err)
+		log_err(config->name, "the state folder %s: %s: what its "
+			"target said is not noted", state_dir, strerror(-err));
 	return ret;
 }

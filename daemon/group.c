@@ -36,6 +36,7 @@
 #include "growth.h"
 #include "log.h"
 #include "reactor.h"
+#include "takeover.h"
 #include "verify.h"
 #include "volume.h"
 
@@ -442,6 +443,7 @@ void group_target_failed(struct group *g, struct volume *volume,
 	snprintf(reason, sizeof(reason), "%s: %s", target ?: "its target",
 		 text);
 	free(target);
+	takeover_note_group(g, volume->refusal);
 	handle(g, !is_refused ? PAIR_EV_LOST :
 	       volume->refusal == -ESTALE ? PAIR_EV_SUPERSEDED :
 	       volume->refusal == -ENOTUNIQ ? PAIR_EV_SPLIT :

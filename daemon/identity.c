@@ -63,14 +63,33 @@ static const char *const given_up_words[] = {
 	[GIVEN_UP_DONE] = "done",
 };
 
-static int scan_given_up(enum given_up *given_up, const char *word)
+static const char *const taken_over_words[] = {
+	[TAKEN_OVER_NO] = "no",
+	[TAKEN_OVER_SUPERSEDED] = "superseded",
+	[TAKEN_OVER_SPLIT_BRAIN] = "split-brain",
+};
+
+/* Which of @nr @words it is, or -EBADMSG. */
+static int scan_word(const char *const *words, int nr, const char *word)
 {
-	for (int i = GIVEN_UP_NO; i <= GIVEN_UP_DONE; i++)
-		if (!strcmp(word, given_up_words[i])) {
-			*given_up = i;
-			return 0;
-		}
+	for (int i = 0; i < nr; i++)
+		if (!strcmp(word, words[i]))
+			return i;
 	return -EBADMSG;
+}
+
+static int scan_words(struct identity *id, const char *given_up,
+		      const char *taken_over)
+{
+	int g = scan_word(given_up_words, GIVEN_UP_DONE + 1, given_up);
+	int t = scan_word(taken_over_words, TAKEN_OVER_SPLIT_BRAIN + 1,
+			  taken_over);
+
+	if (g < 0 || t < 0)
+		return -EBADMSG;
+	id->given_up = g;
+	id->taken_over = t;
+	return 0;
 }
 
 static int decode(struct identity *id, const json_t *root)
@@ -78,17 +97,19 @@ static int decode(struct identity *id, const json_t *root)
 	json_int_t loads, attaches, target_bytes = 0;
 	const char *pair, *volume, *generation, *incarnation, *kernel = NULL;
 	const char *given_up = given_up_words[GIVEN_UP_NO];
+	const char *taken_over = taken_over_words[TAKEN_OVER_NO], *by = NULL;
 	int is_closed = 0, is_paused = 0, is_suspect = 0, is_fenced = 0;
 
 	if (json_unpack((json_t *)root,
-			"{ss ss ss ss sI sI s?b s?b s?b s?s s?s s?b s?I}",
+			"{ss ss ss ss sI sI s?b s?b s?b s?s s?s s?b s?I s?s s?s}",
 			"pair_id", &pair, "volume_id", &volume,
 			"generation", &generation,
 			"incarnation", &incarnation, "loads", &loads,
 			"attaches", &attaches, "closed", &is_closed,
 			"paused", &is_paused, "suspect", &is_suspect,
 			"kernel_volume", &kernel, "given_up", &given_up,
-			"fenced", &is_fenced, "target_bytes", &target_bytes) ||
+			"fenced", &is_fenced, "target_bytes", &target_bytes,
+			"taken_over", &taken_over, "taken_over_by", &by) ||
 	    target_bytes < 0)
 		return -EBADMSG;
 	id->target_bytes = target_bytes;
@@ -101,7 +122,8 @@ static int decode(struct identity *id, const json_t *root)
 	return scan_id(id->pair_id, pair) || scan_id(id->volume_id, volume) ||
 	       scan_u64(&id->generation, generation) ||
 	       scan_u64(&id->incarnation, incarnation) ||
-	       scan_given_up(&id->given_up, given_up) ||
+	       scan_words(id, given_up, taken_over) ||
+	       (by && scan_id(id->taken_over_by, by)) ||
 	       (kernel && scan_id(id->kernel_volume, kernel)) ? -EBADMSG : 0;
 }
 
@@ -148,12 +170,13 @@ static const char *json_bool(bool value)
 
 static int save(const struct identity *id, const char *path)
 {
-	char pair[33], volume[33], kernel[33], text[640];
+	char pair[33], volume[33], kernel[33], by[33], text[720];
 	int len;
 
 	identity_print(pair, id->pair_id);
 	identity_print(volume, id->volume_id);
 	identity_print(kernel, id->kernel_volume);
+	identity_print(by, id->taken_over_by);
 	len = snprintf(text, sizeof(text),
 		       "{\"schema_version\": 1,\n \"pair_id\": \"%s\",\n"
 		       " \"volume_id\": \"%s\",\n"
@@ -162,13 +185,16 @@ static int save(const struct identity *id, const char *path)
 		       " \"loads\": %" PRIu64 ", \"attaches\": %" PRIu64 ",\n"
 		       " \"closed\": %s, \"paused\": %s, \"suspect\": %s,\n"
 		       " \"given_up\": \"%s\", \"fenced\": %s,\n"
+		       " \"taken_over\": \"%s\", \"taken_over_by\": \"%s\",\n"
 		       " \"target_bytes\": %" PRIu64 ",\n"
 		       " \"kernel_volume\": \"%s\"}\n",
 		       pair, volume, id->generation, id->incarnation,
 		       id->session.loads, id->session.attaches,
 		       json_bool(id->is_closed), json_bool(id->is_paused),
 		       json_bool(id->is_suspect), given_up_words[id->given_up],
-		       json_bool(id->is_fenced), id->target_bytes, kernel);
+		       json_bool(id->is_fenced),
+		       taken_over_words[id->taken_over], by, id->target_bytes,
+		       kernel);
 	return state_file_write(path, text, len);
 }
 
@@ -219,6 +245,19 @@ int identity_note_given_up(struct identity *id, const char *state_dir,
 	struct identity next = *id;
 
 	next.given_up = given_up;
+	return change(id, &next, state_dir, name);
+}
+
+int identity_note_taken_over(struct identity *id, const char *state_dir,
+			     const char *name, enum taken_over taken_over,
+			     const char *target)
+{
+	struct identity next = *id;
+
+	next.taken_over = taken_over;
+	memset(next.taken_over_by, 0, sizeof(next.taken_over_by));
+	if (taken_over)
+		identity_hash(next.taken_over_by, target);
 	return change(id, &next, state_dir, name);
 }
 

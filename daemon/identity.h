@@ -19,6 +19,13 @@ enum given_up {
 	GIVEN_UP_DONE,
 };
 
+/* See takeover.h. */
+enum taken_over {
+	TAKEN_OVER_NO,
+	TAKEN_OVER_SUPERSEDED,
+	TAKEN_OVER_SPLIT_BRAIN,
+};
+
 struct identity {
 	uint8_t pair_id[16];
 	uint8_t volume_id[16];
@@ -31,6 +38,8 @@ struct identity {
 	bool is_suspect;	/* may have been written without us (L1) */
 	enum given_up given_up;
 	bool is_fenced;		/* readonly, when that began */
+	enum taken_over taken_over;
+	uint8_t taken_over_by[16];	/* the target that said so, hashed */
 	uint64_t target_bytes;	/* the volume's, when a target had its header
 				 * at the end of it last; 0 = not known */
 	uint8_t kernel_volume[16];	/* the id on the metadata device that
@@ -64,6 +73,10 @@ int identity_note_suspect(struct identity *id, const char *state_dir,
 			  const char *name, bool is_suspect);
 int identity_note_given_up(struct identity *id, const char *state_dir,
 			   const char *name, enum given_up given_up);
+/* @target: that says so; as its configuration names it. */
+int identity_note_taken_over(struct identity *id, const char *state_dir,
+			     const char *name, enum taken_over taken_over,
+			     const char *target);
 int identity_note_target_bytes(struct identity *id, const char *state_dir,
 			       const char *name, uint64_t bytes);
 /* Which metadata device is this volume's: by the id on it. */

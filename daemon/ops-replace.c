@@ -12,8 +12,8 @@
  * P1 what was disabled while this waited stays so; of a file, if its entry is
  *    there still.
  * P2 what is known to be taken over by another site is not sent elsewhere
- *    before an operator has decided: there it would be a primary again. It is
- *    known while its state says so.
+ *    before an operator has decided: there it would be a primary again. Where
+ *    this does not see it, the target itself is not taken (takeover.h).
  */
 #include "ops-impl.h"
 
@@ -23,6 +23,7 @@
 
 #include "group.h"
 #include "reactor.h"
+#include "takeover.h"
 #include "volume.h"
 
 static void change_entry(struct op *op)
@@ -53,26 +54,19 @@ static void leave(struct op *op)
 		change_entry(op);
 }
 
-static const char *ended_word(enum pair_state state)
-{
-	return state == PAIR_SUPERSEDED	  ? "another site has taken over" :
-	       state == PAIR_SPLIT_BRAIN ? "it is in a split brain" :
-					   NULL;
-}
-
 /* P2 */
 static void judge_on_reactor(struct op *op)
 {
 	const struct volume *v = reactor_find(op->reactor, op->name);
-	const char *word = v && v->identity.given_up != GIVEN_UP_DONE ?
-			   ended_word(v->group->pair.state) : NULL;
+	bool is_ours = v && v->identity.given_up != GIVEN_UP_DONE;
 
-	if (word) {
+	if (is_ours && takeover_forbids(&v->identity,
+					op->next_config->target)) {
 		op->err = -EPERM;
 		op->is_late = true;
 		snprintf(op->error, sizeof(op->error), "%s, so its target stays "
 			 "what it is: first decide, with replicactl resolve",
-			 word);
+			 takeover_word(&v->identity));
 	}
 	op_run_on_main(op, leave);
 }

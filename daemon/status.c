@@ -57,6 +57,13 @@ static void put_bool(json_t *o, const char *key, bool value)
 	json_object_set_new_nocheck(o, key, json_boolean(value));
 }
 
+/* By what a target is, or by what is remembered of another. */
+static bool is_refused(enum pair_state state)
+{
+	return state == PAIR_ERROR || state == PAIR_SUPERSEDED ||
+	       state == PAIR_SPLIT_BRAIN;
+}
+
 static const char *next_step(const struct group *g)
 {
 	for (const struct volume *v = g->volumes; v; v = v->next)
@@ -65,7 +72,7 @@ static const char *next_step(const struct group *g)
 	if (g->pair.state == PAIR_ERROR && group_is_superseded(g))
 		return "find out who else sends there, and end that; then: "
 		       "replicactl resume";
-	if (g->pair.state == PAIR_ERROR)
+	if (is_refused(g->pair.state))
 		for (const struct volume *v = g->volumes; v; v = v->next)
 			if (v->advice)
 				return v->advice;

@@ -21,6 +21,7 @@
 #include "place.h"
 #include "reactor.h"
 #include "state-file.h"
+#include "takeover.h"
 #include "verify.h"
 
 #define NS_PER_MS	1000000ULL
@@ -237,6 +238,9 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 		v->advice = v->is_rolled_back ? judge_advice : NULL;
 		return ret;
 	}
+	err = takeover_check(v, why);
+	if (err)
+		return err;
 	err = place_check(v, why);
 	if (err) {
 		v->advice = place_advice;
@@ -358,6 +362,7 @@ void volume_forget_pause(struct volume *v)
 			 "will find it paused", v->reactor->state_dir,
 			 strerror(-err));
 	giving_up_forget(v);
+	takeover_forget(v);
 }
 
 /*

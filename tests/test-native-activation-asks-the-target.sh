@@ -71,8 +71,17 @@ kill_daemon
 start_daemon
 check "also not after a restart" wait_until 60 reason_is "has taken over"
 is "  " "$(sim-ctl get a plain)" 1
-sed -i 's/^activation=.*/activation=force/' "$scratch_dir/conf"
 kill_daemon
+cp "$scratch_dir/conf" "$scratch_dir/conf.pair"
+start_target a
+sed -i "s|^target=.*|target=$(uri_of a)|" "$scratch_dir/conf"
+start_daemon
+check "nor if another target, which knows nothing, is to be asked" wait_until 60 \
+	reason_is "another site has taken over, as its target of that time"
+is "  " "$(sim-ctl get a plain)" 1
+kill_daemon
+sed 's/^activation=.*/activation=force/' "$scratch_dir/conf.pair" \
+	>"$scratch_dir/conf"
 start_daemon
 check "with force it does" wait_until 60 plain_is 0
 check "  and finds itself superseded" wait_until 60 field_is a state superseded

@@ -48,6 +48,10 @@ with_header a
 check "one is superseded: so is the group" wait_until 60 field_is b state \
 	superseded
 check "  and each has its policy" wait_until 60 writes_are refused allowed
+remembered() {
+	jq -r .taken_over "$state_dir/a.id" "$state_dir/b.id" | xargs
+}
+is "  and each remembers it" "$(remembered)" "superseded superseded"
 
 kill_daemon
 hang_up
@@ -67,6 +71,7 @@ rpc-call resume '{"volume":"a"}' >/dev/null || bail "no resume"
 check "a target that is ours again ends it" wait_until 60 writes_are allowed \
 	allowed
 check "  and all is replicated" eval 'wait_settled a 60 && wait_settled b 60'
+is "  and nothing is remembered" "$(remembered)" "no no"
 
 kill_daemon
 policies readonly suspend
