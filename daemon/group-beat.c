@@ -56,6 +56,7 @@ static void send_beat(struct volume *v, uint64_t now)
 		return;
 	h.kind = REPLICA_KIND_HEARTBEAT;
 	h.named = v->info.last_named;
+	volume_fill_unsent(v, &h);
 	if (!v->group->is_dirty)
 		h.cut_time = now;
 	target_write_header(&v->target, &h, false, on_beat_written);

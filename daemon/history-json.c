@@ -65,6 +65,12 @@ static json_t *lag_json(const struct history *h)
 	       json_real(lag / NS) : json_null();
 }
 
+/* What the primary said last. */
+static json_t *unsent_json(const struct history *h)
+{
+	return h->unsent_time ? json_integer(h->unsent) : json_null();
+}
+
 static const char *reason_of(const struct history *h)
 {
 	if (h->state == STAGE_LOG_FULL)
@@ -106,8 +112,8 @@ static json_t *notices_json(const struct history *h)
 
 json_t *history_json(const struct history *h, const char *target)
 {
-	return json_pack("{si ss ss ss ss ss ss so sI si so so so sf sI sI sI sI "
-			 "sI sI so}",
+	return json_pack("{si ss ss ss ss ss ss so sI si so so so sf so so sI sI "
+			 "sI sI sI sI so}",
 			 "schema_version", 1, "volume", h->name,
 			 "group", h->group, "target", target,
 			 "state", stage_state_name(h->state),
@@ -120,6 +126,8 @@ json_t *history_json(const struct history *h, const char *target)
 			 "cut_time", seconds_of(h->cut_time),
 			 "lag_s", lag_json(h),
 			 "clock_ahead_s", ahead_ns(h) / NS,
+			 "lag_bytes", unsent_json(h),
+			 "lag_bytes_time", seconds_of(h->unsent_time),
 			 "staged_bytes", (json_int_t)staged_bytes(h),
 			 "log_bytes", (json_int_t)h->log_bytes,
 			 "log_needed_bytes", (json_int_t)h->log_needed,

@@ -141,6 +141,7 @@ static void fill_header(const struct ship *ship, const struct volume *v,
 	h->digest = v->shipment.digest;
 	h->hints = kind == REPLICA_KIND_OPEN &&
 		   ship->flags & DMR_EPOCH_F_FUZZY ? REPLICA_HINT_WINDOW : 0;
+	volume_fill_unsent(v, h);
 	if (kind == REPLICA_KIND_PARTIAL)
 		h->last_partial = ship->epoch;
 	if (kind != REPLICA_KIND_CLEAN)

@@ -74,12 +74,24 @@ bool volume_needs_clean(const struct volume *volume)
 	       h->last_partial > h->last_clean;
 }
 
+void volume_fill_unsent(const struct volume *volume, struct replica_header *h)
+{
+	const struct dmr_info *info = &volume->info;
+	uint64_t chunks = info->nr_dirty;
+
+	if (h->kind != REPLICA_KIND_CLEAN && h->kind != REPLICA_KIND_PARTIAL)
+		chunks += info->nr_frozen;
+	h->unsent = chunks * volume_chunk_bytes(volume);
+	h->unsent_time = volume->info_ns;
+}
+
 int volume_refresh(struct volume *volume)
 {
 	int err = kernel_get(volume->reactor->kernel, volume->device.dev,
 			     &volume->info);
 
 	if (!err) {
+		volume->info_ns = group_realtime();
 		continuity_look(volume);
 		giving_up_look(volume);
 	} else if (err == -ENODEV) {
@@ -129,6 +141,7 @@ static void fill_hello(const struct volume *v, struct replica_header *h)
 	h->session = v->identity.session;
 	h->kind = REPLICA_KIND_HELLO;
 	h->hints = 0;
+	volume_fill_unsent(v, h);
 }
 
 static int look_at_volume(struct volume *v, struct replica_why *why)

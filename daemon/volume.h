@@ -53,6 +53,7 @@ struct volume {
 	struct identity identity;
 	struct kernel_device device;
 	struct dmr_info info;		/* of the last GET or ATTACH */
+	uint64_t info_ns;		/* the time of day of that GET */
 	struct target target;
 	char uri[512];		/* of a pair:NAME target, when last resolved */
 	const char *opened;	/* the target as it was opened last; borrowed */
@@ -135,6 +136,8 @@ uint64_t volume_bytes(const struct volume *volume);
 uint64_t volume_kernel_bytes(const struct volume *volume);
 uint64_t volume_chunk_bytes(const struct volume *volume);
 uint64_t volume_dirty_bytes(const struct volume *volume);
+/* What @h is to say of that, by its kind: what an epoch has is not unsent. */
+void volume_fill_unsent(const struct volume *volume, struct replica_header *h);
 bool volume_is_local(const struct volume *volume);
 
 /* The target had an image, but its log was full, and it was to do without. */

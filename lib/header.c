@@ -11,7 +11,7 @@
  * H2 encode and decode apply the same rules, so what we write we can read.
  * H3 an intact slot that is beyond us is never passed over for the other one:
  *    that one may be older, and acting on it would roll the target back.
- * H4 unknown bytes between "hints" and the checksum are ignored: a later
+ * H4 unknown bytes between "unsent_time" and the checksum are ignored: a later
  *    writer may use them for what an old reader need not know. What it must
  *    know gets a bit in incompat.
  */
@@ -69,8 +69,10 @@ struct wire {
 	struct wire_ancestor ancestors[REPLICA_ANCESTORS_MAX];
 	uint64_t named;
 	uint64_t hints;
+	uint64_t unsent;
+	uint64_t unsent_time;
 	uint8_t reserved[REPLICA_SLOT_BYTES - 224 -
-			 16 * REPLICA_ANCESTORS_MAX - 16 - 4];
+			 16 * REPLICA_ANCESTORS_MAX - 32 - 4];
 	uint32_t crc32c;
 } __attribute__((packed));
 
@@ -258,6 +260,8 @@ static void put_progress(struct wire *w, const struct replica_header *h)
 	w->digest = htole64(h->digest);
 	w->seq = htole64(h->seq);
 	w->hints = htole64(h->hints);
+	w->unsent = htole64(h->unsent);
+	w->unsent_time = htole64(h->unsent_time);
 }
 
 int replica_header_encode(const struct replica_header *h, void *slot,
@@ -344,6 +348,8 @@ static void get_progress(struct replica_header *h, const struct wire *w)
 	h->digest = le64toh(w->digest);
 	h->seq = le64toh(w->seq);
 	h->hints = le64toh(w->hints);
+	h->unsent = le64toh(w->unsent);
+	h->unsent_time = le64toh(w->unsent_time);
 }
 
 int replica_header_decode(struct replica_header *h, const void *slot,

@@ -85,6 +85,10 @@ struct replica_header {
 					 * seq % 2 */
 	uint64_t hints;			/* REPLICA_HINT_*; who does not know
 					 * one does without it */
+	uint64_t unsent;		/* bytes that the primary had for this
+					 * target, and not sent, as of */
+	uint64_t unsent_time;		/* then, ns since 1970 by its clock; 0 =
+					 * it does not say */
 };
 
 #define REPLICA_HINT_WINDOW	1ULL	/* open: it will be partial */

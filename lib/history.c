@@ -59,7 +59,8 @@ struct wire_head {
 	uint64_t cut_time;
 	uint64_t log_bytes;
 	uint64_t log_needed;
-	uint8_t pad2[16];
+	uint64_t unsent;
+	uint64_t unsent_time;
 	char name[STAGE_NAME_LEN];
 	char group[STAGE_NAME_LEN];
 	char error[ERROR_TEXT_LEN];
@@ -121,6 +122,8 @@ static void encode_head(struct wire_head *w, const struct history *h)
 	w->cut_time = htole64(h->cut_time);
 	w->log_bytes = htole64(h->log_bytes);
 	w->log_needed = htole64(h->log_needed);
+	w->unsent = htole64(h->unsent);
+	w->unsent_time = htole64(h->unsent_time);
 	memcpy(w->name, h->name, sizeof(w->name));
 	memcpy(w->group, h->group, sizeof(w->group));
 	memcpy(w->error, h->error.text, sizeof(w->error));
@@ -251,6 +254,8 @@ static void decode_head(struct history *h, const struct wire_head *w)
 	h->cut_time = le64toh(w->cut_time);
 	h->log_bytes = le64toh(w->log_bytes);
 	h->log_needed = le64toh(w->log_needed);
+	h->unsent = le64toh(w->unsent);
+	h->unsent_time = le64toh(w->unsent_time);
 }
 
 static void decode_entry(struct stage_epoch *e, const struct wire_entry *w)
@@ -382,6 +387,8 @@ int history_read(struct history *h, struct stage_volume *v)
 	h->cut_time = info.header.cut_time;
 	h->log_bytes = info.log_bytes;
 	h->log_needed = info.log_needed;
+	h->unsent = info.header.unsent;
+	h->unsent_time = info.header.unsent_time;
 	stage_get_notices(v, &h->notices);
 	ret = stage_history(v, add_epoch, &r);
 	if (ret)

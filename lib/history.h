@@ -33,6 +33,7 @@ struct history {
 	uint64_t now;			/* when this was asked */
 	uint64_t last_clean, last_partial, highest_seen, open_epoch;
 	uint64_t cut_time;		/* the image is as of then */
+	uint64_t unsent, unsent_time;	/* as in struct replica_header */
 	uint64_t log_bytes, log_needed;	/* as in struct stage_info */
 	struct stage_notices notices;
 	struct stage_epoch *epochs;	/* oldest first; epochs ascend */

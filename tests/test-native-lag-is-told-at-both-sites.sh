@@ -37,6 +37,23 @@ check "when it is there the lag is gone" wait_until 60 \
 	at_a ".lag_bytes == 0 and .lag_s < 60"
 check "and at B, too" wait_until 60 eval '[ "$(lag_at_b)" -lt 60 ]'
 
+# What A has not sent is known at B, too, as of A's last word.
+may_send() {
+	sed -i "/^bandwidth=/d; s/^target=.*/&\nbandwidth=$1/" "$scratch_dir/conf"
+	replicactl config reload >/dev/null || bail "no reload"
+}
+is "B knows of nothing that it lacks" "$(at_b .lag_bytes)" 0
+may_send 16KiB
+sim-ctl write a 0 1048576 78
+check "B is told what A has for it, in bytes" wait_until 60 \
+	eval '[ "$(at_b .lag_bytes)" -ge 1048576 ]'
+check "  and as of when" at_b '.lag_bytes_time > .time - 3600'
+check "  in words, too" eval \
+	'b replicactl history --target "stage:$stage_dir/a" | grep "^not sent: [0-9]"'
+may_send 0
+check "when it has come nothing is left" wait_until 60 \
+	eval '[ "$(at_b .lag_bytes)" = 0 ]'
+
 # Nobody sends: it grows at B, which knows of no more than that.
 lose_a
 was=$(lag_at_b)

@@ -27,6 +27,7 @@ static struct replica_header sample(uint64_t seq)
 		.kind = REPLICA_KIND_CLEAN, .chunk_bytes = 4096,
 		.epoch = 100, .last_clean = 100, .last_partial = 98,
 		.highest_seen = 105, .named = 97, .hints = 1, .merge_id = 5,
+		.unsent = 8192, .unsent_time = 1234567891,
 		.cut_time = 1234567890,
 		.volume_bytes = 10ULL << 30, .records = 17,
 		.digest = 0xfedcba9876543210, .seq = seq,

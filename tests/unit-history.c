@@ -27,7 +27,8 @@ static const struct history sample = {
 	.name = "vol", .group = "g", .state = STAGE_LOG_FULL,
 	.bytes = 1ULL << 41, .chunk_bytes = 4096, .now = 2000, .last_clean = 9,
 	.last_partial = 12, .highest_seen = 13, .open_epoch = 13,
-	.cut_time = 950, .log_bytes = 77, .log_needed = 88,
+	.cut_time = 950, .log_bytes = 77, .log_needed = 88, .unsent = 99,
+	.unsent_time = 1999,
 	.notices = { "it is damaged", "look at it", "a slot is bad" },
 	.epochs = epochs, .nr = NR,
 };
@@ -81,7 +82,8 @@ static void test_round_trip(void)
 	   h.chunk_bytes == 4096 && h.now == 2000 && h.last_clean == 9 &&
 	   h.last_partial == 12 && h.highest_seen == 13 &&
 	   h.open_epoch == 13 && h.cut_time == 950 && h.log_bytes == 77 &&
-	   h.log_needed == 88, "and the head");
+	   h.log_needed == 88 && h.unsent == 99 && h.unsent_time == 1999,
+	   "and the head");
 	ok(!strcmp(h.notices.log, "it is damaged") &&
 	   !strcmp(h.notices.step, "look at it") &&
 	   !strcmp(h.notices.device, "a slot is bad"), "and the notices");

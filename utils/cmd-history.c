@@ -84,6 +84,10 @@ void history_print_head(const json_t *h)
 		       print_seconds(lag, number_of(h, "clock_ahead_s")));
 	else
 		puts("image: there is none now");
+	if (number_of(h, "lag_bytes") > 0)
+		printf("not sent: %s, as of %s by the primary's clock\n",
+		       print_bytes(size, number_of(h, "lag_bytes")),
+		       when_print(cut, number_of(h, "lag_bytes_time")));
 	if (number_of(h, "staged_bytes") > 0)
 		printf("on its way: %s, visible with the next clean epoch\n",
 		       print_bytes(size, number_of(h, "staged_bytes")));
