@@ -44,7 +44,9 @@ may_send() {
 }
 is "B knows of nothing that it lacks" "$(at_b .lag_bytes)" 0
 may_send 16KiB
+replicactl pause a >/dev/null || bail "no pause"
 sim-ctl write a 0 1048576 78
+replicactl resume a >/dev/null || bail "no resume"
 check "B is told what A has for it, in bytes" wait_until 60 \
 	eval '[ "$(at_b .lag_bytes)" -ge 1048576 ]'
 check "  and as of when" at_b '.lag_bytes_time > .time - 3600'
