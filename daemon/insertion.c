@@ -109,6 +109,16 @@ int insertion_run(const struct kernel_ops *ops, const char *state_dir,
 	return ops->insert(&form, out, error);
 }
 
+int insertion_look(const struct kernel_ops *ops,
+		   const struct volume_config *config,
+		   char error[CONFIG_ERROR_SIZE])
+{
+	const struct kernel_form form = form_of(config);
+	int ret = ops->is_plain(&form, error);
+
+	return ret < 0 ? ret : 0;
+}
+
 /* LVM makes a volume in use larger so: what was written since is unknown. */
 static const char has_no_target[] =
 "has no replica target any more: another tool has replaced its table (lvextend "

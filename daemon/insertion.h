@@ -23,6 +23,11 @@ int insertion_run(const struct kernel_ops *ops, const char *state_dir,
 		  struct insertion_past *past, struct kernel_device *out,
 		  char error[CONFIG_ERROR_SIZE]);
 
+/* Could that be tried? 0 or -errno with a sentence; nothing is changed. */
+int insertion_look(const struct kernel_ops *ops,
+		   const struct volume_config *config,
+		   char error[CONFIG_ERROR_SIZE]);
+
 /* The device takes up what its origin has more; kernel_ops::extend. */
 int insertion_extend(const struct kernel_ops *ops,
 		     const struct volume_config *config,

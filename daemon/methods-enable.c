@@ -43,8 +43,11 @@ static bool note_no_memory(struct many *m)
 
 static bool disable_one(struct many *m, const char *name)
 {
-	return op_disable(m->request->daemon, name, on_done, m) ? true :
-	       note_no_memory(m);
+	struct daemon *daemon = m->request->daemon;
+
+	return (request_flag(m->request, "dry_run") ?
+		op_look_disable(daemon, name, on_done, m) :
+		op_disable(daemon, name, on_done, m)) || note_no_memory(m);
 }
 
 /* Who is meant of those that are replicated. */
@@ -98,7 +101,9 @@ static bool enable_one(struct many *m, const char *name)
 		return false;
 	}
 	copy = v ? volume_config_clone(v) : NULL;
-	return copy && op_enable(daemon, copy, on_done, m) ? true :
+	return (copy && (request_flag(m->request, "dry_run") ?
+			 op_look_enable(daemon, copy, on_done, m) :
+			 op_enable(daemon, copy, on_done, m))) ||
 	       note_no_memory(m);
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The methods create, clone, delete and extend, of volumes that drivers make,
- * and made, which lists them.
+ * The methods create, clone, delete and extend, of volumes that drivers make.
  *
  *	create:	op_make ─> answer; or op_enable ─> op_make_settle ─>
  *		answer; where that fails ─> op_undo_enable if it is
@@ -106,6 +105,11 @@ static void check_op(struct making *x, const struct op *op)
 		refuse(x, 1, "no memory");
 }
 
+static bool is_dry(const struct making *x)
+{
+	return request_flag(x->request, "dry_run");
+}
+
 /* --- create --------------------------------------------------------------- */
 
 /* It is there, whatever was to become of it: it must not go at a start. */
@@ -196,6 +200,21 @@ static void on_enabled(struct op *op)
 					   x));
 }
 
+/* What it would be; nothing was made. */
+static void answer_dry(struct making *x)
+{
+	char *target = x->config ? config_masked(x->config->target) : NULL;
+
+	json_object_update_new(x->result, made_describe(&x->made));
+	json_object_del(x->result, "step");
+	json_object_set_new(x->result, "dry_run", json_true());
+	json_object_set_new(x->result, "replicated", json_boolean(x->config));
+	if (target)
+		json_object_set_new(x->result, "target", json_string(target));
+	free(target);
+	answer(x);
+}
+
 static void on_made(struct op *op)
 {
 	struct making *x = op->arg;
@@ -204,6 +223,10 @@ static void on_made(struct op *op)
 
 	if (!take(x, op))
 		return;
+	if (is_dry(x)) {
+		answer_dry(x);
+		return;
+	}
 	json_object_set_new(x->result, "replicated", json_boolean(config));
 	x->config = NULL;
 	if (config)
@@ -381,8 +404,10 @@ static const struct op *start(struct making *x)
 	struct daemon *daemon = x->request->daemon;
 
 	return x->from ? op_clone(daemon, &x->made, x->from->volume,
-				  x->snapshot, x->config, on_made, x) :
-			 op_make(daemon, &x->made, x->config, on_made, x);
+				  x->snapshot, x->config, is_dry(x), on_made,
+				  x) :
+			 op_make(daemon, &x->made, x->config, is_dry(x),
+				 on_made, x);
 }
 
 static void begin_make(struct making *x, const char *name)
@@ -508,15 +533,6 @@ static void on_disabled(struct op *op)
 		unmake(x);
 }
 
-static json_t *describe(const struct made *m)
-{
-	return json_pack("{ss ss ss ss ss ss sI ss}", "volume", m->volume,
-			 "backend", m->backend, "type", m->type, "driver",
-			 m->driver, "base", m->base, "metadata", m->metadata,
-			 "size_bytes", (json_int_t)m->bytes, "step",
-			 made_step_name(m->step));
-}
-
 /* 0, or -errno with a sentence. */
 static int find(struct making *x, const char *name,
 		char error[CONFIG_ERROR_SIZE])
@@ -549,14 +565,14 @@ static void begin_delete(struct making *x)
 	const struct entry *entry = daemon_find(daemon, x->made.volume);
 
 	json_object_set_new(x->result, "dry_run",
-			    json_boolean(request_flag(x->request, "dry_run")));
+			    json_boolean(is_dry(x)));
 	if (entry && !request_flag(x->request, "disable"))
 		refuse(x, method_exit_status(-EBUSY), "it is replicated: "
 		       "disable it first, or say --disable");
 	else if (x->made.nr_snapshots)
 		refuse(x, method_exit_status(-EBUSY), "it has snapshots: drop "
 		       "them first (replicactl snapshot lists them)");
-	else if (request_flag(x->request, "dry_run"))
+	else if (is_dry(x))
 		answer(x);
 	else if (entry)
 		check_op(x, op_disable(daemon, x->made.volume, on_disabled,
@@ -584,7 +600,7 @@ void do_delete(struct request *request)
 		refuse(x, method_exit_status(err), error);
 		return;
 	}
-	x->result = describe(&x->made);
+	x->result = made_describe(&x->made);
 	begin_delete(x);
 }
 
@@ -597,7 +613,10 @@ static void on_grown(struct op *op)
 
 	if (!take(x, op))
 		return;
-	if (daemon_find(daemon, x->made.volume))
+	if (is_dry(x)) {
+		json_object_set_new(x->result, "dry_run", json_true());
+		answer(x);
+	} else if (daemon_find(daemon, x->made.volume))
 		check_op(x, op_extend(daemon, x->made.volume, false, on_last,
 				      x));
 	else
@@ -619,59 +638,6 @@ void extend_made(struct request *request, const char *name)
 	} else {
 		snprintf(x->made.volume, sizeof(x->made.volume), "%s", name);
 		check_op(x, op_grow(request->daemon, name, x->made.bytes,
-				    on_grown, x));
+				    is_dry(x), on_grown, x));
 	}
-}
-
-/* --- made ----------------------------------------------------------------- */
-
-struct listing {
-	const struct daemon *daemon;
-	json_t *volumes;
-	const char *only;		/* NULL: all */
-};
-
-static void list_one(void *arg, const char *name)
-{
-	const struct listing *l = arg;
-	struct made *m = malloc(sizeof(*m));
-	struct error err = { 0 };
-	json_t *one = NULL;
-
-	if (m && !made_load(l->daemon->config.state_dir, name, m, &err))
-		one = describe(m);
-	else if (m && err.code != -ENOENT)
-		one = json_pack("{ss ss}", "volume", name, "error", err.text);
-	if (one)
-		json_object_set_new(one, "replicated", json_boolean(
-				    daemon_find(l->daemon, name)));
-	json_array_append_new(l->volumes, one);
-	free(m);
-}
-
-void do_made(struct request *request)
-{
-	struct listing l = { request->daemon, json_array(), NULL };
-
-	made_each(request->daemon->config.state_dir, list_one, &l);
-	request_answer(request, json_pack("{si so}", "schema_version", 1,
-					  "volumes", l.volumes));
-}
-
-/* The records of the others are not read: a status is asked for often. */
-static void list_not_replicated(void *arg, const char *name)
-{
-	const struct listing *l = arg;
-
-	if ((!l->only || !strcmp(l->only, name)) &&
-	    !daemon_find(l->daemon, name) && !promotion_find(l->daemon, name))
-		list_one(arg, name);
-}
-
-json_t *made_not_replicated(const struct daemon *daemon, const char *only)
-{
-	struct listing l = { daemon, json_array(), only };
-
-	made_each(daemon->config.state_dir, list_not_replicated, &l);
-	return l.volumes;
 }

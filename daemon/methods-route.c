@@ -54,18 +54,18 @@ struct verb {
 	bool is_of_here;		/* where it was made; of O7 */
 	bool is_harmless;		/* it changes nothing */
 	bool is_of_any;			/* also of what is not to be used */
-	bool is_taking;			/* O9, O12; a dry run is harmless */
+	bool is_taking;			/* O9, O12 */
 	const char *params;		/* params.h: that may be said with it */
 };
 
 static const struct verb verbs[] = {
 	{ "path", do_path, .is_harmless = true, .is_of_any = true,
 	  .params = "volume" },
-	{ "extend", do_extend, .params = "volume size_bytes#" },
+	{ "extend", do_extend, .params = "volume size_bytes# dry_run?" },
 	{ "snapshot", do_snapshot, .params = "volume name" },
 	{ "snapshot_list", do_snapshot_list, .is_harmless = true,
 	  .is_of_here = true, .params = "volume" },
-	{ "clone", do_clone, .params = "volume name snapshot type" },
+	{ "clone", do_clone, .params = "volume name snapshot type dry_run?" },
 	/* no method has this name: see keep_local() */
 	{ "give_up", do_give_up, .is_of_any = true, .is_taking = true,
 	  .params = "volume dry_run?" },
@@ -134,8 +134,7 @@ static const char *name_left(const struct pairing *p, const char *volume)
 static bool changes_nothing(const struct verb *verb, const json_t *params)
 {
 	return verb->is_harmless ||
-	       (verb->is_taking &&
-		json_is_true(json_object_get(params, "dry_run")));
+	       json_is_true(json_object_get(params, "dry_run"));
 }
 
 /* What the pair's own section says goes before what is said of all. */

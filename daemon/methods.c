@@ -266,8 +266,10 @@ static void do_enable(struct request *request)
 	struct volume_config *config;
 
 	if (name && take_config(request, name, &config))
-		check_op(request, op_enable(request->daemon, config, on_done,
-					    request));
+		check_op(request, request_flag(request, "dry_run") ?
+			 op_look_enable(request->daemon, config, on_done,
+					request) :
+			 op_enable(request->daemon, config, on_done, request));
 }
 
 static void do_disable(struct request *request)
@@ -275,8 +277,10 @@ static void do_disable(struct request *request)
 	const char *name = disable_many(request) ? NULL : get_volume(request);
 
 	if (name)
-		check_op(request, op_disable(request->daemon, name, on_done,
-					     request));
+		check_op(request, request_flag(request, "dry_run") ?
+			 op_look_disable(request->daemon, name, on_done,
+					 request) :
+			 op_disable(request->daemon, name, on_done, request));
 }
 
 static void do_pause(struct request *request)
@@ -324,6 +328,9 @@ void do_extend(struct request *request)
 
 	if (name && json_object_get(request->params, "size_bytes"))
 		extend_made(request, name);
+	else if (name && request_flag(request, "dry_run"))
+		request_refuse(request, EXIT_USAGE_, "dry_run: only with "
+			       "size_bytes");
 	else if (name)
 		check_op(request, op_extend(request->daemon, name, false,
 					    on_done, request));
@@ -346,8 +353,8 @@ static const struct method {
 	{ "volumes", do_volumes, false, "volume user" },
 	{ "status", do_status, true, "volume" },
 	{ "enable", do_enable, true,
-	  "volume target device group pool host? options{" },
-	{ "disable", do_disable, true, "volume group pool host?" },
+	  "volume target device group pool host? dry_run? options{" },
+	{ "disable", do_disable, true, "volume group pool host? dry_run?" },
 	{ "pause", do_pause, true, "volume" },
 	{ "resume", do_resume, true, "volume" },
 	{ "recover", do_recover, true,
@@ -355,9 +362,9 @@ static const struct method {
 	{ "resync", do_resync, true, "volume full?" },
 	{ "history", do_history, true, "volume target" },
 	{ "create", do_create, true,
-	  "volume size_bytes# type backend target options{" },
+	  "volume size_bytes# type backend target dry_run? options{" },
 	{ "clone", do_clone, true,
-	  "volume name snapshot type target options{" },
+	  "volume name snapshot type target dry_run? options{" },
 	{ "delete", do_delete, true, "volume disable? dry_run?" },
 	{ "made", do_made, true, "" },
 	{ "snapshot", do_snapshot, true, "volume name" },
@@ -370,7 +377,7 @@ static const struct method {
 	{ "test_list", do_test_list, true, "" },
 	{ "test_drop", do_test_drop, true, "name" },
 	{ "verify", do_verify, true, "volume repair? stop?" },
-	{ "extend", do_extend, true, "volume size_bytes#" },
+	{ "extend", do_extend, true, "volume size_bytes# dry_run?" },
 	{ "failover", do_failover, true,
 	  "volume pool host? group? force? planned? dry_run? epoch# at# "
 	  "dir metadata to wait_s#" },

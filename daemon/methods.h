@@ -9,6 +9,7 @@
 struct daemon;
 struct error;
 struct pairing;
+struct made;
 struct request;
 struct volume_config;
 
@@ -107,6 +108,8 @@ void extend_made(struct request *request, const char *name);
 void do_made(struct request *request);
 /* Those that are not replicated, nor promoted, as "made" has them. @only: NULL,
  * or a name. */
+/* As in the answer of the method made. */
+json_t *made_describe(const struct made *m);
 json_t *made_not_replicated(const struct daemon *daemon, const char *only);
 
 /*

@@ -16,6 +16,8 @@ void op_end_joined(struct op *op);
 
 /* Each is the last thing that a step does (O1). */
 void op_finish(struct op *op);
+/* On the main thread: ->entry, of ->name; false: none, and the op has ended. */
+bool op_find_entry(struct op *op);
 /* @step on the reactor of the volume ->name; or an error. */
 void op_go_to_volume(struct op *op, void (*step)(struct op *op));
 /*

@@ -318,7 +318,11 @@ static void start_make(struct op *op)
 			       "be known again: enable it, or take another name; "
 			       "if it is gone for good, remove its .id in the "
 			       "state folder");
-	else if (!op->from || load_source(op))
+	else if (op->from && !load_source(op))
+		return;
+	else if (op->is_dry)
+		op_finish(op);
+	else
 		op_run_job(op, make_blocking, made);
 }
 
@@ -373,7 +377,10 @@ static void start_grow(struct op *op)
 		       "smaller");
 	} else {
 		op->made->bytes = op->bytes;
-		op_run_job(op, grow_blocking, grown);
+		if (op->is_dry)
+			grown(op);
+		else
+			op_run_job(op, grow_blocking, grown);
 	}
 }
 
@@ -415,7 +422,7 @@ struct op *op_create_made(struct daemon *daemon, const char *name,
 }
 
 struct op *op_make(struct daemon *daemon, const struct made *m,
-		   bool is_left_open, op_done_fn *done, void *arg)
+		   bool is_left_open, bool is_dry, op_done_fn *done, void *arg)
 {
 	struct op *op = op_create_made(daemon, m->volume, start_make, done,
 				       arg);
@@ -424,12 +431,13 @@ struct op *op_make(struct daemon *daemon, const struct made *m,
 		return NULL;
 	*op->made = *m;
 	op->is_left_open = is_left_open;
+	op->is_dry = is_dry;
 	return op_put_in_line(op);
 }
 
 struct op *op_clone(struct daemon *daemon, const struct made *m,
 		    const char *from, const char *snapshot, bool is_left_open,
-		    op_done_fn *done, void *arg)
+		    bool is_dry, op_done_fn *done, void *arg)
 {
 	struct op *op = op_create_made(daemon, m->volume, start_make, done,
 				       arg);
@@ -443,6 +451,7 @@ struct op *op_clone(struct daemon *daemon, const struct made *m,
 	}
 	*op->made = *m;
 	op->is_left_open = is_left_open;
+	op->is_dry = is_dry;
 	snprintf(op->from->volume, sizeof(op->from->volume), "%s", from);
 	snprintf(op->snapshot, sizeof(op->snapshot), "%s", snapshot);
 	return op_put_in_line(op);
@@ -465,13 +474,14 @@ struct op *op_unmake(struct daemon *daemon, const char *name, op_done_fn *done,
 }
 
 struct op *op_grow(struct daemon *daemon, const char *name, uint64_t bytes,
-		   op_done_fn *done, void *arg)
+		   bool is_dry, op_done_fn *done, void *arg)
 {
 	struct op *op = op_create_made(daemon, name, start_grow, done, arg);
 
 	if (!op)
 		return NULL;
 	op->bytes = bytes;
+	op->is_dry = is_dry;
 	return op_put_in_line(op);
 }
 

@@ -458,7 +458,7 @@ static void remove_on_reactor(struct op *op)
 	group_stop(op->volume->group, CHANGE_GRACE_MS, leave_stopped_group);
 }
 
-static bool find_entry(struct op *op)
+bool op_find_entry(struct op *op)
 {
 	op->entry = daemon_find(op->daemon, op->name);
 	if (op->entry)
@@ -498,7 +498,7 @@ static void check_out_blocking(struct ring_job *job)
 
 void op_start_disable(struct op *op)
 {
-	if (find_entry(op))
+	if (op_find_entry(op))
 		op_run_job(op, check_out_blocking, stop_and_take_out);
 }
 
@@ -547,7 +547,7 @@ void op_finish(struct op *op)
 
 void op_go_to_volume(struct op *op, void (*step)(struct op *op))
 {
-	if (!find_entry(op))
+	if (!op_find_entry(op))
 		return;
 	if (op->entry->reactor) {
 		op_run_on(op, op->entry->reactor, step);

@@ -65,6 +65,7 @@ struct op {
 	bool is_full;			/* resync all; verify and repair */
 	bool is_stop;			/* the verify */
 	bool is_noticed;		/* extend: nobody has asked for it */
+	bool is_dry;			/* make, grow: it is only looked at */
 	bool is_left_open;		/* make: op_make_settle() follows;
 					 * disable: op_unmake() does */
 };
@@ -77,7 +78,15 @@ struct op *op_enable(struct daemon *daemon, struct volume_config *config,
 		     op_done_fn *done, void *arg);
 struct op *op_disable(struct daemon *daemon, const char *name,
 		      op_done_fn *done, void *arg);
-/* The same, of one whose making is undone: its record does not say "ready". */
+/*
+ * What both would look at first, and no more (--dry-run). ->result: what it is
+ * of, as the configuration says.
+ */
+struct op *op_look_enable(struct daemon *daemon, struct volume_config *config,
+			  op_done_fn *done, void *arg);
+struct op *op_look_disable(struct daemon *daemon, const char *name,
+			   op_done_fn *done, void *arg);
+/* As op_disable(), of one whose making is undone: its record does not say "ready". */
 struct op *op_undo_enable(struct daemon *daemon, const char *name,
 			  op_done_fn *done, void *arg);
 struct op *op_pause(struct daemon *daemon, const char *name, op_done_fn *done,
@@ -111,24 +120,25 @@ struct op *op_replace(struct daemon *daemon, const char *name,
 /*
  * A volume is made, by its record (made.h); @is_left_open: not for good until
  * op_make_settle(). ->result: what became of it. And the reverse, which is
- * refused while it is replicated.
+ * refused while it is replicated. @is_dry: only what it begins with is looked
+ * at, and nothing made.
  */
 struct op *op_make(struct daemon *daemon, const struct made *m,
-		   bool is_left_open, op_done_fn *done, void *arg);
+		   bool is_left_open, bool is_dry, op_done_fn *done, void *arg);
 /* The same, with what @from has; @snapshot: "" is its base, as it is now. */
 struct op *op_clone(struct daemon *daemon, const struct made *m,
 		    const char *from, const char *snapshot, bool is_left_open,
-		    op_done_fn *done, void *arg);
+		    bool is_dry, op_done_fn *done, void *arg);
 struct op *op_make_settle(struct daemon *daemon, const char *name,
 			  op_done_fn *done, void *arg);
 struct op *op_unmake(struct daemon *daemon, const char *name, op_done_fn *done,
 		     void *arg);
 /*
  * What it is made of becomes so large; op_extend() takes that up. ->result as
- * there.
+ * there. @is_dry: as of op_make().
  */
 struct op *op_grow(struct daemon *daemon, const char *name, uint64_t bytes,
-		   op_done_fn *done, void *arg);
+		   bool is_dry, op_done_fn *done, void *arg);
 /*
  * A snapshot of a volume that was made here is taken, or dropped, by its name.
  * ->result: what became of it.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cmd.h"
+#include "many.h"
 
 static int run(const struct args *args)
 {
@@ -16,6 +17,7 @@ static const struct option_spec options[] = {
 	{ "from", "SNAPSHOT", "of VOLUME, instead of VOLUME as it is now" },
 	{ "type", "TYPE", "what NEW is to be like (as VOLUME)" },
 	{ "target", "URI", "replicate NEW, to there" },
+	DRY_RUN_OPTION,
 	{ NULL }
 };
 

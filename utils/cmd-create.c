@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "many.h"
 #include "print.h"
 
 static const char *text_of(const json_t *o, const char *key)
@@ -64,6 +65,17 @@ static int list(const struct args *args)
 
 /* --- another -------------------------------------------------------------- */
 
+static void tell_dry(const json_t *r)
+{
+	bool is_replicated = json_is_true(json_object_get(r, "replicated"));
+	char size[PRINT_LEN];
+
+	printf("%s would be made, with %s on %s (%s), and %s%s.\n",
+	       text_of(r, "volume"), print_bytes(size, size_of(r)),
+	       text_of(r, "base"), text_of(r, "backend"), is_replicated ?
+	       "replicated to " : "not replicated", text_of(r, "target"));
+}
+
 static void tell(const json_t *r)
 {
 	char size[PRINT_LEN];
@@ -88,13 +100,17 @@ void option_put(json_t *params, const char *key, const struct args *args,
 int made_call(const struct args *args, const char *method, json_t *params)
 {
 	int status = STATUS_OK;
-	json_t *r = ctl_call_for(args, BACKEND_TIMEOUT_S, method, params,
-				 &status);
+	json_t *r;
 
+	if (args_has(args, "dry-run"))
+		json_object_set_new(params, "dry_run", json_true());
+	r = ctl_call_for(args, BACKEND_TIMEOUT_S, method, params, &status);
 	if (!r)
 		return status;
 	if (args_has(args, "json"))
 		print_json(r);
+	else if (args_has(args, "dry-run"))
+		tell_dry(r);
 	else
 		tell(r);
 	json_decref(r);
@@ -109,7 +125,8 @@ static int run(const struct args *args)
 
 	if (!args->nr_words && (size || args_has(args, "type") ||
 				args_has(args, "backend") ||
-				args_has(args, "target")))
+				args_has(args, "target") ||
+				args_has(args, "dry-run")))
 		return ctl_fail(args, STATUS_USAGE, "create: want the name of "
 				"the volume");
 	if (!args->nr_words)
@@ -130,6 +147,7 @@ static const struct option_spec options[] = {
 	{ "type", "TYPE", "what it is to be like, and whether it is replicated" },
 	{ "backend", "NAME", "where (the first that makes volumes, and fits)" },
 	{ "target", "URI", "replicate it, to there" },
+	DRY_RUN_OPTION,
 	{ "names", NULL, "without VOLUME: only the names" },
 	{ NULL }
 };

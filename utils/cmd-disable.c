@@ -4,31 +4,29 @@
 #include "cmd.h"
 #include "many.h"
 
-static int disable_one(const struct args *args)
-{
-	char done[200];
-
-	snprintf(done, sizeof(done), "%.60s is no longer replicated.",
-		 args->words[0]);
-	return ctl_do(args, "disable",
-		      json_pack("{ss}", "volume", args->words[0]), done);
-}
-
 static int run(const struct args *args)
 {
+	const char *done = args_has(args, "dry-run") ?
+			   "would no longer be replicated." :
+			   "is no longer replicated.";
 	json_t *params = json_object();
 	int status = many_put(args, "disable", params);
+	char text[200];
 
 	if (!status && !args->nr_words)
-		return many_call(args, "disable", params,
-				 "is no longer replicated.", "");
-	json_decref(params);
-	return status ? status : disable_one(args);
+		return many_call(args, "disable", params, done, "");
+	if (status) {
+		json_decref(params);
+		return status;
+	}
+	snprintf(text, sizeof(text), "%.60s %s", args->words[0], done);
+	return ctl_do(args, "disable", params, text);
 }
 
 static const struct option_spec options[] = {
 	MANY_GROUP_OPTION,
 	MANY_OPTIONS,
+	DRY_RUN_OPTION,
 	{ NULL }
 };
 

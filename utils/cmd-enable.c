@@ -34,6 +34,17 @@ static int tell(const struct args *args, const json_t *result)
 	const char *boot = json_string_value(json_object_get(result, "boot"));
 	json_t *o;
 
+	if (args_has(args, "dry-run")) {
+		if (args_has(args, "json"))
+			print_json(result);
+		else
+			printf("%.60s would be replicated to %s. That was not "
+			       "asked: replicactl target check\n",
+			       args->words[0],
+			       json_string_value(json_object_get(result,
+								 "target")));
+		return STATUS_OK;
+	}
 	if (args_has(args, "json")) {
 		o = json_pack("{si sb ss*}", "schema_version", SCHEMA_VERSION,
 			      "ok", 1, "boot", boot);
@@ -50,7 +61,7 @@ static int tell(const struct args *args, const json_t *result)
 
 static int confirm_overwrite(const struct args *args)
 {
-	if (!args_has(args, "overwrite"))
+	if (!args_has(args, "overwrite") || args_has(args, "dry-run"))
 		return STATUS_OK;
 	return confirm(args, CONFIRM_ALWAYS, "What the target of %.60s has now "
 		       "will be overwritten.", args->words[0]);
@@ -59,7 +70,7 @@ static int confirm_overwrite(const struct args *args)
 static bool is_about_one(const char *option)
 {
 	static const char *const others[] = { "group", "pool", "host", "json",
-		"socket", "timeout" };
+		"socket", "timeout", "dry-run" };
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (!strcmp(option, others[i]))
@@ -84,8 +95,10 @@ static int enable_many(const struct args *args)
 	if (!status)
 		status = many_put(args, "enable", params);
 	if (!status)
-		return many_call(args, "enable", params, "is replicated from "
-				 "now on.", "is replicated already.");
+		return many_call(args, "enable", params,
+				 args_has(args, "dry-run") ? "would be "
+				 "replicated." : "is replicated from now on.",
+				 "is replicated already.");
 	json_decref(params);
 	return status;
 }
@@ -116,6 +129,8 @@ static int run(const struct args *args)
 	if (args_has(args, "overwrite"))
 		put(more, "overwrite", "yes");
 	json_object_set_new(params, "options", more);
+	if (args_has(args, "dry-run"))
+		json_object_set_new(params, "dry_run", json_true());
 	result = ctl_call(args, "enable", params, &status);
 	if (!result)
 		return status;
@@ -155,6 +170,7 @@ static const struct option_spec options[] = {
 	  " over: continue, readonly, suspend" },
 	{ "unsafe", NULL, "accept a target that cannot flush" },
 	{ "overwrite", NULL, "accept a target that has other data" },
+	DRY_RUN_OPTION,
 	CONFIRM_OPTION,
 	{ NULL }
 };

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cmd.h"
+#include "many.h"
 #include "print.h"
 
 static int put_size(const struct args *args, json_t *params)
@@ -19,11 +20,33 @@ static int put_size(const struct args *args, json_t *params)
 	return STATUS_OK;
 }
 
-static int run(const struct args *args)
+static void tell(const struct args *args, const json_t *r)
 {
 	char from[PRINT_LEN], to[PRINT_LEN];
+
+	print_bytes(from, json_number_value(json_object_get(r,
+							    "before_bytes")));
+	print_bytes(to, json_number_value(json_object_get(r, "size_bytes")));
+	if (args_has(args, "dry-run"))
+		printf("%s would grow from %s to %s.\n", args->words[0], from,
+		       to);
+	else
+		printf("%s has grown from %s to %s. If it is replicated, "
+		       "what is new is shipped now.\n", args->words[0], from,
+		       to);
+}
+
+static int run(const struct args *args)
+{
 	json_t *r, *params = json_pack("{ss}", "volume", args->words[0]);
 	int status = put_size(args, params);
+
+	if (!status && args_has(args, "dry-run") && !args_has(args, "size"))
+		status = ctl_fail(args, STATUS_USAGE, "extend: --dry-run is of "
+				  "--size: without it, what the origin has more "
+				  "is taken up");
+	if (args_has(args, "dry-run"))
+		json_object_set_new(params, "dry_run", json_true());
 
 	if (status)
 		json_decref(params);
@@ -34,18 +57,14 @@ static int run(const struct args *args)
 	if (args_has(args, "json"))
 		print_json(r);
 	else
-		printf("%s has grown from %s to %s. If it is replicated, "
-		       "what is new is shipped now.\n", args->words[0],
-		       print_bytes(from, json_number_value(
-				   json_object_get(r, "before_bytes"))),
-		       print_bytes(to, json_number_value(
-				   json_object_get(r, "size_bytes"))));
+		tell(args, r);
 	json_decref(r);
 	return STATUS_OK;
 }
 
 static const struct option_spec options[] = {
 	{ "size", "SIZE", "make its origin so large first; of create's" },
+	DRY_RUN_OPTION,
 	{ NULL }
 };
 

@@ -31,6 +31,8 @@ int many_put(const struct args *args, const char *verb, json_t *params)
 	put(params, "pool", pool);
 	if (is_host)
 		json_object_set_new(params, "host", json_true());
+	if (args_has(args, "dry-run"))
+		json_object_set_new(params, "dry_run", json_true());
 	return STATUS_OK;
 }
 

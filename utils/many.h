@@ -8,6 +8,8 @@
 /* For the option list of such a verb. */
 #define MANY_GROUP_OPTION \
 	{ "group", "NAME", "all volumes of a group" }
+#define DRY_RUN_OPTION \
+	{ "dry-run", NULL, "only tell what would be done, or refused" }
 #define MANY_OPTIONS \
 	{ "pool", "NAME", "all volumes of a [pool]" }, \
 	{ "host", NULL, "all volumes of this machine" }
