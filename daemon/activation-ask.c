@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "format.h"
+#include "giving-up.h"
 #include "identity.h"
 #include "lineage.h"
 #include "log.h"
@@ -43,6 +44,7 @@ struct asking {
 	struct replica_ancestor own[DMR_MAX_ANCESTORS];
 	struct lineage_side mine;
 	uint64_t bytes;
+	bool is_given_up;		/* it comes up closed */
 	bool is_answered;
 	int verdict;
 	char *error;
@@ -139,14 +141,7 @@ static int learn(struct asking *a, const char *state_dir)
 			 state_dir, a->config->name, state_error(err));
 		return err;
 	}
-	err = takeover_forbids(&a->id, a->config->target);
-	if (err) {
-		snprintf(a->error, CONFIG_ERROR_SIZE, "volume %s is not "
-			 "activated: %s, as its target of that time has said "
-			 "(%s)", a->config->name, takeover_word(&a->id),
-			 takeover_advice);
-		return err;
-	}
+	a->is_given_up = giving_up_is_noted(state_dir, a->config->name) > 0;
 	a->mine = (struct lineage_side){
 		.generation = a->id.generation, .ancestors = a->own,
 		.is_primary = true,
@@ -186,6 +181,18 @@ static int judge(struct asking *a, const struct replica_header *h)
 	       say(a, -ESTALE, "it was handed over to the other site") : 0;
 }
 
+/* @refusal: of takeover.h, because of what another target has said. */
+static int judge_other(struct asking *a, int refusal)
+{
+	if (!refusal || a->is_given_up)
+		return 0;
+	snprintf(a->error, CONFIG_ERROR_SIZE, "volume %s is not activated: %s, "
+		 "as its target of that time has said (with activation=force "
+		 "it comes up, superseded: then %s)", a->config->name,
+		 takeover_word(&a->id), takeover_advice);
+	return refusal;
+}
+
 /* B2: whatever it is, nothing is written. */
 static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 		    struct replica_why *why)
@@ -193,7 +200,8 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 	struct asking *a = container_of(t, struct asking, target);
 
 	a->is_answered = true;
-	a->verdict = is_new ? 0 : judge(a, h);
+	a->verdict = is_new ? judge_other(a, takeover_forbids_new(&a->id)) :
+			      judge(a, h);
 	snprintf(why->text, sizeof(why->text), "it was only asked");
 	return -ECANCELED;
 }
@@ -252,6 +260,9 @@ static int open_target(struct asking *a, const char *state_dir)
 			return say(a, ret, err.text);
 		uri = resolved;
 	}
+	ret = judge_other(a, takeover_forbids(&a->id, c->target));
+	if (ret)
+		return ret;
 	ret = target_init(&a->target, a->ring, c->name, a->bytes, &events);
 	if (ret)
 		return say(a, ret, "no memory");
@@ -262,14 +273,23 @@ static int open_target(struct asking *a, const char *state_dir)
 	return ret ? say(a, ret, "the ring failed") : a->verdict;
 }
 
-bool activation_asks(const struct volume_config *config)
+/* By another target, perhaps. One that cannot be read is looked at then. */
+static bool is_taken_over(const char *state_dir, const char *name)
 {
-	return config->activation == ACTIVATION_ASK &&
-	       strncmp(config->target, "local:", 6) &&
-	       strncmp(config->target, "stage:", 6);
+	struct identity id;
+
+	return identity_load(&id, state_dir, name) || id.taken_over;
 }
 
-bool activation_has_to_ask(const struct kernel_ops *ops,
+bool activation_asks(const char *state_dir, const struct volume_config *config)
+{
+	return config->activation == ACTIVATION_ASK &&
+	       ((strncmp(config->target, "local:", 6) &&
+		 strncmp(config->target, "stage:", 6)) ||
+		is_taken_over(state_dir, config->name));
+}
+
+bool activation_has_to_ask(const struct kernel_ops *ops, const char *state_dir,
 			   const struct volume_config *config)
 {
 	const struct kernel_form form = {
@@ -278,7 +298,7 @@ bool activation_has_to_ask(const struct kernel_ops *ops,
 	};
 	char error[KERNEL_ERROR_SIZE];
 
-	return activation_asks(config) && config->origin &&
+	return activation_asks(state_dir, config) && config->origin &&
 	       ops->is_plain(&form, error);	/* < 0: who knows? B1 */
 }
 

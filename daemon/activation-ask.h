@@ -14,11 +14,14 @@ enum activation {
 	ACTIVATION_ASK,
 };
 
-/* Its target, on another machine, is to be asked. */
-bool activation_asks(const struct volume_config *config);
+/*
+ * Its target is to be asked: it is on another machine, or that another site has
+ * taken over is remembered (takeover.h).
+ */
+bool activation_asks(const char *state_dir, const struct volume_config *config);
 
 /* It is ours to make, has not been made, and asks first. Blocks. */
-bool activation_has_to_ask(const struct kernel_ops *ops,
+bool activation_has_to_ask(const struct kernel_ops *ops, const char *state_dir,
 			   const struct volume_config *config);
 
 /*

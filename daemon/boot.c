@@ -80,7 +80,8 @@ static bool leave_to_daemon(struct daemon *daemon, const struct entry *entry)
 			 "makes its device");
 		return true;
 	}
-	if (!activation_has_to_ask(daemon->kernel_ops, entry->config))
+	if (!activation_has_to_ask(daemon->kernel_ops, daemon->config.state_dir,
+				   entry->config))
 		return false;
 	log_info(entry->config->name, "replicad makes its device, when its "
 		 "target has said that no other site has taken over "

@@ -418,6 +418,7 @@ static void on_all_ready(struct group *g)
 	bool is_synced = true;
 	uint64_t image_ns;
 
+	takeover_forget(g);
 	resolve_doubt(g); /* may say of all that they are synced */
 	image_ns = group_image_ns(g);
 	if (!image_ns || image_ns > g->lag.committed_ns)
@@ -443,7 +444,6 @@ void group_target_failed(struct group *g, struct volume *volume,
 	snprintf(reason, sizeof(reason), "%s: %s", target ?: "its target",
 		 text);
 	free(target);
-	takeover_note_group(g, volume->refusal);
 	handle(g, !is_refused ? PAIR_EV_LOST :
 	       volume->refusal == -ESTALE ? PAIR_EV_SUPERSEDED :
 	       volume->refusal == -ENOTUNIQ ? PAIR_EV_SPLIT :

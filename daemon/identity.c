@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "identity.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -34,12 +35,27 @@ void identity_print(char text[33], const uint8_t id[16])
 		sprintf(text + 2 * i, "%02x", id[i]);
 }
 
-void identity_hash(uint8_t id[16], const char *text)
+static void hash_seeded(uint8_t hash[16], const char *text, uint64_t seed)
 {
 	XXH128_canonical_t canonical;
 
-	XXH128_canonicalFromHash(&canonical, XXH3_128bits(text, strlen(text)));
-	memcpy(id, canonical.digest, 16);
+	XXH128_canonicalFromHash(&canonical, XXH3_128bits_withSeed(
+						text, strlen(text), seed));
+	memcpy(hash, canonical.digest, 16);
+}
+
+void identity_hash(uint8_t id[16], const char *text)
+{
+	hash_seeded(id, text, 0);
+}
+
+void identity_hash_target(uint8_t hash[16], const struct identity *id,
+			  const char *target)
+{
+	uint64_t seed;
+
+	memcpy(&seed, id->pair_id, sizeof(seed));
+	hash_seeded(hash, target, le64toh(seed));
 }
 
 static int scan_id(uint8_t id[16], const char *text)
@@ -253,12 +269,16 @@ int identity_note_taken_over(struct identity *id, const char *state_dir,
 			     const char *target)
 {
 	struct identity next = *id;
+	int err;
 
 	next.taken_over = taken_over;
 	memset(next.taken_over_by, 0, sizeof(next.taken_over_by));
 	if (taken_over)
-		identity_hash(next.taken_over_by, target);
-	return change(id, &next, state_dir, name);
+		identity_hash_target(next.taken_over_by, id, target);
+	err = change(id, &next, state_dir, name);
+	if (err && taken_over)
+		*id = next;
+	return err;
 }
 
 int identity_note_target_bytes(struct identity *id, const char *state_dir,

@@ -39,7 +39,7 @@ struct identity {
 	enum given_up given_up;
 	bool is_fenced;		/* readonly, when that began */
 	enum taken_over taken_over;
-	uint8_t taken_over_by[16];	/* the target that said so, hashed */
+	uint8_t taken_over_by[16];	/* identity_hash_target() */
 	uint64_t target_bytes;	/* the volume's, when a target had its header
 				 * at the end of it last; 0 = not known */
 	uint8_t kernel_volume[16];	/* the id on the metadata device that
@@ -73,7 +73,10 @@ int identity_note_suspect(struct identity *id, const char *state_dir,
 			  const char *name, bool is_suspect);
 int identity_note_given_up(struct identity *id, const char *state_dir,
 			   const char *name, enum given_up given_up);
-/* @target: that says so; as its configuration names it. */
+/*
+ * @target: that says so, as the configuration names it. Known to this process
+ * also where it can't be written.
+ */
 int identity_note_taken_over(struct identity *id, const char *state_dir,
 			     const char *name, enum taken_over taken_over,
 			     const char *target);
@@ -98,6 +101,10 @@ int identity_forget(const char *state_dir, const char *name);
 
 /* Random bytes for ids. */
 void identity_random(void *buf, unsigned int len);
+
+/* A target's name may come again: that of this pair. */
+void identity_hash_target(uint8_t hash[16], const struct identity *id,
+			  const char *target);
 
 /* 16 bytes as 32 hex digits and a NUL. */
 void identity_print(char text[33], const uint8_t id[16]);

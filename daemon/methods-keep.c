@@ -122,6 +122,8 @@ static bool is_in_doubt(const struct daemon *daemon, const char *volume,
 
 	if (entry && !entry->reactor)
 		return entry->err == -ESTALE || entry->err == -ENOTUNIQ;
+	if (json_is_true(json_object_get(status, "taken_over_elsewhere")))
+		return false;
 	return state && (!strcmp(state, pair_state_name(PAIR_SUPERSEDED)) ||
 			 !strcmp(state, pair_state_name(PAIR_SPLIT_BRAIN)));
 }

@@ -469,6 +469,8 @@ static bool is_superseded(const struct daemon *daemon, const char *volume,
 	const struct entry *entry = daemon_find(daemon, volume);
 	const char *state = json_string_value(json_object_get(status, "state"));
 
+	if (json_is_true(json_object_get(status, "taken_over_elsewhere")))
+		return false;
 	return (state && !strcmp(state, pair_state_name(PAIR_SUPERSEDED))) ||
 	       (entry && !entry->reactor && entry->err == -ESTALE);
 }

@@ -8,6 +8,7 @@
 #include "compare.h"
 #include "continuity.h"
 #include "reactor.h"
+#include "takeover.h"
 #include "verify.h"
 #include "volume.h"
 
@@ -60,6 +61,11 @@ static void resync_on_reactor(struct op *op)
 	int err = !v ? -ENODEV :
 		  op->is_full ? compare_none(v) : compare_all(v);
 
+	if (!err && takeover_forget(v->group)) {
+		fail(op, -EIO, "its state folder cannot be written");
+		op_finish(op);
+		return;
+	}
 	if (!err) {
 		volume_accept(v);
 		op->timer.fire = on_timer;

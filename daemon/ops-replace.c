@@ -65,8 +65,8 @@ static void judge_on_reactor(struct op *op)
 		op->err = -EPERM;
 		op->is_late = true;
 		snprintf(op->error, sizeof(op->error), "%s, so its target stays "
-			 "what it is: first decide, with replicactl resolve",
-			 takeover_word(&v->identity));
+			 "what it is: %s", takeover_word(&v->identity),
+			 takeover_advice);
 	}
 	op_run_on_main(op, leave);
 }

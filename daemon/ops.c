@@ -327,8 +327,10 @@ static void insert_blocking(struct ring_job *job)
 
 	/* Who enables it has decided. */
 	if (!op->config && (op->is_promoted ?
-			    activation_asks(op->entry->config) :
+			    activation_asks(op->daemon->config.state_dir,
+					    op->entry->config) :
 			    activation_has_to_ask(op->daemon->kernel_ops,
+						  op->daemon->config.state_dir,
 						  op->entry->config)))
 		op->err = daemon_ask(op->daemon, op->entry, op->error);
 	op->may_go = op->is_promoted && !op->err;

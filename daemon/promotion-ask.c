@@ -19,7 +19,8 @@ static bool is_asking(const struct promotion *p)
 {
 	const struct entry *entry = daemon_find(p->daemon, p->record.volume);
 
-	return p->asks_first && entry && activation_asks(entry->config);
+	return p->asks_first && entry &&
+	       activation_asks(p->daemon->config.state_dir, entry->config);
 }
 
 bool promotion_is_asking(const struct promotion *leader)

@@ -20,6 +20,7 @@
 #include "pair.h"
 #include "promotion.h"
 #include "reactor.h"
+#include "takeover.h"
 #include "verify.h"
 #include "version.h"
 #include "volume.h"
@@ -111,6 +112,9 @@ static void put_fence(json_t *o, const struct volume *v)
 	const char *reason = json_string_value(json_object_get(o, "reason"));
 
 	put_text(o, "writes", fence_name(v));
+	put_text(o, "taken_over", takeover_name(&v->identity));
+	put_bool(o, "taken_over_elsewhere",
+		 takeover_forbids(&v->identity, v->config->target));
 	if (v->fence == FENCE_CONTINUE)
 		return;
 	json_object_set_new(o, "reason", json_sprintf("%s; a write here %s",

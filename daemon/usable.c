@@ -41,6 +41,14 @@ bool usable_is_others(const json_t *status)
 	       is_state(status, PAIR_DIVERGED);
 }
 
+/* It is remembered, while its target does not answer. */
+static bool was_taken_over(const json_t *status)
+{
+	const char *word = text_of(status, "taken_over");
+
+	return *word && strcmp(word, "no");
+}
+
 /* B5: "apply" is known from the first meeting on. */
 static bool was_met(const json_t *status)
 {
@@ -55,7 +63,8 @@ static enum use judge_stopped(const struct entry *entry, const char **reason)
 								  USE_NOT_YET;
 }
 
-static enum use judge_running(const struct entry *entry, const json_t *status,
+static enum use judge_running(const struct daemon *daemon,
+			      const struct entry *entry, const json_t *status,
 			      const char **reason)
 {
 	*reason = text_of(status, "reason");
@@ -64,7 +73,7 @@ static enum use judge_running(const struct entry *entry, const json_t *status,
 			*reason = "who writes to it is refused, or waits";
 		return USE_NOT_YET;
 	}
-	if (!activation_asks(entry->config) || was_met(status))
+	if (!activation_asks(daemon->config.state_dir, entry->config) || was_met(status))
 		return USE_YES;
 	if (!**reason)
 		*reason = "its target has not said yet whether the other site "
@@ -80,9 +89,14 @@ static enum use judge(const struct daemon *daemon, const char *volume,
 	*reason = text_of(status, "reason");
 	if (usable_is_others(status))
 		return USE_NO;
+	if (entry && was_taken_over(status)) {
+		*reason = "another site has taken over, as its target has said";
+		return USE_NO;
+	}
 	if (!entry)
 		return is_state(status, PAIR_PROMOTED) ? USE_YES : USE_NOT_YET;
-	return entry->reactor ? judge_running(entry, status, reason) :
+	return entry->reactor ? judge_running(daemon, entry, status,
+					      reason) :
 				judge_stopped(entry, reason);
 }
 

@@ -77,9 +77,13 @@ bool volume_needs_clean(const struct volume *volume)
 void volume_fill_unsent(const struct volume *volume, struct replica_header *h)
 {
 	const struct dmr_info *info = &volume->info;
+	const struct shipment *s = &volume->shipment;
 	uint64_t chunks = info->nr_dirty;
 
-	if (h->kind != REPLICA_KIND_CLEAN && h->kind != REPLICA_KIND_PARTIAL)
+	if (h->kind == REPLICA_KIND_PARTIAL)	/* END makes them dirty again */
+		chunks += dmr_extents_chunks(s->frozen) -
+			  dmr_extents_chunks(s->window);
+	else if (h->kind != REPLICA_KIND_CLEAN)
 		chunks += info->nr_frozen;
 	h->unsent = chunks * volume_chunk_bytes(volume);
 	h->unsent_time = volume->info_ns;
@@ -243,6 +247,7 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 	ret = judge_target(is_new ? NULL : h, &v->identity, &v->info, why);
 	v->refusal = ret < 0 ? ret : 0;
 	v->is_rolled_back = ret == -EUCLEAN;
+	takeover_note_group(v->group, ret);
 	if (v->is_rolled_back && v->is_accepted)
 		ret = take_anyway(v, h);
 	v->is_accepted = false;
@@ -251,7 +256,7 @@ static int on_judge(struct target *t, struct replica_header *h, bool is_new,
 		v->advice = v->is_rolled_back ? judge_advice : NULL;
 		return ret;
 	}
-	err = takeover_check(v, why);
+	err = takeover_check(v, is_new, why);
 	if (err)
 		return err;
 	err = place_check(v, why);
@@ -375,7 +380,7 @@ void volume_forget_pause(struct volume *v)
 			 "will find it paused", v->reactor->state_dir,
 			 strerror(-err));
 	giving_up_forget(v);
-	takeover_forget(v);
+	takeover_forget_one(v);
 }
 
 /*
@@ -410,14 +415,20 @@ void volume_open_target(struct volume *v)
 		.chunk_bytes = volume_chunk_bytes(v),
 		.group = v->config->group,
 	};
+	struct replica_why why;
 
 	if (v->identity.given_up == GIVEN_UP_DONE) {
 		giving_up_tell(v);
 		return;
 	}
+	v->advice = NULL;
 	v->target.old_bytes = v->identity.target_bytes;
 	v->opened = find_target(v);
 	v->is_placed = false;
+	if (takeover_check(v, false, &why)) {
+		group_target_failed(v->group, v, true, why.text);
+		return;
+	}
 	target_open(&v->target, v->opened, &opts, v->config->may_overwrite);
 }
 

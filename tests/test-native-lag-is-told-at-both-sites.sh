@@ -39,19 +39,28 @@ check "and at B, too" wait_until 60 eval '[ "$(lag_at_b)" -lt 60 ]'
 
 # What A has not sent is known at B, too, as of A's last word.
 may_send() {
-	sed -i "/^bandwidth=/d; s/^target=.*/&\nbandwidth=$1/" "$scratch_dir/conf"
+	sed -i "/^bandwidth=/d; /^window=/d; s/^target=.*/&\nbandwidth=$1\nwindow=128KiB/" \
+		"$scratch_dir/conf"
 	replicactl config reload >/dev/null || bail "no reload"
 }
 is "B knows of nothing that it lacks" "$(at_b .lag_bytes)" 0
-may_send 16KiB
+may_send 8KiB
 replicactl pause a >/dev/null || bail "no pause"
 sim-ctl write a 0 1048576 78
 replicactl resume a >/dev/null || bail "no resume"
 check "B is told what A has for it, in bytes" wait_until 60 \
-	eval '[ "$(at_b .lag_bytes)" -ge 1048576 ]'
-check "  and as of when" at_b '.lag_bytes_time > .time - 3600'
+	eval '[ "$(at_b .lag_bytes)" -gt 262144 ]'
+is "  and as of when" "$(at_b '.lag_bytes_time > .time - 3600')" true
 check "  in words, too" eval \
 	'b replicactl history --target "stage:$stage_dir/a" | grep "^not sent: [0-9]"'
+check "a part comes" wait_until 60 \
+	eval '[ "$(at_b ".last_partial > .last_committed")" = true ]'
+replicactl pause a >/dev/null || bail "no pause"
+check "  and no more" wait_until 60 field_is a state paused
+is "  what it leaves is told as well" "$(at_b .lag_bytes)" \
+	$(($(sim-ctl get a dirty) * 4096))
+check "  which is something" [ "$(at_b .lag_bytes)" -gt 65536 ]
+replicactl resume a >/dev/null || bail "no resume"
 may_send 0
 check "when it has come nothing is left" wait_until 60 \
 	eval '[ "$(at_b .lag_bytes)" = 0 ]'

@@ -40,7 +40,13 @@ is "  and remembers it" "$(remembered)" superseded
 kill_daemon
 kill_pid $b_pid
 start_daemon
-check "the next daemon gets no answer" field_is a state connecting
+gets_no_answer() {
+	field_is a state connecting && field a reason | grep -q "connect:"
+}
+check "the next daemon gets no answer" wait_until 60 gets_no_answer
+is "  and says what it remembers" "$(field a taken_over) $(field a \
+	taken_over_elsewhere)" "superseded false"
+is "  nobody is to mount it" "$(rpc-call path '{"volume":"a"}' | jq -r .use)" no
 sends_to "local:$spare"
 check "another target is refused (P2)" eval '! reload && grep -q \
 	"another site has taken over, so its target stays" "$scratch_dir/said"'
@@ -48,7 +54,7 @@ kill_daemon
 start_daemon
 check "the next daemon sends nothing there" wait_until 60 refused_there
 check "  and says what to decide" eval \
-	'field a next_step | grep -q "resolve --keep peer.*disable, then enable"'
+	'field a next_step | grep -q "resolve --keep peer.*replicactl resync"'
 replicactl pause a >/dev/null || bail "no pause"
 check "nor does who resumes it" replicactl resume a
 check "  " wait_until 60 refused_there

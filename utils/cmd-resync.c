@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd.h"
 #include "confirm.h"
 
 /*
- * A target that is ahead of us may be the better copy.
+ * A target that is ahead of us may be the better copy, as may be the site that
+ * has taken over.
  *
  * Y1 nothing is sent before replicad has said that it is not, or somebody that
  *    it may be: no answer, or one without a word on it, is none.
@@ -14,6 +16,7 @@ static int confirm_rollback(const struct args *args)
 {
 	const char *name = args->words[0];
 	json_t *all, *volume, *is_newer;
+	const char *taken_over;
 	int status = STATUS_OK;
 
 	if (args_has(args, "yes"))
@@ -27,7 +30,13 @@ static int confirm_rollback(const struct args *args)
 	}
 	volume = json_array_get(json_object_get(all, "volumes"), 0);
 	is_newer = json_object_get(volume, "rolled_back");
-	if (!json_is_false(is_newer))
+	taken_over = json_string_value(json_object_get(volume, "taken_over"));
+	if (taken_over && strcmp(taken_over, "no"))
+		status = confirm(args, CONFIRM_ALWAYS, "Another site has taken "
+			"over from %.60s (%.20s). If that is not given up, "
+			"there are two primaries from then on.", name,
+			taken_over);
+	else if (!json_is_false(is_newer))
 		status = confirm(args, CONFIRM_ALWAYS, json_is_true(is_newer) ?
 			"The replica of %.60s is newer than the volume, which "
 			"was rolled back, or is a copy. What only the replica "
@@ -72,7 +81,8 @@ const struct command cmd_resync = {
 	"For a replica that is in doubt. The target is asked for a digest of each\n"
 	"chunk, and only what differs is sent; to a target that knows no digests\n"
 	"(a plain NBD server) all of it. The volume stays in use, and a staged\n"
-	"replica keeps its last image all the while.\n",
+	"replica keeps its last image all the while. It says that this copy is the right\n"
+	"one, also where another site has taken over: then resume sends it to its target.\n",
 	.options = options,
 	.run = run,
 };
