@@ -80,6 +80,13 @@ check "nor if another target, which knows nothing, is to be asked" wait_until 60
 	reason_is "another site has taken over, as its target of that time"
 is "  " "$(sim-ctl get a plain)" 1
 kill_daemon
+truncate -s $((native_mib + 1))M "$scratch_dir/here"
+sed -i "s|^target=.*|target=local:$scratch_dir/here|" "$scratch_dir/conf"
+start_daemon
+check "nor one on this machine" wait_until 60 \
+	reason_is "another site has taken over, as its target of that time"
+is "  " "$(sim-ctl get a plain)" 1
+kill_daemon
 sed 's/^activation=.*/activation=force/' "$scratch_dir/conf.pair" \
 	>"$scratch_dir/conf"
 start_daemon

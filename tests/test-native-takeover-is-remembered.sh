@@ -64,6 +64,11 @@ check "it is remembered for ever" wait_until 60 refused_there
 is "  as it was said first (T2)" "$(remembered)" superseded
 check "nothing was written there" spare_is_empty
 
+stop_daemon
+sends_to "nbd+unix:///?socket=$scratch_dir/nobody"
+start_daemon
+check "whether one that is not to be asked answers does not matter" \
+	wait_until 60 refused_there
 sends_to pair:p
 start_b
 check "the one that said so may say it again" eval \
