@@ -73,7 +73,8 @@ static enum use judge_running(const struct daemon *daemon,
 			*reason = "who writes to it is refused, or waits";
 		return USE_NOT_YET;
 	}
-	if (!activation_asks(daemon->config.state_dir, entry->config) || was_met(status))
+	if (!activation_asks(daemon->config.state_dir, entry->config) ||
+	    was_met(status))
 		return USE_YES;
 	if (!**reason)
 		*reason = "its target has not said yet whether the other site "
