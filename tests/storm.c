@@ -231,13 +231,24 @@ static bool is_epoch_open(void)
 	return get.number[DMR_A_EPOCH];
 }
 
+/* The shipper's turn, until it has one open, or for seconds; then ours. */
+static void wait_for_epoch(void)
+{
+	pthread_mutex_lock(&storm.netlink);
+	for (int i = 0; i < 500 && !is_epoch_open(); i++) {
+		pthread_mutex_unlock(&storm.netlink);
+		usleep(20000);
+		pthread_mutex_lock(&storm.netlink);
+	}
+}
+
 /* Now and then what the shipper has open stays so until it has grown. */
 static void resume_larger(void)
 {
-	bool shipper_waits = rand() % 2;
+	bool shipper_waits = !nr_grown_open || rand() % 2;
 
 	if (shipper_waits) {
-		pthread_mutex_lock(&storm.netlink);
+		wait_for_epoch();
 		nr_grown_open += is_epoch_open();
 	}
 	must("resume larger", dm_raw_resume(VOL));
@@ -430,6 +441,7 @@ static void report(void)
 
 int main(int argc, char **argv)
 {
+	const char *slow = getenv("DMR_SLOW");
 	time_t end, patience;
 
 	if (argc != 6) {
@@ -444,7 +456,7 @@ int main(int argc, char **argv)
 	volume_up();
 	settle();
 	end = time(NULL) + atoi(argv[1]);
-	patience = end + 120;
+	patience = end + 120 * (slow ? atoi(slow) : 1);
 	storm_load_start(atoi(argv[2]));
 	while (time(NULL) < (was_all_done() ? end : patience) &&
 	       !storm_failures())
