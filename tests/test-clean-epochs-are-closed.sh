@@ -11,7 +11,7 @@ load_module
 seconds=${DMR_SOAK_SECONDS:-25}
 
 ship() {
-	timeout $((seconds + 100)) oracle-ship --seconds "$seconds" "$@" \
+	timeout $(((seconds + 100) * ${DMR_SLOW:-1})) oracle-ship --seconds "$seconds" "$@" \
 		>"$scratch_dir/ship" 2>&1 && return
 	cat "$scratch_dir/ship"
 	return 1

@@ -9,6 +9,7 @@
 load_module
 members=${DMR_GROUP_MEMBERS:-64}
 cuts=${DMR_GROUP_CUTS:-20}
+slow=${DMR_SLOW:-1}
 make_null pool $((members * 2))
 
 # Slices of one disk, all made by one dmsetup, hence named by number.
@@ -30,8 +31,8 @@ cleanup_fn dmsetup remove "${removals[@]}"
 check "$members volumes" dmsetup create --concise "${devices%;}"
 
 start_writer --chains 4 --max 16384 --pause 1000 -- "${names[@]}"
-check "cuts of the whole group are closed" timeout 300 oracle-ship \
-	--cuts "$cuts" --abort 10 --keep 10 --fuzzy 10 --seconds 100 --clean 5 \
+check "cuts of the whole group are closed" timeout $((300 * slow)) oracle-ship \
+	--cuts "$cuts" --abort 10 --keep 10 --fuzzy 10 --seconds $((100 * slow)) --clean 5 \
 	"$oracle_state" "${specs[@]}"
 check_writer "no write failed"
 ctl "the group is there" m0 "expect group=1 members=$members"

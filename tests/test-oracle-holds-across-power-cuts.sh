@@ -34,7 +34,7 @@ served() {
 boot() {
 	: >"$said"
 	"$test_dir/vm/run" ${fault[@]+"${fault[@]}"} --share "$share" \
-		--pidfile "$dir/pid" --timeout 1200 \
+		--pidfile "$dir/pid" --timeout $((1200 * ${DMR_SLOW:-1})) \
 		--disk "$dir/a" --disk "$dir/a.meta" --disk "$(served a)" \
 		--disk "$dir/b" --disk "$dir/b.meta" --disk "$(served b)" \
 		--disk "$oracle_state" --disk "$dir/ids" \

@@ -40,7 +40,8 @@ dm-turn a b >"$scratch_dir/turns" &
 turner=$!
 cleanup_fn kill $turner
 ship_specs a b
-check "epochs stay closed under suspends and reloads" timeout 300 oracle-ship \
+check "epochs stay closed under suspends and reloads" timeout \
+	$((300 * ${DMR_SLOW:-1})) oracle-ship \
 	--seconds "$seconds" --abort 10 --keep 10 --fuzzy 10 --delay 3000 \
 	--clean 2 "$oracle_state" "${specs[@]}"
 kill $turner
