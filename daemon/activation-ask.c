@@ -185,12 +185,12 @@ static int judge(struct asking *a, const struct replica_header *h)
 static int judge_other(struct asking *a, int refusal)
 {
 	if (!refusal || a->is_given_up)
-		return 0;
+		return 0;	/* what is given up comes up closed */
 	snprintf(a->error, CONFIG_ERROR_SIZE, "volume %s is not activated: %s, "
 		 "as its target of that time has said (with activation=force "
 		 "it comes up, superseded: then %s)", a->config->name,
 		 takeover_word(&a->id), takeover_advice);
-	return refusal;
+	return -EKEYREVOKED;	/* not its own word, as -ESTALE would be */
 }
 
 /* B2: whatever it is, nothing is written. */

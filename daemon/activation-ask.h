@@ -27,7 +27,8 @@ bool activation_has_to_ask(const struct kernel_ops *ops, const char *state_dir,
 /*
  * Reads the header of the target; writes nothing. Blocks, any thread. 0: nobody
  * has taken over. -ESTALE, -ENOTUNIQ: somebody has; -EAGAIN: no answer; -EPERM:
- * it is not the target of this volume. With a sentence.
+ * it is not the target of this volume; -EKEYREVOKED: somebody has, as another
+ * target has said. With a sentence.
  */
 int activation_ask(const char *state_dir, const struct volume_config *config,
 		   char error[CONFIG_ERROR_SIZE]);

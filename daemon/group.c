@@ -382,7 +382,7 @@ static void close_politely(struct volume *v)
 static void open_closed(struct group *g)
 {
 	g->wants_opening = false;
-	for (struct volume *v = g->volumes; v; v = v->next) {
+	for (struct volume *v = g->volumes; v && g->wants_open; v = v->next) {
 		if (v->target.state == TARGET_CLOSED)
 			volume_open_target(v);
 		else if (v->target.state == TARGET_CLOSING)

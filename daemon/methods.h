@@ -106,10 +106,10 @@ void do_delete(struct request *request);
 /* With "size_bytes", of one that was made here. */
 void extend_made(struct request *request, const char *name);
 void do_made(struct request *request);
-/* Those that are not replicated, nor promoted, as "made" has them. @only: NULL,
- * or a name. */
 /* As in the answer of the method made. */
 json_t *made_describe(const struct made *m);
+/* Those that are not replicated, nor promoted, as "made" has them. @only: NULL,
+ * or a name. */
 json_t *made_not_replicated(const struct daemon *daemon, const char *only);
 
 /*

@@ -162,7 +162,7 @@ static void make_blocking(struct ring_job *job)
 	struct error err = { 0 }, left = { 0 };
 
 	if (!driver_find(op->made->driver)->check(op->made, &err) &&
-	    !check_source(op, &err) && make(op, &err) &&
+	    !check_source(op, &err) && !op->is_dry && make(op, &err) &&
 	    unmake(op, &left))
 		log_err(op->made->volume, "it is not made, and what there may be "
 			"of it is left until the next start: %s", left.text);
@@ -318,12 +318,8 @@ static void start_make(struct op *op)
 			       "be known again: enable it, or take another name; "
 			       "if it is gone for good, remove its .id in the "
 			       "state folder");
-	else if (op->from && !load_source(op))
-		return;
-	else if (op->is_dry)
-		op_finish(op);
-	else
-		op_run_job(op, make_blocking, made);
+	else if (!op->from || load_source(op))
+		op_run_job(op, make_blocking, op->is_dry ? op_finish : made);
 }
 
 /* V9 */

@@ -10,6 +10,7 @@
 #include "group.h"
 #include "kernel.h"
 #include "reactor.h"
+#include "takeover.h"
 
 #define DUMPS		10	/* until one is of one piece */
 #define HOLD_MS		10000	/* a writer waits for so long at most */
@@ -38,6 +39,9 @@ static int check_state(struct resolution *r, const struct volume *v)
 {
 	enum pair_state state = v->group->pair.state;
 
+	if (r->is_asked && takeover_is_elsewhere(v))
+		return error_set(&r->error, -EINVAL, "%s is in doubt with "
+				 "another site", v->config->name);
 	if (r->is_planned || r->is_over || state == PAIR_SUPERSEDED ||
 	    state == PAIR_SPLIT_BRAIN)
 		return 0;

@@ -106,15 +106,28 @@ static void put_state(json_t *o, const struct group *g)
 	put_bool(o, "unproven", g->is_unproven);
 }
 
+/* A group is taken over as a whole. */
+static void put_takeover(json_t *o, const struct group *g)
+{
+	const char *word = "no";
+	bool is_elsewhere = false;
+
+	for (const struct volume *v = g->volumes; v; v = v->next) {
+		if (v->identity.taken_over)
+			word = takeover_name(&v->identity);
+		is_elsewhere |= takeover_is_elsewhere(v);
+	}
+	put_text(o, "taken_over", word);
+	put_bool(o, "taken_over_elsewhere", is_elsewhere);
+}
+
 /* A tenant wonders why: with the reason. */
 static void put_fence(json_t *o, const struct volume *v)
 {
 	const char *reason = json_string_value(json_object_get(o, "reason"));
 
 	put_text(o, "writes", fence_name(v));
-	put_text(o, "taken_over", takeover_name(&v->identity));
-	put_bool(o, "taken_over_elsewhere",
-		 takeover_forbids(&v->identity, v->config->target));
+	put_takeover(o, v->group);
 	if (v->fence == FENCE_CONTINUE)
 		return;
 	json_object_set_new(o, "reason", json_sprintf("%s; a write here %s",

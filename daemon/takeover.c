@@ -110,6 +110,12 @@ int takeover_forbids(const struct identity *id, const char *target)
 	       takeover_forbids_new(id) : 0;
 }
 
+bool takeover_is_elsewhere(const struct volume *v)
+{
+	return v->is_elsewhere ||
+	       takeover_forbids(&v->identity, v->config->target);
+}
+
 int takeover_check(struct volume *v, bool is_new, struct replica_why *why)
 {
 	const struct identity *id = &v->identity;

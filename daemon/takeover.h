@@ -14,13 +14,15 @@
  *    of the site that has taken over, and another one does not.
  * T3 A group is taken over as a whole: it is noted of all of its members, and
  *    over when the targets of all are ours.
- * T4 What cannot be written is known to this process all the same, and written
- *    with whatever is noted next.
+ * T4 What cannot be written is known to this process all the same, until its
+ *    configuration changes, and written with whatever is noted next.
  * T5 An operator ends it who says that this copy counts: by resync, where it
  *    is in use, or by enable.
  */
 #ifndef REPLICAD_TAKEOVER_H
 #define REPLICAD_TAKEOVER_H
+
+#include <stdbool.h>
 
 #include "header.h"
 #include "identity.h"
@@ -59,6 +61,8 @@ void takeover_forget_one(struct volume *volume);
 int takeover_forbids(const struct identity *id, const char *target);
 /* The same of a target that has no header. */
 int takeover_forbids_new(const struct identity *id);
+/* Who has said so of @volume is not the target that it has now. */
+bool takeover_is_elsewhere(const struct volume *volume);
 
 /* "another site has taken over" …, NULL: nothing is noted. */
 const char *takeover_word(const struct identity *id);

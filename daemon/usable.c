@@ -59,8 +59,8 @@ static bool was_met(const json_t *status)
 static enum use judge_stopped(const struct entry *entry, const char **reason)
 {
 	*reason = entry->error[0] ? entry->error : "it is being started";
-	return entry->err == -ESTALE || entry->err == -ENOTUNIQ ? USE_NO :
-								  USE_NOT_YET;
+	return entry->err == -ESTALE || entry->err == -ENOTUNIQ ||
+	       entry->err == -EKEYREVOKED ? USE_NO : USE_NOT_YET;
 }
 
 static enum use judge_running(const struct daemon *daemon,

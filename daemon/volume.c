@@ -416,16 +416,21 @@ void volume_open_target(struct volume *v)
 		.group = v->config->group,
 	};
 	struct replica_why why;
+	uint8_t pair_id[16];
 
 	if (v->identity.given_up == GIVEN_UP_DONE) {
 		giving_up_tell(v);
 		return;
 	}
 	v->advice = NULL;
+	v->refusal = 0;
 	v->target.old_bytes = v->identity.target_bytes;
+	memcpy(pair_id, v->identity.pair_id, sizeof(pair_id));
 	v->opened = find_target(v);
 	v->is_placed = false;
-	if (takeover_check(v, false, &why)) {
+	v->is_elsewhere = takeover_check(v, false, &why);
+	if (v->is_elsewhere) {	/* who it is the pair's of is not decided */
+		memcpy(v->identity.pair_id, pair_id, sizeof(pair_id));
 		group_target_failed(v->group, v, true, why.text);
 		return;
 	}

@@ -86,6 +86,7 @@ struct volume {
 	const char *advice;		/* the next step after a refusal */
 	bool is_rolled_back;		/* the target was refused for that */
 	int refusal;			/* of judge_target(), until told */
+	bool is_elsewhere;		/* of takeover.h */
 	bool is_accepted;		/* by an operator, in spite of that */
 	uint64_t stale_until_ns;	/* no data before (W6) */
 	uint64_t bytes_shipped, bytes_zero;

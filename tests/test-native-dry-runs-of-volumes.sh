@@ -18,6 +18,9 @@ cat >>"$scratch_dir/conf" <<END
 [backend east]
 driver=file
 folder=$folder
+[backend lost]
+driver=file
+folder=$scratch_dir/nowhere
 [type t]
 replication_enabled=<is> True
 [target one]
@@ -71,6 +74,8 @@ would "what it would overwrite is not asked for" "would be replicated" \
 	replicactl enable a --target "local:$scratch_dir/a.target" --overwrite
 would "enable of many" "^f is replicated already" replicactl enable --host
 would "disable" "^f would no longer be replicated" replicactl disable f
+is "  as an object, too" "$(replicactl disable f --dry-run --json |
+	jq -r '.dry_run, .volume' | xargs)" "true f"
 would "disable of many" "^f would no longer be replicated" \
 	replicactl disable --host
 would_not "one that is not" "there is no volume a" 3 replicactl disable a
@@ -83,6 +88,8 @@ would_not "a name that there is" "of the files already" 5 \
 	replicactl create f --size 8MiB --backend east
 would_not "no such backend" "there is no .backend west" 5 \
 	replicactl create v --size 8MiB --backend west
+would_not "a backend that is not there" "$scratch_dir/nowhere" 3 \
+	replicactl create v --size 8MiB --backend lost
 would_not "what says nothing" "want the name" 2 replicactl create
 replicactl create v --size 8MiB >/dev/null || bail "no v"
 would_not "a second one" "is there already" 5 replicactl create v --size 8MiB

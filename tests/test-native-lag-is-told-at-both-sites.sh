@@ -39,7 +39,7 @@ check "and at B, too" wait_until 60 eval '[ "$(lag_at_b)" -lt 60 ]'
 
 # What A has not sent is known at B, too, as of A's last word.
 may_send() {
-	sed -i "/^bandwidth=/d; /^window=/d; s/^target=.*/&\nbandwidth=$1\nwindow=128KiB/" \
+	sed -i "/^bandwidth=/d; /^window=/d; s/^target=.*/&\nbandwidth=$1\nwindow=64KiB/" \
 		"$scratch_dir/conf"
 	replicactl config reload >/dev/null || bail "no reload"
 }

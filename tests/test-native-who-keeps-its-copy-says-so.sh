@@ -68,11 +68,15 @@ rpc-call resume '{"volume":"a"}' >/dev/null || bail "no resume"
 check "it is superseded still" wait_until 60 field_is a state superseded
 
 # T3: who says no, and who does not answer
+session_of_b() {
+	jq .loads,.attaches "$state_dir/b.id" | xargs
+}
 kill_daemon
+session=$(session_of_b)
 kill_pid "$a_pid"
 start_daemon
-check "one has no answer, the other one is ours" wait_until 60 eval \
-	'field a reason | grep -q connect:'
+check "one has no answer" wait_until 60 eval 'field a reason | grep -q connect:'
+check "the other one is ours" wait_until 60 eval '[ "$(session_of_b)" != "$session" ]'
 is "  both remember it" "$(remembered)" "superseded superseded"
 kill_daemon
 

@@ -3,6 +3,18 @@
 
 #include "cmd.h"
 #include "many.h"
+#include "print.h"
+
+static int look(const struct args *args, json_t *params)
+{
+	int status;
+	json_t *result = ctl_call(args, "disable", params, &status);
+
+	if (result)
+		print_json(result);
+	json_decref(result);
+	return status;
+}
 
 static int run(const struct args *args)
 {
@@ -19,6 +31,8 @@ static int run(const struct args *args)
 		json_decref(params);
 		return status;
 	}
+	if (args_has(args, "dry-run") && args_has(args, "json"))
+		return look(args, params);
 	snprintf(text, sizeof(text), "%.60s %s", args->words[0], done);
 	return ctl_do(args, "disable", params, text);
 }
