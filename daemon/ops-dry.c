@@ -6,11 +6,8 @@
  */
 #include "ops-impl.h"
 
-#include <errno.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "config-impl.h"
 #include "insertion.h"
@@ -38,19 +35,8 @@ static void look_enable_blocking(struct ring_job *job)
 
 static void start_look_enable(struct op *op)
 {
-	const struct entry *there = daemon_find(op->daemon, op->name);
-
-	if (there && !there->is_disabled) {
-		op->err = -EEXIST;
-		snprintf(op->error, sizeof(op->error), "volume %s is enabled "
-			 "already", op->name);
-	} else if (config_settle(&op->daemon->config, op->config, op->error)) {
-		op->err = -EINVAL;
-	}
-	if (op->err) {
-		op_finish(op);
+	if (!op_check_enable(op))
 		return;
-	}
 	op->result = describe(op->config);
 	op_run_job(op, look_enable_blocking, op_finish);
 }

@@ -18,6 +18,8 @@ void op_end_joined(struct op *op);
 void op_finish(struct op *op);
 /* On the main thread: ->entry, of ->name; false: none, and the op has ended. */
 bool op_find_entry(struct op *op);
+/* The same of ->config: may it be enabled? false: the op has ended. */
+bool op_check_enable(struct op *op);
 /* @step on the reactor of the volume ->name; or an error. */
 void op_go_to_volume(struct op *op, void (*step)(struct op *op));
 /*

@@ -354,20 +354,28 @@ static void start_entry(struct op *op)
 	op_run_job(op, insert_blocking, inserted);
 }
 
-static void start_enable(struct op *op)
+bool op_check_enable(struct op *op)
 {
-	struct entry *old = daemon_find(op->daemon, op->config->name);
-	struct volume_config *copy;
+	const struct entry *old = daemon_find(op->daemon, op->config->name);
 
 	if (old && !old->is_disabled)
 		set_error(op, -EEXIST, "volume %s is enabled already",
 			  op->config->name);
 	else if (config_settle(&op->daemon->config, op->config, op->error))
 		op->err = -EINVAL;	/* what it refers to may have changed */
-	if (op->err) {
-		finish(op);
+	if (!op->err)
+		return true;
+	finish(op);
+	return false;
+}
+
+static void start_enable(struct op *op)
+{
+	struct entry *old = daemon_find(op->daemon, op->config->name);
+	struct volume_config *copy;
+
+	if (!op_check_enable(op))
 		return;
-	}
 	if (old)
 		daemon_remove(op->daemon, old);
 	copy = volume_config_clone(op->config);

@@ -85,6 +85,7 @@ sed -i "s|^target=.*|target=local:$scratch_dir/here|" "$scratch_dir/conf"
 start_daemon
 check "nor one on this machine" wait_until 60 \
 	reason_is "another site has taken over, as its target of that time"
+is "  nobody is to mount it" "$(rpc-call path '{"volume":"a"}' | jq -r .use)" no
 is "  " "$(sim-ctl get a plain)" 1
 kill_daemon
 sed 's/^activation=.*/activation=force/' "$scratch_dir/conf.pair" \

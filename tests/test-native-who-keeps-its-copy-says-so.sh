@@ -80,6 +80,15 @@ check "the other one is ours" wait_until 60 eval '[ "$(session_of_b)" != "$sessi
 is "  both remember it" "$(remembered)" "superseded superseded"
 kill_daemon
 
+# One of a group is enough
+cp "$state_dir/a.id" "$scratch_dir/a.id"
+sed -i 's/"taken_over": "superseded"/"taken_over": "no"/' "$state_dir/a.id"
+start_daemon
+check "noted of one, it is so of the other one" wait_until 60 field_is a taken_over \
+	superseded
+kill_daemon
+cp "$scratch_dir/a.id" "$state_dir/a.id"
+
 # T1: the same name, and nobody there
 kill_pid "$b_pid"
 for v in a b; do
