@@ -250,11 +250,8 @@ static void publish_header(struct stage_volume *v)
 	struct replica_header before = v->header;
 
 	v->header = v->commit;
-	if (before.seq > v->header.seq) {
+	if (before.seq > v->header.seq)
 		v->header.seq = before.seq;
-		v->header.unsent = before.unsent;
-		v->header.unsent_time = before.unsent_time;
-	}
 	if (v->header.kind == REPLICA_KIND_PARTIAL)
 		v->header.cut_time = before.cut_time;
 }
