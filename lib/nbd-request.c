@@ -19,6 +19,8 @@
  *     has ended.  An honest server sends one when the kernel is halfway
  *     through a long send; a bad one must not make us send freed memory.
  * Q4  The header and the slot of a command are used again only after Q3.
+ * Q5  No command has the handle 0 before 2^32 others had its slot: what a
+ *     server says unasked, with a handle that it left empty, answers none.
  */
 #include "nbd-private.h"
 
@@ -515,6 +517,7 @@ int nbd_requests_init(struct nbd_conn *conn)
 	if (!conn->headers || !conn->slots)
 		return -ENOMEM;
 	for (i = conn->opts.depth; i--; ) {
+		conn->slots[i].serial = 1;	/* Q5 */
 		conn->slots[i].next = conn->free;
 		conn->free = conn->slots + i;
 	}

@@ -258,6 +258,15 @@ static void unasked(struct script_server *s)
 	script_drain(s);
 }
 
+/* As the one before, when a request is on the wire for certain. */
+static void empty_handle(struct script_server *s)
+{
+	script_negotiate(s);
+	script_request(s);
+	script_reply(s, 0, 0);
+	script_drain(s);
+}
+
 static void half_reply(struct script_server *s)
 {
 	uint32_t magic = htobe32(NBD_SIMPLE_REPLY_MAGIC);
@@ -363,6 +372,8 @@ static const struct bad_case {
 	  WRITES },
 	{ "reply before any request", unasked, -EPROTO, "unknown handle",
 	  WRITES },
+	{ "reply with an empty handle", empty_handle, -EPROTO,
+	  "unknown handle", WRITES },
 	{ "half a reply, hangs up", half_reply, -ECONNRESET, "mid-reply",
 	  WRITES },
 	{ "half a reply, silent", half_reply_silent, -ETIMEDOUT,
