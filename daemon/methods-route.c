@@ -18,12 +18,7 @@
  *    agreed to it: no default has. It is done only to what is sent to the very
  *    pair that asks: its doubt (R2 in resolve.h) is with that.
  * O10 What the other side says may go to a terminal.
- * O12 What may have been given up here, or may be yet, is never refused as if
- *    it had not: the status is that of what is not known (R9 in resolve.h).
- *    That nothing is sent by that name is said only if nothing of it is under
- *    way: who asked before need not wait for that any more.
- * O13 What is known to have been given up takes nothing more: that it was is
- *    told whoever asks, also without consent, and when it is disabled.
+ * O12, O13: route-taking.c.
  */
 #include "methods.h"
 
@@ -41,24 +36,11 @@
 #include "pairing.h"
 #include "params.h"
 #include "promotion.h"
-#include "resolve.h"
+#include "route-impl.h"
 #include "routing.h"
 #include "status.h"
 
-enum exit_status { EXIT_FAILED_ = 1, EXIT_USAGE_ = 2, EXIT_NOT_FOUND = 3,
-		   EXIT_PERMISSION = 7, EXIT_NOT_HERE = 8 };
-
-struct verb {
-	const char *name;
-	void (*call)(struct request *request);
-	bool is_of_here;		/* where it was made; of O7 */
-	bool is_harmless;		/* it changes nothing */
-	bool is_of_any;			/* also of what is not to be used */
-	bool is_taking;			/* O9, O12 */
-	const char *params;		/* params.h: that may be said with it */
-};
-
-static const struct verb verbs[] = {
+static const struct route_verb verbs[] = {
 	{ "path", do_path, .is_harmless = true, .is_of_any = true,
 	  .params = "volume" },
 	{ "extend", do_extend, .params = "volume size_bytes# dry_run?" },
@@ -71,7 +53,7 @@ static const struct verb verbs[] = {
 	  .params = "volume dry_run?" },
 };
 
-static const struct verb *find_verb(const char *name)
+static const struct route_verb *find_verb(const char *name)
 {
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (!strcmp(verbs[i].name, name))
@@ -103,35 +85,8 @@ static const char *name_here(const struct pairing *p, const char *volume)
 						  NULL;
 }
 
-/* O9. @nr: so many are sent there by that name. NULL: none, or not one. */
-static const char *name_sent(const struct pairing *p, const char *volume,
-			     unsigned int *nr)
-{
-	const char *name = NULL;
-
-	*nr = 0;
-
-	for (struct entry *e = p->daemon->entries; e; e = e->next) {
-		const char *export = pairing_target_export(e->config->target,
-							   p->record.name);
-
-		if (!export || strcmp(*export ? export : e->config->name,
-				      volume))
-			continue;
-		name = e->config->name;
-		++*nr;
-	}
-	return *nr == 1 && p->state == PAIRING_SENDING ? name : NULL;
-}
-
-/* O12. The name here of what is not sent any more; NULL: another has it now. */
-static const char *name_left(const struct pairing *p, const char *volume)
-{
-	return p->state == PAIRING_SENDING && volume_name_is_valid(volume) &&
-	       !daemon_find(p->daemon, volume) ? volume : NULL;
-}
-
-static bool changes_nothing(const struct verb *verb, const json_t *params)
+bool route_changes_nothing(const struct route_verb *verb,
+			   const json_t *params)
 {
 	return verb->is_harmless ||
 	       json_is_true(json_object_get(params, "dry_run"));
@@ -145,7 +100,8 @@ static enum routed routed_of(const struct config *config,
 }
 
 static const char *check_policy(const struct pairing *p,
-				const struct verb *verb, const json_t *params)
+				const struct route_verb *verb,
+				const json_t *params)
 {
 	const struct config *config = &p->daemon->config;
 	const struct section *section =
@@ -155,7 +111,7 @@ static const char *check_policy(const struct pairing *p,
 	if (routed == ROUTED_OFF)
 		return "verbs from the other side are not taken there "
 		       "(routed=off)";
-	if (changes_nothing(verb, params))
+	if (route_changes_nothing(verb, params))
 		return NULL;
 	if (routed == ROUTED_LOOK)
 		return "the other side may change nothing there (routed=look)";
@@ -177,15 +133,14 @@ static void on_done_here(void *arg, int exit_status, const char *text,
 		pairing_step(x->pairing);
 }
 
-/* O8, O9 */
-static void run_here(struct route_job *job, const struct verb *verb,
-		     const char *name, const json_t *said)
+void route_run_here(struct route_job *job, const struct route_verb *verb,
+		    const char *name, const json_t *said)
 {
 	struct routing *x = job->route->arg;
 	json_t *params = json_copy((json_t *)said);
 	struct request *request;
 
-	if (!changes_nothing(verb, said) && routing_may_log(x))
+	if (!route_changes_nothing(verb, said) && routing_may_log(x))
 		log_info(x->pairing->record.name, "pair: the other side asks "
 			 "for %s of %s", verb->name, name);
 	json_object_set_new(params, "volume", json_string(name));
@@ -200,9 +155,8 @@ static void run_here(struct route_job *job, const struct verb *verb,
 		method_if_usable(request, verb->call);
 }
 
-/* @text: static. */
-static void refuse_job(struct route_job *job, int exit_status,
-		       const char *text)
+void route_refuse_job(struct route_job *job, int exit_status,
+		      const char *text)
 {
 	struct routing *x = job->route->arg;
 
@@ -213,9 +167,9 @@ static void refuse_job(struct route_job *job, int exit_status,
 	route_job_end(job, exit_status, text, NULL);
 }
 
-/* NULL: it may be done there, if it is there. */
-static const char *check_job(const struct pairing *p, const struct verb *verb,
-			     const json_t *params, int *exit_status)
+const char *route_check_job(const struct pairing *p,
+			    const struct route_verb *verb,
+			    const json_t *params, int *exit_status)
 {
 	const char *policy = check_policy(p, verb, params);
 
@@ -225,102 +179,33 @@ static const char *check_job(const struct pairing *p, const struct verb *verb,
 	return policy;
 }
 
-/* O13 */
-static void tell_over(struct route_job *job, const char *name, bool is_dry)
-{
-	json_t *o = json_pack("{ss sb sI sI ss si sb}", "volume", name,
-			      "given_up_before", true, "lost_bytes",
-			      (json_int_t)0, "last_committed", (json_int_t)0,
-			      "salvage", "", "schema_version", 1, "dry_run",
-			      is_dry);
-
-	route_job_end(job, o ? 0 : EXIT_FAILED_, o ? NULL : "no memory", o);
-}
-
-/* It is not to be done; by O12 and O13 that is not all that can be said. */
-static void refuse_taking(struct route_job *job, const char *name, bool is_dry,
-			  int exit_status, const char *why)
-{
-	struct routing *x = job->route->arg;
-	const struct daemon *daemon = x->pairing->daemon;
-
-	if (name && !is_dry && resolve_is_over(daemon, name))
-		tell_over(job, name, is_dry);
-	else if (name && !is_dry && resolve_may_be_over(daemon, name))
-		refuse_job(job, ROUTE_NOT_KNOWN, "it was given up there, or "
-			   "may yet be");
-	else
-		refuse_job(job, exit_status, why);
-}
-
-/* @name: name_left(). */
-static void run_left(struct route_job *job, const struct verb *verb,
-		     const char *volume, const char *name, const json_t *params)
-{
-	struct routing *x = job->route->arg;
-	const struct daemon *daemon = x->pairing->daemon;
-
-	if (name && promotion_is_ending(daemon, name))
-		run_here(job, verb, name, params);
-	else if (name && resolve_is_over(daemon, name))
-		tell_over(job, name, changes_nothing(verb, params));
-	else if (volume && (name ? resolve_may_be_over(daemon, name) :
-				   resolve_may_go_on(daemon, volume)))
-		refuse_job(job, ROUTE_NOT_KNOWN, "it was given up there, or "
-			   "may yet be");
-	else
-		refuse_job(job, EXIT_NOT_FOUND, "nothing of that name is sent "
-			   "from there any more");
-}
-
-static void run_taking(struct route_job *job, const struct verb *verb,
-		       const char *volume, const json_t *params)
-{
-	struct routing *x = job->route->arg;
-	bool is_dry = changes_nothing(verb, params);
-	unsigned int nr = 0;
-	const char *name = volume ? name_sent(x->pairing, volume, &nr) : NULL;
-	const char *left = volume && !nr ? name_left(x->pairing, volume) : NULL;
-	int exit_status;
-	const char *why = check_job(x->pairing, verb, params, &exit_status);
-
-	if (nr > 1)
-		refuse_job(job, EXIT_FAILED_, "more than one is sent from "
-			   "there by that name");
-	else if (why)
-		refuse_taking(job, name ?: left, is_dry, exit_status, why);
-	else if (name)
-		run_here(job, verb, name, params);
-	else
-		run_left(job, verb, volume, left, params);
-}
-
 void routing_run(struct route_job *job, const char *word,
 		 const json_t *params, void *arg)
 {
 	struct routing *x = arg;
 	struct pairing *p = x->pairing;
-	const struct verb *verb = find_verb(word);
+	const struct route_verb *verb = find_verb(word);
 	const char *volume = json_string_value(json_object_get(params,
 							       "volume"));
 	const char *name = verb && volume ? name_here(p, volume) : NULL;
 	int exit_status = EXIT_USAGE_;
-	const char *why = verb ? check_job(p, verb, params, &exit_status) :
-				 "there is no such verb there";
+	const char *why = verb ?
+			  route_check_job(p, verb, params, &exit_status) :
+			  "there is no such verb there";
 
 	if (verb && verb->is_taking)
-		run_taking(job, verb, volume, params);
+		route_run_taking(job, verb, volume, params);
 	else if (why)
-		refuse_job(job, exit_status, why);
+		route_refuse_job(job, exit_status, why);
 	else if (name)
-		run_here(job, verb, name, params);
+		route_run_here(job, verb, name, params);
 	else if (volume && volume_name_is_valid(volume) &&
 		 promotion_has_replica(p, volume))
-		refuse_job(job, EXIT_NOT_HERE, "it is not active there, "
-			   "either: it is a replica");
+		route_refuse_job(job, EXIT_NOT_HERE, "it is not active there, "
+				 "either: it is a replica");
 	else
-		refuse_job(job, EXIT_NOT_FOUND, "the pair has no such volume "
-			   "there");
+		route_refuse_job(job, EXIT_NOT_FOUND, "the pair has no such "
+				 "volume there");
 }
 
 /* Who speaks for the other side is nbdkit, by the id that it was given. */
@@ -351,7 +236,7 @@ void do_peer(struct request *request)
 struct errand {
 	struct request *request;
 	struct daemon *daemon;
-	const struct verb *verb;
+	const struct route_verb *verb;
 	void (*call)(struct request *request);	/* if it is to be done here */
 	char pair[PAIRING_NAME_LEN];
 };
@@ -499,7 +384,8 @@ static void on_status(struct op *op)
 	op_free(op);
 }
 
-static struct errand *create(struct request *request, const struct verb *verb,
+static struct errand *create(struct request *request,
+			     const struct route_verb *verb,
 			     void (*call)(struct request *request))
 {
 	struct errand *x = calloc(1, sizeof(*x));
@@ -527,8 +413,8 @@ static bool was_made_here(const struct daemon *daemon, const char *volume)
 }
 
 /* O7 */
-static bool stays_here(const struct request *request, const struct verb *verb,
-		       const char *volume)
+static bool stays_here(const struct request *request,
+		       const struct route_verb *verb, const char *volume)
 {
 	bool is_of_here = verb->is_of_here || request_text(request, "snapshot");
 
@@ -541,7 +427,7 @@ static bool stays_here(const struct request *request, const struct verb *verb,
 bool route_request(struct request *request, const char *method,
 		   void (*call)(struct request *request))
 {
-	const struct verb *verb = find_verb(method);
+	const struct route_verb *verb = find_verb(method);
 	const char *volume = request_text(request, "volume");
 	struct daemon *daemon = request->daemon;
 	struct pairing *p = NULL;

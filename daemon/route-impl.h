@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What methods-route.c and route-taking.c share. Not for others. */
+#ifndef REPLICAD_ROUTE_IMPL_H
+#define REPLICAD_ROUTE_IMPL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "pairing.h"
+#include "route.h"
+
+struct request;
+
+enum exit_status { EXIT_FAILED_ = 1, EXIT_USAGE_ = 2, EXIT_NOT_FOUND = 3,
+		   EXIT_PERMISSION = 7, EXIT_NOT_HERE = 8 };
+
+struct route_verb {
+	const char *name;
+	void (*call)(struct request *request);
+	bool is_of_here;		/* where it was made; of O7 */
+	bool is_harmless;		/* it changes nothing */
+	bool is_of_any;			/* also of what is not to be used */
+	bool is_taking;			/* O9, O12 */
+	const char *params;		/* params.h: that may be said with it */
+};
+
+bool route_changes_nothing(const struct route_verb *verb,
+			   const json_t *params);
+/* NULL: it may be done there, if it is there. */
+const char *route_check_job(const struct pairing *p,
+			    const struct route_verb *verb,
+			    const json_t *params, int *exit_status);
+/* O8, O9. @name: of the volume, here. */
+void route_run_here(struct route_job *job, const struct route_verb *verb,
+		    const char *name, const json_t *said);
+/* @text: static. */
+void route_refuse_job(struct route_job *job, int exit_status,
+		      const char *text);
+
+/* route-taking.c: O12, O13 */
+void route_run_taking(struct route_job *job, const struct route_verb *verb,
+		      const char *volume, const json_t *params);
+
+#endif
