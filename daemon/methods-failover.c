@@ -199,10 +199,9 @@ static bool keeps_local(struct request *request)
 
 	if (!keep || strcmp(keep, "local"))
 		return false;
-	if (request_flag(request, "group") || request_text(request, "dir"))
-		error_set(&err, -EDESTADDRREQ, "keep=local: neither with group "
-			  "nor with dir: each volume by itself, and what the "
-			  "other site gives up is kept aside there");
+	if (request_text(request, "dir"))
+		error_set(&err, -EDESTADDRREQ, "keep=local: not with dir: what "
+			  "the other site gives up is kept aside there");
 	if (err.code)
 		method_refuse(request, &err);
 	else

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * resolve --keep local: this site's data are kept, and the other one is asked
- * to give the volume up, by their pair (routing.h).
+ * to give the volume up, or its whole group, by their pair (routing.h).
  *
  *	here:	keep_local() -> op_status() -> choose() -> resolve_local_begin()
  *		-> routing_ask() -> on_answer() -> resolve_local_end()
@@ -17,6 +17,9 @@
  *    there, the status is that of what is not known. Any other refusal of who
  *    has looked is definite: nothing of it was done, nor will be, however often
  *    it was asked for (R9 in resolve.h).
+ * K4 A group is asked for by all of its names, as it was promoted: none of them
+ *    is given up there without the others (R6, R10). All are noted before
+ *    anybody is told of one; who answers has looked for each of them.
  */
 #include "methods.h"
 
@@ -43,13 +46,31 @@ enum exit_status { EXIT_FAILED_ = 1, EXIT_NOT_FOUND = 3, EXIT_REFUSED = 5,
 
 /* --- there ---------------------------------------------------------------- */
 
+/* All that were asked for, or NULL: only one was. Borrowed. */
+static json_t *names_of(const struct request *request)
+{
+	return json_object_get(request->params, "volumes");
+}
+
+static bool may_be_over(const struct request *request)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(names_of(request), i, one)
+		if (resolve_may_be_over(request->daemon,
+					json_string_value(one)))
+			return true;
+	return resolve_may_be_over(request->daemon,
+				   request_text(request, "volume"));
+}
+
 /* K3: what is refused by who has looked is EXIT_REFUSED. */
 static void refuse_there(struct request *request, const struct error *err)
 {
-	const char *volume = request_text(request, "volume");
 	bool is_dry = request_flag(request, "dry_run");
 
-	if (!is_dry && resolve_may_be_over(request->daemon, volume))
+	if (!is_dry && may_be_over(request))
 		request_refuse(request, ROUTE_NOT_KNOWN, "it was given up, or "
 			       "may yet be: %s", err->text);
 	else
@@ -57,12 +78,37 @@ static void refuse_there(struct request *request, const struct error *err)
 			       err->text : strerror(-err->code));
 }
 
+/* What is too long to be sent would not be known to be done. */
+static void shorten(json_t *result)
+{
+	json_t *one;
+	size_t i;
+
+	if (json_dumpb(result, NULL, 0, JSON_COMPACT) <= ROUTE_ANSWER)
+		return;
+	json_array_foreach(json_object_get(result, "volumes"), i, one)
+		json_object_set_new(one, "salvage", json_string(""));
+}
+
 static void on_given_up(void *arg, json_t *result, const struct error *err)
 {
+	shorten(result);
 	if (err)
 		refuse_there(arg, err);
 	else
 		request_answer(arg, result);
+}
+
+/* Those that are here still: what is over may be disabled. */
+static json_t *those_here(const struct request *request)
+{
+	json_t *here = names_of(request) ? json_array() : NULL, *one;
+	size_t i;
+
+	json_array_foreach(names_of(request), i, one)
+		if (daemon_find(request->daemon, json_string_value(one)))
+			json_array_append(here, one);
+	return here;
 }
 
 void do_give_up(struct request *request)
@@ -70,11 +116,14 @@ void do_give_up(struct request *request)
 	const struct resolve_request q = {
 		.volume = request_text(request, "volume"),
 		.is_dry = request_flag(request, "dry_run"),
+		.is_group = names_of(request),
 		.is_asked = true,
+		.named = those_here(request),
 		.wait_ms = WAIT_MS,
 	};
 
 	resolve_keep_peer(request->daemon, &q, on_given_up, request);
+	json_decref(q.named);
 }
 
 /* --- here: whom ----------------------------------------------------------- */
@@ -83,18 +132,40 @@ struct keep {
 	struct request *request;
 	struct daemon *daemon;
 	char pair[PAIRING_NAME_LEN];
-	bool is_dry;
-	bool is_begun;			/* ->local */
-	struct resolve_local local;
+	bool is_dry, is_group;
+	unsigned int nr, nr_begun;
+	struct resolve_local all[RESOLVE_NAMED_MOST];
 };
 
-/* @is_known: R9. The request was answered. */
-static void end(struct keep *k, bool is_known)
+enum { NOBODY_TOLD = -1 };
+
+/* R9, K4: is it known by that answer what became of @l? */
+static bool is_known(const struct resolve_local *l, int exit_status)
+{
+	if (exit_status == NOBODY_TOLD)
+		return !l->was_noted;
+	if (!l->was_noted)
+		return exit_status != ROUTE_NOT_KNOWN;
+	return !exit_status || exit_status == EXIT_NOT_FOUND ||
+	       exit_status == EXIT_REFUSED || exit_status == EXIT_PERMISSION;
+}
+
+static bool are_known(const struct keep *k, int exit_status)
+{
+	for (unsigned int i = 0; i < k->nr_begun; i++)
+		if (!is_known(&k->all[i], exit_status))
+			return false;
+	return true;
+}
+
+/* The request was answered: as the other site has, or NOBODY_TOLD. */
+static void end(struct keep *k, int exit_status)
 {
 	struct daemon *daemon = k->daemon;
 
-	if (k->is_begun)
-		resolve_local_end(daemon, &k->local, is_known);
+	for (unsigned int i = 0; i < k->nr_begun; i++)
+		resolve_local_end(daemon, &k->all[i],
+				  is_known(&k->all[i], exit_status));
 	free(k);
 	daemon->nr_methods--;
 	daemon_wrap_up(daemon);
@@ -149,10 +220,9 @@ static int say_none(const char *volume, const struct pairing *doubt,
 }
 
 /* K1, K2. @doubt: the pair that it is sent to and in doubt with, or NULL. */
-static struct pairing *choose(struct keep *k, struct pairing *doubt,
-			      struct error *err)
+static struct pairing *choose(struct keep *k, const char *volume,
+			      struct pairing *doubt, struct error *err)
 {
-	const char *volume = request_text(k->request, "volume");
 	const char *wanted = request_text(k->request, "pair");
 	struct pairing *p = successor_of(k->daemon, volume);
 
@@ -179,19 +249,9 @@ static struct pairing *choose(struct keep *k, struct pairing *doubt,
 
 /* --- here: asking --------------------------------------------------------- */
 
-/* R9: does it also answer for those that were asked before? */
-static bool is_definite(const struct keep *k, int exit_status)
-{
-	if (k->local.was_noted)
-		return !exit_status || exit_status == EXIT_NOT_FOUND ||
-		       exit_status == EXIT_REFUSED ||
-		       exit_status == EXIT_PERMISSION;
-	return exit_status != ROUTE_NOT_KNOWN;
-}
-
 static void refuse(struct keep *k, int exit_status, const char *text)
 {
-	bool is_open = k->is_begun && !is_definite(k, exit_status);
+	bool is_open = !are_known(k, exit_status);
 	char why[400];
 
 	snprintf(why, sizeof(why), "%s", text ?: "no memory");
@@ -206,68 +266,138 @@ static void on_answer(void *arg, int exit_status, const char *text,
 		      json_t *result)
 {
 	struct keep *k = arg;
-	json_t *answer = exit_status ? NULL : json_deep_copy(result);
+	json_t *answer = exit_status ? NULL : json_deep_copy(result), *one;
+	size_t i;
 
 	route_make_printable(answer);
 	json_object_set_new(answer, "pair", json_string(k->pair));
+	json_array_foreach(json_object_get(answer, "volumes"), i, one)
+		json_object_set_new(one, "pair", json_string(k->pair));
 	if (answer)
 		request_answer(k->request, answer);
 	else
 		refuse(k, exit_status, text);
-	end(k, is_definite(k, exit_status));
+	end(k, exit_status);
 }
 
-static int begin(struct keep *k, const struct pairing *p, struct error *err)
+static int add(struct keep *k, const char *volume, struct error *err)
 {
-	struct resolve_local *l = &k->local;
-	int ret;
+	if (k->nr == RESOLVE_NAMED_MOST)
+		return error_set(err, -E2BIG, "more than %u volumes cannot be "
+				 "asked for at once: there, replicactl resolve "
+				 "%.60s --group --keep peer",
+				 RESOLVE_NAMED_MOST, volume);
+	snprintf(k->all[k->nr++].volume, sizeof(k->all[0].volume), "%s",
+		 volume);
+	return 0;
+}
 
-	snprintf(l->volume, sizeof(l->volume), "%s",
-		 request_text(k->request, "volume"));
-	snprintf(l->note.pair, sizeof(l->note.pair), "%s", p->record.name);
-	snprintf(l->note.id, sizeof(l->note.id), "%s", p->record.id);
-	snprintf(k->pair, sizeof(k->pair), "%s", p->record.name);
-	ret = k->is_dry ? 0 : resolve_local_begin(k->daemon, l, err);
-	k->is_begun = !ret && !k->is_dry;
+/* K4. What was asked for is the first. */
+static int take_group(struct keep *k, const char *volume, struct error *err)
+{
+	const struct promotion *first = promotion_find(k->daemon, volume), *r;
+	const char *group = first ? first->record.group : "";
+	int ret = add(k, volume, err);
+
+	if (!k->is_group || !*group)
+		return ret;
+	for (r = k->daemon->promotions; !ret && r; r = r->next)
+		if (r != first && promotion_find(k->daemon, r->record.volume) ==
+				  r && !strcmp(r->record.group, group) &&
+		    !strcmp(r->record.dir, first->record.dir))
+			ret = add(k, r->record.volume, err);
 	return ret;
 }
 
-/* There it has the name that it has in the stage, as here. */
+/* K4: before anybody is told. */
+static int begin(struct keep *k, const struct pairing *p, struct error *err)
+{
+	int ret = 0;
+
+	snprintf(k->pair, sizeof(k->pair), "%s", p->record.name);
+	for (unsigned int i = 0; !ret && !k->is_dry && i < k->nr; i++) {
+		struct resolve_local *l = &k->all[i];
+
+		snprintf(l->note.pair, sizeof(l->note.pair), "%s",
+			 p->record.name);
+		snprintf(l->note.id, sizeof(l->note.id), "%s", p->record.id);
+		ret = resolve_local_begin(k->daemon, l, err);
+		k->nr_begun += !ret;
+	}
+	return ret;
+}
+
+/* There they have the names that they have in the stage, as here. */
 static int ask(struct keep *k, struct pairing *p, struct error *err)
 {
-	json_t *params = json_pack("{ss sb}", "volume",
-				   request_text(k->request, "volume"),
+	json_t *params = json_pack("{ss sb}", "volume", k->all[0].volume,
 				   "dry_run", k->is_dry);
+	json_t *names = json_array();
 
+	for (unsigned int i = 0; i < k->nr; i++)
+		json_array_append_new(names, json_string(k->all[i].volume));
+	if (k->is_group)
+		json_object_set(params, "volumes", names);
+	json_decref(names);
 	if (!params)
 		return error_set(err, -ENOMEM, "no memory");
 	return routing_ask(p->routing, "give_up", k->is_dry, params, on_answer,
 			   k, err);
 }
 
+/* The pair that @volume is sent to, if it is in doubt with that one; NULL. */
+static struct pairing *doubt_of(const struct daemon *daemon,
+				const char *volume, json_t *result)
+{
+	json_t *status = status_all(daemon, result, volume);
+	struct pairing *doubt = NULL;
+
+	if (!route_name_there(daemon, volume, &doubt) ||
+	    !is_in_doubt(daemon, volume, json_array_get(json_object_get(
+				 status, "volumes"), 0)))
+		doubt = NULL;
+	json_decref(status);
+	return doubt;
+}
+
+/* Of a group, all are chosen for the same pair. */
+static struct pairing *choose_all(struct keep *k, json_t *result,
+				  struct error *err)
+{
+	const char *volume = request_text(k->request, "volume");
+	struct pairing *p = NULL, *one;
+	int ret = take_group(k, volume, err);
+
+	for (unsigned int i = 0; !ret && i < k->nr; i++) {
+		volume = k->all[i].volume;
+		one = choose(k, volume, doubt_of(k->daemon, volume, result),
+			     err);
+		if (!one)
+			return NULL;
+		if (p && one != p)
+			ret = error_set(err, -EINVAL, "%.60s was promoted over "
+					"another site", volume);
+		p = one;
+	}
+	return ret ? NULL : p;
+}
+
 /* What was refused before anybody was told says nothing of what was before. */
 static void on_status_here(struct op *op)
 {
 	struct keep *k = op->arg;
-	const char *volume = request_text(k->request, "volume");
-	json_t *status = status_all(op->daemon, op->result, volume);
-	struct pairing *doubt = NULL, *p = NULL;
+	struct pairing *p = NULL;
 	struct error err = { 0 };
 
-	if (!route_name_there(op->daemon, volume, &doubt) ||
-	    !is_in_doubt(op->daemon, volume, json_array_get(json_object_get(
-				     status, "volumes"), 0)))
-		doubt = NULL;
 	if (op->daemon->is_stopping)
 		error_set(&err, -ESHUTDOWN, "replicad is stopping");
 	else
-		p = choose(k, doubt, &err);
+		p = choose_all(k, op->result, &err);
 	if (!p || begin(k, p, &err) || ask(k, p, &err)) {
 		request_refuse(k->request, method_exit_status(err.code), "%s",
 			       err.text);
-		end(k, !k->local.was_noted);
+		end(k, NOBODY_TOLD);
 	}
-	json_decref(status);
 	op_free(op);
 }
 
@@ -282,10 +412,11 @@ void keep_local(struct request *request)
 	k->request = request;
 	k->daemon = request->daemon;
 	k->is_dry = request_flag(request, "dry_run");
+	k->is_group = request_flag(request, "group");
 	k->daemon->nr_methods++;
-	if (op_status(k->daemon, request_text(request, "volume"),
-		      on_status_here, k))
+	if (op_status(k->daemon, k->is_group ? NULL :
+		      request_text(request, "volume"), on_status_here, k))
 		return;
 	request_refuse(request, EXIT_FAILED_, "no memory");
-	end(k, true);
+	end(k, NOBODY_TOLD);
 }

@@ -50,6 +50,7 @@ struct resolution {
 	bool is_over;			/* they were given up before */
 	bool is_owed;			/* after-demote, if they are given up */
 	bool is_dry, is_planned, is_group, is_asked;
+	json_t *named;			/* R10; a reference, or NULL */
 	uint64_t wait_ns;		/* of a planned one: for the end */
 	uint64_t until_ns;		/* monotonic; of that */
 	unsigned int nr_open_seen;	/* in a row */

@@ -316,6 +316,38 @@ static int check_known(struct resolution *r, const struct volume *v)
 			 v->config->name);
 }
 
+static bool is_named(const struct resolution *r, const char *name)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(r->named, i, one)
+		if (!strcmp(json_string_value(one), name))
+			return true;
+	return false;
+}
+
+/* R10. They are named once each. */
+static int check_named(struct resolution *r, const struct volume *asked)
+{
+	const struct group *g = asked->group;
+	size_t nr = json_array_size(r->named);
+
+	for (struct volume *v = g->volumes; r->named && v; v = v->next)
+		if (!is_named(r, v->config->name))
+			return error_set(&r->error, -EOPNOTSUPP, "%s is in "
+					 "group %s there, too, and was not "
+					 "promoted with it: there, replicactl "
+					 "resolve --keep peer",
+					 v->config->name, g->name);
+	if (r->named && nr != g->nr_volumes)
+		return error_set(&r->error, -EOPNOTSUPP, "only %u of the %zu "
+				 "that were promoted are in group %s there: "
+				 "there, replicactl resolve --keep peer",
+				 g->nr_volumes, nr, g->name);
+	return 0;
+}
+
 /* R6, R10 */
 static int check_parts(struct resolution *r, const struct volume *v)
 {
@@ -325,10 +357,10 @@ static int check_parts(struct resolution *r, const struct volume *v)
 		return 0;
 	if (r->is_asked)
 		return error_set(&r->error, -EOPNOTSUPP, "%s is one of %u in "
-				 "group %s, which is given up whole: there, "
-				 "replicactl resolve %s --group --keep peer",
-				 v->config->name, g->nr_volumes, g->name,
-				 v->config->name);
+				 "group %s, which is given up whole: say "
+				 "--group; or there, replicactl resolve %s "
+				 "--group --keep peer", v->config->name,
+				 g->nr_volumes, g->name, v->config->name);
 	if (!r->is_planned)
 		return 0;
 	return error_set(&r->error, -EOPNOTSUPP, "%s is one of %u in group %s, "
@@ -353,7 +385,8 @@ void resolve_find(struct resolution *r, struct volume *asked)
 	unsigned int nr = 0;
 
 	look_at_group(r, asked);
-	if (check_known(r, asked) || check_parts(r, asked))
+	if (check_known(r, asked) || check_named(r, asked) ||
+	    check_parts(r, asked))
 		return;
 	for (struct volume *v = g->volumes; v; v = v->next)
 		nr += is_meant(r, asked, v);

@@ -68,6 +68,7 @@ static void free_resolution(struct resolution *r)
 	close_all(r);
 	for (unsigned int i = 0; i < r->nr; i++)
 		dmr_extents_destroy(r->all[i].dirty);
+	json_decref(r->named);
 	free(r->all);
 	free(r->volumes);
 	free(r);
@@ -550,6 +551,7 @@ static struct resolution *create(struct daemon *daemon,
 	r->is_planned = q->is_planned;
 	r->is_group = q->is_group;
 	r->is_asked = q->is_asked;
+	r->named = json_incref(q->named);
 	r->wait_ns = q->wait_ms * 1000000ULL;
 	r->until_ns = ring_now(main_ring(r)) + r->wait_ns;
 	r->is_over = promotion_is_ending(daemon, q->volume);

@@ -43,7 +43,8 @@
  *    An answer counts for all that were asked before, too, if it is of one who
  *    has looked: what never left this site says nothing of those.
  * R10 Who is asked by another site gives up no part of a group: nobody there
- *    has said that the rest may go on without it.
+ *    has said that the rest may go on without it. Nor more than was named: of
+ *    what else is in the group here, that site has perhaps no copy.
  * R8 Nothing is begun (no hook, no claim) while it is connecting, and not known
  *    whether there is a successor: who asks then waits for that. So does who
  *    asks for the next of a group: that connects anew when one was given up.
@@ -59,12 +60,16 @@
 
 struct daemon;
 
+#define RESOLVE_NAMED_MOST	64	/* their answer is to fit into one message */
+
 struct resolve_request {
 	const char *volume;
 	const char *dir;	/* of the salvage; NULL: STATE_DIR/salvage */
 	bool is_dry;
 	bool is_group;		/* all of its group, with it (R6) */
 	bool is_asked;		/* by the other site (R10) */
+	json_t *named;		/* with is_group: these texts are all of it, or
+				 * it is refused (R10). NULL: whatever is */
 	bool is_planned;	/* a handover: nothing may be lost … */
 	unsigned int wait_ms;	/* … and this long it may take until all is
 				 * there, with the claim; and first, R8 */

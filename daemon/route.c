@@ -71,18 +71,22 @@ int route_ask(struct route *r, uint64_t now_ns, const char *verb,
 	      struct error *err)
 {
 	struct route_ask **link = &r->asks, *ask = NULL;
-	bool is_long = length_of(params) > ROUTE_PARAMS;
+	size_t len = length_of(params), all = len;
 	unsigned int nr = 0;
+	bool is_full;
 
-	for (; *link; link = &(*link)->next)
+	for (; *link; link = &(*link)->next) {
 		nr++;
-	if (nr < ROUTE_MOST && !is_long)
+		all += length_of((*link)->params);
+	}
+	is_full = nr >= ROUTE_MOST || all > ROUTE_ALL_PARAMS;
+	if (!is_full && len <= ROUTE_PARAMS)
 		ask = calloc(1, sizeof(*ask));
 	if (!ask) {
 		json_decref(params);
-		return is_long || nr < ROUTE_MOST ?
-		       error_set(err, -ENOMEM, is_long ? "too much is said for "
-				 "the other side" : "no memory") :
+		return len > ROUTE_PARAMS || !is_full ?
+		       error_set(err, -ENOMEM, len > ROUTE_PARAMS ? "too much "
+				 "is said for the other side" : "no memory") :
 		       error_set(err, -EAGAIN, "%u verbs wait for the other "
 				 "side already", nr);
 	}

@@ -41,7 +41,8 @@
 #define ROUTE_VERSION	1
 #define ROUTE_MOST	8
 #define ROUTE_BYTES	(28 * 1024)	/* of a message, as it is told */
-#define ROUTE_PARAMS	1024		/* of one verb */
+#define ROUTE_PARAMS	4096		/* of one verb … */
+#define ROUTE_ALL_PARAMS (8 * 1024)	/* … and of all that are asked for */
 #define ROUTE_ANSWER	(16 * 1024)	/* of the result of one verb */
 #define ROUTE_ID_LEN	17
 

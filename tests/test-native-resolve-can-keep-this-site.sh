@@ -54,7 +54,8 @@ check "  and tells what is only there" \
 	says "128.* at the other side of the pair p would be given up"
 is "  and gives up nothing" "$(field a writes)" allowed
 a_says $'[pair p]\ngive_up=yes'
-is "one volume at a time" "$(status_of b $keep_local --group)" 2
+is "where to keep it aside is said there" \
+	"$(status_of b $keep_local --dir /tmp)" 2
 is "another pair is not asked" "$(status_of b $keep_local --pair q)" 5
 check "  and the right one named" says "promoted over.* pair p"
 is "a script says yes in words" \

@@ -421,6 +421,31 @@ static void test_limits(void)
 	free(text);
 }
 
+/* Two that say much leave no room for a third. */
+static void test_long_asks(void)
+{
+	char *text = malloc(ROUTE_PARAMS);
+	struct error err = { 0 };
+	int ret[3];
+
+	begin();
+	exchange(WHOLE);
+	memset(text, 'x', ROUTE_PARAMS);
+	text[ROUTE_PARAMS - 20] = 0;
+	for (int i = 0; i < 3; i++)
+		ret[i] = route_ask(&the.a.route, the.now, "extend", false,
+				   json_pack("{ss}", "volume", text), on_done,
+				   NULL, &err);
+	ok(!ret[0] && !ret[1], "as much as one may say, twice");
+	is_int(ret[2], -EAGAIN, "not more than there is room for in all");
+	exchange(WHOLE);
+	is_int(the.b.nr_done, 2, "both are done");
+	exchange(WHOLE);
+	is_int(the.nr_answers, 2, "and answered");
+	clear();
+	free(text);
+}
+
 /* What JSON cannot have in it is told in other words, and not kept for ever. */
 static void test_letters(void)
 {
@@ -491,6 +516,7 @@ int main(void)
 	test_forgotten();
 	test_silence();
 	test_limits();
+	test_long_asks();
 	test_letters();
 	test_nonsense();
 	return tap_done();

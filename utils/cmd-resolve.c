@@ -86,15 +86,16 @@ static int ask_local(const struct args *args, char pair[64])
 		if (status == STATUS_FAILED || status == STATUS_USAGE)
 			return status;
 		if (there) {
-			print_there(there, true);
+			print_each(there, print_one);
 			snprintf(pair, 64, "%s", text_of(there, "pair"));
 		}
 		json_decref(there);
 	}
-	return confirm(args, CONFIRM_ALWAYS, "%.60s of the OTHER site%s%s is "
+	return confirm(args, CONFIRM_ALWAYS, "%.60s%s of the OTHER site%s%s is "
 		       "given up: this site's data count. What is only there "
-		       "is kept aside there.", args->words[0], *pair ?
-		       ", at the other side of the pair " : "", pair);
+		       "is kept aside there.", args->words[0],
+		       args_has(args, "group") ? ", with its group," : "",
+		       *pair ? ", at the other side of the pair " : "", pair);
 }
 
 static int ask(const struct args *args, char pair[64])
@@ -159,7 +160,8 @@ const struct command cmd_resolve = {
 	"    replicactl resolve vol --keep peer --dry-run\n"
 	"    replicactl resolve vol --keep peer && replicactl disable vol\n"
 	"    replicactl resolve db-log --group --keep peer\n"
-	"    replicactl resolve vol --keep local --dry-run\n",
+	"    replicactl resolve vol --keep local --dry-run\n"
+	"    replicactl resolve db-log --group --keep local\n",
 	.text =
 	"For a volume that is superseded, or in a split brain, at the site whose\n"
 	"data are not kept. What was written here and never got to the other site\n"
@@ -171,10 +173,11 @@ const struct command cmd_resolve = {
 	"together: what one of them is refused has all stay as they were.\n"
 	"\n"
 	"--keep local, at the site that was promoted and whose data are kept, asks the\n"
-	"other one for --keep peer, by their pair: one volume, and what is only there\n"
-	"is kept aside there. That site must have agreed: give_up=yes in the section\n"
-	"[pair NAME] of its configuration. Until its answer is known, this site gives\n"
-	"the volume up to nobody.\n",
+	"other one for --keep peer, by their pair. What is only there is kept aside\n"
+	"there. A group is given up whole: --group asks for all that were promoted\n"
+	"together. That site must have agreed: give_up=yes in the section [pair NAME]\n"
+	"of its configuration. Until its answer is known, this site gives the volume\n"
+	"up to nobody.\n",
 	.options = options,
 	.run = run,
 };
