@@ -163,5 +163,11 @@ for v in $members; do
 		"$scratch_dir/says")" 2
 	is "  and none is waited for" "$(noted)" 0
 done
+check "A takes one of them up again" eval "replicactl enable c >/dev/null &&
+	wait_until 60 field_is c state superseded"
+is "the other one is in nobody's way" "$(keep_local)" 0
+check "  it alone is given up anew" says "^c is given up at the other side"
+check "  which is done" wait_until 60 field_is c writes refused
+is "  and none is waited for" "$(noted)" 0
 both_stop_cleanly
 finish
