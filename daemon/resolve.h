@@ -60,7 +60,7 @@
 
 struct daemon;
 
-#define RESOLVE_NAMED_MOST	64	/* their answer is to fit into one message */
+#define RESOLVE_NAMED_MOST	64	/* the answer fits into a message */
 
 struct resolve_request {
 	const char *volume;

@@ -187,8 +187,8 @@ static bool can_run_one(const struct taking *t)
 }
 
 /*
- * One that is over, and disabled since, is in nobody's way. NULL: it can be done
- * to none, or to none any more.
+ * One that is over, and disabled since, is in nobody's way. NULL: it can be
+ * done to none, or to none any more.
  */
 static const char *first_to_run(const struct taking *t)
 {
@@ -227,7 +227,8 @@ static void run(const struct taking *t)
 	if (first)
 		run_group(t, first);
 	else if (!t->is_group && can_run_one(t))
-		route_run_here(t->job, t->verb, name_of(&t->all[0]), t->params);
+		route_run_here(t->job, t->verb, name_of(&t->all[0]),
+			       t->params);
 	else
 		refuse_taking(t, EXIT_FAILED_, NULL);
 }

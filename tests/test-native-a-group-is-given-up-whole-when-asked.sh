@@ -102,9 +102,17 @@ wait_until 60 all_are state superseded || bail "it is not superseded"
 is "nor where they are not one group there" "$(keep_local)" 5
 check "  which is told" says "only 1 of the 2 that were promoted are in group g"
 all_go_on
+sed '/^\[volume a\]/,/^\[volume c\]/{/^\[volume c\]/!d}' \
+	"$scratch_dir/conf.whole" >"$scratch_dir/conf.plain"
+a_says $'[pair p]\ngive_up=yes'
+wait_until 60 field_is c state superseded || bail "it is not superseded"
+is "nor where one of them is not sent from there" "$(keep_local c)" 3
+check "  which is told" says "nothing of that name is sent from there any more"
+check "  the other one goes on" field_is c writes allowed
 cp "$scratch_dir/conf.whole" "$scratch_dir/conf.plain"
 a_says $'[pair p]\ngive_up=yes'
 wait_until 60 all_are state superseded || bail "it is not superseded"
+all_go_on
 mkdir -p "$notes/c.json.new"
 is "nobody is asked while one of them cannot be noted" "$(keep_local)" 1
 rmdir "$notes/c.json.new"
