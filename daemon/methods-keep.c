@@ -52,25 +52,34 @@ static json_t *names_of(const struct request *request)
 	return json_object_get(request->params, "volumes");
 }
 
-static bool may_be_over(const struct request *request)
+static bool is_any(json_t *names, const struct daemon *daemon,
+		   bool (*is)(const struct daemon *daemon, const char *volume))
 {
 	json_t *one;
 	size_t i;
 
-	json_array_foreach(names_of(request), i, one)
-		if (resolve_may_be_over(request->daemon,
-					json_string_value(one)))
+	json_array_foreach(names, i, one)
+		if (is(daemon, json_string_value(one)))
 			return true;
-	return resolve_may_be_over(request->daemon,
-				   request_text(request, "volume"));
+	return false;
 }
 
-/* K3: what is refused by who has looked is EXIT_REFUSED. */
-static void refuse_there(struct request *request, const struct error *err)
+static bool is_not_over(const struct daemon *daemon, const char *volume)
 {
+	return !resolve_is_over(daemon, volume);
+}
+
+/* K3: what is refused by who has looked is EXIT_REFUSED. @names: of all. */
+static void refuse_there(struct request *request, json_t *names,
+			 const struct error *err)
+{
+	const struct daemon *daemon = request->daemon;
 	bool is_dry = request_flag(request, "dry_run");
 
-	if (!is_dry && may_be_over(request))
+	if (!is_dry && !is_any(names, daemon, is_not_over))
+		request_answer(request, route_describe_over(
+				       names, names_of(request), is_dry));
+	else if (!is_dry && is_any(names, daemon, resolve_may_be_over))
 		request_refuse(request, ROUTE_NOT_KNOWN, "it was given up, or "
 			       "may yet be: %s", err->text);
 	else
@@ -86,17 +95,25 @@ static void shorten(json_t *result)
 
 	if (json_dumpb(result, NULL, 0, JSON_COMPACT) <= ROUTE_ANSWER)
 		return;
+	json_object_set_new(result, "salvage", json_string(""));
 	json_array_foreach(json_object_get(result, "volumes"), i, one)
 		json_object_set_new(one, "salvage", json_string(""));
 }
 
 static void on_given_up(void *arg, json_t *result, const struct error *err)
 {
+	struct request *request = arg;
+	json_t *names = names_of(request) ? json_incref(names_of(request)) :
+			json_pack("[s]", request_text(request, "volume"));
+
 	shorten(result);
-	if (err)
-		refuse_there(arg, err);
+	if (!err)
+		request_answer(request, result);
+	else if (names)
+		refuse_there(request, names, err);
 	else
-		request_answer(arg, result);
+		request_refuse(request, ROUTE_NOT_KNOWN, "no memory");
+	json_decref(names);
 }
 
 /* Those that are here still: what is over may be disabled. */
@@ -122,7 +139,10 @@ void do_give_up(struct request *request)
 		.wait_ms = WAIT_MS,
 	};
 
-	resolve_keep_peer(request->daemon, &q, on_given_up, request);
+	if (q.is_group && !json_array_size(q.named))	/* K4 */
+		request_refuse(request, EXIT_FAILED_, "no memory");
+	else
+		resolve_keep_peer(request->daemon, &q, on_given_up, request);
 	json_decref(q.named);
 }
 
@@ -292,6 +312,13 @@ static int add(struct keep *k, const char *volume, struct error *err)
 	return 0;
 }
 
+static bool was_with(const struct promotion *a, const struct promotion *b)
+{
+	return !strcmp(a->record.group, b->record.group) &&
+	       !strcmp(a->record.dir, b->record.dir) &&
+	       a->record.generation == b->record.generation;
+}
+
 /* K4. What was asked for is the first. */
 static int take_group(struct keep *k, const char *volume, struct error *err)
 {
@@ -302,9 +329,8 @@ static int take_group(struct keep *k, const char *volume, struct error *err)
 	if (!k->is_group || !*group)
 		return ret;
 	for (r = k->daemon->promotions; !ret && r; r = r->next)
-		if (r != first && promotion_find(k->daemon, r->record.volume) ==
-				  r && !strcmp(r->record.group, group) &&
-		    !strcmp(r->record.dir, first->record.dir))
+		if (r != first && was_with(first, r) &&
+		    promotion_find(k->daemon, r->record.volume) == r)
 			ret = add(k, r->record.volume, err);
 	return ret;
 }
@@ -330,19 +356,22 @@ static int begin(struct keep *k, const struct pairing *p, struct error *err)
 /* There they have the names that they have in the stage, as here. */
 static int ask(struct keep *k, struct pairing *p, struct error *err)
 {
-	json_t *params = json_pack("{ss sb}", "volume", k->all[0].volume,
-				   "dry_run", k->is_dry);
-	json_t *names = json_array();
+	json_t *names = json_array(), *params;
 
 	for (unsigned int i = 0; i < k->nr; i++)
 		json_array_append_new(names, json_string(k->all[i].volume));
-	if (k->is_group)
-		json_object_set(params, "volumes", names);
-	json_decref(names);
-	if (!params)
+	params = json_pack("{ss sb sO}", "volume", k->all[0].volume, "dry_run",
+			   k->is_dry, "volumes", names);
+	if (!params || json_array_size(names) != k->nr) {
+		json_decref(names);
+		json_decref(params);
 		return error_set(err, -ENOMEM, "no memory");
-	return routing_ask(p->routing, "give_up", k->is_dry, params, on_answer,
-			   k, err);
+	}
+	json_decref(names);
+	if (!k->is_group)
+		json_object_del(params, "volumes");
+	return routing_ask(p->routing, k->is_group ? "give_up_group" :
+			   "give_up", k->is_dry, params, on_answer, k, err);
 }
 
 /* The pair that @volume is sent to, if it is in doubt with that one; NULL. */

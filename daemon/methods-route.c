@@ -50,7 +50,9 @@ static const struct route_verb verbs[] = {
 	{ "clone", do_clone, .params = "volume name snapshot type dry_run?" },
 	/* no method has this name: see keep_local() */
 	{ "give_up", do_give_up, .is_of_any = true, .is_taking = true,
-	  .params = "volume volumes[ dry_run?" },
+	  .params = "volume dry_run?" },
+	{ "give_up_group", do_give_up, .is_of_any = true, .is_taking = true,
+	  .is_of_group = true, .params = "volume volumes[ dry_run?" },
 };
 
 static const struct route_verb *find_verb(const char *name)

@@ -44,6 +44,8 @@ void do_peer(struct request *request);
 /* O10: what the other side has said. */
 void route_text_printable(char *text);
 void route_make_printable(json_t *value);
+/* O13: @names, an array of texts, were given up before. NULL: no memory. */
+json_t *route_describe_over(json_t *names, bool is_group, bool is_dry);
 /* What the volume is to the pair that it is sent to, *@p; NULL: to none. */
 const char *route_name_there(const struct daemon *daemon, const char *volume,
 			     struct pairing **p);

@@ -42,7 +42,6 @@ struct resolution {
 	struct resolve_member *all;	/* in the order of the group */
 	struct volume **volumes;	/* of these; during a look */
 	unsigned int nr;
-	unsigned int nr_in_group;	/* with those that are not meant */
 	unsigned int nr_ended;		/* promotions that are over */
 	bool is_found;			/* ->all is known; main thread */
 	enum resolve_phase phase;
@@ -59,6 +58,9 @@ struct resolution {
 	void (*done)(void *arg, json_t *result, const struct error *err);
 	void *arg;
 };
+
+/* Is it one of those that are to be given up? */
+bool resolve_has(const struct resolution *r, const char *volume);
 
 /* Room for so many, of which nothing is known. 0 or -ENOMEM. */
 int resolve_make_members(struct resolution *r, unsigned int nr);

@@ -228,6 +228,24 @@ static int finish(struct resolution *r)
 
 /* --- who they are --------------------------------------------------------- */
 
+static bool was_given_up(const struct volume *v)
+{
+	return v->identity.given_up == GIVEN_UP_DONE;
+}
+
+/* R6, R10. Nobody else is in it than when they were found. */
+static int check_same(struct resolution *r, const struct group *g)
+{
+	bool is_whole = r->is_group || r->is_asked;
+
+	for (const struct volume *v = g->volumes; is_whole && v; v = v->next)
+		if (!was_given_up(v) && !resolve_has(r, v->config->name))
+			return error_set(&r->error, -ECANCELED, "%s has joined "
+					 "the group meanwhile",
+					 v->config->name);
+	return 0;
+}
+
 /* R6 */
 static int take_members(struct resolution *r)
 {
@@ -242,12 +260,11 @@ static int take_members(struct resolution *r)
 					 "volume %s", name);
 		r->volumes[i] = v;
 		g = g ? g : v->group;
-		if (v->group != g ||
-		    (r->is_group && g->nr_volumes != r->nr_in_group))
+		if (v->group != g)
 			return error_set(&r->error, -ECANCELED, "%s: its group "
 					 "has changed meanwhile", name);
 	}
-	return 0;
+	return check_same(r, g);
 }
 
 void resolve_look(struct resolution *r)
@@ -284,11 +301,6 @@ void resolve_undo(struct resolution *r)
 	giving_up_undo(r->volumes, nr);
 }
 
-static bool was_given_up(const struct volume *v)
-{
-	return v->identity.given_up == GIVEN_UP_DONE;
-}
-
 /* Those that were given up before need it no more, unless all were. */
 static bool is_meant(const struct resolution *r, const struct volume *asked,
 		     const struct volume *v)
@@ -298,7 +310,6 @@ static bool is_meant(const struct resolution *r, const struct volume *asked,
 
 static void look_at_group(struct resolution *r, const struct volume *asked)
 {
-	r->nr_in_group = asked->group->nr_volumes;
 	r->is_over = was_given_up(asked);
 	for (struct volume *v = asked->group->volumes; r->is_group && v;
 	     v = v->next)

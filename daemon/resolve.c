@@ -39,6 +39,14 @@ int resolve_make_members(struct resolution *r, unsigned int nr)
 	return 0;
 }
 
+bool resolve_has(const struct resolution *r, const char *volume)
+{
+	for (unsigned int i = 0; i < r->nr; i++)
+		if (!strcmp(r->all[i].info.volume, volume))
+			return true;
+	return false;
+}
+
 bool resolve_is_under_way(const struct daemon *daemon, const char *volume,
 			  const struct resolution *but)
 {
@@ -47,9 +55,8 @@ bool resolve_is_under_way(const struct daemon *daemon, const char *volume,
 			continue;
 		if (!r->is_found && !strcmp(r->volume, volume))
 			return true;
-		for (unsigned int i = 0; r->is_found && i < r->nr; i++)
-			if (!strcmp(r->all[i].info.volume, volume))
-				return true;
+		if (r->is_found && resolve_has(r, volume))
+			return true;
 	}
 	return false;
 }
@@ -447,6 +454,33 @@ static bool is_taken(struct resolution *r)
 	return false;
 }
 
+static const char *group_of(const struct daemon *daemon, const char *volume)
+{
+	const struct entry *e = daemon_find(daemon, volume);
+
+	return e ? e->config->group : NULL;
+}
+
+/* R10: of its group, one that does not run is no less in it. */
+static bool is_in_parts(struct resolution *r)
+{
+	const char *group = group_of(r->daemon, r->volume);
+
+	for (const struct entry *e = r->daemon->entries;
+	     r->is_asked && group && e; e = e->next) {
+		const char *name = e->config->name;
+
+		if (e->config->group && !strcmp(e->config->group, group) &&
+		    !resolve_has(r, name) &&
+		    giving_up_is_noted(r->daemon->config.state_dir, name) <= 0)
+			return error_set(&r->error, -EOPNOTSUPP, "%.60s is in "
+					 "group %.60s, too, which is given up "
+					 "whole, and does not run", name,
+					 group);
+	}
+	return false;
+}
+
 static void find(struct ring_work *work);
 
 static void find_later(struct ring_timer *timer)
@@ -478,7 +512,8 @@ static void on_found(struct ring_work *work)
 
 	if (find_again(r))
 		return;
-	r->is_found = !r->error.code && !is_taken(r);
+	r->is_found = !r->error.code && !is_taken(r) &&
+		      (r->is_over || !is_in_parts(r));
 	if (!r->is_found || (r->is_over && r->is_dry))
 		finish(r);
 	else if (r->is_over)

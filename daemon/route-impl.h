@@ -21,6 +21,7 @@ struct route_verb {
 	bool is_harmless;		/* it changes nothing */
 	bool is_of_any;			/* also of what is not to be used */
 	bool is_taking;			/* O9, O12 */
+	bool is_of_group;		/* of all of one, by their names */
 	const char *params;		/* params.h: that may be said with it */
 };
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "daemon.h"
+#include "methods.h"
 #include "promotion.h"
 #include "resolve.h"
 #include "routing.h"
@@ -81,10 +82,9 @@ static bool take_names(struct taking *t, const char *volume)
 	json_t *list = json_object_get(t->params, "volumes"), *one;
 	size_t i;
 
-	t->is_group = list;
-	if (!list)
+	if (!t->is_group)
 		t->all[t->nr++].there = volume;
-	json_array_foreach(list, i, one) {
+	json_array_foreach(t->is_group ? list : NULL, i, one) {
 		const char *name = json_string_value(one);
 
 		if (i == RESOLVE_NAMED_MOST || !name ||
@@ -134,26 +134,51 @@ static bool may_be_over(const struct taking *t)
 	return false;
 }
 
-static json_t *describe_over(const struct taken *t)
+static json_t *describe_one(json_t *name)
 {
-	return json_pack("{ss sb sI sI ss}", "volume", name_of(t),
-			 "given_up_before", true, "lost_bytes", (json_int_t)0,
-			 "last_committed", (json_int_t)0, "salvage", "");
+	return json_pack("{sO sb sI sI ss}", "volume", name, "given_up_before",
+			 true, "lost_bytes", (json_int_t)0, "last_committed",
+			 (json_int_t)0, "salvage", "");
+}
+
+json_t *route_describe_over(json_t *names, bool is_group, bool is_dry)
+{
+	json_t *o = describe_one(json_array_get(names, 0)), *all, *one;
+	size_t i;
+
+	json_object_set_new(o, "schema_version", json_integer(1));
+	json_object_set_new(o, "dry_run", json_boolean(is_dry));
+	if (!o || !is_group)
+		return o;
+	all = json_array();
+	json_array_foreach(names, i, one)
+		json_array_append_new(all, describe_one(one));
+	json_object_set_new(o, "volumes", all);
+	return o;
+}
+
+/* NULL: no memory. */
+static json_t *names_of(const struct taking *t)
+{
+	json_t *all = json_array();
+
+	for (unsigned int i = 0; i < t->nr; i++)
+		json_array_append_new(all, json_string(name_of(&t->all[i])));
+	if (json_array_size(all) == t->nr)
+		return all;
+	json_decref(all);
+	return NULL;
 }
 
 /* O13 */
 static void tell_over(const struct taking *t)
 {
-	json_t *o = describe_over(&t->all[0]);
-	json_t *all = t->is_group ? json_array() : NULL;
+	json_t *names = names_of(t);
+	json_t *o = route_describe_over(names, t->is_group, t->is_dry);
 
-	json_object_set_new(o, "schema_version", json_integer(1));
-	json_object_set_new(o, "dry_run", json_boolean(t->is_dry));
-	for (unsigned int i = 0; t->is_group && i < t->nr; i++)
-		json_array_append_new(all, describe_over(&t->all[i]));
-	if (t->is_group)
-		json_object_set_new(o, "volumes", all);
-	route_job_end(t->job, o ? 0 : EXIT_FAILED_, o ? NULL : "no memory", o);
+	json_decref(names);
+	route_job_end(t->job, o ? 0 : ROUTE_NOT_KNOWN, o ? NULL : "no memory",
+		      o);
 }
 
 /*
@@ -209,11 +234,9 @@ static const char *first_to_run(const struct taking *t)
 
 static void run_group(const struct taking *t, const char *first)
 {
-	json_t *said = json_copy((json_t *)t->params), *all = json_array();
+	json_t *said = json_copy((json_t *)t->params);
 
-	for (unsigned int i = 0; i < t->nr; i++)
-		json_array_append_new(all, json_string(name_of(&t->all[i])));
-	if (!json_object_set_new(said, "volumes", all))
+	if (!json_object_set_new(said, "volumes", names_of(t)))
 		route_run_here(t->job, t->verb, first, said);
 	else
 		route_job_end(t->job, EXIT_FAILED_, "no memory", NULL);
@@ -244,6 +267,7 @@ void route_run_taking(struct route_job *job, const struct route_verb *verb,
 		.pairing = x->pairing,
 		.daemon = x->pairing->daemon,
 		.is_dry = route_changes_nothing(verb, params),
+		.is_group = verb->is_of_group,
 	};
 	int exit_status;
 	const char *why = route_check_job(t.pairing, verb, params,

@@ -251,7 +251,7 @@ void route_job_end(struct route_job *job, int exit_status, const char *text,
 	if (length_of(result) > ROUTE_ANSWER) {
 		json_decref(job->result);
 		job->result = NULL;
-		job->exit_status = ROUTE_FAILED;
+		job->exit_status = ROUTE_NOT_KNOWN;
 		text = "its answer is too long to be sent; what it was to do "
 		       "is done";
 	}

@@ -110,8 +110,23 @@ is "nor where one of them is not sent from there" "$(keep_local c)" 3
 check "  which is told" says "nothing of that name is sent from there any more"
 check "  the other one goes on" field_is c writes allowed
 cp "$scratch_dir/conf.whole" "$scratch_dir/conf.plain"
+mv "$state_dir/c.id" "$scratch_dir/c.id"
+echo nonsense >"$state_dir/c.id"
+a_says $'[pair p]\ngive_up=yes'
+wait_until 60 field_is a state superseded || bail "it is not superseded"
+is "nor where nobody knows of one of them there" "$(keep_local a)" 6
+check "  which is told" says "only 1 of the 2 that were promoted are in group g"
+is "  nor the other one by itself" \
+	"$(status_of b replicactl resolve a --keep local --yes)" 5
+check "  which is told" says "c is in group g, too,.* and does not run"
+check "  it goes on" field_is a writes allowed
+mv "$scratch_dir/c.id" "$state_dir/c.id"
+is "  it is waited for what became of that one" "$(noted)" 1
 a_says $'[pair p]\ngive_up=yes'
 wait_until 60 all_are state superseded || bail "it is not superseded"
+sim-ctl meta c use
+is "  an answer ends that" "$(keep_local)" 5
+sim-ctl meta c leave
 all_go_on
 mkdir -p "$notes/c.json.new"
 is "nobody is asked while one of them cannot be noted" "$(keep_local)" 1

@@ -412,7 +412,7 @@ static void test_limits(void)
 	route_job_end(the.b.running, 0, NULL, json_pack("{ss}", "t", text));
 	the.b.running = NULL;
 	exchange(WHOLE);
-	is_int(the.exit_status, ROUTE_FAILED, "an answer that is too long");
+	is_int(the.exit_status, ROUTE_NOT_KNOWN, "an answer that is too long");
 	ok(strstr(the.text, "what it was to do is done"), "is not taken for a failure");
 	is_int(route_ask(&the.a.route, the.now, "extend", false,
 			 json_pack("{ss}", "volume", text), on_done, NULL, &err), -ENOMEM,
