@@ -64,9 +64,11 @@ static bool is_any(json_t *names, const struct daemon *daemon,
 	return false;
 }
 
+/* Nor is it where its promotion has not ended yet. */
 static bool is_not_over(const struct daemon *daemon, const char *volume)
 {
-	return !resolve_is_over(daemon, volume);
+	return !resolve_is_over(daemon, volume) ||
+	       promotion_is_ending(daemon, volume);
 }
 
 /* K3: what is refused by who has looked is EXIT_REFUSED. @names: of all. */
