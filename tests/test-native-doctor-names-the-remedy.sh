@@ -51,6 +51,26 @@ at_run_time() {
 broken bad config 'volumes.conf:2: window=1 is out of range' 'by hand' at_run_time
 broken warn metadata 'a has none' 'metadata' \
 	configure '[volume a]\ntarget=local:/x\nmetadata=none\n'
+opened() {
+	configure "$2"
+	chmod "$1" "$root/etc/replica/replica.conf"
+}
+broken bad config 'replica.conf can be written by others' \
+	'chmod go-w /etc/replica/replica.conf' opened 666 ''
+secret='[backend b]\nreplication_device=backend_id:x,host:h,san_password:p\n'
+broken warn config 'replica.conf can be read by anybody.* secret in line 2' \
+	'chmod o-r /etc/replica/replica.conf' opened 644 "$secret"
+dropped_in() {
+	put "$root/etc/replica/replica.conf.d/x.conf" "$secret"
+	chmod 646 "$root/etc/replica/replica.conf.d/x.conf"
+}
+broken bad config 'replica.conf.d/x.conf can be written' 'go-w' dropped_in
+found warn config 'replica.conf.d/x.conf can be read by anybody' 'o-r'
+make_good
+opened 640 "$secret"
+doctor 0
+check "what only root's group can read is in order" eval '! grep -qE "can be (read by|written)" "$out"'
+
 # Nobody listens at port 1; at another, an nbdkit does.
 key='nbds://me@127.0.0.1:1/?tls-psk-file=/etc/replica/key'
 broken bad tls '/etc/replica/key: No such file' 'make it' \

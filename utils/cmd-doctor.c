@@ -156,7 +156,7 @@ static void examine(struct doctor *d)
 		doctor_kernel, doctor_module, doctor_secure_boot,
 		doctor_io_uring, doctor_programs, doctor_boot, doctor_clock,
 		doctor_config, doctor_targets, doctor_tls, doctor_ports,
-		doctor_space, doctor_daemon,
+		doctor_modes, doctor_space, doctor_daemon,
 	};
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)

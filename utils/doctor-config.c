@@ -2,14 +2,17 @@
 #include "doctor.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cmd.h"
+#include "config-show.h"
 #include "options.h"
 #include "print.h"
 #include "rpc.h"
@@ -87,6 +90,74 @@ void doctor_config(struct doctor *d)
 				    "enable it with --metadata DEVICE",
 				    "%s has none: after each boot or crash all "
 				    "of it is sent again", v->name);
+}
+
+/* --- who may read and write it -------------------------------------------- */
+
+/* The line of @file that has a secret; 0: none. What is shown has *** for it. */
+static int secret_in(const json_t *sections, const char *file)
+{
+	const json_t *section, *key;
+	size_t i, j, len = strlen(file);
+
+	json_array_foreach(sections, i, section)
+		json_array_foreach(json_object_get(section, "keys"), j, key) {
+			const char *value = json_string_value(
+				json_object_get(key, "value"));
+			const char *origin = json_string_value(
+				json_object_get(key, "origin"));
+
+			if (value && origin && strstr(value, "***") &&
+			    !strncmp(origin, file, len) && origin[len] == ':')
+				return atoi(origin + len + 1);
+		}
+	return 0;
+}
+
+static void check_mode(struct doctor *d, const json_t *sections,
+		       const char *file)
+{
+	const char *name = file + strlen(d->root);
+	char remedy[600];
+	struct stat st;
+	int line;
+
+	if (stat(file, &st))
+		return;
+	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & S_IWOTH ||
+	    (st.st_mode & S_IWGRP && st.st_gid)) {
+		snprintf(remedy, sizeof(remedy), "chown root %.200s; chmod "
+			 "go-w %.200s", name, name);
+		doctor_find(d, "config", LEVEL_BAD, remedy, "%s can be written "
+			    "by others than root: who does says what replicad "
+			    "does, as root", name);
+	}
+	line = st.st_mode & S_IROTH ? secret_in(sections, file) : 0;
+	snprintf(remedy, sizeof(remedy), "chmod o-r %.200s; and take another "
+		 "secret, for it was open to all", name);
+	if (line)
+		doctor_find(d, "config", LEVEL_WARN, remedy, "%s can be read "
+			    "by anybody, and has a secret in line %d", name,
+			    line);
+}
+
+/* Also those that cannot be read as a configuration. */
+void doctor_modes(struct doctor *d)
+{
+	char *file = doctor_path(d, d->config_path), pattern[600];
+	json_t *sections = config_json(&d->config);
+	glob_t all;
+
+	if (file)
+		check_mode(d, sections, file);
+	snprintf(pattern, sizeof(pattern), "%.500s.d/*.conf", file ?: "");
+	if (file && !glob(pattern, 0, NULL, &all)) {
+		for (size_t i = 0; i < all.gl_pathc; i++)
+			check_mode(d, sections, all.gl_pathv[i]);
+		globfree(&all);
+	}
+	json_decref(sections);
+	free(file);
 }
 
 /* --- space ---------------------------------------------------------------- */

@@ -53,6 +53,7 @@ void doctor_clock(struct doctor *d);
 
 /* doctor-config.c; the first one fills d->config. */
 void doctor_config(struct doctor *d);
+void doctor_modes(struct doctor *d);
 void doctor_space(struct doctor *d);
 void doctor_daemon(struct doctor *d);
 
