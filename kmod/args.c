@@ -11,7 +11,6 @@
 #define DEFAULT_REGION		8192		/* sectors: 4 MiB */
 #define DEFAULT_HOT_REGIONS	4096
 #define DEFAULT_PRESERVE_PAGES	16384		/* 64 MiB */
-#define MAX_CHUNK		2048		/* sectors: 1 MiB */
 
 struct option {
 	const char *name;
@@ -23,7 +22,7 @@ struct option {
 
 static const struct option options[] = {
 	{ "chunk_size", offsetof(struct dmr_config, chunk_sectors),
-	  DEFAULT_CHUNK, 8, MAX_CHUNK, true,
+	  DEFAULT_CHUNK, DMR_MIN_CHUNK, DMR_MAX_CHUNK, true,
 	  "chunk_size must be a power of two from 8 to 2048 sectors" },
 	{ "region_size", offsetof(struct dmr_config, region_sectors),
 	  DEFAULT_REGION, 512, 1U << 26, true,

@@ -77,6 +77,17 @@ is "capabilities" "$(replicactl capabilities gold-west --json \
 	[.replication_enabled, .replication_type, .replication_count,
 	.replication_targets, .group_replication_enabled]')" \
 	'[true,["async"],2,["t1","t2"],true]'
+is "and what none can do otherwise, and in which versions" "$(replicactl \
+	capabilities --json --config "$scratch_dir/conf" | jq -c '[(.limits |
+	.chunk_bytes_min, .chunk_bytes_max, .group_volumes_max), (.versions |
+	.netlink, .metadata, .header, .stage, .verbs)]')" \
+	'[4096,1048576,4096,1,1,1,1,1]'
+is "the program's version is told" "$(replicactl capabilities --json --config \
+	"$scratch_dir/conf" | jq -r .versions.dm_replica)" \
+	"$(replicactl --version | awk '{ print $NF }')"
+is "and whether the module is loaded" "$(replicactl capabilities --json \
+	--config "$scratch_dir/conf" | jq .versions.module_loaded)" \
+	"$([ -e /sys/module/dm_replica ] && echo true || echo false)"
 # --- of a pool ----------------------------------------------------------------------
 pooled() {
 	replicactl capabilities --pool "$1" --json --config "$scratch_dir/pools" |

@@ -2,11 +2,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <linux/dm-replica-format.h>
+#include <linux/dm-replica.h>
 
 #include "cmd.h"
 #include "config-match.h"
+#include "header.h"
 #include "load.h"
 #include "print.h"
+#include "route.h"
+#include "stage-format.h"
+#include "version.h"
+
+#define SECTOR	512
 
 static const struct option_spec options[] = {
 	LOAD_OPTIONS,
@@ -132,6 +142,27 @@ static json_t *collect(const struct config *config, const char *only)
 	return all;
 }
 
+/* What no backend can do otherwise. */
+static json_t *limits(void)
+{
+	return json_pack("{si si sI si}", "chunk_bytes_min",
+			 DMR_MIN_CHUNK * SECTOR, "chunk_bytes_max",
+			 DMR_MAX_CHUNK * SECTOR, "volume_bytes_max",
+			 (json_int_t)REPLICA_VOLUME_MAX, "group_volumes_max",
+			 REPLICA_MEMBERS_MAX);
+}
+
+/* Of what two sites, or a program and the kernel, have to agree on. */
+static json_t *versions(void)
+{
+	return json_pack("{ss si si si si si sb}", "dm_replica",
+			 REPLICA_VERSION, "netlink", DMR_GENL_VERSION,
+			 "metadata", DMR_FORMAT_VERSION, "header",
+			 REPLICA_HEADER_VERSION, "stage", STAGE_FORMAT_VERSION,
+			 "verbs", ROUTE_VERSION, "module_loaded",
+			 !access("/sys/module/dm_replica", F_OK));
+}
+
 static void print_capabilities(json_t *all)
 {
 	const char *name, *key;
@@ -179,12 +210,17 @@ static int run_capabilities(const struct args *args)
 				     SECTION_BACKEND);
 	config_clear(&config);
 	if (!status && args_has(args, "json")) {
-		o = json_pack("{si sO}", "schema_version", SCHEMA_VERSION,
-			      pool ? "pools" : "backends", all);
+		o = json_pack("{si sO so so}", "schema_version",
+			      SCHEMA_VERSION, pool ? "pools" : "backends",
+			      all, "limits", limits(), "versions", versions());
 		print_json(o);
 		json_decref(o);
 	} else if (!status) {
 		print_capabilities(all);
+		o = json_pack("{so so}", "limits of any", limits(), "versions",
+			      versions());
+		print_capabilities(o);
+		json_decref(o);
 	}
 	json_decref(all);
 	return status;

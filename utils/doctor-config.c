@@ -94,7 +94,7 @@ void doctor_config(struct doctor *d)
 
 /* --- who may read and write it -------------------------------------------- */
 
-/* The line of @file that has a secret; 0: none. What is shown has *** for it. */
+/* The line of @file that has a secret; 0: none. What is shown has ***. */
 static int secret_in(const json_t *sections, const char *file)
 {
 	const json_t *section, *key;
@@ -124,15 +124,15 @@ static void check_mode(struct doctor *d, const json_t *sections,
 
 	if (stat(file, &st))
 		return;
-	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & S_IWOTH ||
-	    (st.st_mode & S_IWGRP && st.st_gid)) {
+	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & 0002 ||
+	    (st.st_mode & 0020 && st.st_gid)) {
 		snprintf(remedy, sizeof(remedy), "chown root %.200s; chmod "
 			 "go-w %.200s", name, name);
 		doctor_find(d, "config", LEVEL_BAD, remedy, "%s can be written "
 			    "by others than root: who does says what replicad "
 			    "does, as root", name);
 	}
-	line = st.st_mode & S_IROTH ? secret_in(sections, file) : 0;
+	line = st.st_mode & 0004 ? secret_in(sections, file) : 0;
 	snprintf(remedy, sizeof(remedy), "chmod o-r %.200s; and take another "
 		 "secret, for it was open to all", name);
 	if (line)

@@ -243,6 +243,10 @@
 /* Most extents in one request; a dump may send up to 2048 in a message. */
 #define DMR_MAX_EXTENTS		4000
 
+/* Of the table's option chunk_size: a power of two, in sectors. */
+#define DMR_MIN_CHUNK		8
+#define DMR_MAX_CHUNK		2048
+
 /* Longest text of a DMR_A_REQUEST, the final NUL not counted. */
 #define DMR_MAX_REQUEST		1023
 
