@@ -8,6 +8,7 @@
 #include "daemon.h"
 #include "local-stage.h"
 #include "pairing-file.h"
+#include "promotion.h"
 
 #define DEADLINE_MS	15000
 
@@ -156,6 +157,29 @@ static const char *resolve(const struct daemon *daemon,
 	       NULL : uri;
 }
 
+/* What this site receives: its own server is asked, as its peer asks it. */
+static const char *resolve_replica(const struct daemon *daemon,
+				   const char *volume, struct error *err)
+{
+	static char uri[512];
+	const struct pairing *p = volume_name_is_valid(volume) ?
+				  promotion_pair_of(daemon, volume) : NULL;
+
+	if (!p) {
+		error_set(err, -ENOENT, "there is no volume %.60s here, nor a "
+			  "replica that a pair of this site has; another one "
+			  "is named by its target", volume);
+		return NULL;
+	}
+	if (promotion_find(daemon, volume)) {
+		error_set(err, -EINVAL, "%.60s is promoted here: it is no "
+			  "replica any more", volume);
+		return NULL;
+	}
+	return pairing_own_uri(daemon->config.state_dir, &p->record, volume,
+			       uri, sizeof(uri), err) ? NULL : uri;
+}
+
 const char *ask_target(const struct daemon *daemon, const char *volume,
 		       const char *target, struct error *err)
 {
@@ -168,9 +192,6 @@ const char *ask_target(const struct daemon *daemon, const char *volume,
 		return NULL;
 	}
 	entry = daemon_find(daemon, volume);
-	if (entry)
-		return resolve(daemon, entry->config, err);
-	error_set(err, -ENOENT, "there is no volume %.60s here; a replica is "
-		  "named by its target", volume);
-	return NULL;
+	return entry ? resolve(daemon, entry->config, err) :
+		       resolve_replica(daemon, volume, err);
 }

@@ -23,7 +23,8 @@ void ask_cancel_all(struct daemon *daemon);
 
 /*
  * The target that a request is about: what it says itself ("target"), else that
- * of its volume; NULL: neither, *err tells.
+ * of its volume, or this site's own server of a replica; NULL: none of them,
+ * *err tells.
  */
 const char *ask_target(const struct daemon *daemon, const char *volume,
 		       const char *target, struct error *err);

@@ -166,3 +166,25 @@ int pairing_resolve(const char *state_dir, const char *target,
 				 target);
 	return pairing_unhex(id, record.id, 16);
 }
+
+/* As the peer does: with the same key, at an address that it listens at. */
+int pairing_own_uri(const char *state_dir, const struct pairing_record *record,
+		    const char *export, char *uri, size_t size,
+		    struct error *err)
+{
+	const char *listen = record->listen[0] ? record->listen : "127.0.0.1";
+	bool is_v6 = strchr(listen, ':');
+	char host[PAIRING_ADDRESS_LEN], port[8], key[PAIRING_PATH_LEN];
+	int ret = pairing_address_split(record->address, host, port);
+
+	if (ret)
+		return error_set(err, ret, "the pair %s: its address makes no "
+				 "sense", record->name);
+	pairing_path(key, state_dir, record->name, ".key");
+	if (snprintf(uri, size, "nbds://%s@%s%s%s:%s/%s?tls-psk-file=%s",
+		     record->id, is_v6 ? "[" : "", listen, is_v6 ? "]" : "",
+		     port, export, key) >= (int)size)
+		return error_set(err, -EINVAL, "the pair %s: the URI is too "
+				 "long", record->name);
+	return 0;
+}

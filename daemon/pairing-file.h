@@ -48,6 +48,13 @@ void pairing_each(const char *state_dir,
 int pairing_resolve(const char *state_dir, const char *target,
 		    const char *export, char *uri, size_t size,
 		    uint8_t id[16], struct error *err);
+/*
+ * How this site itself asks its own server of a pair that it receives by, for
+ * @export. 0, or -errno with a sentence.
+ */
+int pairing_own_uri(const char *state_dir, const struct pairing_record *record,
+		    const char *export, char *uri, size_t size,
+		    struct error *err);
 bool pairing_is_target(const char *target);
 /* What it names at that pair, "" where it names nothing; NULL: another one. */
 const char *pairing_target_export(const char *target, const char *pair);
