@@ -163,3 +163,34 @@ invite() {
 has_no_device() {
 	[ ! -e /dev/mapper/bank ]
 }
+
+# --- when both lose their power -------------------------------------------------
+# open_site [new]: replicad, with what it remembers beside the stage, for this
+# machine's root is in memory.
+open_site() {
+	modprobe -a loop nbd dm-mod libcrc32c && insmod "$DMR_KO" || return
+	[ -z "${1-}" ] || mkfs.ext4 -q -E lazy_itable_init=1,lazy_journal_init=1 \
+		$log_disk || return
+	mkdir -p $stage /var/lib/replica && mount $log_disk $stage &&
+		mkdir -p $stage/state &&
+		mount --bind $stage/state /var/lib/replica || return
+	write_config
+	start replicad.log replicad --config $config
+	until_true 60 replicactl test --list
+}
+
+# open_pair_test NAME: of the newest image that the pair's stage has; it is what is
+# looked at.
+open_pair_test() {
+	until_true 120 replicactl test bank --name "$1" || return
+	replicactl test --list --json >&2
+	image=$(replicactl test --list --json |
+		jq -r --arg n "$1" '.tests[] | select(.name == $n) | .device')
+	[ -b "$image" ]
+}
+
+# image_digest BYTES
+image_digest() {
+	dd if="$image" bs=1M count="$1" iflag=direct,count_bytes status=none |
+		sha256sum | cut -d ' ' -f 1
+}

@@ -163,3 +163,34 @@ await() {
 		sleep 0.2
 	done
 }
+
+# await_confirmed: until an epoch is committed that has the transfers confirmed by
+# now, $confirmed of them. The one that is under way may be without the last ones.
+await_confirmed() {
+	local epoch
+	progress
+	confirmed=$nr_transfers
+	must_look
+	epoch=$(jq '[.epoch, .last_committed] | max' <<<"$status")
+	await 120 ".last_committed > $epoch" || give_up "no commit in 120 s"
+}
+
+# pair_up NAME FROM TO: what FROM has goes to TO.
+pair_up() {
+	must "$3" invite "$1" "$bytes"
+	must "$2" join "$1" "$reply"
+}
+
+# cut_power SITE...: their machines are gone, with all that they had not on their
+# disks.
+cut_power() {
+	local site pids=()
+	for site; do
+		pids+=("$(<"$scratch/$site.pid")")
+	done
+	kill -9 "${pids[@]}"
+	for site; do
+		wait "${vm_pid[$site]}"
+		unset "vm_pid[$site]"
+	done
+}
