@@ -172,8 +172,8 @@ static const char *resolve_replica(const struct daemon *daemon,
 		return NULL;
 	}
 	if (promotion_find(daemon, volume)) {
-		error_set(err, -EINVAL, "%.60s is promoted here: it is no "
-			  "replica any more", volume);
+		error_set(err, -EINVAL, "%.60s is promoted here, or that was "
+			  "begun: it is no replica any more", volume);
 		return NULL;
 	}
 	return pairing_own_uri(daemon->config.state_dir, &p->record, volume,

@@ -45,6 +45,25 @@ make_group_epoch() {
 	done
 }
 
+# write_alone: each gets 128 KiB that nobody at B ever sees; kept as VOLUME.alone
+write_alone() {
+	local v
+	for v in $members; do
+		sim-ctl write $v 1048576 131072 66
+		cp "$scratch_dir/$v.img" "$scratch_dir/$v.alone"
+	done
+}
+# has_salvage VOLUME: at A, of what it got by write_alone, as it was
+has_salvage() {
+	local name
+	name=$(replicactl salvage --json | jq -r --arg v "$1" \
+		'.salvages[] | select(.volume == $v) | .name')
+	rm -f "$scratch_dir/salvaged"
+	replicactl salvage "$name" --export "$scratch_dir/salvaged" &&
+		cmp -n 131072 -i 1048576 "$scratch_dir/salvaged" \
+			"$scratch_dir/$1.alone"
+}
+
 # bases_are EPOCH
 bases_are() {
 	local v

@@ -55,10 +55,7 @@ replicate_group
 make_group_epoch 11 0
 cp "$scratch_dir/conf" "$scratch_dir/conf.plain"
 lose_a
-for v in $members; do
-	sim-ctl write $v 1048576 131072 66	# nobody at B ever sees this
-	cp "$scratch_dir/$v.img" "$scratch_dir/$v.alone"
-done
+write_alone
 b replicactl failover a --group --force >/dev/null || bail "no failover"
 wait_until 60 serves p || bail "B does not serve"
 
@@ -166,13 +163,7 @@ is "  of each" "$(grep -c "was given up before at the other side" \
 	"$scratch_dir/says")" 2
 is "  and waits for none of them" "$(noted)" 0
 for v in $members; do
-	name=$(replicactl salvage --json | jq -r --arg v $v \
-		'.salvages[] | select(.volume == $v) | .name')
-	rm -f "$scratch_dir/salvaged"
-	check "what was only in $v is kept aside there" replicactl salvage \
-		"$name" --export "$scratch_dir/salvaged"
-	check "  as it was" cmp -n 131072 -i 1048576 \
-		"$scratch_dir/salvaged" "$scratch_dir/$v.alone"
+	check "what was only in $v is kept aside there, as it was" has_salvage $v
 done
 is "both stay promoted at B" "$(jq -r .step \
 	"$site_b"/state/promotions/?.json | sort -u)" active
