@@ -30,7 +30,12 @@ before=$(kernel_memory)
 check "it comes up, dirty in every region" start
 used=$((($(kernel_memory) - before) / 1024))
 is "  exactly as it was" "$(status_of vol dirty)" "$want"
-check "  with at most 96 MiB ($used)" test $used -le 96
+# KASAN keeps what was freed, and has room around what was not: both count here.
+if grep -qw kasan_report /proc/kallsyms; then
+	note "$used MiB, of which KASAN has a part: no check on this kernel"
+else
+	check "  with at most 96 MiB ($used)" test $used -le 96
+fi
 check "  and with what $want bits need at least" test $used -ge 16
 check_dmesg
 finish
