@@ -118,11 +118,13 @@ static int grow_file(const char *path, uint64_t bytes, uint64_t *is,
 		     0;
 }
 
-/* V5 */
+/* V5, M3: what was promoted has none of its own. */
 static int file_extend(struct made *m, struct error *err)
 {
 	uint64_t is;
 
+	if (m->is_promoted)
+		return grow_file(m->base, m->bytes, &m->bytes, err);
 	return grow_file(m->metadata, driver_metadata_bytes(m->bytes), &is,
 			 err) ?: grow_file(m->base, m->bytes, &m->bytes, err);
 }

@@ -54,7 +54,7 @@ static int suspect(struct identity *id, const char *state_dir,
 	return note(id, state_dir, name, true, error);
 }
 
-static struct kernel_form form_of(const struct volume_config *config)
+struct kernel_form insertion_form(const struct volume_config *config)
 {
 	return (struct kernel_form){
 		.device = config->device ? config->device : config->name,
@@ -75,7 +75,7 @@ static int insert_new(const struct kernel_ops *ops, const char *state_dir,
 		      struct insertion_past *past, struct kernel_device *out,
 		      char error[CONFIG_ERROR_SIZE])
 {
-	struct kernel_form form = form_of(config);
+	struct kernel_form form = insertion_form(config);
 	struct identity id;
 	bool was_suspect;
 	int err = suspect(&id, state_dir, config->name, &was_suspect, error);
@@ -98,7 +98,7 @@ int insertion_run(const struct kernel_ops *ops, const char *state_dir,
 		  struct insertion_past *past, struct kernel_device *out,
 		  char error[CONFIG_ERROR_SIZE])
 {
-	struct kernel_form form = form_of(config);
+	struct kernel_form form = insertion_form(config);
 	int ret = ops->is_plain(&form, error);
 
 	out->is_suspect = false;
@@ -113,7 +113,7 @@ int insertion_look(const struct kernel_ops *ops,
 		   const struct volume_config *config,
 		   char error[CONFIG_ERROR_SIZE])
 {
-	const struct kernel_form form = form_of(config);
+	const struct kernel_form form = insertion_form(config);
 	int ret = ops->is_plain(&form, error);
 
 	return ret < 0 ? ret : 0;
@@ -126,25 +126,24 @@ static const char has_no_target[] =
 "it again: that takes its new size, and looks at all of it";
 
 int insertion_extend(const struct kernel_ops *ops,
-		     const struct volume_config *config,
+		     const struct kernel_form *form, uint64_t *bytes,
 		     char error[CONFIG_ERROR_SIZE])
 {
-	const struct kernel_form form = form_of(config);
-	int ret = ops->is_plain(&form, error);
+	int ret = ops->is_plain(form, error);
 
 	if (ret > 0) {
-		snprintf(error, CONFIG_ERROR_SIZE, "%.60s %s", form.device,
+		snprintf(error, CONFIG_ERROR_SIZE, "%.60s %s", form->device,
 			 has_no_target);
 		return -ENODEV;
 	}
-	return ret ? ret : ops->extend(&form, error);
+	return ret ? ret : ops->extend(form, bytes, error);
 }
 
 int insertion_check_undo(const struct kernel_ops *ops,
 			 const struct volume_config *config,
 			 char error[CONFIG_ERROR_SIZE])
 {
-	struct kernel_form form = form_of(config);
+	struct kernel_form form = insertion_form(config);
 	int err = ops->check_out(&form, error);
 
 	return err == -EBUSY ? err : 0;
@@ -154,7 +153,7 @@ int insertion_undo(const struct kernel_ops *ops, const char *state_dir,
 		   const struct volume_config *config,
 		   char error[CONFIG_ERROR_SIZE])
 {
-	struct kernel_form form = form_of(config);
+	struct kernel_form form = insertion_form(config);
 	struct identity id;
 	bool was_suspect;
 	int err = suspect(&id, state_dir, config->name, &was_suspect, error);

@@ -12,6 +12,9 @@ struct insertion_past {
 	bool was_suspect;
 };
 
+/* What its device is to be; its texts are @config's. */
+struct kernel_form insertion_form(const struct volume_config *config);
+
 /*
  * Blocks; any thread, while the volume does not run. 0 or -errno with a
  * sentence in @error. A device that had no target, and may have been written
@@ -30,7 +33,7 @@ int insertion_look(const struct kernel_ops *ops,
 
 /* The device takes up what its origin has more; kernel_ops::extend. */
 int insertion_extend(const struct kernel_ops *ops,
-		     const struct volume_config *config,
+		     const struct kernel_form *form, uint64_t *bytes,
 		     char error[CONFIG_ERROR_SIZE]);
 
 /* Can the reverse be done? 0, or -EBUSY; nothing is changed. */

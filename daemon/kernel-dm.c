@@ -29,7 +29,8 @@ struct dm_call {
 	struct kernel_device *out;	/* of insert() */
 	struct dmr_dm *dm;
 	char name[DMR_DM_NAME_LEN];
-	struct dmr_dm_info info;	/* of the device, before */
+	struct dmr_dm_info info;	/* of the device, before;
+					 * of extend(): after */
 	bool is_missing;		/* it is still to be made */
 	bool was_hidden, is_hidden;	/* its origin: before, now (lvm.h) */
 	char *error;
@@ -391,15 +392,20 @@ static int do_extend(struct dm_call *c)
 			      "metadata device too small? replicactl kernel "
 			      "meta-size)", c->name, c->is_missing ?
 			      strerror(ENXIO) : dmr_dm_error(c->dm));
-	return err ? err : dmr_dm_create_view(c->dm, c->name, view);
+	if (!err)
+		err = dmr_dm_info(c->dm, c->name, &c->info);
+	return err || c->form->has_no_view ? err :
+	       dmr_dm_create_view(c->dm, c->name, view);
 }
 
-int kernel_dm_extend(const struct kernel_form *form,
+int kernel_dm_extend(const struct kernel_form *form, uint64_t *bytes,
 		     char error[KERNEL_ERROR_SIZE])
 {
 	struct dm_call c = { .form = form, .error = error };
+	int err = with_device_mapper(&c, do_extend);
 
-	return with_device_mapper(&c, do_extend);
+	*bytes = c.info.sectors * 512;
+	return err;
 }
 
 int kernel_dm_check_out(const struct kernel_form *form,

@@ -9,7 +9,7 @@ int kernel_dm_is_plain(const struct kernel_form *form,
 		       char error[KERNEL_ERROR_SIZE]);
 int kernel_dm_insert(const struct kernel_form *form, struct kernel_device *out,
 		     char error[KERNEL_ERROR_SIZE]);
-int kernel_dm_extend(const struct kernel_form *form,
+int kernel_dm_extend(const struct kernel_form *form, uint64_t *bytes,
 		     char error[KERNEL_ERROR_SIZE]);
 int kernel_dm_check_out(const struct kernel_form *form,
 			char error[KERNEL_ERROR_SIZE]);

@@ -31,6 +31,7 @@ struct kernel_form {
 	const char *origin;
 	/* Of the metadata; "none"; NULL where the replica target is there. */
 	const char *metadata;
+	bool has_no_view;		/* extend: it is not replicated */
 };
 
 struct kernel_device {
@@ -109,11 +110,11 @@ struct kernel_ops {
 	int (*insert)(const struct kernel_form *form, struct kernel_device *out,
 		      char error[KERNEL_ERROR_SIZE]);
 	/*
-	 * The device becomes as large as its origin is, and its view as large
-	 * as it; nobody has the view open. Nothing to do if they are. Blocks,
-	 * any thread, takes no struct kernel.
+	 * The device becomes as large as its origin is, *@bytes, and its view
+	 * as it; nobody has the view open. Nothing to do if they are.
+	 * Blocks, any thread, takes no struct kernel.
 	 */
-	int (*extend)(const struct kernel_form *form,
+	int (*extend)(const struct kernel_form *form, uint64_t *bytes,
 		      char error[KERNEL_ERROR_SIZE]);
 	/* 0: take_out() can be tried. -EBUSY: its users must end first. */
 	int (*check_out)(const struct kernel_form *form,

@@ -92,13 +92,16 @@ static char *encode(const struct made *m)
 		"step", step_names[m->step], "id",
 		json_sprintf("%016" PRIx64, m->id), "snapshots",
 		encode_snapshots(m));
-	char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+	char *text;
 
+	if (m->is_promoted)
+		json_object_set_new(root, "promoted", json_true());
+	text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
 	json_decref(root);
 	return text;
 }
 
-int made_save(const char *state_dir, const struct made *m, struct error *err)
+static int save(const char *state_dir, const struct made *m, struct error *err)
 {
 	char *text = encode(m);
 	char path[PATH_MAX];
@@ -112,6 +115,16 @@ int made_save(const char *state_dir, const struct made *m, struct error *err)
 		ret = state_file_write(path, text, strlen(text));
 	free(text);
 	return ret ? refuse(err, ret, m->volume) : 0;
+}
+
+/* V12 */
+int made_save(const char *state_dir, const struct made *m, struct error *err)
+{
+	bool is_idle = m->step == MADE_READY && !m->nr_snapshots;
+
+	return m->is_promoted && is_idle ?
+	       made_remove(state_dir, m->volume, err) :
+	       save(state_dir, m, err);
 }
 
 static bool copy(char *to, size_t size, const char *from)
@@ -178,6 +191,7 @@ static bool decode(json_t *root, struct made *m)
 			"id", &id, "place_id", &place_id))
 		return false;
 	m->bytes = bytes;
+	m->is_promoted = json_is_true(json_object_get(root, "promoted"));
 	return copy(m->volume, sizeof(m->volume), volume) &&
 	       copy(m->backend, sizeof(m->backend), backend) &&
 	       copy(m->type, sizeof(m->type), type) &&

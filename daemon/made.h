@@ -31,6 +31,8 @@
  * V11 A name of which an identity is kept, of a volume that was disabled, is no
  *    name for a new one: it would be taken for that, and where its making
  *    failed what is known of the other would go.
+ * V12 What was promoted, and not made here, has a record (is_promoted) only
+ *    while it grows or has snapshots. None of its own files goes by that.
  */
 #ifndef REPLICAD_MADE_H
 #define REPLICAD_MADE_H
@@ -71,6 +73,7 @@ struct made {
 	uint64_t bytes;			/* of the base */
 	uint64_t id;			/* V4 */
 	enum made_step step;
+	bool is_promoted;		/* V12 */
 	unsigned int nr_snapshots;
 	struct snapshot snapshots[MADE_MAX_SNAPSHOTS];	/* as they were taken */
 };
@@ -83,7 +86,7 @@ void made_forget_snapshot(struct made *m, struct snapshot *s);
 /* V2, V3, V5, V8: nothing is left to be done of it, or of a snapshot. */
 bool made_has_ended(const struct made *m);
 
-/* Durable when it returns 0. -errno with a sentence. */
+/* Durable when it returns 0, V12. -errno with a sentence. */
 int made_save(const char *state_dir, const struct made *m, struct error *err);
 /* -ENOENT: there is none; -EBADMSG: it is damaged. */
 int made_load(const char *state_dir, const char *volume, struct made *m,

@@ -13,17 +13,18 @@
 
 json_t *made_describe(const struct made *m)
 {
-	return json_pack("{ss ss ss ss ss ss sI ss}", "volume", m->volume,
+	return json_pack("{ss ss ss ss ss ss sI ss sb}", "volume", m->volume,
 			 "backend", m->backend, "type", m->type, "driver",
 			 m->driver, "base", m->base, "metadata", m->metadata,
 			 "size_bytes", (json_int_t)m->bytes, "step",
-			 made_step_name(m->step));
+			 made_step_name(m->step), "promoted", m->is_promoted);
 }
 
 struct listing {
 	const struct daemon *daemon;
 	json_t *volumes;
 	const char *only;		/* NULL: all */
+	bool skips_promoted;		/* V12: they are no volumes */
 };
 
 static void list_one(void *arg, const char *name)
@@ -34,7 +35,8 @@ static void list_one(void *arg, const char *name)
 	json_t *one = NULL;
 
 	if (m && !made_load(l->daemon->config.state_dir, name, m, &err))
-		one = made_describe(m);
+		one = l->skips_promoted && m->is_promoted ? NULL :
+		      made_describe(m);
 	else if (m && err.code != -ENOENT)
 		one = json_pack("{ss ss}", "volume", name, "error", err.text);
 	if (one)
@@ -46,7 +48,7 @@ static void list_one(void *arg, const char *name)
 
 void do_made(struct request *request)
 {
-	struct listing l = { request->daemon, json_array(), NULL };
+	struct listing l = { request->daemon, json_array(), NULL, false };
 
 	made_each(request->daemon->config.state_dir, list_one, &l);
 	request_answer(request, json_pack("{si so}", "schema_version", 1,
@@ -65,7 +67,7 @@ static void list_not_replicated(void *arg, const char *name)
 
 json_t *made_not_replicated(const struct daemon *daemon, const char *only)
 {
-	struct listing l = { daemon, json_array(), only };
+	struct listing l = { daemon, json_array(), only, true };
 
 	made_each(daemon->config.state_dir, list_not_replicated, &l);
 	return l.volumes;

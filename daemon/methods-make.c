@@ -29,6 +29,7 @@
 #include "log.h"
 #include "made.h"
 #include "ops.h"
+#include "promoted.h"
 #include "promotion.h"
 
 #define SIZE_STEP	4096	/* of a volume: nothing smaller is tracked */
@@ -291,6 +292,20 @@ static int set_keys(struct making *x, char error[CONFIG_ERROR_SIZE])
 	return method_set_keys(x->config, x->request->params, keys, error);
 }
 
+/* A clone of what was promoted is in no backend, but beside it (V12). */
+static int check_beside(const struct making *x, struct section *beside,
+			char error[CONFIG_ERROR_SIZE])
+{
+	if (x->config->type)
+		return config_refuse(error, -EINVAL, "volume %.60s is in no "
+				     "backend that could have a type: clone it "
+				     "without one", x->from->volume);
+	*beside = (struct section){ .name = x->from->backend,
+				    .driver = DRIVER_FILE,
+				    .folder = x->from->place };
+	return 0;
+}
+
 static int plan(struct making *x, const struct section *backend,
 		char error[CONFIG_ERROR_SIZE])
 {
@@ -338,6 +353,7 @@ static int fill(struct making *x, char error[CONFIG_ERROR_SIZE])
 	const char *name = x->from ? x->from->backend :
 				     request_text(x->request, "backend");
 	const struct section *backend = NULL, *type;
+	struct section beside;
 	int err = set_keys(x, error);
 
 	if (!err && x->from && x->from->type[0] &&
@@ -350,8 +366,11 @@ static int fill(struct making *x, char error[CONFIG_ERROR_SIZE])
 		return err;
 	type = !x->config->type ? NULL :
 	       config_section(config, SECTION_TYPE, x->config->type);
-	backend = name ? check_backend(config, name, type, error) :
-			 choose_backend(config, type, error);
+	if (x->from && !*name)
+		backend = check_beside(x, &beside, error) ? NULL : &beside;
+	else
+		backend = name ? check_backend(config, name, type, error) :
+				 choose_backend(config, type, error);
 	if (!backend)
 		return -EINVAL;
 	err = plan(x, backend, error);
@@ -448,17 +467,30 @@ void do_create(struct request *request)
 
 /* --- clone ---------------------------------------------------------------- */
 
+/* As load_source() of ops-make.c, which does it again in its turn. */
+static int load_source(struct making *x, const char *name, struct error *err)
+{
+	const struct daemon *daemon = x->request->daemon;
+	struct promoted *p = NULL;
+	int ret;
+
+	x->from = malloc(sizeof(*x->from));
+	ret = !x->from ? error_set(err, -ENOMEM, "no memory") :
+	      x->snapshot[0] ? made_load(daemon->config.state_dir, name,
+					 x->from, err) :
+	      promoted_made(daemon, name, &p, x->from, err);
+	free(p);
+	return ret;
+}
+
 /* 0, or -errno with a sentence. */
 static int find_source(struct making *x, const char *name,
 		       char error[CONFIG_ERROR_SIZE])
 {
 	const struct snapshot *s;
 	struct error err = { 0 };
-	int ret;
+	int ret = load_source(x, name, &err);
 
-	x->from = malloc(sizeof(*x->from));
-	ret = x->from ? made_load(x->request->daemon->config.state_dir, name,
-				  x->from, &err) : -ENOMEM;
 	if (ret) {
 		snprintf(error, CONFIG_ERROR_SIZE, ret == -ENOENT ? "volume "
 			 "%.60s was not made here" : "%.250s",
@@ -616,7 +648,8 @@ static void on_grown(struct op *op)
 	if (is_dry(x)) {
 		json_object_set_new(x->result, "dry_run", json_true());
 		answer(x);
-	} else if (daemon_find(daemon, x->made.volume))
+	} else if (daemon_find(daemon, x->made.volume) ||
+		   promotion_find(daemon, x->made.volume))
 		check_op(x, op_extend(daemon, x->made.volume, false, on_last,
 				      x));
 	else

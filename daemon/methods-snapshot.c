@@ -14,6 +14,7 @@
 #include "driver.h"
 #include "made.h"
 #include "ops.h"
+#include "promotion.h"
 #include "status.h"
 #include "usable.h"
 
@@ -170,6 +171,8 @@ void do_snapshot_list(struct request *request)
 	volume = request_text(request, "volume");
 	ret = m ? made_load(request->daemon->config.state_dir, volume, m,
 			    &err) : -ENOMEM;
+	if (ret == -ENOENT && promotion_find(request->daemon, volume))
+		ret = 0;					/* V12 */
 	if (ret == -ENOENT)
 		request_refuse(request, method_exit_status(ret), "volume %.60s "
 			       "was not made here", volume);

@@ -13,6 +13,7 @@
 #include "made.h"
 #include "ops.h"
 #include "params.h"
+#include "promotion.h"
 #include "status.h"
 #include "tenant.h"
 #include "version.h"
@@ -167,7 +168,10 @@ int method_set_keys(struct volume_config *config, json_t *params,
 	return err;
 }
 
-/* Of a volume that was made here, what it is made of is known. */
+/*
+ * Of a volume that was made here, what it is made of is known. What was
+ * promoted has a device already, and metadata of its own.
+ */
 static int take_made(const struct daemon *daemon, struct volume_config *config,
 		     char error[CONFIG_ERROR_SIZE])
 {
@@ -175,7 +179,8 @@ static int take_made(const struct daemon *daemon, struct volume_config *config,
 	struct made *m;
 	int ret;
 
-	if (config->device || config->origin)
+	if (config->device || config->origin ||
+	    promotion_find(daemon, config->name))
 		return 0;
 	m = malloc(sizeof(*m));
 	ret = m ? made_load(daemon->config.state_dir, config->name, m, &err) :
@@ -183,7 +188,7 @@ static int take_made(const struct daemon *daemon, struct volume_config *config,
 	if (!ret && m->step != MADE_READY)
 		ret = error_set(&err, -EBUSY, "%s is being made, or deleted",
 				config->name);
-	else if (!ret)
+	else if (!ret && !m->is_promoted)			/* V12 */
 		ret = made_fill(m, config);
 	free(m);
 	if (ret && ret != -ENOENT)

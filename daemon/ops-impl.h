@@ -52,6 +52,13 @@ struct op *op_create_made(struct daemon *daemon, const char *name,
 			  void *arg);
 /* false: there is none, or none that can be read, and the op has ended. */
 bool op_load_made(struct op *op);
+/*
+ * The same of what may be used, in @m: what was promoted is ->promoted, and @m
+ * what that stands on; what is the base of a replica is refused (V7).
+ */
+bool op_load_used(struct op *op, const char *name, struct made *m);
+/* M1: false, and ->err, if it is not the primary any more that was loaded. */
+bool op_is_promoted_still(struct op *op);
 /* On the main thread: V2, V3, V5, V8 of the volume ->name; ends the op. */
 void op_start_recover_made(struct op *op);
 /* What the base of @name is of a volume that is not made here; NULL: of none

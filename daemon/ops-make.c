@@ -22,8 +22,12 @@
 #include "identity.h"
 #include "log.h"
 #include "made.h"
+#include "promoted.h"
 #include "promotion.h"
 #include "stages.h"
+
+/* A base in whole extents may become larger than it was to be. */
+#define LARGEST_EXTENT	(4ULL << 30)
 
 void op_note_step(const struct op *op, const char *step)
 {
@@ -88,7 +92,8 @@ void op_note_refused(const struct op *op, const char *until, struct error *err)
 
 /*
  * V1, V3, V4, V6, V7. Where nothing has gone yet, it is as it was; and
- * what has the name of its base, and is somebody else's, is not touched.
+ * what has the name of its base, and is somebody else's, is not touched. Of
+ * what was promoted only the record goes (V12).
  */
 static int unmake(struct op *op, struct error *err)
 {
@@ -98,12 +103,14 @@ static int unmake(struct op *op, struct error *err)
 	bool is_there = false, is_noted;
 	int ret;
 
+	if (op->made->is_promoted)
+		return made_remove(state_dir, op->made->volume, err);
 	if (!driver)
 		return error_set(err, -EINVAL, "there is no driver %s",
 				 op->made->driver);
 	ret = driver->find_base(op->made, &is_there, err);
 	if (!ret && is_there)
-		ret = stages_check_base(state_dir, op->made->base, err) ?:
+		ret = stages_check_base(state_dir, op->made->base, NULL, err) ?:
 		      take_device_out(op, err);
 	if (!ret)
 		ret = driver->check_free(op->made, err);
@@ -153,6 +160,7 @@ static int check_source(const struct op *op, struct error *err)
 {
 	return !op->from || op->snapshot[0] ? 0 :
 	       stages_check_base(op->daemon->config.state_dir, op->from->base,
+				 op->promoted ? op->promoted->volume : NULL,
 				 err);
 }
 
@@ -199,8 +207,13 @@ static int grow(struct op *op, struct error *err)
 	bool was_ready = op->made->step == MADE_READY;
 	struct error ignored = { 0 };
 	int ret = !driver ? error_set(err, -EINVAL, "there is no driver %s",
-				      op->made->driver) :
-		  op_save_made(op, MADE_GROWING, err);
+				      op->made->driver) : 0;
+
+	if (!ret && op->promoted)				/* M3 */
+		ret = promoted_make_room(op->promoted, op->made->bytes +
+					 LARGEST_EXTENT, err);
+	if (!ret)
+		ret = op_save_made(op, MADE_GROWING, err);
 
 	op_note_step(op, "growing");
 	if (!ret)
@@ -247,8 +260,33 @@ bool op_load_made(struct op *op)
 	return false;
 }
 
+bool op_is_promoted_still(struct op *op)
+{
+	if (op->err || !op->promoted ||
+	    promoted_is_still(op->daemon, op->promoted))
+		return true;
+	op->err = -EBUSY;
+	snprintf(op->error, sizeof(op->error), "volume %s was given up here "
+		 "meanwhile", op->promoted->volume);
+	return false;
+}
+
+static void take_back_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+	struct error left = { 0 };
+
+	if (unmake(op, &left))
+		log_err(op->made->volume, "it is not made, and what there may be "
+			"of it is left until the next start: %s", left.text);
+}
+
 static void made(struct op *op)
 {
+	if (!op_is_promoted_still(op)) {
+		op_run_job(op, take_back_blocking, op_finish);
+		return;
+	}
 	op->result = json_pack("{ss sI ss ss ss ss}", "volume",
 			       op->made->volume, "size_bytes",
 			       (json_int_t)op->made->bytes, "backend",
@@ -268,28 +306,51 @@ const char *op_other_use(const struct op *op, const char *name)
 	return NULL;
 }
 
+bool op_load_used(struct op *op, const char *name, struct made *m)
+{
+	struct error err = { 0 };
+	int ret = promoted_made(op->daemon, name, &op->promoted, m, &err);
+	const char *use = op->promoted ? NULL : op_other_use(op, name);
+
+	if (!ret && !use)
+		return true;
+	if (ret == -ENOENT || !ret) {
+		error_clear(&err);
+		error_set(&err, ret ? ret : -EBUSY, "volume %s %s", name,
+			  ret ? "was not made here" : use);
+	}
+	op_take_error(op, &err);
+	op_finish(op);
+	return false;
+}
+
+/* A snapshot is what it was, whatever has become of its volume. */
+static bool load_snapshotted(struct op *op, const char *name)
+{
+	struct error err = { 0 };
+
+	if (!made_load(op->daemon->config.state_dir, name, op->from, &err))
+		return true;
+	op_take_error(op, &err);
+	op_finish(op);
+	return false;
+}
+
 /* Of a clone: what it is of is there still. */
 static bool load_source(struct op *op)
 {
-	const char *state_dir = op->daemon->config.state_dir;
 	const struct snapshot *s;
-	struct error err = { 0 };
 	char name[MADE_NAME_LEN];
 
 	snprintf(name, sizeof(name), "%s", op->from->volume);
-	if (made_load(state_dir, name, op->from, &err)) {
-		op_take_error(op, &err);
-		op_finish(op);
+	if (!(op->snapshot[0] ? load_snapshotted(op, name) :
+				op_load_used(op, name, op->from)))
 		return false;
-	}
 	s = made_snapshot(op->from, op->snapshot);
 	if (op->from->step != MADE_READY ||
 	    (op->snapshot[0] && (!s || s->step != MADE_READY)))
 		op_refuse_made(op, -ESTALE, "cannot be made: what it is to be "
 			       "a clone of is being deleted, or is gone");
-	else if (!op->snapshot[0] && op_other_use(op, name))
-		op_refuse_made(op, -EBUSY, "cannot be made: what it is to be "
-			       "a clone of was promoted, or is a replica");
 	else
 		return true;
 	return false;
@@ -362,7 +423,7 @@ static void grown(struct op *op)
 /* One that could not grow before tries the size that is asked for now. */
 static void start_grow(struct op *op)
 {
-	if (!op_load_made(op))
+	if (!op_load_used(op, op->name, op->made))
 		return;
 	op->before_bytes = op->made->bytes;
 	if (op->made->step != MADE_READY && op->made->step != MADE_GROWING) {

@@ -20,6 +20,7 @@
 #include "driver.h"
 #include "identity.h"
 #include "log.h"
+#include "promoted.h"
 #include "stages.h"
 
 /* --- on a thread ---------------------------------------------------------- */
@@ -153,12 +154,13 @@ static void take_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
 	struct error err = { 0 }, left = { 0 };
+	const char *but = op->promoted ? op->promoted->volume : NULL;
 	const struct driver *driver;
 	struct snapshot *s;
 
 	if (!find_driver(op, &driver, &err) && !make_room(op, &err) &&
 	    !stages_check_base(op->daemon->config.state_dir, op->made->base,
-			       &err)) {
+			       but, &err)) {
 		s = add(op);
 		if (!take(op, driver, s, &err))
 			op->result = describe(op, driver, s);
@@ -169,6 +171,19 @@ static void take_blocking(struct ring_job *job)
 				op->snapshot, left.text);
 	}
 	op_take_error(op, &err);
+}
+
+static void take_back_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+	struct snapshot *s = made_snapshot(op->made, op->snapshot);
+	const struct driver *driver;
+	struct error left = { 0 };
+
+	if (find_driver(op, &driver, &left) || drop(op, driver, s, &left))
+		log_err(op->made->volume, "its snapshot %s was given up, and is "
+			"left until the next one, or the next start: %s",
+			op->snapshot, left.text);
 }
 
 static void drop_blocking(struct ring_job *job)
@@ -210,20 +225,24 @@ static bool is_taken(const struct op *op)
 	return s && s->step == MADE_READY;
 }
 
+static void taken(struct op *op)
+{
+	if (op_is_promoted_still(op))
+		op_finish(op);
+	else
+		op_run_job(op, take_back_blocking, op_finish);
+}
+
 static void start_take(struct op *op)
 {
-	const char *use = op_other_use(op, op->name);
-
-	if (!op_load_made(op))
+	if (!op_load_used(op, op->name, op->made))
 		return;
-	if (use)
-		op_refuse_made(op, -EBUSY, use);
-	else if (op->made->step != MADE_READY)
+	if (op->made->step != MADE_READY)
 		op_refuse_made(op, -EBUSY, "is being made, or deleted");
 	else if (is_taken(op))
 		op_refuse_made(op, -EEXIST, "has a snapshot of that name");
 	else
-		op_run_job(op, take_blocking, op_finish);
+		op_run_job(op, take_blocking, taken);
 }
 
 static void start_drop(struct op *op)

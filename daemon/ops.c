@@ -151,6 +151,7 @@ void op_free(struct op *op)
 	volume_config_destroy(op->next_config);
 	free(op->made);
 	free(op->from);
+	free(op->promoted);
 	free(op);
 }
 

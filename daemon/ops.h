@@ -20,6 +20,7 @@
 struct group;
 struct look;
 struct made;
+struct promoted;
 struct volume;
 
 typedef void op_done_fn(struct op *op);
@@ -47,7 +48,9 @@ struct op {
 	struct group *group;
 	struct look *look;		/* status: by the first reactor */
 	struct made *made;		/* these three are of ops-make.c */
-	uint64_t bytes, before_bytes;
+	uint64_t bytes, before_bytes;	/* extend: of the device, then */
+	struct promoted *promoted;	/* extend, grow, snapshot, make of that;
+					 * NULL: it was not promoted */
 	struct made *from;		/* make: a clone of it; NULL: empty */
 	char snapshot[64];		/* of ops-snapshot.c, or of from */
 	struct kernel_device device;

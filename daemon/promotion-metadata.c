@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -151,6 +152,38 @@ int promotion_need_metadata(struct promotion_work *w)
 	if (ret < 0)
 		return tell_missing(w, ret);
 	return ret ? check_owner(w, &super) : make_anew(w);
+}
+
+uint64_t promotion_bytes(const struct promotion_record *r)
+{
+	struct dmr_super super;
+	uint64_t bytes = promotion_has_metadata(r) &&
+			 look(r->metadata, &super) == 1 ?
+			 super.sectors * 512 : 0;
+
+	return bytes > r->bytes ? bytes : r->bytes;
+}
+
+int promotion_metadata_need(const char *path, uint64_t bytes, uint64_t *need,
+			    struct error *err)
+{
+	struct dmr_super super;
+	struct dmr_layout l;
+	int ret;
+
+	*need = 0;
+	if (!strcmp(path, "none"))
+		return 0;
+	ret = look(path, &super);
+	if (ret != 1)
+		return error_set(err, ret ?: -EBADMSG, "its metadata %.150s: %s",
+				 path, strerror(ret ? -ret : EBADMSG));
+	if (!dmr_layout_init(&l, bytes / 512, super.chunk_sectors,
+			     super.region_sectors))
+		return error_set(err, -EINVAL, "a volume of %" PRIu64 " bytes "
+				 "has too many regions", bytes);
+	*need = l.nr_blocks * DMR_BLOCK_SIZE;
+	return 0;
 }
 
 bool promotion_lost_metadata(const struct promotion_record *r,

@@ -45,6 +45,18 @@ int promotion_need_metadata(struct promotion_work *w);
 bool promotion_lost_metadata(const struct promotion_record *r,
 			     const struct replica_header *h);
 
+/*
+ * How large the volume is: as the record says, or its metadata, which are told
+ * first when it grows.
+ */
+uint64_t promotion_bytes(const struct promotion_record *r);
+/*
+ * How large the metadata at that path must be for a volume of @bytes; 0: it has
+ * "none". -errno with a sentence: they can't be read, or no volume is so large.
+ */
+int promotion_metadata_need(const char *path, uint64_t bytes, uint64_t *need,
+			    struct error *err);
+
 /* Where the salvage of it goes. -ENAMETOOLONG. */
 int promotion_name_salvage(const struct promotion_record *r,
 			   char path[PATH_MAX]);

@@ -349,10 +349,9 @@ static int owe_hook(struct promotion_work *w)
 /* P4 */
 static int activate(struct promotion_work *w)
 {
-	const struct kernel_promoted promoted = {
+	struct kernel_promoted promoted = {
 		.name = w->r->volume,
 		.base = w->r->base,
-		.bytes = w->r->bytes,
 		.metadata = w->r->metadata,
 	};
 	char why[KERNEL_ERROR_SIZE] = "";
@@ -360,6 +359,7 @@ static int activate(struct promotion_work *w)
 
 	if (ret)
 		return ret;
+	promoted.bytes = promotion_bytes(w->r);
 	ret = activation_run(w->run->kernel_ops, w->run->state_dir,
 				 &promoted, w->is_again, why);
 

@@ -99,7 +99,8 @@ static int check_there(const char *id, const char *dir, struct error *err)
 			 dir);
 }
 
-static int check_in(char *line, const char *base, struct error *err)
+static int check_in(char *line, const char *base, const char *but,
+		    struct error *err)
 {
 	char name[STAGE_NAME_LEN];
 	char *dir = strchr(line, ' ');
@@ -112,7 +113,7 @@ static int check_in(char *line, const char *base, struct error *err)
 	ret = check_there(line, dir, err);
 	if (!ret)
 		ret = stage_base_user(dir, base, name, err);
-	if (ret == -ENOENT)
+	if (ret == -ENOENT || (!ret && but && !strcmp(name, but)))
 		return 0;
 	return ret ? ret :
 	       error_set(err, -EBUSY, "the replica of %.60s in the stage "
@@ -120,7 +121,7 @@ static int check_in(char *line, const char *base, struct error *err)
 			 "--replica --dir …)", name, dir, name);
 }
 
-int stages_check_base(const char *state_dir, const char *base,
+int stages_check_base(const char *state_dir, const char *base, const char *but,
 		      struct error *err)
 {
 	char path[PATH_MAX], *text, *line, *save;
@@ -130,7 +131,7 @@ int stages_check_base(const char *state_dir, const char *base,
 		return ret;
 	for (line = strtok_r(text, "\n", &save); !ret && line;
 	     line = strtok_r(NULL, "\n", &save))
-		ret = check_in(line, base, err);
+		ret = check_in(line, base, but, err);
 	free(text);
 	return ret;
 }

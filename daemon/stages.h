@@ -14,10 +14,11 @@
 int stages_note(const char *state_dir, const char *dir, struct error *err);
 
 /*
- * 0: no replica stands on it, in any of them. -EBUSY: one does. -ENXIO: one of
- * them is not there, so nobody knows.
+ * 0: no replica stands on it, in any of them, but (not NULL) what was promoted
+ * by that name. -EBUSY: one does. -ENXIO: one of them is not there, so nobody
+ * knows.
  */
-int stages_check_base(const char *state_dir, const char *base,
+int stages_check_base(const char *state_dir, const char *base, const char *but,
 		      struct error *err);
 
 #endif

@@ -129,7 +129,7 @@ static int do_get(char **argv, int argc)
 		{ "flags", i.dev_flags }, { "loads", i.loads },
 		{ "ancestors", i.nr_ancestors }, { "role", i.role },
 		{ "gets", gets }, { "dumps", dumps },
-		{ "generation", i.generation },
+		{ "generation", i.generation }, { "sectors", i.sectors },
 	};
 
 	for (size_t f = 0; !err && f < sizeof(fields) / sizeof(*fields); f++)

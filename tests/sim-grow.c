@@ -76,7 +76,8 @@ void sim_fit_view(struct sim_volume *v)
 		sim_note_step("no larger view");
 }
 
-int sim_extend(const struct kernel_form *form, char error[KERNEL_ERROR_SIZE])
+int sim_extend(const struct kernel_form *form, uint64_t *now,
+	       char error[KERNEL_ERROR_SIZE])
 {
 	LOCKED;
 	struct sim_volume *v = sim_find(form->device);
@@ -93,6 +94,9 @@ int sim_extend(const struct kernel_form *form, char error[KERNEL_ERROR_SIZE])
 		err = grow_table(v, bytes);
 	}
 	sim_note_step("extended");
+	*now = v->info.sectors * 512;
+	if (form->has_no_view)
+		return err;
 	if (!err && !access(sim_path(v->name, ".shown"), F_OK))
 		return refuse(error, -EBUSY, v->name, "has a view that is in "
 			      "use");

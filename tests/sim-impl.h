@@ -36,7 +36,8 @@ int sim_check_out(const struct kernel_form *form,
 /* sim-grow.c */
 void sim_load_larger(struct sim_volume *v);	/* if its device is larger */
 void sim_fit_view(struct sim_volume *v);
-int sim_extend(const struct kernel_form *form, char error[KERNEL_ERROR_SIZE]);
+int sim_extend(const struct kernel_form *form, uint64_t *now,
+	       char error[KERNEL_ERROR_SIZE]);
 
 /*
  * sim-promote.c: a device above an origin that is a file, which is its image

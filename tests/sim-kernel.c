@@ -17,7 +17,7 @@
 #include "ring.h"
 
 #define MAX_VOLUMES	2048
-#define ROOM		65536	/* bytes: chunks that a volume can grow by */
+#define ROOM		1048576	/* bytes: chunks that a volume can grow by */
 
 struct sim_kernel {
 	struct kernel kernel;

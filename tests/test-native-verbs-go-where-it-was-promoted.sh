@@ -23,12 +23,15 @@ wait_until 60 field_is a state superseded || bail "it is not superseded"
 is "at the old primary it is not to be used" "$(status_of replicactl path a)" 8
 is "but where it was promoted" "$(replicactl path a --any-site)" p:/dev/mapper/a
 is "B does not ask A" "$(b replicactl path a --any-site)" /dev/mapper/a
-for verb in "snapshot a one" "clone a c" "extend a"; do
-	# shellcheck disable=SC2086 # words
-	status=$(status_of replicactl $verb)
-	check "$verb is B's to refuse ($status)" \
-		says "at the other side of the pair p: "
-done
+is "what it refuses is B's to refuse" "$(status_of replicactl extend a)" 5
+check "  which is said" says "at the other side of the pair p: "
+check "what it does not, is done there" replicactl extend a --size 9MiB
+is "  it is larger" "$(stat -c %s "$site_b/a.base") $(b sim-ctl get a sectors)" \
+	"$((9 << 20)) $((9 << 11))"
+check "a snapshot" replicactl snapshot a one
+check "and a clone" replicactl clone a c
+is "  are there" "$(b replicactl snapshot a --names) $(
+	b replicactl create --names | xargs)" "one a c"
 is "nothing of it is here" "$(replicactl create --json | jq '.volumes | length')" 0
 
 check "B revokes the pair" b replicactl pair revoke p

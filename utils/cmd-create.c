@@ -22,6 +22,7 @@ static double size_of(const json_t *o)
 void made_print(const json_t *v)
 {
 	bool is_replicated = json_is_true(json_object_get(v, "replicated"));
+	bool is_promoted = json_is_true(json_object_get(v, "promoted"));
 	const char *step = text_of(v, "step");
 	char size[PRINT_LEN];
 
@@ -30,7 +31,7 @@ void made_print(const json_t *v)
 	else
 		printf("%s: %s on %s (%s), %s%s%s\n", text_of(v, "volume"),
 		       print_bytes(size, size_of(v)), text_of(v, "base"),
-		       text_of(v, "backend"),
+		       is_promoted ? "promoted" : text_of(v, "backend"),
 		       is_replicated ? "replicated" : "not replicated",
 		       strcmp(step, "ready") ? ", " : "",
 		       strcmp(step, "ready") ? step : "");
