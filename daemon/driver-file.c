@@ -118,12 +118,12 @@ static int grow_file(const char *path, uint64_t bytes, uint64_t *is,
 		     0;
 }
 
-/* V5, M3: what was promoted has none of its own. */
+/* V5; of what was promoted: M3. */
 static int file_extend(struct made *m, struct error *err)
 {
 	uint64_t is;
 
-	if (m->is_promoted)
+	if (m->has_others_metadata)
 		return grow_file(m->base, m->bytes, &m->bytes, err);
 	return grow_file(m->metadata, driver_metadata_bytes(m->bytes), &is,
 			 err) ?: grow_file(m->base, m->bytes, &m->bytes, err);

@@ -311,17 +311,21 @@ static int grow_lv(const struct made *m, const char *suffix,
 	return lv->bytes < bytes ? run(argv, &t, err) : 0;
 }
 
-/* V5. Of a base in whole extents, which is larger than what was asked for. */
+/*
+ * V5; of what was promoted: M3. Of a base in whole extents, which is larger
+ * than what was asked for.
+ */
 static int lvm_extend(struct made *m, struct error *err)
 {
 	const uint64_t extent = 4ULL << 30;	/* the largest that is usual */
 	struct found found;
 	int ret = find(m, &found, err);
 
-	if (!ret)
+	if (!ret && !m->has_others_metadata)
 		ret = grow_lv(m, META_SUFFIX, &found.meta,
-			      driver_metadata_bytes(m->bytes + extent), err) ?:
-		      grow_lv(m, DMR_ORIGIN_SUFFIX, &found.base, m->bytes,
+			      driver_metadata_bytes(m->bytes + extent), err);
+	if (!ret)
+		ret = grow_lv(m, DMR_ORIGIN_SUFFIX, &found.base, m->bytes,
 			      err) ?: find(m, &found, err);
 	if (!ret)
 		m->bytes = found.base.bytes;

@@ -126,13 +126,14 @@ static const char has_no_target[] =
 "it again: that takes its new size, and looks at all of it";
 
 int insertion_extend(const struct kernel_ops *ops,
+		     const struct kernel_form *look,
 		     const struct kernel_form *form, uint64_t *bytes,
 		     char error[CONFIG_ERROR_SIZE])
 {
-	int ret = ops->is_plain(form, error);
+	int ret = ops->is_plain(look, error);
 
 	if (ret > 0) {
-		snprintf(error, CONFIG_ERROR_SIZE, "%.60s %s", form->device,
+		snprintf(error, CONFIG_ERROR_SIZE, "%.60s %s", look->device,
 			 has_no_target);
 		return -ENODEV;
 	}

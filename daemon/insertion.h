@@ -31,8 +31,12 @@ int insertion_look(const struct kernel_ops *ops,
 		   const struct volume_config *config,
 		   char error[CONFIG_ERROR_SIZE]);
 
-/* The device takes up what its origin has more; kernel_ops::extend. */
+/*
+ * The device, looked for as @look, takes up what its origin has more;
+ * kernel_ops::extend.
+ */
 int insertion_extend(const struct kernel_ops *ops,
+		     const struct kernel_form *look,
 		     const struct kernel_form *form, uint64_t *bytes,
 		     char error[CONFIG_ERROR_SIZE]);
 

@@ -19,6 +19,9 @@ static const char *const step_names[] = {
 	[MADE_GROWING] = "growing",
 };
 
+/* V12: a driver that an older replicad has not, so that it touches none. */
+static const char beside[] = "beside";
+
 const char *made_step_name(enum made_step step)
 {
 	return step_names[step];
@@ -86,7 +89,8 @@ static char *encode(const struct made *m)
 {
 	json_t *root = json_pack("{si ss ss ss ss ss ss ss ss ss sI ss so so}",
 		"schema_version", 1, "volume", m->volume, "backend", m->backend,
-		"type", m->type, "driver", m->driver, "place", m->place,
+		"type", m->type, "driver", m->is_promoted ? beside : m->driver,
+		"place", m->place,
 		"place_id", m->place_id, "pool", m->pool, "base", m->base,
 		"metadata", m->metadata, "bytes", (json_int_t)m->bytes,
 		"step", step_names[m->step], "id",
@@ -192,6 +196,8 @@ static bool decode(json_t *root, struct made *m)
 		return false;
 	m->bytes = bytes;
 	m->is_promoted = json_is_true(json_object_get(root, "promoted"));
+	m->has_others_metadata = m->is_promoted;
+	driver = m->is_promoted ? "file" : driver;
 	return copy(m->volume, sizeof(m->volume), volume) &&
 	       copy(m->backend, sizeof(m->backend), backend) &&
 	       copy(m->type, sizeof(m->type), type) &&
@@ -277,21 +283,24 @@ void made_each(const char *state_dir,
 		state_folder_each(path, each, arg);
 }
 
-int made_fill(const struct made *m, struct volume_config *config)
+static int fill(struct volume_config *config, const char *key,
+		const char *value)
 {
 	char error[CONFIG_ERROR_SIZE];
-	const struct {
-		const char *key, *value;
-	} keys[] = {
-		{ "origin", m->base }, { "metadata", m->metadata },
-		{ "backend", m->backend }, { "type", m->type },
-	};
-	int ret = 0;
 
-	for (size_t i = 0; !ret && i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (*keys[i].value &&
-		    !volume_config_is_own(config, keys[i].key))
-			ret = volume_config_set(config, keys[i].key,
-						keys[i].value, error);
-	return ret;
+	return !*value || volume_config_is_own(config, key) ? 0 :
+	       volume_config_set(config, key, value, error);
+}
+
+int made_fill_promoted(const struct made *m, struct volume_config *config)
+{
+	return fill(config, "backend", m->backend) ?:
+	       fill(config, "type", m->type);
+}
+
+int made_fill(const struct made *m, struct volume_config *config)
+{
+	return fill(config, "origin", m->base) ?:
+	       fill(config, "metadata", m->metadata) ?:
+	       made_fill_promoted(m, config);
 }

@@ -74,6 +74,8 @@ struct made {
 	uint64_t id;			/* V4 */
 	enum made_step step;
 	bool is_promoted;		/* V12 */
+	bool has_others_metadata;	/* not in the file: since it was
+					 * promoted its own are not used */
 	unsigned int nr_snapshots;
 	struct snapshot snapshots[MADE_MAX_SNAPSHOTS];	/* as they were taken */
 };
@@ -113,5 +115,7 @@ void made_each(const char *state_dir,
  * type. 0 or -errno.
  */
 int made_fill(const struct made *m, struct volume_config *config);
+/* Of what was promoted the last two: it has a device, and other metadata. */
+int made_fill_promoted(const struct made *m, struct volume_config *config);
 
 #endif

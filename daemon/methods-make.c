@@ -6,7 +6,8 @@
  *		answer; where that fails ─> op_undo_enable if it is
  *		replicated by then ─> op_unmake ─> refusal
  *	clone:	the same, with op_clone
- *	extend:	op_grow ─> op_extend, if it is replicated ─> answer
+ *	extend:	op_grow ─> op_extend, if it is replicated or was promoted ─>
+ *		answer
  *	delete:	op_disable if it is said ─> op_unmake ─> answer
  *
  * C1 All that can be known is looked at before anything is made: the backend,

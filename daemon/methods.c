@@ -179,8 +179,7 @@ static int take_made(const struct daemon *daemon, struct volume_config *config,
 	struct made *m;
 	int ret;
 
-	if (config->device || config->origin ||
-	    promotion_find(daemon, config->name))
+	if (config->device || config->origin)
 		return 0;
 	m = malloc(sizeof(*m));
 	ret = m ? made_load(daemon->config.state_dir, config->name, m, &err) :
@@ -188,8 +187,9 @@ static int take_made(const struct daemon *daemon, struct volume_config *config,
 	if (!ret && m->step != MADE_READY)
 		ret = error_set(&err, -EBUSY, "%s is being made, or deleted",
 				config->name);
-	else if (!ret && !m->is_promoted)			/* V12 */
-		ret = made_fill(m, config);
+	else if (!ret)
+		ret = m->is_promoted || promotion_find(daemon, config->name) ?
+		      made_fill_promoted(m, config) : made_fill(m, config);
 	free(m);
 	if (ret && ret != -ENOENT)
 		snprintf(error, CONFIG_ERROR_SIZE, "%s", err.text[0] ?

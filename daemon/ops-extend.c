@@ -74,26 +74,20 @@ static void extended(struct op *op)
 }
 
 /* What was promoted is a device that others make, to those who replicate it. */
-static struct kernel_form form_of(const struct op *op)
+static void extend_blocking(struct ring_job *job)
 {
-	struct kernel_form form = op->entry ?
+	struct op *op = container_of(job, struct op, job);
+	const struct kernel_form look = op->entry ?
 		insertion_form(op->entry->config) :
 		(struct kernel_form){ .device = op->name, .has_no_view = true };
+	struct kernel_form form = look;
 
 	if (op->promoted && !form.origin) {
 		form.origin = op->promoted->base;
 		form.metadata = op->promoted->metadata;
 	}
-	return form;
-}
-
-static void extend_blocking(struct ring_job *job)
-{
-	struct op *op = container_of(job, struct op, job);
-	const struct kernel_form form = form_of(op);
-
-	op->err = insertion_extend(op->daemon->kernel_ops, &form, &op->bytes,
-				   op->error);
+	op->err = insertion_extend(op->daemon->kernel_ops, &look, &form,
+				   &op->bytes, op->error);
 }
 
 static void start_job(struct op *op)

@@ -8,6 +8,8 @@
  *	unmake:	job: device out ─> record "deleting" ─> driver ─> no record
  *	grow:	job: record "growing" ─> driver ─> record "ready"
  *
+ * What is a copy of what was promoted is left at "making" until the main thread
+ * has seen that this is the primary still (M1).
  * Where a make fails, it is unmade at once; where that fails too, its record
  * stays, and the next start goes on.
  */
@@ -151,8 +153,8 @@ static int make(struct op *op, struct error *err)
 	if (!ret)
 		ret = make_content(op, err);
 	op_note_step(op, "created");
-	return ret ? ret : op_save_made(op, op->is_left_open ? MADE_MAKING :
-					MADE_READY, err);
+	return ret ? ret : op_save_made(op, op->is_left_open || op->promoted ?
+					MADE_MAKING : MADE_READY, err);
 }
 
 /* V7. A snapshot is what it was taken of. */
@@ -160,8 +162,7 @@ static int check_source(const struct op *op, struct error *err)
 {
 	return !op->from || op->snapshot[0] ? 0 :
 	       stages_check_base(op->daemon->config.state_dir, op->from->base,
-				 op->promoted ? op->promoted->volume : NULL,
-				 err);
+				 op->promoted, err);
 }
 
 static void make_blocking(struct ring_job *job)
@@ -210,7 +211,7 @@ static int grow(struct op *op, struct error *err)
 				      op->made->driver) : 0;
 
 	if (!ret && op->promoted)				/* M3 */
-		ret = promoted_make_room(op->promoted, op->made->bytes +
+		ret = promoted_make_room(op->promoted, op->made->bytes,
 					 LARGEST_EXTENT, err);
 	if (!ret)
 		ret = op_save_made(op, MADE_GROWING, err);
@@ -281,12 +282,8 @@ static void take_back_blocking(struct ring_job *job)
 			"of it is left until the next start: %s", left.text);
 }
 
-static void made(struct op *op)
+static void answer_made(struct op *op)
 {
-	if (!op_is_promoted_still(op)) {
-		op_run_job(op, take_back_blocking, op_finish);
-		return;
-	}
 	op->result = json_pack("{ss sI ss ss ss ss}", "volume",
 			       op->made->volume, "size_bytes",
 			       (json_int_t)op->made->bytes, "backend",
@@ -294,6 +291,16 @@ static void made(struct op *op)
 			       "base", op->made->base, "metadata",
 			       op->made->metadata);
 	op_finish(op);
+}
+
+static void made(struct op *op)
+{
+	if (!op_is_promoted_still(op))
+		op_run_job(op, take_back_blocking, op_finish);
+	else if (!op->err && op->promoted && !op->is_left_open)
+		op_run_job(op, settle_blocking, answer_made);
+	else
+		answer_made(op);
 }
 
 /* V7 */
@@ -310,14 +317,15 @@ bool op_load_used(struct op *op, const char *name, struct made *m)
 {
 	struct error err = { 0 };
 	int ret = promoted_made(op->daemon, name, &op->promoted, m, &err);
-	const char *use = op->promoted ? NULL : op_other_use(op, name);
+	bool is_replica = !op->promoted &&
+			  promotion_is_replica(op->daemon, name);
 
-	if (!ret && !use)
+	if (!ret && !is_replica)
 		return true;
 	if (ret == -ENOENT || !ret) {
 		error_clear(&err);
 		error_set(&err, ret ? ret : -EBUSY, "volume %s %s", name,
-			  ret ? "was not made here" : use);
+			  ret ? "was not made here" : "is a replica here");
 	}
 	op_take_error(op, &err);
 	op_finish(op);
@@ -414,6 +422,8 @@ static void start_settle(struct op *op)
 
 static void grown(struct op *op)
 {
+	if (!op->is_dry)
+		op_is_promoted_still(op);
 	op->result = json_pack("{sI sI}", "size_bytes",
 			       (json_int_t)op->made->bytes, "before_bytes",
 			       (json_int_t)op->before_bytes);
@@ -441,6 +451,14 @@ static void start_grow(struct op *op)
 	}
 }
 
+/* V5: a stage's base is the stage's to make larger. */
+static bool may_grow(const struct op *op)
+{
+	return promotion_find(op->daemon, op->name) ||
+	       (!op->made->is_promoted &&
+		!promotion_is_replica(op->daemon, op->name));
+}
+
 /* V2, V3, V5, V8 */
 void op_start_recover_made(struct op *op)
 {
@@ -449,7 +467,9 @@ void op_start_recover_made(struct op *op)
 
 	if (!op_load_made(op))
 		return;
-	if (op->made->step == MADE_MAKING && is_there)
+	if (op->made->step == MADE_GROWING && !may_grow(op))
+		op_run_job(op, settle_blocking, op_finish);
+	else if (op->made->step == MADE_MAKING && is_there)
 		op_run_job(op, settle_blocking, op_finish);
 	else if (op->made->step == MADE_GROWING)
 		op_run_job(op, grow_blocking, grown);

@@ -2,7 +2,9 @@
 /*
  * Snapshots of volumes that were made here (V8 in made.h):
  *
- *	take:	none ─> job: in the record, "making" ─> driver ─> "ready"
+ *	take:	none ─> job: in the record, "making" ─> driver ─> "ready"; of
+ *		what was promoted not before the main thread has seen that
+ *		this is the primary still (M1)
  *	drop:	job: looked at ─> "deleting" ─> driver ─> in no record
  *
  * Where one cannot be taken, it is dropped at once; where that fails too, it
@@ -105,9 +107,9 @@ static int take(const struct op *op, const struct driver *driver,
 	if (!ret)
 		ret = driver->snapshot(op->made, s, err);
 	op_note_step(op, "snapped");
-	if (ret)
-		return ret;
 	s->taken_at = time(NULL);
+	if (ret || op->promoted)
+		return ret;
 	s->step = MADE_READY;
 	return save(op, err);
 }
@@ -154,13 +156,12 @@ static void take_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
 	struct error err = { 0 }, left = { 0 };
-	const char *but = op->promoted ? op->promoted->volume : NULL;
 	const struct driver *driver;
 	struct snapshot *s;
 
 	if (!find_driver(op, &driver, &err) && !make_room(op, &err) &&
 	    !stages_check_base(op->daemon->config.state_dir, op->made->base,
-			       but, &err)) {
+			       op->promoted, &err)) {
 		s = add(op);
 		if (!take(op, driver, s, &err))
 			op->result = describe(op, driver, s);
@@ -170,6 +171,16 @@ static void take_blocking(struct ring_job *job)
 				"until the next one, or the next start: %s",
 				op->snapshot, left.text);
 	}
+	op_take_error(op, &err);
+}
+
+static void settle_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+	struct error err = { 0 };
+
+	made_snapshot(op->made, op->snapshot)->step = MADE_READY;
+	save(op, &err);
 	op_take_error(op, &err);
 }
 
@@ -227,10 +238,12 @@ static bool is_taken(const struct op *op)
 
 static void taken(struct op *op)
 {
-	if (op_is_promoted_still(op))
-		op_finish(op);
-	else
+	if (!op_is_promoted_still(op))
 		op_run_job(op, take_back_blocking, op_finish);
+	else if (!op->err && op->promoted)
+		op_run_job(op, settle_blocking, op_finish);
+	else
+		op_finish(op);
 }
 
 static void start_take(struct op *op)

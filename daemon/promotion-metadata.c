@@ -115,6 +115,8 @@ static int make_anew(const struct promotion_work *w)
 	ret = activation_note_suspect(w->run->state_dir, r->volume, why);
 	if (ret)
 		return error_set(w->err, ret, "%s", why);
+	if (f.header.volume_bytes < r->bytes)		/* it has grown since */
+		f.header.volume_bytes = r->bytes;
 	ret = mark_all(w, &f.header);
 	if (!ret)
 		log_warn(r->volume, "its metadata %s were empty, and are made "
@@ -169,12 +171,8 @@ int promotion_metadata_need(const char *path, uint64_t bytes, uint64_t *need,
 {
 	struct dmr_super super;
 	struct dmr_layout l;
-	int ret;
+	int ret = look(path, &super);
 
-	*need = 0;
-	if (!strcmp(path, "none"))
-		return 0;
-	ret = look(path, &super);
 	if (ret != 1)
 		return error_set(err, ret ?: -EBADMSG, "its metadata %.150s: %s",
 				 path, strerror(ret ? -ret : EBADMSG));

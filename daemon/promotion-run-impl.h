@@ -51,8 +51,8 @@ bool promotion_lost_metadata(const struct promotion_record *r,
  */
 uint64_t promotion_bytes(const struct promotion_record *r);
 /*
- * How large the metadata at that path must be for a volume of @bytes; 0: it has
- * "none". -errno with a sentence: they can't be read, or no volume is so large.
+ * How large the metadata at that path must be for a volume of @bytes. -errno
+ * with a sentence: they can't be read, or no volume is so large.
  */
 int promotion_metadata_need(const char *path, uint64_t bytes, uint64_t *need,
 			    struct error *err);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "local-stage.h"
+#include "promoted.h"
 #include "stage-promote.h"
 #include "state-file.h"
 
@@ -99,7 +101,7 @@ static int check_there(const char *id, const char *dir, struct error *err)
 			 dir);
 }
 
-static int check_in(char *line, const char *base, const char *but,
+static int check_in(char *line, const char *base, const struct promoted *but,
 		    struct error *err)
 {
 	char name[STAGE_NAME_LEN];
@@ -113,7 +115,9 @@ static int check_in(char *line, const char *base, const char *but,
 	ret = check_there(line, dir, err);
 	if (!ret)
 		ret = stage_base_user(dir, base, name, err);
-	if (ret == -ENOENT || (!ret && but && !strcmp(name, but)))
+	if (ret == -ENOENT ||
+	    (!ret && but && !strcmp(name, but->volume) &&
+	     local_stage_is_same_dir(dir, but->dir)))
 		return 0;
 	return ret ? ret :
 	       error_set(err, -EBUSY, "the replica of %.60s in the stage "
@@ -121,8 +125,8 @@ static int check_in(char *line, const char *base, const char *but,
 			 "--replica --dir …)", name, dir, name);
 }
 
-int stages_check_base(const char *state_dir, const char *base, const char *but,
-		      struct error *err)
+int stages_check_base(const char *state_dir, const char *base,
+		      const struct promoted *but, struct error *err)
 {
 	char path[PATH_MAX], *text, *line, *save;
 	int ret = load(state_dir, path, &text, err);

@@ -10,15 +10,17 @@
 
 #include "error.h"
 
+struct promoted;
+
 /* It is in there, durably, when this returns 0. -errno with a sentence. */
 int stages_note(const char *state_dir, const char *dir, struct error *err);
 
 /*
  * 0: no replica stands on it, in any of them, but (not NULL) what was promoted
- * by that name. -EBUSY: one does. -ENXIO: one of them is not there, so nobody
+ * from its stage. -EBUSY: one does. -ENXIO: one of them is not there, so nobody
  * knows.
  */
-int stages_check_base(const char *state_dir, const char *base, const char *but,
-		      struct error *err);
+int stages_check_base(const char *state_dir, const char *base,
+		      const struct promoted *but, struct error *err);
 
 #endif

@@ -115,5 +115,16 @@ check "  and does not say to replace what the kernel has open" \
 mv "$scratch_dir/away" "$meta"
 b replicactl recover a >"$scratch_dir/out" 2>&1
 check "  until it is there" wait_until 60 failed_over
+
+note "lost after it has grown"
+check "it grows" b replicactl extend a --size 200MiB
+kill_b
+rm "$meta" "$site_b/a.map"
+: >"$meta"
+start_b
+check "an empty one has it come up" wait_until 60 failed_over
+is "  as large as it was" "$(b sim-ctl get a sectors)" $((200 * 2048))
+check "  with metadata that are large enough" test "$(stat -c %s "$meta")" -ge \
+	"$(replicactl kernel meta-size $((200 * 2048)) --json | jq .meta_bytes)"
 both_stop_cleanly
 finish

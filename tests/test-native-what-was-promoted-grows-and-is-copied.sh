@@ -42,7 +42,7 @@ has_grown() {
 }
 in_stage() {
 	find "$site_b" -maxdepth 1 -type f \( -name 'a-*' -o -name 'c-*' -o \
-		-name 'd-*' \) | wc -l
+		-name 'd-*' -o -name 'e-*' \) | wc -l
 }
 b_settled() {
 	[ "$(b rpc-call get a state)" = replicating ] &&
@@ -126,7 +126,7 @@ exec 9<"$base"
 refuses "what is in use is not copied without reflinks" "no reflinks" \
 	b replicactl snapshot a two
 exec 9<&-
-is "  nothing is left of that" "$(names) $(in_stage)" "one 5"
+is "  nothing is left of that" "$(names) $(in_stage)" "one 7"
 check "with snapshots it grows, too" b replicactl extend a --size 400MiB
 has_grown 400
 is "  they are there" "$(names) $(made step)" "one ready"
@@ -134,6 +134,29 @@ for one in c d e; do
 	check "the clone $one goes" b replicactl delete $one --yes
 done
 is "  all of it" "$(in_stage)" 1
+
+# Who dies before it is known that this is the primary still has taken none.
+b_stops_cleanly
+for what in "snapped snapshot a two" "created clone a c"; do
+	rm -f "$site_b/reached"
+	touch "$site_b/hold"
+	SIM_HOLD_AT=${what%% *} start_b
+	wait_until 60 failed_over || bail "it is not active again"
+	# shellcheck disable=SC2086 # words
+	b replicactl ${what#* } >/dev/null 2>&1 &
+	taker=$!
+	wait_until 60 test -e "$site_b/reached" || bail "${what#* } does not begin"
+	kill_b
+	wait $taker
+	start_b
+	wait_until 60 failed_over || bail "it is not active again"
+	check "killed in ${what#* }: nothing is left of it" wait_until 60 eval \
+		'[ "$(names) $(in_stage) $(ls "$site_b/state/made")" = "one 1 a.json" ]'
+	b_stops_cleanly
+done
+rm "$site_b/hold"
+start_b
+wait_until 60 failed_over || bail "it is not active again"
 
 # --- it comes back to A, with all that is new -------------------------------------------
 start_daemon
@@ -193,6 +216,23 @@ is "  no volume is said to be" "$(b rpc-call status |
 is "no more are taken of it" "$(status_of b rpc-call snapshot \
 	'{"volume": "a", "name": "four"}')" 8
 refuses "nor clones" "replica" b rpc-call clone '{"volume": "a", "name": "f"}'
+# The name is given to another volume, while there are snapshots of the old one.
+check "the replica goes, but its base" b replicactl delete a --replica \
+	--dir "$stage_dir" --keep-base --yes
+b replicactl pair revoke p >/dev/null && b replicactl pair revoke q >/dev/null ||
+	bail "the pairs are not revoked"
+rm "$site_b/a.img" "$site_b/a.map"
+truncate -s 8M "$scratch_dir/z.target"
+SIM_DIR=$site_b sim-ctl create a $((8 * mib)) || bail "no other device"
+mkdir "$site_b/other"
+check "another volume has its name" b replicactl enable a --target \
+	"local:$site_b/other/z?base=$scratch_dir/z.target"
+for verb in "snapshot a four" "clone a f" "extend a --size 500MiB"; do
+	# shellcheck disable=SC2086 # words
+	refuses "  which has nothing to do with ${verb%% *}" "promoted here once" \
+		b replicactl $verb
+done
+check "  it is disabled" b replicactl disable a
 for one in one two three; do
 	check "snapshot $one is dropped" b replicactl snapshot a --drop $one --yes
 done

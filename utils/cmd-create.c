@@ -19,6 +19,14 @@ static double size_of(const json_t *o)
 
 /* --- those that there are ------------------------------------------------- */
 
+/* A clone of what was promoted is beside that. */
+static const char *backend_of(const json_t *v)
+{
+	const char *backend = text_of(v, "backend");
+
+	return *backend ? backend : "no backend";
+}
+
 void made_print(const json_t *v)
 {
 	bool is_replicated = json_is_true(json_object_get(v, "replicated"));
@@ -31,7 +39,7 @@ void made_print(const json_t *v)
 	else
 		printf("%s: %s on %s (%s), %s%s%s\n", text_of(v, "volume"),
 		       print_bytes(size, size_of(v)), text_of(v, "base"),
-		       is_promoted ? "promoted" : text_of(v, "backend"),
+		       is_promoted ? "promoted" : backend_of(v),
 		       is_replicated ? "replicated" : "not replicated",
 		       strcmp(step, "ready") ? ", " : "",
 		       strcmp(step, "ready") ? step : "");
@@ -73,7 +81,7 @@ static void tell_dry(const json_t *r)
 
 	printf("%s would be made, with %s on %s (%s), and %s%s.\n",
 	       text_of(r, "volume"), print_bytes(size, size_of(r)),
-	       text_of(r, "base"), text_of(r, "backend"), is_replicated ?
+	       text_of(r, "base"), backend_of(r), is_replicated ?
 	       "replicated to " : "not replicated", text_of(r, "target"));
 }
 
