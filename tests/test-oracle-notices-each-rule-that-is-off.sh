@@ -56,7 +56,8 @@ try 10 2 "--delay 1000 --abort 10 --keep 10 --clean 3" $delays
 is "with every rule, and delays in every window, all is closed" $? 0
 violated "no preservation" 30 0 "--delay 5000" fault_no_preserve=1
 violated "no drain" 30 300 "" fault_no_drain=1
-violated "no gate" 30 0 "--delay 2000" fault_no_gate=1 fault_mark_us=1000
+violated "no gate" 30 0 "--delay 2000" fault_no_gate=1 \
+	fault_mark_us=$((1000 * slow))
 violated "a group cut one by one" 30 0 "" fault_split_group=1 \
 	fault_split_us=5000
 check_dmesg

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <gnutls/gnutls.h>
+#include <linux/tls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@
 static struct script_server server;
 static char uri[512], dir[] = "/tmp/unit-nbd-ktls-XXXXXX";
 static uint8_t sent[NR_WRITES][STRIDE], image[IMAGE], back[STRIDE];
-static bool has_kernel;
+static bool has_kernel, has_chacha;
 
 /* --- the calls that hand a socket over ------------------------------------ */
 
@@ -83,6 +84,7 @@ struct scene {
 	int fault;
 	bool is_x509;
 	bool only_user;			/* the kernel is not asked for it */
+	bool is_chacha;
 	bool talks_early;
 };
 
@@ -333,13 +335,13 @@ static const struct scene scenes[] = {
 	  .priority = ONLY_X509 TLS13 ":+AES-256-GCM" },
 	{ .claim = "certificates, as it comes", .is_x509 = true },
 	{ .claim = "TLS 1.3, ChaCha20",
-	  .priority = ONLY TLS13 ":+CHACHA20-POLY1305" },
+	  .priority = ONLY TLS13 ":+CHACHA20-POLY1305", .is_chacha = true },
 	{ .claim = "TLS 1.2, AES-128-GCM",
 	  .priority = ONLY TLS12 ":+AES-128-GCM" },
 	{ .claim = "TLS 1.2, AES-256-GCM",
 	  .priority = ONLY TLS12 ":+AES-256-GCM" },
 	{ .claim = "TLS 1.2, ChaCha20",
-	  .priority = ONLY TLS12 ":+CHACHA20-POLY1305" },
+	  .priority = ONLY TLS12 ":+CHACHA20-POLY1305", .is_chacha = true },
 	{ .claim = "TLS 1.2, AES-128-CBC",
 	  .priority = ONLY TLS12 ":+AES-128-CBC:+SHA1",
 	  .only_user = true },
@@ -385,7 +387,8 @@ static void check_end(const struct client *c, bool is_kernel)
 
 static void run_scene(void)
 {
-	bool is_kernel = has_kernel && !scene->only_user;
+	bool is_kernel = has_kernel && !scene->only_user &&
+			 (has_chacha || !scene->is_chacha);
 	struct client *c = calloc(1, sizeof(*c));
 
 	fill();
@@ -427,9 +430,16 @@ static void check_cipher(void)
 #endif
 }
 
-/* A connected socket takes the kernel's TLS, or there is none. */
-static bool probe_kernel(void)
+/*
+ * A connected socket takes the kernel's TLS, or there is none; and a key of
+ * ChaCha20, which kernels may be built without.
+ */
+static void probe_kernel(void)
 {
+	const struct tls12_crypto_info_chacha20_poly1305 key = {
+		.info.version = TLS_1_2_VERSION,
+		.info.cipher_type = TLS_CIPHER_CHACHA20_POLY1305,
+	};
 	struct sockaddr_in in = {
 		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
@@ -437,16 +447,15 @@ static bool probe_kernel(void)
 	socklen_t len = sizeof(in);
 	int a = socket(AF_INET, SOCK_STREAM, 0);
 	int b = socket(AF_INET, SOCK_STREAM, 0);
-	bool has;
 
 	if (bind(a, (struct sockaddr *)&in, sizeof(in)) || listen(a, 1) ||
 	    getsockname(a, (struct sockaddr *)&in, &len) ||
 	    connect(b, (struct sockaddr *)&in, sizeof(in)))
 		abort();
-	has = !__real_setsockopt(b, IPPROTO_TCP, TCP_ULP, "tls", 4);
+	has_kernel = !__real_setsockopt(b, IPPROTO_TCP, TCP_ULP, "tls", 4);
+	has_chacha = !__real_setsockopt(b, SOL_TLS, TLS_TX, &key, sizeof(key));
 	close(a);
 	close(b);
-	return has;
 }
 
 /* The folder of both sides' keys. */
@@ -474,8 +483,9 @@ int main(void)
 {
 	if (!ok(make_keys(), "keys are made"))
 		return tap_done();
-	has_kernel = probe_kernel();
-	printf("# the kernel %s TLS\n", has_kernel ? "has" : "has no");
+	probe_kernel();
+	printf("# the kernel %s TLS%s\n", has_kernel ? "has" : "has no",
+	       has_kernel && !has_chacha ? ", but no ChaCha20" : "");
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
 		scene = &scenes[i];
 		run_scene();
