@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "notice.h"
 #include "log.h"
 #include "tenant.h"
 
@@ -209,6 +210,7 @@ void request_answer(struct request *request, json_t *result)
 {
 	if (!result)
 		result = json_object();
+	notice_end(request, NULL);
 	if (request->answered)
 		tell_owner(request, 0, NULL, result);
 	else
@@ -232,6 +234,7 @@ void request_refuse(struct request *request, int exit_status, const char *fmt,
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	notice_end(request, text);
 	if (request->answered)
 		tell_owner(request, exit_status, text, NULL);
 	else

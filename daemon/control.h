@@ -42,6 +42,7 @@ struct request {
 	json_t *params;			/* an object */
 	bool may_change;
 	const char *user;		/* of a tenant, else "" */
+	const char *notice;		/* notice.h: it has begun; NULL */
 	/* Of one without a client: the answer goes here; @result: borrowed. */
 	void (*answered)(void *arg, int exit_status, const char *text,
 			 json_t *result);

@@ -3,9 +3,15 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+/* The journal's own protocol: a datagram of KEY=VALUE, a line each. */
+#define JOURNAL	"/run/systemd/journal/socket"
 
 static enum log_level max_level = LOG_LEVEL_INFO;
 
@@ -53,4 +59,50 @@ void log_line(enum log_level level, const char *name, const char *fmt, ...)
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)
 		return; /* nowhere left to say so */
+}
+
+static bool send_journal(const char *text)
+{
+	const struct sockaddr_un addr = { .sun_family = AF_UNIX,
+					  .sun_path = JOURNAL };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool is_sent = fd >= 0 &&
+		sendto(fd, text, strlen(text), MSG_NOSIGNAL,
+		       (const struct sockaddr *)&addr, sizeof(addr)) > 0;
+
+	if (fd >= 0)
+		close(fd);
+	return is_sent;
+}
+
+/* "volume" -> REPLICA_VOLUME */
+static void name_field(char field[32], const char *what)
+{
+	size_t len = snprintf(field, 32, "REPLICA_%.20s", what);
+
+	for (size_t i = 0; i < len; i++)
+		if (field[i] >= 'a' && field[i] <= 'z')
+			field[i] -= 'a' - 'A';
+}
+
+void log_event(enum log_level level, const char *event, const char *what,
+	       const char *name, const char *error)
+{
+	static const int priorities[] = { 3, 4, 6, 7 };
+	char message[700], field[32], text[1600], safe[64];
+
+	if (level > max_level)
+		return;
+	snprintf(safe, sizeof(safe), "%.63s", name);
+	snprintf(message, sizeof(message), "%s %s%s%s", event, what,
+		 error ? ": " : "", error ?: "");
+	make_printable(safe);
+	make_printable(message);
+	name_field(field, what);
+	snprintf(text, sizeof(text), "MESSAGE=%s%s%s\nPRIORITY=%d\n"
+		 "SYSLOG_IDENTIFIER=replicad\nREPLICA_EVENT=%s\n%s=%s\n",
+		 safe, *safe ? ": " : "", message, priorities[level], event,
+		 field, safe);
+	if (!getenv("JOURNAL_STREAM") || !send_journal(text))
+		log_line(level, *safe ? safe : NULL, "%s", message);
 }

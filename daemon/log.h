@@ -28,6 +28,14 @@ void log_set_level(enum log_level level);
 void log_line(enum log_level level, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * How @event goes of @what ("volume" ...), @name: a line; to the systemd
+ * journal, where it listens, with the fields REPLICA_EVENT and REPLICA_VOLUME
+ * (or _GROUP, _POOL, _HOST). @error: a sentence, or NULL.
+ */
+void log_event(enum log_level level, const char *event, const char *what,
+	       const char *name, const char *error);
+
 #define log_err(name, ...)	log_line(LOG_LEVEL_ERR, name, __VA_ARGS__)
 #define log_warn(name, ...)	log_line(LOG_LEVEL_WARN, name, __VA_ARGS__)
 #define log_info(name, ...)	log_line(LOG_LEVEL_INFO, name, __VA_ARGS__)

@@ -11,6 +11,7 @@
 #include "control.h"
 #include "daemon.h"
 #include "made.h"
+#include "notice.h"
 #include "ops.h"
 #include "params.h"
 #include "promotion.h"
@@ -409,6 +410,13 @@ static const struct method {
 	{ "shutdown", do_shutdown, true, "" },
 };
 
+static void call(struct request *request, const struct method *m)
+{
+	notice_begin(request, m->name);
+	if (!route_request(request, m->name, m->call))
+		m->call(request);
+}
+
 void method_call(struct request *request, const char *method)
 {
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
@@ -424,9 +432,8 @@ void method_call(struct request *request, const char *method)
 			 m->call != do_status)
 			request_refuse(request, EXIT_FAILED_,
 				       "replicad is stopping");
-		else if (params_check(request, method, m->params) &&
-			 !route_request(request, method, m->call))
-			m->call(request);
+		else if (params_check(request, method, m->params))
+			call(request, m);
 		return;
 	}
 	request_refuse(request, EXIT_USAGE_, "there is no method %.60s in "
