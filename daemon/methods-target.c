@@ -208,10 +208,11 @@ static json_t *describe_volume(const struct section *target,
 			      is_active);
 
 	if (is_active && s)
-		json_object_update_new(o, json_pack("{sO* sO* sO*}", "state",
+		json_object_update_new(o, json_pack("{sO* sO* sO* sO*}", "state",
 			json_object_get(s, "state"), "lag_s",
 			json_object_get(s, "lag_s"), "connections",
-			json_object_get(s, "connections")));
+			json_object_get(s, "connections"), "last_contact",
+			json_object_get(s, "last_contact")));
 	return o;
 }
 
@@ -232,6 +233,22 @@ static json_t *does_answer(const json_t *volumes)
 	return is_used ? json_false() : json_null();
 }
 
+/* The newest of those that use it; null: there was none. */
+static json_t *last_contact_of(const json_t *volumes)
+{
+	json_int_t last = 0;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(volumes, i, one) {
+		json_int_t at = json_integer_value(json_object_get(one,
+							"last_contact"));
+
+		last = at > last ? at : last;
+	}
+	return last ? json_integer(last) : json_null();
+}
+
 static json_t *describe(const struct daemon *daemon,
 			const struct section *target, const json_t *running)
 {
@@ -242,6 +259,7 @@ static json_t *describe(const struct daemon *daemon,
 			json_array_append_new(volumes, describe_volume(target,
 							e, running));
 	json_object_set_new(o, "answers", does_answer(volumes));
+	json_object_set_new(o, "last_contact", last_contact_of(volumes));
 	json_object_set_new(o, "volumes", volumes);
 	return o;
 }

@@ -248,6 +248,9 @@ static void put_target(json_t *o, const struct volume *v)
 		backend_info(v->target.backend)->connections : 0);
 	put_text(o, "tls", is_ready ?
 		 backend_info(v->target.backend)->tls : NULL);
+	json_object_set_new_nocheck(o, "last_contact", v->target.last_contact ?
+				    json_integer(v->target.last_contact) :
+				    json_null());
 }
 
 /* The first of them: they may be millions. */

@@ -32,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define HELLO_GAP	3	/* odd: the hello goes to the older slot */
 #define MOST_REJECTED	4	/* handshakes, since one that went well (T7) */
@@ -113,8 +114,10 @@ static void finish_write(struct target *t, int err)
 
 	t->is_writing = false;
 	t->done = NULL;
-	if (!err)
+	if (!err) {
 		t->header = t->next;
+		t->last_contact = time(NULL);
+	}
 	if (done)
 		done(t, err, maybe);
 }
@@ -275,6 +278,7 @@ static void on_reread(void *arg, int err)
 	}
 	t->header = h;
 	t->state = TARGET_READY;
+	t->last_contact = time(NULL);
 	t->events->ready(t);
 }
 

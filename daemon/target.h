@@ -72,6 +72,8 @@ struct target {
 	unsigned int opens;		/* counts target_open() */
 	unsigned int nr_rejected;	/* handshakes (T7) */
 	bool had_hello;			/* sent since the last open */
+	uint64_t last_contact;		/* when a header of ours was taken last,
+					 * seconds since 1970; 0 = never */
 	bool was_unclean;		/* of the last close */
 	target_done_fn *done;
 	struct ring_work report;	/* failed(), outside of any call */

@@ -13,7 +13,7 @@ sums() {
 }
 # The lag goes on by itself.
 all_targets() {
-	replicactl targets --json | jq 'del(.. | .lag_s?)'
+	replicactl targets --json | jq 'del(.. | .lag_s?, .last_contact?)'
 }
 # refused DESCRIPTION WORDS COMMAND...: and nothing has changed
 refused() {
@@ -79,6 +79,10 @@ is "the list: which one is used, and that it answers" \
 	"$(listed '"\(.id) \(.origin) \(.answers) \(.volumes | map("\(.name)\(.active)") | join(","))"')" \
 	"fixed config null  one runtime true atrue two runtime null afalse"
 is "of the volume" "$(listed .id a)" "one two"
+check "when it was met last" eval '[ $(($(date +%s) - \
+	$(listed "select(.id == \"one\") | .last_contact"))) -le 30 ]'
+is "  but none of those that are not used" \
+	"$(listed 'select(.id != "one") | .last_contact | tojson')" "null null"
 check "no password" eval '! replicactl targets --json | grep s3cret'
 refused "the last that is on" 'volume a: no target of it is enabled' \
 	replicactl target set one enabled=no

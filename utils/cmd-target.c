@@ -2,6 +2,7 @@
 /* Where volumes go: targets, target. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "cmd.h"
 #include "config-impl.h"
@@ -17,12 +18,19 @@ static const char *text_of(const json_t *o, const char *key)
 
 /* --- targets -------------------------------------------------------------- */
 
+/* Where it does not, for how long. */
 static void print_answers(const json_t *target)
 {
 	const json_t *answers = json_object_get(target, "answers");
+	json_int_t last = json_integer_value(json_object_get(target,
+							     "last_contact"));
+	char since[PRINT_LEN], text[PRINT_LEN + 8] = "no";
 
-	printf("%-8s", json_is_true(answers) ? "yes" :
-		       json_is_false(answers) ? "no" : "-");
+	if (last)
+		snprintf(text, sizeof(text), "no, %s",
+			 print_seconds(since, time(NULL) - last));
+	printf("%-12s", json_is_true(answers) ? "yes" :
+			json_is_false(answers) ? text : "-");
 }
 
 static void print_volumes(const json_t *target)
@@ -65,7 +73,7 @@ static int print_all(const struct args *args, json_t *result)
 	if (!json_array_size(list))
 		puts("There is no target: replicactl target add");
 	else
-		printf("%-16s %-14s %-8s %-8s %s\n", "ID", "KIND", "FROM",
+		printf("%-16s %-14s %-8s %-12s %s\n", "ID", "KIND", "FROM",
 		       "ANSWERS", "WHERE, VOLUMES (* goes there now)");
 	json_array_foreach(list, i, target)
 		print_target(target);
@@ -85,6 +93,7 @@ static json_t *describe(const struct config *config,
 				"name", v->name, "active", v->target_id &&
 				!strcmp(v->target_id, target->name)));
 	json_object_set_new(o, "answers", json_null());
+	json_object_set_new(o, "last_contact", json_null());
 	json_object_set_new(o, "volumes", volumes);
 	return o;
 }
