@@ -32,7 +32,7 @@ cat >>"$scratch_dir/conf" <<END
 [target one]
 uri=$(uri_of a)
 [target two]
-uri=$(uri_of c)
+uri=$(uri_of "{volume}")
 [target three]
 uri=local:/nowhere
 [volume a]

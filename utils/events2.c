@@ -128,6 +128,8 @@ void events2_change(const json_t *event, json_t *known, bool has_time)
 	bool is_new = !strcmp(object, "volume") &&
 		      !json_object_get(known, name);
 
+	if (!strcmp(kind, "notice"))	/* of a verb, not of a volume */
+		return;
 	if (has_time)
 		print_time(json_number_value(json_object_get(event, "time")));
 	printf("%s %s", is_gone ? "destroy" : is_new ? "create" : "change",
