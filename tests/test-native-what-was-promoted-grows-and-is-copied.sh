@@ -50,7 +50,9 @@ b_settled() {
 		[ "$(b rpc-call get a epoch)" = 0 ]
 }
 
-b_options=$'[type gold]\nreplication_enabled=<is> False'
+b_options=$'[type gold]\nreplication_enabled=<is> False
+[type fast]\nreplication:interval=20ms\nreplication:heartbeat=200ms
+[type slow]\nreplication:interval=30s\nreplication:heartbeat=200ms'
 replicate_pair
 make_epoch 11 0
 is "a replica has no snapshots" "$(status_of b replicactl snapshot a --names)" 3
@@ -178,8 +180,14 @@ replicactl pair invite q --address "127.0.0.1:$port" --listen 127.0.0.1 \
 	--create "a:410MiB:$scratch_dir/a.img" >"$scratch_dir/token" ||
 	bail "A does not invite"
 b replicactl pair join q <"$scratch_dir/token" || bail "B does not join"
-b replicactl enable a --target pair:q --heartbeat 200ms --interval 20ms \
-	>/dev/null || bail "B does not send it"
+b_interval() {
+	b replicactl config show --config "$site_b/conf" "volume a" --json |
+		jq -r '.sections[].keys[] | select(.key == "interval") | .value'
+}
+check "B sends it, as of a type" b replicactl enable a --target pair:q --type slow
+is "  that is applied" "$(b_interval)" 30s
+check "another type" b replicactl set-type a fast
+is "  is applied at once" "$(b_interval)" 20ms
 check "A has it" wait_until 60 b_settled
 check "it grows while it is replicated" b replicactl extend a --size 420MiB
 has_grown 420

@@ -21,6 +21,7 @@ static const struct {
 	{ "retry-max", "retry_max" },
 	{ "apply", "apply" }, { "tls", "tls" },
 	{ "on-superseded", "on_superseded" }, { "activation", "activation" },
+	{ "type", "type" },
 };
 
 static void put(json_t *object, const char *key, const char *value)
@@ -152,6 +153,7 @@ static const struct option_spec options[] = {
 	{ "group", "NAME", "volumes of one group are cut in one instant; "
 	  "without VOLUME: all of the files that are in it" },
 	MANY_OPTIONS,
+	{ "type", "TYPE", "of the configuration: where to, and how" },
 	{ "interval", "TIME", "shortest time between two epochs (100ms)" },
 	{ "window", "SIZE", "biggest clean epoch (64MiB)" },
 	{ "memory", "SIZE", "for data on its way (64MiB)" },
