@@ -30,6 +30,7 @@ end() {
 }
 
 forget_b_device() {
+	dmsetup remove --retry second-dmr-view 2>/dev/null
 	dmsetup message second 0 retire
 	dmsetup remove --retry second 2>/dev/null
 	losetup -D
