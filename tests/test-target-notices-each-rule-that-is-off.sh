@@ -9,7 +9,8 @@
 . "$(dirname "$0")/lib-target.sh"
 requires_cmd jq rpc-call replicad oracle-target
 load_module --fault
-seconds=$((${DMR_SOAK_SECONDS:-60} * ${DMR_SLOW:-1}))
+slow=${DMR_SLOW:-1}
+seconds=$((${DMR_SOAK_SECONDS:-60} * slow))
 
 # notices DESCRIPTION READ_MS WRITE_MS "WRITER" FAULT=VALUE...: the times are the
 # disks'; it ends with the first violation.
@@ -38,13 +39,14 @@ notices() {
 }
 
 modprobe -q dm-delay
-notices "no preservation" 5 0 "--pause 1000" fault_no_preserve=1
-notices "no drain" 0 10 "--pause 1000" fault_no_drain=1
+notices "no preservation" $((5 * slow)) 0 "--pause 1000" fault_no_preserve=1
+# What was on its way at the cut ends after that was read.
+notices "no drain" 0 $((10 * slow)) "--pause 1000" fault_no_drain=1
 # The daemon asks what is frozen milliseconds after the cut: a marker that comes
 # later than that was missed.
 notices "no gate" 0 0 "--chains 2 --pause 20000" fault_no_gate=1 \
-	fault_mark_us=15000
+	fault_mark_us=$((15000 * slow))
 notices "a group cut one by one" 0 0 "--pause 1000" fault_split_group=1 \
-	fault_split_us=5000
+	fault_split_us=$((5000 * slow))
 check_dmesg
 finish
