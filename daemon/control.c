@@ -210,7 +210,7 @@ void request_answer(struct request *request, json_t *result)
 {
 	if (!result)
 		result = json_object();
-	notice_end(request, NULL);
+	notice_end(request, NULL, result);
 	if (request->answered)
 		tell_owner(request, 0, NULL, result);
 	else
@@ -234,7 +234,7 @@ void request_refuse(struct request *request, int exit_status, const char *fmt,
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	notice_end(request, text);
+	notice_end(request, text, NULL);
 	if (request->answered)
 		tell_owner(request, exit_status, text, NULL);
 	else

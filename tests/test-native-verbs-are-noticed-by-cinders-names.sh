@@ -18,11 +18,12 @@ replicactl events --json >"$scratch_dir/events" 2>/dev/null &
 cleanup_fn kill_pid $!
 # notices: what was told of them since they were asked for last
 notices() {
-	sleep 0.3
+	sleep ${DMR_SLOW:-1}
 	jq -r 'select(.kind == "notice") | .volume + ": " + .text' \
 		"$scratch_dir/events" | tail -n +$((${seen:-0} + 1)) | cut -c 1-100
 }
 forget() {
+	sleep ${DMR_SLOW:-1}
 	seen=$(jq -r 'select(.kind == "notice") | .kind' "$scratch_dir/events" |
 		wc -l)
 }
@@ -48,6 +49,17 @@ forget
 check "a pool is disabled" replicactl disable --pool p
 is "  as one" "$(notices | xargs)" "p: disable_replication.start pool p: \
 disable_replication.end pool"
+forget
+check "of many, one of which cannot be" eval 'replicactl disable --pool p >/dev/null
+	replicactl failover --pool p --force --yes >/dev/null 2>&1; true'
+check "  is an error" eval 'notices | tail -n 1 |
+	grep -q "^p: failover.error pool: "'
+forget
+rpc-call pause '{}' >/dev/null 2>&1
+is "what names nobody is none" "$(notices)" ""
+rpc-call pause '{"volume": "\u001b[2Jx\n"}' >/dev/null 2>&1
+check "nor is what it says for a terminal" eval '[ -z "$(tail -n 2 \
+	"$scratch_dir/events" | grep u001b)" ] && notices | grep -q "^?.2Jx?: freeze"'
 check "the log has it" grep -qx \
 	"replicad: v: enable_replication.end volume" "$daemon_log"
 stop_daemon
@@ -63,7 +75,7 @@ cat >"$scratch_dir/journal" <<-'END'
 	while True:
 	    out.write(s.recv(65536) + b"\n")
 	PY
-	for i in 1 2 3 4 5 6 7 8 9; do
+	for ((i = 0; i < 100; i++)); do
 		[ -S /run/systemd/journal/socket ] && break
 		sleep 0.3
 	done
@@ -84,8 +96,10 @@ SYSLOG_IDENTIFIER=replicad
 REPLICA_EVENT=enable_replication.start
 REPLICA_VOLUME=v"
 refuses "a name with a line break" "" rpc-call pause '{"volume": "v\nPRIORITY=0"}'
-check "  makes no field of its own" eval 'sleep 0.3
-	! grep -qx "PRIORITY=0" "$scratch_dir/sent"'
+check "  is told" wait_until 20 grep -qx "REPLICA_EVENT=freeze.error" \
+	"$scratch_dir/sent"
+check "  makes no field of its own" eval '! grep -qx "PRIORITY=0" \
+	"$scratch_dir/sent"'
 pkill -f "$scratch_dir/sent" 2>/dev/null
 stop_daemon
 is "a clean stop" $? 0

@@ -42,6 +42,13 @@ mounted() {
 
 make_null disk0 32
 make_dm first "0 $(sectors_of /dev/disk0) linear /dev/disk0 0"
+# What A's replicad has put below it, and left.
+forget_first() {
+	dmsetup remove --retry first-dmr-view
+	dmsetup remove --retry first
+	dmsetup remove --retry first-dmr-origin
+} 2>/dev/null
+cleanup_fn forget_first
 mkfs.ext4 -q /dev/mapper/first || bail "no filesystem"
 start a
 a_pid=$pid

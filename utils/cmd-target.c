@@ -18,7 +18,7 @@ static const char *text_of(const json_t *o, const char *key)
 
 /* --- targets -------------------------------------------------------------- */
 
-/* Where it does not, for how long. */
+/* Where it does not: how long ago it took a header last. */
 static void print_answers(const json_t *target)
 {
 	const json_t *answers = json_object_get(target, "answers");
@@ -29,7 +29,7 @@ static void print_answers(const json_t *target)
 	if (last)
 		snprintf(text, sizeof(text), "no, %s",
 			 print_seconds(since, time(NULL) - last));
-	printf("%-12s", json_is_true(answers) ? "yes" :
+	printf("%-16s", json_is_true(answers) ? "yes" :
 			json_is_false(answers) ? text : "-");
 }
 
@@ -73,7 +73,7 @@ static int print_all(const struct args *args, json_t *result)
 	if (!json_array_size(list))
 		puts("There is no target: replicactl target add");
 	else
-		printf("%-16s %-14s %-8s %-12s %s\n", "ID", "KIND", "FROM",
+		printf("%-16s %-14s %-8s %-16s %s\n", "ID", "KIND", "FROM",
 		       "ANSWERS", "WHERE, VOLUMES (* goes there now)");
 	json_array_foreach(list, i, target)
 		print_target(target);
