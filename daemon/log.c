@@ -89,20 +89,17 @@ void log_event(enum log_level level, const char *event, const char *what,
 	       const char *name, const char *error)
 {
 	static const int priorities[] = { 3, 4, 6, 7 };
-	char message[700], field[32], text[1600], safe[64];
+	char message[700], field[32], text[1600];
 
 	if (level > max_level)
 		return;
-	snprintf(safe, sizeof(safe), "%.63s", name);
 	snprintf(message, sizeof(message), "%s %s%s%s", event, what,
 		 error ? ": " : "", error ?: "");
-	make_printable(safe);
-	make_printable(message);
 	name_field(field, what);
 	snprintf(text, sizeof(text), "MESSAGE=%s%s%s\nPRIORITY=%d\n"
 		 "SYSLOG_IDENTIFIER=replicad\nREPLICA_EVENT=%s\n%s=%s\n",
-		 safe, *safe ? ": " : "", message, priorities[level], event,
-		 field, safe);
+		 name, *name ? ": " : "", message, priorities[level], event,
+		 field, name);
 	if (!getenv("JOURNAL_STREAM") || !send_journal(text))
-		log_line(level, *safe ? safe : NULL, "%s", message);
+		log_line(level, *name ? name : NULL, "%s", message);
 }

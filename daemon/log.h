@@ -31,7 +31,8 @@ void log_line(enum log_level level, const char *name, const char *fmt, ...)
 /*
  * How @event goes of @what ("volume" ...), @name: a line; to the systemd
  * journal, where it listens, with the fields REPLICA_EVENT and REPLICA_VOLUME
- * (or _GROUP, _POOL, _HOST). @error: a sentence, or NULL.
+ * (or _GROUP, _POOL, _HOST). @error: a sentence, or NULL. Neither it nor @name
+ * has control characters.
  */
 void log_event(enum log_level level, const char *event, const char *what,
 	       const char *name, const char *error);

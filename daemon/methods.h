@@ -41,7 +41,7 @@ void do_extend(struct request *request);
 bool route_request(struct request *request, const char *method,
 		   void (*call)(struct request *request));
 void do_peer(struct request *request);
-/* O10: what the other side has said. */
+/* O10: what the other side has said; in place, as ASCII. */
 void route_text_printable(char *text);
 void route_make_printable(json_t *value);
 /* O13: @names, an array of texts, were given up before. NULL: no memory. */

@@ -9,6 +9,7 @@
 #include "daemon.h"
 #include "events.h"
 #include "log.h"
+#include "methods.h"
 
 static const struct {
 	const char *method, *name;
@@ -39,9 +40,7 @@ static const char *find_name(const struct request *request, const char **name)
 static void copy_printable(char *to, size_t size, const char *from)
 {
 	snprintf(to, size, "%s", from);
-	for (; *to; to++)
-		if (*to < ' ' || *to > '~')
-			*to = '?';
+	route_text_printable(to);
 }
 
 static void tell(const struct request *request, const char *step,

@@ -278,7 +278,6 @@ static void on_reread(void *arg, int err)
 	}
 	t->header = h;
 	t->state = TARGET_READY;
-	t->last_contact = time(NULL);
 	t->events->ready(t);
 }
 

@@ -46,6 +46,22 @@ make_epoch() {
 	cp "$scratch_dir/a.img" "$scratch_dir/image.$epoch"
 }
 
+# a_receives MIB: the way back, of a volume that A has given up and disabled: it
+# invites B by the pair q, for the disk that it has
+a_receives() {
+	choose_port
+	mkdir "$scratch_dir/stage"
+	stop_daemon
+	printf '[replicad]\nstate_dir=%s\nreactors=1\nplugin=%s\n' "$state_dir" \
+		"$plugin_so" >"$scratch_dir/conf"
+	start_daemon
+	replicactl pair invite q --address "127.0.0.1:$port" --listen 127.0.0.1 \
+		--dir "$scratch_dir/stage" --history 1h \
+		--create "a:$1MiB:$scratch_dir/a.img" >"$scratch_dir/token" ||
+		bail "A does not invite"
+	b replicactl pair join q <"$scratch_dir/token" || bail "B does not join"
+}
+
 # lose_a: site A is gone
 lose_a() {
 	kill_daemon

@@ -35,3 +35,20 @@ forget_b_device() {
 	dmsetup remove --retry second 2>/dev/null
 	losetup -D
 }
+
+# pair_sites: "first", of 32 MiB with a filesystem, at A, which is to send it to B
+# by the pair p; sets a_pid, b_pid
+pair_sites() {
+	make_null disk0 32
+	make_dm first "0 $(sectors_of /dev/disk0) linear /dev/disk0 0"
+	mkfs.ext4 -q /dev/mapper/first || bail "no filesystem"
+	start a
+	a_pid=$pid
+	start b
+	b_pid=$pid
+	b replicactl pair invite p --address 127.0.0.1:10999 --listen 127.0.0.1 \
+		--dir "$stage" --history 1h \
+		--create "second:32MiB:$scratch_dir/base" \
+		>"$scratch_dir/token" || bail "no invitation"
+	a replicactl pair join p <"$scratch_dir/token" || bail "no pair"
+}

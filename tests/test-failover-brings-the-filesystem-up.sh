@@ -27,17 +27,7 @@ sync_a() {
 		tail -n 5 "$scratch_dir/a.log")"
 }
 
-make_null disk0 32
-make_dm first "0 $(sectors_of /dev/disk0) linear /dev/disk0 0"
-mkfs.ext4 -q /dev/mapper/first || bail "no filesystem"
-start a
-a_pid=$pid
-start b
-b_pid=$pid
-b replicactl pair invite p --address 127.0.0.1:10999 --listen 127.0.0.1 \
-	--dir "$stage" --history 1h --create "second:32MiB:$scratch_dir/base" \
-	>"$scratch_dir/token" || bail "no invitation"
-a replicactl pair join p <"$scratch_dir/token" || bail "no pair"
+pair_sites
 mount /dev/mapper/first "$mnt" || bail "cannot mount"
 echo before >"$mnt/file"
 check "enabled below a mounted filesystem" a replicactl enable first \

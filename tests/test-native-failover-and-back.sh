@@ -44,19 +44,9 @@ check "as it was" cmp -n 131072 -i 1048576 "$scratch_dir/kept" \
 	"$scratch_dir/alone.img"
 
 # The way back: A receives, on the disk that it has.
-choose_port
-mkdir "$scratch_dir/stage"
 check "it is disabled" replicactl disable a
 is "then its device is a plain one" "$(sim-ctl get a plain)" 1
-stop_daemon
-printf '[replicad]\nstate_dir=%s\nreactors=1\nplugin=%s\n' "$state_dir" \
-	"$plugin_so" >"$scratch_dir/conf"
-start_daemon
-replicactl pair invite q --address "127.0.0.1:$port" --listen 127.0.0.1 \
-	--dir "$scratch_dir/stage" --history 1h \
-	--create "a:${native_mib}MiB:$scratch_dir/a.img" \
-	>"$scratch_dir/token" || bail "A does not invite"
-b replicactl pair join q <"$scratch_dir/token" || bail "B does not join"
+a_receives "$native_mib"
 check "B sends it to A" b replicactl enable a --target pair:q \
 	--heartbeat 200ms --interval 20ms
 b_settled() {

@@ -39,18 +39,8 @@ check "B is asked again: it is the primary already" \
 	b replicactl failover a --force
 
 # The way back, so slowly that it does not end by itself.
-choose_port
-mkdir "$scratch_dir/stage"
 replicactl disable a >/dev/null || bail "A does not let it go"
-stop_daemon
-printf '[replicad]\nstate_dir=%s\nreactors=1\nplugin=%s\n' "$state_dir" \
-	"$plugin_so" >"$scratch_dir/conf"
-start_daemon
-replicactl pair invite q --address "127.0.0.1:$port" --listen 127.0.0.1 \
-	--dir "$scratch_dir/stage" --history 1h \
-	--create "a:${native_mib}MiB:$scratch_dir/a.img" \
-	>"$scratch_dir/token" || bail "A does not invite"
-b replicactl pair join q <"$scratch_dir/token" || bail "B does not join"
+a_receives "$native_mib"
 b replicactl enable a --target pair:q --heartbeat 200ms --interval 20ms \
 	--retry-max 500ms --bandwidth 16KiB --window 64KiB --yes >/dev/null ||
 	bail "B does not send it"

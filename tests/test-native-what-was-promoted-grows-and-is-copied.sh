@@ -168,18 +168,8 @@ has_grown 410
 check "  and for a snapshot" replicactl snapshot a two
 is "  it is at B" "$(names)" "one two"
 check "A gives up" replicactl resolve a --keep peer
-choose_port
-mkdir "$scratch_dir/stage"
 replicactl disable a >/dev/null || bail "A does not let it go"
-stop_daemon
-printf '[replicad]\nstate_dir=%s\nreactors=1\nplugin=%s\n' "$state_dir" \
-	"$plugin_so" >"$scratch_dir/conf"
-start_daemon
-replicactl pair invite q --address "127.0.0.1:$port" --listen 127.0.0.1 \
-	--dir "$scratch_dir/stage" --history 1h \
-	--create "a:410MiB:$scratch_dir/a.img" >"$scratch_dir/token" ||
-	bail "A does not invite"
-b replicactl pair join q <"$scratch_dir/token" || bail "B does not join"
+a_receives 410
 b_interval() {
 	b replicactl config show --config "$site_b/conf" "volume a" --json |
 		jq -r '.sections[].keys[] | select(.key == "interval") | .value'

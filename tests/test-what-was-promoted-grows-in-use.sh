@@ -40,8 +40,7 @@ mounted() {
 	is "  it has what was written" "$(cat "$mnt/"*)" "$1"
 }
 
-make_null disk0 32
-make_dm first "0 $(sectors_of /dev/disk0) linear /dev/disk0 0"
+pair_sites
 # What A's replicad has put below it, and left.
 forget_first() {
 	dmsetup remove --retry first-dmr-view
@@ -49,15 +48,6 @@ forget_first() {
 	dmsetup remove --retry first-dmr-origin
 } 2>/dev/null
 cleanup_fn forget_first
-mkfs.ext4 -q /dev/mapper/first || bail "no filesystem"
-start a
-a_pid=$pid
-start b
-b_pid=$pid
-b replicactl pair invite p --address 127.0.0.1:10999 --listen 127.0.0.1 \
-	--dir "$stage" --history 1h --create "second:32MiB:$scratch_dir/base" \
-	>"$scratch_dir/token" || bail "no invitation"
-a replicactl pair join p <"$scratch_dir/token" || bail "no pair"
 a replicactl enable first --target pair:p/second --metadata none \
 	--interval 100ms >/dev/null || bail "not enabled"
 wait_until 120 settled a first || bail "not settled"
