@@ -78,6 +78,8 @@ for how in "a --force" "a --dry-run" "a --force --group"; do
 		b replicactl failover $how
 done
 b replicactl failover --host --force --yes --json >"$scratch_dir/many"
+check "  which is noticed as an error" grep -q \
+	"failover.error host: a: was promoted here" "$b_log"
 check "nor does one of the host say that" eval 'json_holds ".volumes | all(
 	(.ok | not) and .already == null and (.error | length) > 0)" \
 	<"$scratch_dir/many"'
