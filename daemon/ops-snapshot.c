@@ -179,6 +179,7 @@ static void settle_blocking(struct ring_job *job)
 	struct op *op = container_of(job, struct op, job);
 	struct error err = { 0 };
 
+	op_note_step(op, "settling");
 	made_snapshot(op->made, op->snapshot)->step = MADE_READY;
 	save(op, &err);
 	op_take_error(op, &err);

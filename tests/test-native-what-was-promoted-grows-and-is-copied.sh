@@ -139,7 +139,8 @@ is "  all of it" "$(in_stage)" 1
 
 # Who dies before it is known that this is the primary still has taken none.
 b_stops_cleanly
-for what in "snapped snapshot a two" "created clone a c"; do
+for what in "snapped snapshot a two" "settling snapshot a two" \
+	"created clone a c" "settling clone a c"; do
 	rm -f "$site_b/reached"
 	touch "$site_b/hold"
 	SIM_HOLD_AT=${what%% *} start_b
