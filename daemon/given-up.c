@@ -177,6 +177,59 @@ int given_up_note(const char *state_dir, const char *const *volumes,
 	return err;
 }
 
+/* --- of volumes that are not enabled -------------------------------------- */
+
+static int note_idle(const char *state_dir, const char *volume,
+		     enum given_up given_up)
+{
+	struct identity id;
+	int err = identity_load(&id, state_dir, volume);
+
+	return err || id.given_up == given_up ? err :
+	       identity_note_given_up(&id, state_dir, volume, given_up);
+}
+
+/* D2 */
+static int begin_idle(const char *state_dir, const char *volume)
+{
+	int err = given_up_drop(state_dir, volume);
+
+	return err && err != -ENOENT ? err :
+	       note_idle(state_dir, volume, GIVEN_UP_BEGUN);
+}
+
+/* Each knows it by itself, and the note may go; else the next start does it. */
+static void settle_idle(const char *state_dir, const char *const *volumes,
+			unsigned int nr)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < nr; i++)
+		err = note_idle(state_dir, volumes[i], GIVEN_UP_DONE) ?: err;
+	if (!err)
+		given_up_cancel(state_dir, volumes[0]);
+}
+
+int given_up_note_idle(const char *state_dir, const char *const *volumes,
+		       unsigned int nr, bool *is_unsure)
+{
+	int err = 0;
+
+	*is_unsure = false;
+	for (unsigned int i = 0; !err && i < nr; i++)
+		err = begin_idle(state_dir, volumes[i]);
+	if (!err)
+		err = given_up_note(state_dir, volumes, nr);
+	if (!err) {
+		settle_idle(state_dir, volumes, nr);
+		return 0;
+	}
+	*is_unsure = given_up_cancel(state_dir, volumes[0]);
+	for (unsigned int i = 0; !*is_unsure && i < nr; i++)
+		note_idle(state_dir, volumes[i], GIVEN_UP_NO);
+	return err;
+}
+
 /* D2, D3 */
 int given_up_is(const char *state_dir, const char *volume,
 		 const struct identity *id)

@@ -19,6 +19,13 @@ int given_up_note(const char *state_dir, const char *const *volumes,
 		  unsigned int nr);
 
 /*
+ * The same of volumes that are not enabled, with their NAME.id. -errno: none
+ * is, or (@is_unsure) that cannot be said until the next start.
+ */
+int given_up_note_idle(const char *state_dir, const char *const *volumes,
+		       unsigned int nr, bool *is_unsure);
+
+/*
  * That of @volume goes with all that are in it: it is gone, durably, when this
  * returns 0.
  */

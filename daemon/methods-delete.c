@@ -235,13 +235,14 @@ static int fill(struct deletion *x, struct error *err)
 	return stage_name_parse(&x->name, target, err);
 }
 
-void do_delete_replica(struct request *request)
+static void start(struct request *request, unsigned int flags)
 {
 	struct deletion *x = calloc(1, sizeof(*x));
 	struct error err = { 0 };
 
 	if (x) {
 		x->request = request;
+		x->flags = flags;
 		x->volumes = json_array();
 	}
 	if (!x || fill(x, &err)) {
@@ -258,4 +259,14 @@ void do_delete_replica(struct request *request)
 	x->hold.arg = x;
 	if (!x->pairing || !pairing_hold(x->pairing, &x->hold))
 		begin(x);
+}
+
+void do_delete_replica(struct request *request)
+{
+	start(request, 0);
+}
+
+void delete_given_up(struct request *request)
+{
+	start(request, STAGE_DELETE_GIVEN_UP);
 }

@@ -213,6 +213,24 @@ static int find_in_files(struct config *files, const struct daemon *daemon,
 	return 0;
 }
 
+int enable_check_no_file(const struct daemon *daemon, const char *name,
+			 struct error *err)
+{
+	const struct volume_config *v = NULL;
+	char error[CONFIG_ERROR_SIZE] = "";
+	struct config files;
+	int ret = find_in_files(&files, daemon, name, &v, error);
+
+	if (ret)
+		error_set(err, ret, "%.250s", error);
+	else if (v)
+		ret = error_set(err, -EBUSY, "volume %.60s is of %.150s:%d: "
+				"remove it there first", name, v->file,
+				v->line);
+	config_clear(&files);
+	return ret;
+}
+
 int enable_of_file(const struct request *request, const char *name,
 		   struct volume_config **config, char *error)
 {

@@ -8,7 +8,8 @@
  *	clone:	the same, with op_clone
  *	extend:	op_grow ─> op_extend, if it is replicated or was promoted ─>
  *		answer
- *	delete:	op_disable if it is said ─> op_unmake ─> answer
+ *	delete:	op_disable if it is said ─> op_unmake ─> answer; of what was
+ *		promoted: methods-delete-promoted.c
  *
  * C1 All that can be known is looked at before anything is made: the backend,
  *    the type, the target.
@@ -567,29 +568,20 @@ static void on_disabled(struct op *op)
 }
 
 /* 0, or -errno with a sentence. */
-static int find(struct making *x, const char *name,
-		char error[CONFIG_ERROR_SIZE])
+static int find(struct making *x, const char *name, struct error *err)
 {
-	struct volume_config *file = NULL;
-	struct error err = { 0 };
-	int ret = made_load(x->request->daemon->config.state_dir, name,
-			    &x->made, &err);
+	const struct daemon *daemon = x->request->daemon;
+	int ret = made_load(daemon->config.state_dir, name, &x->made, err);
 
-	if (ret) {
-		snprintf(error, CONFIG_ERROR_SIZE, ret == -ENOENT ? "volume "
-			 "%.60s was not made here: disable it, and remove its "
-			 "device by what made that" : "%.250s",
-			 ret == -ENOENT ? name : err.text);
-		return ret;
+	if (ret == -ENOENT) {
+		error_clear(err);
+		error_set(err, ret, promotion_is_replica(daemon, name) ?
+			  "%.60s is a replica here: replicactl delete --replica "
+			  "removes those" : "volume %.60s was not made here: "
+			  "disable it, and remove its device by what made that",
+			  name);
 	}
-	ret = enable_of_file(x->request, name, &file, error);
-	if (file)
-		snprintf(error, CONFIG_ERROR_SIZE, "volume %.60s is of %.200s:"
-			 "%d: remove it there first", name, file->file,
-			 file->line);
-	ret = file ? -EBUSY : ret;
-	volume_config_destroy(file);
-	return ret;
+	return ret ?: enable_check_no_file(daemon, name, err);
 }
 
 static void begin_delete(struct making *x)
@@ -617,20 +609,26 @@ static void begin_delete(struct making *x)
 void do_delete(struct request *request)
 {
 	const char *name = request_text(request, "volume");
-	char error[CONFIG_ERROR_SIZE] = "no memory";
+	struct error err = { 0 };
 	struct making *x;
-	int err;
 
 	if (!name || !volume_name_is_valid(name)) {
 		request_refuse(request, 2, "want the name of a volume");
 		return;
 	}
+	if (promotion_find(request->daemon, name)) {
+		do_delete_promoted(request);
+		return;
+	}
 	x = making_create(request);
 	if (!x)
 		return;
-	err = find(x, name, error);
-	if (err) {
-		refuse(x, method_exit_status(err), error);
+	if (find(x, name, &err)) {
+		refuse(x, method_exit_status(err.code), err.text);
+		return;
+	}
+	if (request_flag(request, "group")) {
+		refuse(x, 2, "a group is of what was promoted, or of replicas");
 		return;
 	}
 	x->result = made_describe(&x->made);

@@ -371,7 +371,7 @@ static const struct method {
 	  "volume size_bytes# type backend target dry_run? options{" },
 	{ "clone", do_clone, true,
 	  "volume name snapshot type target dry_run? options{" },
-	{ "delete", do_delete, true, "volume disable? dry_run?" },
+	{ "delete", do_delete, true, "volume disable? group? dry_run?" },
 	{ "made", do_made, true, "" },
 	{ "snapshot", do_snapshot, true, "volume name" },
 	{ "snapshot_list", do_snapshot_list, true, "volume" },

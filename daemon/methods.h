@@ -95,6 +95,8 @@ bool disable_many(struct request *request);
  * *@config: a copy of what the files have (the caller's); NULL: they have it
  * not. -errno with a sentence in @error: they do, but more is said of it here.
  */
+int enable_check_no_file(const struct daemon *daemon, const char *name,
+			 struct error *err);
 int enable_of_file(const struct request *request, const char *name,
 		   struct volume_config **config, char *error);
 
@@ -129,6 +131,11 @@ void do_path(struct request *request);
 
 /* methods-delete.c */
 void do_delete_replica(struct request *request);
+/* The same of what was given up here, for good: with its base. */
+void delete_given_up(struct request *request);
+
+/* methods-delete-promoted.c: of a "volume" that there is a promotion of. */
+void do_delete_promoted(struct request *request);
 
 /* methods-pair.c */
 void do_pair_invite(struct request *request);

@@ -401,6 +401,15 @@ static void run_unmake(struct op *op)
 		op_run_job(op, unmake_blocking, op_finish);
 }
 
+/* Or the op has ended. */
+static bool is_that(struct op *op)
+{
+	if (!op->made_id || op->made->id == op->made_id)
+		return true;
+	op_refuse_made(op, -ENOENT, "is another one now");
+	return false;
+}
+
 static void start_unmake(struct op *op)
 {
 	const char *use = op_other_use(op, op->name);
@@ -410,7 +419,7 @@ static void start_unmake(struct op *op)
 		       "--disable");
 	else if (use)
 		op_refuse_made(op, -EBUSY, use);
-	else if (op_load_made(op))
+	else if (op_load_made(op) && is_that(op))
 		run_unmake(op);
 }
 
@@ -548,6 +557,17 @@ struct op *op_unmake(struct daemon *daemon, const char *name, op_done_fn *done,
 	struct op *op = op_create_made(daemon, name, start_unmake, done, arg);
 
 	return op ? op_put_in_line(op) : NULL;
+}
+
+struct op *op_unmake_that(struct daemon *daemon, const char *name, uint64_t id,
+			  op_done_fn *done, void *arg)
+{
+	struct op *op = op_create_made(daemon, name, start_unmake, done, arg);
+
+	if (!op)
+		return NULL;
+	op->made_id = id;
+	return op_put_in_line(op);
 }
 
 struct op *op_grow(struct daemon *daemon, const char *name, uint64_t bytes,

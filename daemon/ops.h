@@ -49,6 +49,7 @@ struct op {
 	struct look *look;		/* status: by the first reactor */
 	struct made *made;		/* these three are of ops-make.c */
 	uint64_t bytes, before_bytes;	/* extend: of the device, then */
+	uint64_t made_id;		/* unmake: only that; 0 = whatever is */
 	struct promoted *promoted;	/* extend, grow, snapshot, make of that;
 					 * NULL: it was not promoted */
 	struct made *from;		/* make: a clone of it; NULL: empty */
@@ -136,6 +137,9 @@ struct op *op_make_settle(struct daemon *daemon, const char *name,
 			  op_done_fn *done, void *arg);
 struct op *op_unmake(struct daemon *daemon, const char *name, op_done_fn *done,
 		     void *arg);
+/* The same of the record with this id; -ENOENT also where it has another. */
+struct op *op_unmake_that(struct daemon *daemon, const char *name, uint64_t id,
+			  op_done_fn *done, void *arg);
 /*
  * What it is made of becomes so large; op_extend() takes that up. ->result as
  * there. @is_dry: as of op_make().

@@ -111,6 +111,13 @@ static bool is_same(const struct stat *x, const struct stat *y)
 	       x->st_dev == y->st_dev && x->st_ino == y->st_ino;
 }
 
+bool promoted_is_on(const struct promoted *p, const char *base)
+{
+	struct stat x, y;
+
+	return !stat(p->base, &x) && !stat(base, &y) && is_same(&x, &y);
+}
+
 /* It may have grown since, as a replica, or by other hands. */
 static int take_made(const struct promoted *p, const struct stat *base,
 		     struct made *m, struct error *err)

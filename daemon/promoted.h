@@ -45,6 +45,8 @@ int promoted_find(const struct daemon *daemon, const char *volume,
  * be asked for again meanwhile.
  */
 bool promoted_is_still(const struct daemon *daemon, const struct promoted *p);
+/* Is that, a file or a device, what it stands on? Blocks. */
+bool promoted_is_on(const struct promoted *p, const char *base);
 /*
  * Main thread. The device is as large now; durable when it returns 0, unless
  * the promotion runs again: then only its metadata say so (M2).

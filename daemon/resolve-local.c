@@ -103,6 +103,13 @@ static int check_here(const struct daemon *daemon, const char *volume,
 	return 0;
 }
 
+int resolve_check_idle(const struct daemon *daemon, const char *volume,
+		       struct error *err)
+{
+	return check_here(daemon, volume, err) ?:
+	       resolve_check_kept(daemon, volume, err);
+}
+
 /* R9. One that is there stays; of another pair, it is to be known first. */
 static int note(const struct daemon *daemon, struct resolve_local *l,
 		struct error *err)

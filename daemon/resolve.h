@@ -101,6 +101,13 @@ int resolve_local_begin(struct daemon *daemon, struct resolve_local *l,
 void resolve_local_end(struct daemon *daemon, struct resolve_local *l,
 		       bool is_known);
 
+/*
+ * R7, R9. 0: it neither was given up here nor is being so, and nobody else is
+ * asked for that; -EBUSY, -EINVAL … with a sentence. Main thread.
+ */
+int resolve_check_idle(const struct daemon *daemon, const char *volume,
+		       struct error *err);
+
 /* Is it being given up here, or was it, or can that not be said? */
 bool resolve_may_be_over(const struct daemon *daemon, const char *volume);
 /* It was, and nothing takes that back: it is known, and not under way. */

@@ -18,9 +18,10 @@
  * E4 who has the volume open holds it: a connection, an image. Others may know
  *    it (->next, an export): it stays in memory, and refuses everything.
  * E5 a base goes only if it is a file and nobody else has it. That of one that
- *    was a primary here is not the stage's any more. Where the group does not
- *    work its fences are looked at on the disk; one that cannot be read may be
- *    that of a primary, whose base and metadata stay.
+ *    was a primary here is not the stage's any more: it goes when who has ended
+ *    that primary says so. Where the group does not work its fences are looked
+ *    at on the disk; one that cannot be read may be that of a primary, whose
+ *    base and metadata stay.
  */
 #include "stage-delete.h"
 
@@ -314,14 +315,16 @@ static int check_fences(const struct stage_volume *v, struct error *err)
 }
 
 /* E5. The group is shut: nobody changes a fence. */
-static bool was_given_up(const struct stage_volume *v,
-			 const struct error *error)
+static bool keeps_bases(const struct stage_volume *v,
+			const struct error *error, unsigned int flags)
 {
 	enum stage_phase phase = stage_phase_of(v->g);
 
-	if (error->code && stage_fence_look(v, &phase, NULL))
+	if (flags & STAGE_DELETE_KEEP_BASE ||
+	    (error->code && stage_fence_look(v, &phase, NULL)))
 		return true;
-	return phase == STAGE_PHASE_GIVEN_UP;
+	return phase == STAGE_PHASE_GIVEN_UP &&
+	       !(flags & STAGE_DELETE_GIVEN_UP);
 }
 
 /* Locked. */
@@ -411,8 +414,7 @@ static void fill_note(const struct stage_volume *v, const struct error *error,
 	memset(b, 0, sizeof(*b));
 	memcpy(b->group, g->name, sizeof(b->group));
 	memcpy(b->log_id, g->log_id, sizeof(b->log_id));
-	b->keeps_bases = flags & STAGE_DELETE_KEEP_BASE ||
-			 was_given_up(v, error);
+	b->keeps_bases = keeps_bases(v, error, flags);
 }
 
 static int delete_locked(struct stage_volume *v, unsigned int flags,

@@ -86,9 +86,6 @@ is "  is of its backend" "$(replicactl create --json | jq -r \
 	'.volumes[] | select(.volume == "c").backend')" east
 check "the snapshot goes" replicactl snapshot a --drop one --yes
 is "  the volume stays what was made" "$(of step) $(of backend)" "ready east"
-refuses "it is not deleted from under its promotion" "promoted" \
-	replicactl delete a --yes
-
 start_b
 wait_until 60 b_is superseded || bail "B is not superseded"
 b replicactl resolve a --keep peer >/dev/null || bail "B does not give up"
@@ -107,6 +104,22 @@ check "  as it is here" cmp -n $((150 * mib)) "$base" "$site_b/again.base"
 check "it grows while it is" replicactl extend a --size 160MiB
 base_is 160
 check "  B gets that" wait_settled a 60
-refuses "it is not deleted" "promoted" replicactl delete a --disable --yes
+
+# --- it goes ------------------------------------------------------------------------------
+refuses "it is not deleted while it is replicated" "say --disable" \
+	replicactl delete a --yes
+sim-ctl meta a use
+refuses "  nor in use" "in use" replicactl delete a --disable --yes
+sim-ctl meta a leave
+check "what would go" eval 'replicactl delete a --disable --dry-run |
+	grep -q "^a would go: 160 MiB, as of epoch [0-9]*, on $base$"'
+is "  is there" "$(field a state) $(of step)" "replicating ready"
+check "it is deleted" replicactl delete a --disable --yes
+is "  all of it" "$(replicactl create --names | xargs)|$(ls "$state_dir/promotions" \
+	"$state_dir/made" | grep -c json)|$(find "$folder" "$scratch_dir/stage" \
+	-name 'a*')" "c|1|"
+is "  what is known of it, too" "$(ls "$state_dir"/a.id 2>/dev/null)" ""
+check "its replica stays" test -s "$site_b/again.base"
+check "another one of that name" replicactl create a --size 8MiB
 both_stop_cleanly
 finish

@@ -370,6 +370,23 @@ static void test_given_up(void)
 	end();
 }
 
+/* … but who has ended that primary says that it is nobody's any more. */
+static void test_given_up_for_good(void)
+{
+	struct stage_volume *v = begin_given_up();
+	uint64_t size;
+
+	is_int(stage_delete(v, STAGE_DELETE_GIVEN_UP |
+			       STAGE_DELETE_KEEP_BASE, NULL), 0, "one that was "
+	       "given up for good goes");
+	ok(disk_data(d, "/base/a", &size), "without its base, if that is kept");
+	end();
+	v = begin_given_up();
+	is_int(stage_delete(v, STAGE_DELETE_GIVEN_UP, NULL), 0, "else");
+	ok(!disk_data(d, "/base/a", &size), "with its base");
+	end();
+}
+
 /* As stage_fence_give_up() leaves it, which knows the system's files only. */
 static void give_up(const char *path)
 {
@@ -597,6 +614,7 @@ int main(void)
 	test_deleting();
 	test_race();
 	test_given_up();
+	test_given_up_for_good();
 	test_given_up_and_damaged();
 	test_failing();
 	test_failing_on();

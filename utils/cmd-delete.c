@@ -16,6 +16,8 @@ static json_t *call(const struct args *args, int *status)
 	json_t *params = json_pack("{ss sb}", "volume", args->words[0],
 				   "dry_run", is_dry);
 
+	json_object_set_new(params, "group",
+			    json_boolean(args_has(args, "group")));
 	if (!args_has(args, "replica")) {
 		json_object_set_new(params, "disable",
 				    json_boolean(args_has(args, "disable")));
@@ -24,8 +26,6 @@ static json_t *call(const struct args *args, int *status)
 	}
 	json_object_set_new(params, "dir",
 			    json_string(args_value(args, "dir")));
-	json_object_set_new(params, "group",
-			    json_boolean(args_has(args, "group")));
 	json_object_set_new(params, "keep_base",
 			    json_boolean(args_has(args, "keep-base")));
 	return ctl_call(args, "delete_replica", params, status);
@@ -52,25 +52,27 @@ static void print_result(const json_t *r)
 	if (!json_object_get(r, "volumes"))
 		print_made(r, is_dry);
 	json_array_foreach(json_object_get(r, "volumes"), i, v)
-		printf("%s %s: %s, as of epoch %.0f, on %s\n",
+		printf("%s %s: %s, as of epoch %.0f, on %s%s\n",
 		       text_of(v, "volume"), is_dry ? "would go" : "is gone",
 		       print_bytes(size, json_number_value(json_object_get(v,
 							"size_bytes"))),
 		       json_number_value(json_object_get(v, "last_committed")),
-		       text_of(v, "base"));
+		       text_of(v, "base"),
+		       json_is_true(json_object_get(v, "base_kept")) ?
+		       ", which stays" : "");
 }
 
 /* What belongs to the one is not said of the other. */
 static int check_options(const struct args *args)
 {
-	static const char *const of_replica[] = { "dir", "group", "keep-base" };
+	static const char *const of_replica[] = { "dir", "keep-base" };
 	bool is_replica = args_has(args, "replica");
 
 	if (is_replica && (!args_has(args, "dir") || args_has(args, "disable")))
 		return ctl_fail(args, STATUS_USAGE, "delete: a --replica is of "
 				"a stage: --dir DIR is needed, and nothing is "
 				"to --disable");
-	for (int i = 0; !is_replica && i < 3; i++)
+	for (int i = 0; !is_replica && i < 2; i++)
 		if (args_has(args, of_replica[i]))
 			return ctl_fail(args, STATUS_USAGE, "delete: --%s is "
 					"for a --replica", of_replica[i]);
@@ -88,8 +90,9 @@ static int ask(const struct args *args)
 			       "history and its base will be gone for good.",
 			       volume);
 	return confirm(args, CONFIRM_ALWAYS, "The volume %.60s, which was made "
-		       "here, will be gone for good, with all its data. Its "
-		       "replica stays.", volume);
+		       "or promoted here, will be gone for good, with all its "
+		       "data%s. What another site has of it stays.", volume,
+		       args_has(args, "group") ? ", and its whole group" : "");
 }
 
 static int run(const struct args *args)
@@ -137,6 +140,8 @@ const struct command cmd_delete = {
 	"Removes what create has made: the base with its data, and the metadata. It is\n"
 	"refused while the volume is in use, or replicated. Its replica at the other site\n"
 	"stays.\n"
+	"So goes what was promoted here by a failover: the primary, what its stage has of\n"
+	"it, and its base. Of a group, with --group, all that were promoted together.\n"
 	"With --replica, what this site keeps of another's volume: its log with the\n"
 	"history, and its base, if that is a file. It is refused while a primary is\n"
 	"connected to it, a test device is of it, or it was promoted here. A salvage of\n"
