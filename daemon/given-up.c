@@ -218,13 +218,14 @@ int given_up_note_idle(const char *state_dir, const char *const *volumes,
 	*is_unsure = false;
 	for (unsigned int i = 0; !err && i < nr; i++)
 		err = begin_idle(state_dir, volumes[i]);
-	if (!err)
+	if (!err) {
 		err = given_up_note(state_dir, volumes, nr);
+		*is_unsure = err && given_up_cancel(state_dir, volumes[0]);
+	}
 	if (!err) {
 		settle_idle(state_dir, volumes, nr);
 		return 0;
 	}
-	*is_unsure = given_up_cancel(state_dir, volumes[0]);
 	for (unsigned int i = 0; !*is_unsure && i < nr; i++)
 		note_idle(state_dir, volumes[i], GIVEN_UP_NO);
 	return err;

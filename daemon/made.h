@@ -18,9 +18,9 @@
  *    driver refuses, it is MADE_READY with its size of before.
  * V6 It is MADE_DELETING only when nobody has it open, and nothing of somebody
  *    else would go with it: a delete that is refused is forgotten.
- * V7 What is the base of a replica, or was promoted, is not deleted; also where
- *    no pair has its stage any more, and nobody serves it (stages.h). Nor are
- *    snapshots taken of it.
+ * V7 What is the base of a replica, or was promoted, is not deleted, but by who
+ *    has ended that; also where no pair has its stage any more, and nobody
+ *    serves it (stages.h). Nor are snapshots taken of it.
  * V8 V1 to V4 and V6 hold for each of its snapshots, too, which has an id and a
  *    step of its own in the record.
  * V9 What has snapshots is not deleted.

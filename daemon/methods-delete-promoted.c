@@ -8,15 +8,17 @@
  *	-[op_unmake(), of each that was made]-> their NAME.id ─> answer
  *
  * W1 Who was promoted together goes together, or none does (S7). Who has that
- *    name in another stage, or of another promotion, is somebody else.
- * W2 Whatever can be refused is, before any of them is given up, and after the
- *    last that takes time before that.
+ *    name in another stage, or of another promotion, is somebody else; where a
+ *    pair has one, which promotion_end() would take for this one, it is refused.
+ * W2 What can be known before any of them is given up is looked at before, and
+ *    again after the last that takes time. What is found later (a stage that
+ *    somebody else opens; what a driver refuses) is told, with what goes on.
  * W3 They are given up by one note (given-up.h): who dies before it has changed
  *    nothing, but that they may be disabled; who dies after it gives them up at
  *    the next start, and they are replicas (delete --replica).
- * W4 A base goes only where the note of the stage says that it may: not where
- *    one of the group was given up before, whose base may be another's since.
- *    What stays is told.
+ * W4 A base that no driver has made goes with the stage, if it is a file; where
+ *    one of the group was given up before, whose base may be another's since,
+ *    none of those does. What stays is told.
  * W5 A record of what was made goes only if it is the one that was looked at;
  *    what is known of a name goes only if nothing has it.
  */
@@ -27,12 +29,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control.h"
 #include "daemon.h"
 #include "given-up.h"
 #include "identity.h"
+#include "local-stage.h"
 #include "log.h"
 #include "ops.h"
 #include "promoted.h"
@@ -45,6 +49,8 @@ struct member {
 	struct promoted *p;
 	uint64_t epoch;			/* that it was promoted at */
 	uint64_t made_id;		/* 0: no record of it goes */
+	bool is_base_made;		/* … with its base */
+	bool is_file;			/* its base */
 };
 
 struct departure {
@@ -83,14 +89,20 @@ static void refuse(struct departure *x)
 	end(x);
 }
 
+/* W4 */
+static bool is_to_stay(const struct departure *x, const struct member *m)
+{
+	return !m->is_base_made && (x->keeps_bases || !m->is_file);
+}
+
 static json_t *describe(const struct departure *x, bool is_dry)
 {
 	json_t *volumes = json_array();
 
 	for (unsigned int i = 0; i < x->nr; i++) {
 		const struct promoted *p = x->all[i].p;
-		bool is_kept = is_dry ? x->keeps_bases && !x->all[i].made_id :
-			       !access(p->base, F_OK);
+		bool is_kept = is_dry ? is_to_stay(x, &x->all[i]) :
+					!access(p->base, F_OK);
 
 		json_array_append_new(volumes, json_pack("{ss ss sI sI sb}",
 			"volume", p->volume, "base", p->base, "size_bytes",
@@ -262,6 +274,7 @@ static int check_made(const struct departure *x, struct member *m,
 	int ret = made_load(x->daemon->config.state_dir, volume, made, err);
 
 	m->made_id = 0;
+	m->is_base_made = false;
 	if (ret == -ENOENT)
 		error_clear(err);
 	if (ret)
@@ -273,6 +286,22 @@ static int check_made(const struct departure *x, struct member *m,
 				 "first (replicactl snapshot lists them)",
 				 volume);
 	m->made_id = made->id;
+	m->is_base_made = !made->is_promoted;
+	return 0;
+}
+
+/* W1 */
+static int check_pairs(const struct departure *x, const struct promoted *p,
+		       struct error *err)
+{
+	for (const struct pairing *o = x->daemon->pairings; o; o = o->next)
+		if (promotion_has_replica(o, p->volume) &&
+		    !local_stage_is_same_dir(promotion_stage_of(o), p->dir))
+			return error_set(err, -EBUSY, "the pair %s has another "
+					 "%.60s, in %.120s: replicactl delete "
+					 "%.60s --replica --dir … first",
+					 o->record.name, p->volume,
+					 promotion_stage_of(o), p->volume);
 	return 0;
 }
 
@@ -292,7 +321,8 @@ static int check_member(struct departure *x, struct member *m,
 		return error_set(err, -EBUSY, "%s is replicated: disable it "
 				 "first, or say --disable", volume);
 	ret = enable_check_no_file(x->daemon, volume, err) ?:
-	      resolve_check_idle(x->daemon, volume, err);
+	      resolve_check_idle(x->daemon, volume, err) ?:
+	      check_pairs(x, m->p, err);
 	if (ret)
 		return ret;
 	made = malloc(sizeof(*made));
@@ -402,13 +432,16 @@ static int check_stage(struct departure *x)
 }
 
 /* What others have on its base would go with it. */
-static int check_use(struct departure *x, const struct promoted *p)
+static int check_use(struct departure *x, struct member *m)
 {
+	const struct promoted *p = m->p;
 	const struct kernel_form form = { .device = p->volume,
 					  .origin = p->base };
 	char error[KERNEL_ERROR_SIZE] = "";
 	int ret = x->daemon->kernel_ops->check_out(&form, error);
+	struct stat st;
 
+	m->is_file = !stat(p->base, &st) && S_ISREG(st.st_mode);
 	if (ret && ret != -ENXIO)
 		return error_set(&x->err, ret, "%.60s: %.200s", p->volume,
 				 error[0] ? error : strerror(-ret));
@@ -424,7 +457,7 @@ static void look_blocking(struct ring_job *job)
 	x->keeps_bases = false;
 	ret = check_stage(x);
 	for (unsigned int i = 0; !ret && i < x->nr; i++)
-		ret = check_use(x, x->all[i].p);
+		ret = check_use(x, &x->all[i]);
 }
 
 static void look(struct departure *x)
@@ -442,12 +475,13 @@ static void look(struct departure *x)
 
 /* --- who they are --------------------------------------------------------- */
 
+/* One run gives them one generation, which nobody else has. */
 static bool went_with(const struct promotion *a, const struct promotion *b)
 {
-	return a == b || (*a->record.group && !b->run.is_dry &&
-			  !strcmp(a->record.group, b->record.group) &&
-			  !strcmp(a->record.dir, b->record.dir) &&
-			  a->record.generation == b->record.generation);
+	return a == b || (!b->run.is_dry &&
+			  a->record.generation == b->record.generation &&
+			  local_stage_is_same_dir(a->record.dir,
+						  b->record.dir));
 }
 
 static int add(struct departure *x, const struct promotion *p)

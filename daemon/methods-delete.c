@@ -9,6 +9,10 @@
  * X3 what may go is forgotten by the pair first, durably: its nbdkit, which
  *    comes back, would make it again, empty.
  *
+ * X4 nothing goes of what is a primary here still, also where its fence says
+ *    that it is to be none: its metadata are in the stage.
+ * X5 what is known of one that was given up goes with it, if nobody has it.
+ *
  *	check (job) -> pairing_forget() -> delete (job) -> answer
  */
 #include <errno.h>
@@ -16,10 +20,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control.h"
 #include "daemon.h"
+#include "giving-up.h"
+#include "identity.h"
 #include "local-stage.h"
+#include "made.h"
 #include "log.h"
 #include "methods.h"
 #include "pairing.h"
@@ -99,6 +107,11 @@ static void work_blocking(struct ring_job *job)
 
 /* --- on the main thread --------------------------------------------------- */
 
+static const char *name_of(const json_t *volume)
+{
+	return json_string_value(json_object_get(volume, "volume"));
+}
+
 /* What an operator can do about an image that is open. */
 static const char *find_testdev(const struct deletion *x)
 {
@@ -108,8 +121,7 @@ static const char *find_testdev(const struct deletion *x)
 
 	json_array_foreach(x->volumes, i, volume) {
 		name = testdev_of_stage(x->request->daemon,
-					x->name.options.dir, json_string_value(
-					json_object_get(volume, "volume")));
+					x->name.options.dir, name_of(volume));
 		if (name)
 			return name;
 	}
@@ -157,20 +169,72 @@ static void end(struct deletion *x)
 
 static void begin(void *arg);
 
+/* X4 */
+static void check_ended(struct deletion *x)
+{
+	const struct promotion *p;
+	json_t *volume;
+	size_t i;
+
+	json_array_foreach(x->volumes, i, volume) {
+		p = promotion_find(x->request->daemon, name_of(volume));
+		if (p && local_stage_is_same_dir(p->record.dir,
+						 x->name.options.dir))
+			error_set(&x->err, -EBUSY, "%s was promoted here: "
+				  "replicactl recover %s ends that, if it was "
+				  "given up", name_of(volume), name_of(volume));
+	}
+}
+
+/* X5 */
+static void forget_given_up(const struct deletion *x)
+{
+	const struct daemon *daemon = x->request->daemon;
+	const char *state_dir = daemon->config.state_dir;
+	struct made *made = malloc(sizeof(*made));
+	struct error err = { 0 };
+	json_t *volume;
+	size_t i;
+
+	json_array_foreach(x->volumes, i, volume) {
+		const char *name = name_of(volume);
+		int ret = 0;
+
+		if (made && !daemon_find(daemon, name) &&
+		    !promotion_find(daemon, name) &&
+		    made_load(state_dir, name, made, &err) == -ENOENT &&
+		    giving_up_is_noted(state_dir, name) > 0)
+			ret = identity_forget(state_dir, name);
+		if (ret)
+			log_err(name, "%s.id stays: %s", name, strerror(-ret));
+		error_clear(&err);
+	}
+	free(made);
+}
+
+/* A base that is not the stage's to remove is there still. */
+static void tell_bases(const struct deletion *x)
+{
+	json_t *volume;
+	size_t i;
+
+	json_array_foreach(x->volumes, i, volume)
+		json_object_set_new(volume, "base_kept", json_boolean(!access(
+			json_string_value(json_object_get(volume, "base")),
+			F_OK)));
+}
+
 /* X3 */
 static void forget(struct deletion *x)
 {
-	const char *name;
 	json_t *volume;
 	int ret = 0;
 	size_t i;
 
 	if (!x->pairing)
 		return;
-	json_array_foreach(x->volumes, i, volume) {
-		name = json_string_value(json_object_get(volume, "volume"));
-		ret = pairing_forget(x->pairing, name) ?: ret;
-	}
+	json_array_foreach(x->volumes, i, volume)
+		ret = pairing_forget(x->pairing, name_of(volume)) ?: ret;
 	if (ret)
 		error_set(&x->err, ret, "the record of pair %s: %s",
 			  x->pairing->record.name, strerror(-ret));
@@ -181,8 +245,14 @@ static void on_worked(struct ring_job *job)
 	struct deletion *x = container_of(job, struct deletion, job);
 	bool is_done = x->is_checked || x->is_dry || x->err.code;
 
+	if (!x->err.code && !x->is_checked)
+		check_ended(x);
+	if (!x->err.code && x->is_checked) {
+		forget_given_up(x);
+		tell_bases(x);
+	}
 	x->is_checked = true;
-	if (!is_done)
+	if (!is_done && !x->err.code)
 		forget(x);
 	if (is_done || x->err.code)
 		end(x);

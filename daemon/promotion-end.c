@@ -4,6 +4,8 @@
  *
  * T6 (T4) Nothing is taken away before the fence and the record say so: who is
  *    killed meanwhile goes on at the next start, and makes no device again.
+ *    Where they cannot, it is ENDING all the same, for it is given up by its
+ *    NAME.id: that is tried again.
  */
 #include "promotion.h"
 
@@ -186,7 +188,6 @@ static int note(struct promotion *p, struct error *err)
 		return error_set(err, ret, "%s: the record of its failover: %s",
 				 r.volume, strerror(-ret));
 	p->record = r;
-	set_ending(p);
 	hooks_waive(p->run.hooks, HOOK_AFTER_PROMOTE, r.volume);
 	tell_step(p->daemon, "ending-noted");
 	return 0;
@@ -201,6 +202,8 @@ static int begin(struct daemon *daemon, const char *volume,
 		  p->state == PROMOTION_RUNNING))
 		return error_set(err, -EBUSY, "%.60s: a failover is under way",
 				 volume);
+	if (p)
+		set_ending(p);
 	ret = retire_all(daemon, volume, p, err);
 	return ret || !p ? ret : note(p, err);
 }

@@ -339,6 +339,10 @@ static int check(const struct stage_volume *v, unsigned int flags,
 	ret = check_fences(v, err);
 	if (ret)
 		return ret;
+	if (flags & STAGE_DELETE_GIVEN_UP && !g->error.code &&
+	    stage_phase_of(g) != STAGE_PHASE_GIVEN_UP)
+		return error_set(err, -ESTALE, "%s: was not given up here",
+				 v->meta.name);
 	if (g->nr_members > 1 && !(flags & STAGE_DELETE_GROUP))
 		return error_set(err, -EOPNOTSUPP, "%s: is one of %u in group "
 				 "%s: they have one log, and go together",
