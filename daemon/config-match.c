@@ -196,13 +196,6 @@ static json_t *targets_of(const struct config *config,
 	return list;
 }
 
-/* Without a copy: driver.h. Files are copied, where they have to be. */
-static bool can_clone(const struct section *backend)
-{
-	return section_makes_volumes(backend) &&
-	       (backend->thin_pool || strcmp(section_driver(backend), "lvm"));
-}
-
 json_t *capabilities_json(const struct config *config,
 			  const struct section *backend)
 {
@@ -216,7 +209,7 @@ json_t *capabilities_json(const struct config *config,
 			 "driver", section_driver(backend),
 			 "create", section_makes_volumes(backend),
 			 "snapshot", section_makes_volumes(backend),
-			 "clone", can_clone(backend),
+			 "clone", section_makes_volumes(backend),
 			 "replication_enabled", nr > 0, "replication_type",
 			 "async", "replication_count", nr,
 			 "replication_targets", targets,

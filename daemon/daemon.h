@@ -46,6 +46,7 @@ struct daemon {
 	unsigned int next_reactor;	/* for the next new group */
 	struct entry *entries;
 	struct op *ops, **last_op;	/* one runs at a time: the first */
+	struct op *aside;		/* ops-aside.c */
 	struct ask *asks;		/* under way */
 	struct testdev *testdevs;
 	struct pairing *pairings;

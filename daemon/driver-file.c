@@ -213,11 +213,9 @@ static void file_snapshot_path(const struct made *m, const struct snapshot *s,
 		*path = 0;	/* which is no file */
 }
 
-static int copy_base(const char *from, const char *to, uint64_t *bytes,
-		     struct error *err)
+static int tell_copied(const char *from, const char *to, int ret,
+		       struct error *err)
 {
-	int ret = file_copy(from, to, bytes);
-
 	if (ret == -EBUSY)
 		return error_set(err, -EOPNOTSUPP, "%.120s is in use, and its "
 				 "filesystem has no reflinks: it cannot be "
@@ -229,16 +227,69 @@ static int copy_base(const char *from, const char *to, uint64_t *bytes,
 			       strerror(-ret)) : 0;
 }
 
+static int tell_size(const char *path, uint64_t *bytes, struct error *err)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return error_set(err, -errno, "%.180s: %s", path,
+				 strerror(errno));
+	*bytes = st.st_size;
+	return 0;
+}
+
+/* Without reflinks -EINPROGRESS: it has to be copied. */
+static int reflink(const char *from, const char *to, struct error *err)
+{
+	int ret = file_reflink(from, to);
+
+	return ret == -EOPNOTSUPP ? -EINPROGRESS :
+	       tell_copied(from, to, ret, err);
+}
+
+static int copy_base(const char *from, const char *to, atomic_ullong *done,
+		     struct error *err)
+{
+	return tell_copied(from, to, file_copy(from, to, done), err);
+}
+
 static int file_snapshot(const struct made *m, struct snapshot *s,
 			 struct error *err)
 {
+	atomic_ullong done = 0;
 	char path[PATH_MAX];
 	int fd, ret = open_place(m, &fd, err);
 
 	if (ret)
 		return ret;
 	file_snapshot_path(m, s, path);
-	ret = check_place(m, err) ?: copy_base(m->base, path, &s->bytes, err) ?:
+	ret = check_place(m, err) ?: reflink(m->base, path, err);
+	if (ret == -EINPROGRESS)
+		ret = copy_base(m->base, path, &done, err);
+	if (!ret)
+		ret = tell_size(path, &s->bytes, err) ?: sync_place(m, fd, err);
+	close(fd);
+	return ret;
+}
+
+/* What a clone is of. */
+static void source_path(const struct made *from, const struct snapshot *s,
+			char *path)
+{
+	if (s)
+		file_snapshot_path(from, s, path);
+	else
+		snprintf(path, PATH_MAX, "%s", from->base);
+}
+
+static int file_copied(struct made *m, struct error *err)
+{
+	int fd, ret = open_place(m, &fd, err);
+
+	if (ret)
+		return ret;
+	ret = tell_size(m->base, &m->bytes, err) ?:
+	      make_file(m->metadata, driver_metadata_bytes(m->bytes), err) ?:
 	      sync_place(m, fd, err);
 	close(fd);
 	return ret;
@@ -248,19 +299,20 @@ static int file_clone(struct made *m, const struct made *from,
 		      const struct snapshot *s, struct error *err)
 {
 	char path[PATH_MAX];
-	int fd, ret = open_place(m, &fd, err);
 
-	if (ret)
-		return ret;
-	snprintf(path, sizeof(path), "%s", from->base);
-	if (s)
-		file_snapshot_path(from, s, path);
-	ret = check_place(from, err) ?:
-	      copy_base(path, m->base, &m->bytes, err) ?:
-	      make_file(m->metadata, driver_metadata_bytes(m->bytes), err) ?:
-	      sync_place(m, fd, err);
-	close(fd);
-	return ret;
+	source_path(from, s, path);
+	return check_place(m, err) ?: check_place(from, err) ?:
+	       reflink(path, m->base, err) ?: file_copied(m, err);
+}
+
+static int file_copy_clone(const struct made *m, const struct made *from,
+			   const struct snapshot *s, atomic_ullong *done,
+			   struct error *err)
+{
+	char path[PATH_MAX];
+
+	source_path(from, s, path);
+	return copy_base(path, m->base, done, err);
 }
 
 static int file_check_snapshot_free(const struct made *m,
@@ -300,6 +352,9 @@ const struct driver driver_file = {
 	.check_free = file_check_free,
 	.destroy = file_destroy,
 	.clone = file_clone,
+	.copy = file_copy_clone,
+	.copied = file_copied,
+	.copies_alone = true,
 	.snapshot = file_snapshot,
 	.check_snapshot_free = file_check_snapshot_free,
 	.drop_snapshot = file_drop_snapshot,

@@ -7,6 +7,9 @@
  * A snapshot is VG/VOLUME-dmr-snap-NAME, with the tag of its own id. What it
  * is taken of is suspended by LVM meanwhile, with all that was written before.
  * One that is not thin has room for all of it, so it never becomes invalid.
+ *
+ * A clone of what is not thin is copied: of what is in use from a snapshot that
+ * is the clone's, VG/CLONE-dmr-copy with its tag, and goes when that is done.
  */
 #include "driver.h"
 
@@ -21,11 +24,13 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "file-copy.h"
 #include <linux/dm-replica-format.h>
 #include "tool.h"
 
 #define META_SUFFIX	"-dmr-meta"
 #define SNAP_SUFFIX	"-dmr-snap-"
+#define COPY_SUFFIX	"-dmr-copy"
 #define META_CLEAR	(2 * DMR_BLOCK_SIZE)
 
 #define TAG_LEN		24
@@ -101,7 +106,7 @@ struct lv {
 };
 
 struct found {
-	struct lv base, meta;
+	struct lv base, meta, copy;
 };
 
 /* A row for each that there is; in @said: its first ones, on one line. */
@@ -183,12 +188,14 @@ static int find(const struct made *m, struct found *found, struct error *err)
 {
 	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
 	const struct texts meta = texts_of(m, META_SUFFIX, 0);
+	const struct texts copy = texts_of(m, COPY_SUFFIX, 0);
 	const struct sought sought[] = {
 		{ base.lv, &found->base }, { meta.lv, &found->meta },
+		{ copy.lv, &found->copy },
 	};
 
 	memset(found, 0, sizeof(*found));
-	return find_tagged(m, m->id, sought, 2, err);
+	return find_tagged(m, m->id, sought, 3, err);
 }
 
 static int find_snapshot(const struct made *m, const struct snapshot *s,
@@ -357,9 +364,11 @@ static int find_free(const struct made *m, struct found *found,
 {
 	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
 	const struct texts meta = texts_of(m, META_SUFFIX, 0);
+	const struct texts copy = texts_of(m, COPY_SUFFIX, 0);
 
 	return find(m, found, err) ?: check_lv(&base, &found->base, err) ?:
-	       check_lv(&meta, &found->meta, err);
+	       check_lv(&meta, &found->meta, err) ?:
+	       check_lv(&copy, &found->copy, err);
 }
 
 static int lvm_check_free(const struct made *m, struct error *err)
@@ -393,20 +402,23 @@ static int check_gone(const struct made *m, struct error *err)
 	if (ret)
 		return error_set(err, ret == -EBUSY ? -EIO : ret, "%s",
 				 why.text);
-	return !left.base.bytes && !left.meta.bytes ? 0 :
+	return !left.base.bytes && !left.meta.bytes && !left.copy.bytes ? 0 :
 	       error_set(err, -EIO, "%s is there after lvremove",
-			 left.base.bytes ? left.base.path : left.meta.path);
+			 left.base.bytes ? left.base.path : left.meta.bytes ?
+			 left.meta.path : left.copy.path);
 }
 
 static int lvm_destroy(const struct made *m, struct error *err)
 {
 	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
 	const struct texts meta = texts_of(m, META_SUFFIX, 0);
+	const struct texts copy = texts_of(m, COPY_SUFFIX, 0);
 	struct found found;
 
 	return find_free(m, &found, err) ?:
 	       remove_lv(m, &base, m->id, &found.base, err) ?:
 	       remove_lv(m, &meta, m->id, &found.meta, err) ?:
+	       remove_lv(m, &copy, m->id, &found.copy, err) ?:
 	       check_gone(m, err);
 }
 
@@ -425,23 +437,23 @@ static int snapshot_thin(const struct made *m, const struct snapshot *s,
 	return run(argv, &t, err);
 }
 
-static int snapshot_plain(const struct made *m, const struct snapshot *s,
+static int snapshot_plain(const struct texts *t, uint64_t id,
 			  const struct texts *base, struct error *err)
 {
-	const struct texts t = texts_of_snapshot(m, s);
 	char tag[TAG_LEN];
 	const char *const argv[] = { "lvcreate", "--yes", "--snapshot",
 		"--extents", "100%ORIGIN", "--permission", "r", "--name",
-		t.lv, "--addtag", tag, base->path, NULL };
+		t->lv, "--addtag", tag, base->path, NULL };
 
-	tag_of(tag, s->id);
-	return run(argv, &t, err);
+	tag_of(tag, id);
+	return run(argv, t, err);
 }
 
 static int lvm_snapshot(const struct made *m, struct snapshot *s,
 			struct error *err)
 {
 	const struct texts base = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
+	const struct texts t = texts_of_snapshot(m, s);
 	struct found found;
 	int ret = find(m, &found, err);
 
@@ -449,35 +461,96 @@ static int lvm_snapshot(const struct made *m, struct snapshot *s,
 		ret = error_set(err, -ENOENT, "there is no %s", base.path);
 	s->bytes = found.base.bytes;
 	return ret ?: m->pool[0] ? snapshot_thin(m, s, &base, err) :
-				   snapshot_plain(m, s, &base, err);
+				   snapshot_plain(&t, s->id, &base, err);
 }
 
-/*
- * What it is of is told by its tag, too. A thin snapshot is a volume like any
- * other, and needs nothing of what it was taken of.
- */
-static int lvm_clone(struct made *m, const struct made *from,
-		     const struct snapshot *s, struct error *err)
+/* What a clone is of, by its tag, too. */
+static int find_source(const struct made *from, const struct snapshot *s,
+		       struct texts *of, struct lv *lv, struct error *err)
+{
+	struct found found = { 0 };
+	int ret;
+
+	*of = s ? texts_of_snapshot(from, s) :
+		  texts_of(from, DMR_ORIGIN_SUFFIX, 0);
+	ret = s ? find_snapshot(from, s, &found.base, err) :
+		  find(from, &found, err);
+	*lv = found.base;
+	return ret || lv->bytes ? ret :
+	       error_set(err, -ENOENT, "there is no %s", of->path);
+}
+
+/* A thin snapshot is a volume like any other: it needs nothing of what it was
+ * taken of. */
+static int clone_thin(struct made *m, const struct texts *of,
+		      struct error *err)
 {
 	const struct texts t = texts_of(m, DMR_ORIGIN_SUFFIX, 0);
-	const struct texts of = s ? texts_of_snapshot(from, s) :
-				    texts_of(from, DMR_ORIGIN_SUFFIX, 0);
-	struct found found = { 0 };
 	char tag[TAG_LEN];
 	const char *const argv[] = { "lvcreate", "--yes", "--snapshot",
 		"--setactivationskip", "n", "--activate", "y", "--permission",
-		"rw", "--name", t.lv, "--addtag", tag, of.path, NULL };
-	int ret;
+		"rw", "--name", t.lv, "--addtag", tag, of->path, NULL };
 
-	if (!from->pool[0])
-		return error_set(err, -EOPNOTSUPP, "%s is not thin: only what "
-				 "is in a thin_pool= can be cloned", of.path);
-	ret = s ? find_snapshot(from, s, &found.base, err) :
-		  find(from, &found, err);
-	if (!ret && !found.base.bytes)
-		ret = error_set(err, -ENOENT, "there is no %s", of.path);
 	tag_of(tag, m->id);
-	return ret ?: run(argv, &t, err) ?: create_metadata(m, err);
+	return run(argv, &t, err) ?: create_metadata(m, err);
+}
+
+/* A snapshot is kept as it is by who has it. */
+static int begin_plain(const struct made *m, const struct snapshot *s,
+		       const struct texts *of, uint64_t bytes,
+		       struct error *err)
+{
+	const struct texts t = texts_of(m, DMR_ORIGIN_SUFFIX, bytes);
+	const struct texts copy = texts_of(m, COPY_SUFFIX, 0);
+
+	return (s ? 0 : snapshot_plain(&copy, m->id, of, err)) ?:
+	       create_plain(m, &t, err) ?: -EINPROGRESS;
+}
+
+static int lvm_clone(struct made *m, const struct made *from,
+		     const struct snapshot *s, struct error *err)
+{
+	struct texts of;
+	struct lv lv;
+	int ret = find_source(from, s, &of, &lv, err);
+
+	return ret ?: from->pool[0] ? clone_thin(m, &of, err) :
+				      begin_plain(m, s, &of, lv.bytes, err);
+}
+
+static int lvm_copy(const struct made *m, const struct made *from,
+		    const struct snapshot *s, atomic_ullong *done,
+		    struct error *err)
+{
+	struct texts of;
+	struct found found;
+	struct lv source;
+	int ret = find(m, &found, err) ?:
+		  find_source(from, s, &of, &source, err);
+
+	if (ret)
+		return ret;
+	if (!s)
+		source = found.copy;
+	if (!source.bytes || found.base.bytes < source.bytes)
+		return error_set(err, -EIO, "what %s is copied from, or to, is "
+				 "gone", m->volume);
+	ret = device_copy(source.path, found.base.path, source.bytes, done);
+	if (ret == -ECANCELED)
+		return error_set(err, ret, "replicad is stopping: %s was not "
+				 "copied", of.path);
+	return ret ? error_set(err, ret, "%s to %.120s: %s", of.path,
+			       found.base.path, strerror(-ret)) : 0;
+}
+
+static int lvm_copied(struct made *m, struct error *err)
+{
+	const struct texts copy = texts_of(m, COPY_SUFFIX, 0);
+	struct found found;
+
+	return find(m, &found, err) ?:
+	       remove_lv(m, &copy, m->id, &found.copy, err) ?:
+	       create_metadata(m, err);
 }
 
 static int lvm_check_snapshot_free(const struct made *m,
@@ -520,6 +593,8 @@ const struct driver driver_lvm = {
 	.check_free = lvm_check_free,
 	.destroy = lvm_destroy,
 	.clone = lvm_clone,
+	.copy = lvm_copy,
+	.copied = lvm_copied,
 	.snapshot = lvm_snapshot,
 	.check_snapshot_free = lvm_check_snapshot_free,
 	.drop_snapshot = lvm_drop_snapshot,

@@ -10,6 +10,7 @@
 #ifndef REPLICAD_DRIVER_H
 #define REPLICAD_DRIVER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "config.h"
@@ -53,9 +54,20 @@ struct driver {
 	/*
 	 * As create(), with what a snapshot of @from has, or (NULL) its base at
 	 * one moment, as snapshot() says. Of the same place; m->bytes tells.
+	 * -EINPROGRESS, without a sentence: that takes as long as it is large,
+	 * and copy() does it, and then copied() the rest.
 	 */
 	int (*clone)(struct made *m, const struct made *from,
 		     const struct snapshot *s, struct error *err);
+	/*
+	 * The same two as clone() had. *@done: the bytes so far. Calls for
+	 * other volumes may come meanwhile. -ECANCELED: file_copy_stop().
+	 */
+	int (*copy)(const struct made *m, const struct made *from,
+		    const struct snapshot *s, atomic_ullong *done,
+		    struct error *err);
+	int (*copied)(struct made *m, struct error *err);
+	bool copies_alone;	/* nobody may open @from's base meanwhile */
 	/*
 	 * Keeps the base as it is at one moment, durably, while it may be
 	 * written: a write that had ended before is in it, and so is all that

@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -86,79 +87,145 @@ static int write_back(int fd, struct piece *before, off_t at, off_t len)
 	return 0;
 }
 
+/* A copy that is under way. */
+struct copy {
+	int from, to;
+	struct piece before;
+	atomic_ullong *done;
+};
+
+/* C1, C2: after each piece. */
+static int go_on(struct copy *c, off_t at, off_t len)
+{
+	atomic_fetch_add(c->done, len);
+	return is_stopping ? -ECANCELED :
+			     write_back(c->to, &c->before, at, len);
+}
+
 /* What is between @at and @end. */
-static int copy_extent(int from, int to, struct piece *before, off_t at,
-		       off_t end)
+static int copy_extent(struct copy *c, off_t at, off_t end)
 {
 	off_t to_at = at;
 	int ret = 0;
 
 	while (!ret && at < end) {
 		size_t len = end - at < PIECE ? end - at : PIECE;
-		ssize_t n = copy_file_range(from, &at, to, &to_at, len, 0);
+		ssize_t n = copy_file_range(c->from, &at, c->to, &to_at, len,
+					    0);
 
 		if (n <= 0)
 			return n ? -errno : -EIO;
-		if (fcntl(from, F_GETLEASE) != F_WRLCK)
+		if (fcntl(c->from, F_GETLEASE) != F_WRLCK)
 			return -EBUSY;
-		if (is_stopping)
-			return -ECANCELED;
-		ret = write_back(to, before, to_at - n, n);
+		ret = go_on(c, to_at - n, n);
 	}
 	return ret;
 }
 
 /* Holes stay holes. Under the lease, so that it stays as it is. */
-static int copy_all(int from, int to, off_t bytes)
+static int copy_all(struct copy *c)
 {
-	struct piece before = { 0 };
+	struct stat st;
 	off_t at = 0;
-	int ret = ftruncate(to, bytes) ? -errno : 0;
+	int ret = fstat(c->from, &st) || ftruncate(c->to, st.st_size) ?
+		  -errno : 0;
 
 	while (!ret) {
-		off_t data = lseek(from, at, SEEK_DATA);
+		off_t data = lseek(c->from, at, SEEK_DATA);
 
 		if (data < 0)
 			return errno == ENXIO ? 0 : -errno;
-		at = lseek(from, data, SEEK_HOLE);
-		ret = at < 0 ? -errno : copy_extent(from, to, &before, data,
-						 at);
+		at = lseek(c->from, data, SEEK_HOLE);
+		ret = at < 0 ? -errno : copy_extent(c, data, at);
 	}
 	return ret;
 }
 
-static int copy(int from, int to)
-{
-	struct stat st;
-	int ret;
-
-	if (!ioctl(to, FICLONE, from))
-		return 0;
-	if (errno != EOPNOTSUPP && errno != ENOTTY && errno != EINVAL)
-		return -errno;
-	ret = wait_for_lease(from);
-	if (!ret && fstat(from, &st))
-		ret = -errno;
-	return ret ? ret : copy_all(from, to, st.st_size);
-}
-
-int file_copy(const char *from, const char *to, uint64_t *bytes)
+int file_reflink(const char *from, const char *to)
 {
 	int in = open(from, O_RDWR | O_CLOEXEC);
 	int out = in < 0 ? -1 : open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
 				     0600);
-	int ret = out < 0 ? -errno : copy(in, out);
-	struct stat st;
+	int ret = out < 0 || ioctl(out, FICLONE, in) || fsync(out) ? -errno : 0;
 
-	if (!ret && is_stopping)
-		ret = -ECANCELED;
-	if (!ret && (fsync(out) || fstat(out, &st)))
-		ret = -errno;
-	if (!ret)
-		*bytes = st.st_size;
 	if (out >= 0)
 		close(out);
 	if (in >= 0)
 		close(in);
+	return ret == -ENOTTY || ret == -EINVAL ? -EOPNOTSUPP : ret;
+}
+
+/* Both are closed. */
+static int end(struct copy *c, int ret)
+{
+	if (!ret && is_stopping)
+		ret = -ECANCELED;
+	if (!ret && fsync(c->to))
+		ret = -errno;
+	if (c->to >= 0)
+		close(c->to);
+	if (c->from >= 0)
+		close(c->from);
 	return ret;
+}
+
+int file_copy(const char *from, const char *to, atomic_ullong *done)
+{
+	struct copy c = { .done = done };
+	int ret;
+
+	c.from = open(from, O_RDWR | O_CLOEXEC);
+	c.to = c.from < 0 ? -1 : open(to, O_RDWR | O_CLOEXEC);
+	ret = c.to < 0 ? -errno : wait_for_lease(c.from);
+	return end(&c, ret ?: copy_all(&c));
+}
+
+/* --- devices -------------------------------------------------------------- */
+
+static int write_piece(int fd, const char *buf, size_t len, off_t at)
+{
+	while (len) {
+		ssize_t n = pwrite(fd, buf, len, at);
+
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		buf += n;
+		at += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* The page cache is for others. */
+static int copy_bytes(struct copy *c, char *buf, uint64_t bytes)
+{
+	off_t at = 0;
+	int ret = 0;
+
+	while (!ret && (uint64_t)at < bytes) {
+		size_t len = bytes - at < PIECE ? bytes - at : PIECE;
+		ssize_t n = pread(c->from, buf, len, at);
+
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		ret = write_piece(c->to, buf, n, at) ?: go_on(c, at, n);
+		posix_fadvise(c->from, at, n, POSIX_FADV_DONTNEED);
+		posix_fadvise(c->to, 0, at, POSIX_FADV_DONTNEED);
+		at += n;
+	}
+	return ret;
+}
+
+int device_copy(const char *from, const char *to, uint64_t bytes,
+		atomic_ullong *done)
+{
+	struct copy c = { .done = done };
+	char *buf = malloc(PIECE);
+	int ret;
+
+	c.from = open(from, O_RDONLY | O_CLOEXEC);
+	c.to = c.from < 0 ? -1 : open(to, O_WRONLY | O_EXCL | O_CLOEXEC);
+	ret = c.to < 0 ? -errno : buf ? copy_bytes(&c, buf, bytes) : -ENOMEM;
+	free(buf);
+	return end(&c, ret);
 }

@@ -9,7 +9,7 @@
  *
  * W1 Who was promoted together goes together, or none does (S7). Who has that
  *    name in another stage, or of another promotion, is somebody else; where a
- *    pair has one, which promotion_end() would take for this one, it is refused.
+ *    pair has one, promotion_end() would take it for this one: refused.
  * W2 What can be known before any of them is given up is looked at before, and
  *    again after the last that takes time. What is found later (a stage that
  *    somebody else opens; what a driver refuses) is told, with what goes on.

@@ -9,6 +9,7 @@
 #include "control.h"
 #include "daemon.h"
 #include "made.h"
+#include "ops.h"
 #include "promotion.h"
 
 json_t *made_describe(const struct made *m)
@@ -42,6 +43,9 @@ static void list_one(void *arg, const char *name)
 	if (one)
 		json_object_set_new(one, "replicated", json_boolean(
 				    daemon_find(l->daemon, name)));
+	if (one && op_find_aside(l->daemon, name))
+		json_object_set_new(one, "copied_bytes", json_integer(
+			op_find_aside(l->daemon, name)->copied_bytes));
 	json_array_append_new(l->volumes, one);
 	free(m);
 }

@@ -85,10 +85,12 @@ static bool reads(const struct op *op, const char *volume, const char *snapshot)
 /* S1, S2 */
 static bool is_in_its_way(const struct op *aside, const struct op *op)
 {
+	const char *name = op->config ? op->config->name : op->name;
+
 	if (aside == op)
 		return false;
-	return !strcmp(aside->name, op->name) ||
-	       (is_alone(aside) && (reads(aside, op->name, "") || (op->from &&
+	return !strcmp(aside->name, name) ||
+	       (is_alone(aside) && (reads(aside, name, "") || (op->from &&
 		reads(aside, op->from->volume, op->snapshot))));
 }
 

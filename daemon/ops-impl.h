@@ -44,6 +44,23 @@ void op_stop_group(struct op *op, struct group *group,
 		   void (*stopped)(struct group *group));
 struct op *op_of_group(struct group *group);
 
+/* Of the first in the line, which goes on: the others, too. */
+void op_leave_line(struct op *op);
+
+/* --- ops-aside.c: ops that take long -------------------------------------- */
+
+/*
+ * Of the op that runs, as op_run_job(), but for how long: others run meanwhile,
+ * unless they are of ->name (S1), or of ->from (S2). @step in the line again.
+ */
+void op_run_aside(struct op *op, void (*blocking)(struct ring_job *job),
+		  void (*step)(struct op *op));
+void op_end_aside(struct op *op);
+/* S1, S2. false: one that is aside has what it is about, and it has ended. */
+bool op_may_start(struct op *op);
+/* S2: is this snapshot of ->name being read? */
+bool op_is_read(const struct op *op, const char *snapshot);
+
 /* --- ops-make.c: of volumes that drivers make ---------------------------- */
 
 /* As op_create(), with room for a record. */

@@ -3,8 +3,9 @@
  * Volumes that are made here, and go again (the rules are in made.h):
  *
  *	make:	none ─> job: check ─> record "making" ─> driver, which may clone
- *		another one ─> record "ready", or,
- *		if it is to be replicated, left at "making" until it is
+ *		another one [beside the line, if that has to be copied] ─>
+ *		record "ready", or, if it is to be replicated, left at "making"
+ *		until it is
  *	unmake:	job: device out ─> record "deleting" ─> driver ─> no record
  *	grow:	job: record "growing" ─> driver ─> record "ready"
  *
@@ -144,6 +145,12 @@ static int make_content(struct op *op, struct error *err)
 			     made_snapshot(op->from, op->snapshot), err);
 }
 
+static int save_whole(struct op *op, struct error *err)
+{
+	return op_save_made(op, op->is_left_open || op->promoted ?
+			    MADE_MAKING : MADE_READY, err);
+}
+
 /* V1, V2 */
 static int make(struct op *op, struct error *err)
 {
@@ -153,8 +160,42 @@ static int make(struct op *op, struct error *err)
 	if (!ret)
 		ret = make_content(op, err);
 	op_note_step(op, "created");
-	return ret ? ret : op_save_made(op, op->is_left_open || op->promoted ?
-					MADE_MAKING : MADE_READY, err);
+	op->is_copying = ret == -EINPROGRESS;
+	return op->is_copying ? 0 : ret ?: save_whole(op, err);
+}
+
+static void take_back(struct op *op)
+{
+	struct error left = { 0 };
+
+	if (unmake(op, &left))
+		log_err(op->made->volume, "it is not made, and what there may be "
+			"of it is left until the next start: %s", left.text);
+}
+
+static void copy_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+	struct error err = { 0 };
+
+	op_note_step(op, "copying");
+	driver_find(op->made->driver)->copy(op->made, op->from, made_snapshot(
+			op->from, op->snapshot), &op->copied_bytes, &err);
+	op_note_step(op, "copied");
+	op_take_error(op, &err);
+}
+
+static void copied_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+	struct error err = { 0 };
+
+	if (!op->err &&
+	    (driver_find(op->made->driver)->copied(op->made, &err) ||
+	     save_whole(op, &err)))
+		op_take_error(op, &err);
+	if (op->err)
+		take_back(op);
 }
 
 /* V7. A snapshot is what it was taken of. */
@@ -168,13 +209,11 @@ static int check_source(const struct op *op, struct error *err)
 static void make_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
-	struct error err = { 0 }, left = { 0 };
+	struct error err = { 0 };
 
 	if (!driver_find(op->made->driver)->check(op->made, &err) &&
-	    !check_source(op, &err) && !op->is_dry && make(op, &err) &&
-	    unmake(op, &left))
-		log_err(op->made->volume, "it is not made, and what there may be "
-			"of it is left until the next start: %s", left.text);
+	    !check_source(op, &err) && !op->is_dry && make(op, &err))
+		take_back(op);
 	op_take_error(op, &err);
 }
 
@@ -274,12 +313,7 @@ bool op_is_promoted_still(struct op *op)
 
 static void take_back_blocking(struct ring_job *job)
 {
-	struct op *op = container_of(job, struct op, job);
-	struct error left = { 0 };
-
-	if (unmake(op, &left))
-		log_err(op->made->volume, "it is not made, and what there may be "
-			"of it is left until the next start: %s", left.text);
+	take_back(container_of(job, struct op, job));
 }
 
 static void answer_made(struct op *op)
@@ -293,9 +327,19 @@ static void answer_made(struct op *op)
 	op_finish(op);
 }
 
+static void made(struct op *op);
+
+static void copied(struct op *op)
+{
+	op->is_copying = false;
+	op_run_job(op, copied_blocking, made);
+}
+
 static void made(struct op *op)
 {
-	if (!op_is_promoted_still(op))
+	if (!op->err && op->is_copying)
+		op_run_aside(op, copy_blocking, copied);
+	else if (!op_is_promoted_still(op))
 		op_run_job(op, take_back_blocking, op_finish);
 	else if (!op->err && op->promoted && !op->is_left_open)
 		op_run_job(op, settle_blocking, answer_made);

@@ -265,6 +265,9 @@ static void start_drop(struct op *op)
 		return;
 	if (!made_snapshot(op->made, op->snapshot))
 		op_refuse_made(op, -ENOENT, "has no snapshot of that name");
+	else if (op_is_read(op, op->snapshot))
+		op_refuse_made(op, -EBUSY, "has a clone that is being made of "
+			       "that snapshot");
 	else
 		op_run_job(op, drop_blocking, op_finish);
 }

@@ -9,7 +9,8 @@
  *    (op_run_on_main(), op_run_on(), op_run_job()) is the last thing that a
  *    step does.
  * O2 ops that change something run one at a time, so no step meets a group
- *    that another op is stopping. The first in the line is the one that runs.
+ *    that another op is stopping. The first in the line is the one that runs;
+ *    who copies a volume does that beside the line (ops-aside.c).
  */
 #include "ops.h"
 
@@ -77,20 +78,26 @@ static int set_error(struct op *op, int err, const char *fmt, ...)
 
 static void start_first(struct daemon *daemon)
 {
-	if (daemon->ops)
+	if (daemon->ops && op_may_start(daemon->ops))
 		daemon->ops->start(daemon->ops);
+}
+
+void op_leave_line(struct op *op)
+{
+	struct daemon *daemon = op->daemon;
+
+	daemon->ops = op->next;
+	if (!daemon->ops)
+		daemon->last_op = &daemon->ops;
+	op->is_in_line = false;
+	start_first(daemon);
 }
 
 static void finish_on_main(struct op *op)
 {
-	struct daemon *daemon = op->daemon;
-
-	if (op->is_in_line) {
-		daemon->ops = op->next;
-		if (!daemon->ops)
-			daemon->last_op = &daemon->ops;
-		start_first(daemon);
-	}
+	op_end_aside(op);
+	if (op->is_in_line)
+		op_leave_line(op);
 	op_end_joined(op);
 	op->done(op);
 }

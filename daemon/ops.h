@@ -4,12 +4,14 @@
  * walks from thread to thread: the main one, a job's (device-mapper), a
  * reactor's, and back; op->done() is called on the main thread. One at a time,
  * in the order in which they came, but for what is only tried again (A2 in
- * ops-again.c); a status does not wait in that line.
+ * ops-again.c), and what copies a volume (ops-aside.c); a status does not wait
+ * in that line.
  */
 #ifndef REPLICAD_OPS_H
 #define REPLICAD_OPS_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "config.h"
@@ -59,6 +61,10 @@ struct op {
 	struct ring_timer timer;	/* resync */
 	uint64_t until_ns;
 	bool is_in_line;
+	bool is_aside;			/* ops-aside.c; in … */
+	struct op *next_aside;		/* … daemon->aside */
+	bool is_copying;		/* make: driver->copy() has to follow */
+	atomic_ullong copied_bytes;	/* … which has so many */
 	bool is_late;			/* ops-again.c, ops-replace.c: nothing
 					 * was done */
 	bool yields;			/* A2 */
@@ -133,6 +139,8 @@ struct op *op_make(struct daemon *daemon, const struct made *m,
 struct op *op_clone(struct daemon *daemon, const struct made *m,
 		    const char *from, const char *snapshot, bool is_left_open,
 		    bool is_dry, op_done_fn *done, void *arg);
+/* The clone @name that is being copied now; NULL. ->copied_bytes of it. */
+const struct op *op_find_aside(const struct daemon *daemon, const char *name);
 struct op *op_make_settle(struct daemon *daemon, const char *name,
 			  op_done_fn *done, void *arg);
 struct op *op_unmake(struct daemon *daemon, const char *name, op_done_fn *done,

@@ -17,8 +17,8 @@
  * the next time. What has left in a promotion and was given up keeps its base,
  * unless STAGE_DELETE_GIVEN_UP says otherwise.
  * -EBUSY: a connection or an image is open. -EPERM: it is promoted here.
- * -EOPNOTSUPP: it is one of a group, and that was not asked for. -ESTALE: it was
- * not given up, as STAGE_DELETE_GIVEN_UP supposes.
+ * -EOPNOTSUPP: it is one of a group, and that was not asked for. -ESTALE: it
+ * was not given up, as STAGE_DELETE_GIVEN_UP supposes.
  */
 int stage_delete(struct stage_volume *v, unsigned int flags,
 		 struct error *err);

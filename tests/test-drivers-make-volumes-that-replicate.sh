@@ -93,6 +93,26 @@ keeps() {
 	check "  its device is gone" test ! -e "$kept"
 }
 
+# cloned VOLUME BACKEND: one of what is mounted at /mnt
+cloned() {
+	[ "$2" = file ] && return
+	local base=/dev/dmrpg/$1-c-dmr-origin
+	sync
+	cp /mnt/file "$scratch_dir/file.before"
+	check "  a clone" replicactl clone "$1" "$1-c"
+	check "  the file changes" dd if=/dev/urandom of=/mnt/file bs=64k count=20 \
+		conv=notrunc,fsync status=none
+	cp "$base" "$scratch_dir/kept.img"
+	check "  it is a filesystem, as after a power cut" mount -o loop \
+		"$scratch_dir/kept.img" "$scratch_dir/kept"
+	check "  with the file of before" cmp "$scratch_dir/kept/file" \
+		"$scratch_dir/file.before"
+	umount "$scratch_dir/kept"
+	is "  nothing else is left of it" "$(lvs --noheadings -o lv_name dmrpg |
+		grep -- "$1-c-" | xargs)" "$1-c-dmr-meta $1-c-dmr-origin"
+	check "  it goes" replicactl delete "$1-c" --yes
+}
+
 # lives BACKEND FORM: a volume of its name is made, used, and deleted
 lives() {
 	local v=v-$1
@@ -108,6 +128,7 @@ lives() {
 	refuses "  in use: it is not deleted" "in use" replicactl delete $v \
 		--disable --yes
 	keeps $v "$1"
+	cloned $v "$1"
 	umount /mnt
 	check "  it is replicated" wait_until 100 settled $v
 	is "  its dirty state is kept" "$(rpc-call get $v persistence)" durable

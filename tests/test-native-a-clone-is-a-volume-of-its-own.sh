@@ -110,7 +110,7 @@ sed -i "s|^folder=$scratch_dir/elsewhere\$|folder=$folder|" "$scratch_dir/conf"
 is_left() {
 	[ "$(names) $(files)" = "$before" ]
 }
-for step in making created; do
+for step in making created copying copied; do
 	SIM_DIE_AT=$step start_daemon
 	clone z >/dev/null 2>&1
 	wait $daemon_pid
@@ -120,6 +120,6 @@ for step in making created; do
 	check "  the next one undoes it" wait_until 60 is_left
 	stop_daemon
 done
-is "  there were files then" "$left" $((${before##* } + 2))
+is "  there was a base then" "$left" $((${before##* } + 1))
 is "a clean stop" $? 0
 finish

@@ -57,8 +57,39 @@ check "  it is as that was" cmp "$scratch_dir/devices/c-dmr-origin" \
 	"$scratch_dir/devices/b-dmr-origin"
 check "a snapshot is cloned" replicactl clone b d --from mon
 check "  that one" said "lvcreate .* --name d-dmr-origin .* vg/b-dmr-snap-mon"
-refuses "one that is not thin" "is not thin" replicactl clone a e
-is "  nothing is left" "$(lvs | grep ^e-; ls "$state_dir/made" | grep ^e)" ""
+head -c 16384 /dev/urandom >"$scratch_dir/devices/a-dmr-origin"
+truncate -s 16M "$scratch_dir"/devices/a-dmr-{origin,snap-mon}
+rm "$scratch_dir/argv"
+check "one that is not thin is cloned" replicactl clone a e
+id=dmr-$(jq -r .id "$state_dir/made/e.json")
+is "  copied from a snapshot that is its own" "$(grep -v ^lvs "$scratch_dir/argv" |
+	sed "s/$id/ID/; s/ --yes//")" \
+"lvcreate --snapshot --extents 100%ORIGIN --permission r --name e-dmr-copy --addtag ID vg/a-dmr-origin
+lvcreate --wipesignatures y --zero y --size 16777216b --name e-dmr-origin --addtag ID vg
+lvremove --select lv_name=e-dmr-copy && lv_tags=ID vg
+$(grep e-dmr-meta "$scratch_dir/argv" | grep lvcreate | sed "s/$id/ID/; s/ --yes//")"
+check "  it is as that was" cmp "$scratch_dir/devices/e-dmr-origin" \
+	"$scratch_dir/devices/a-dmr-origin"
+is "  of that, only it is left" "$(lvs | grep ^e- | xargs)" "e-dmr-meta e-dmr-origin"
+check "its snapshot is cloned" replicactl clone a f --from mon
+check "  that one, and none is taken" eval \
+	'said "lvcreate .* --size 16777216b --name f-dmr-origin .*" && ! said ".* f-dmr-copy .*"'
+check "  it is as that is" cmp -n 16384 "$scratch_dir/devices/f-dmr-origin" \
+	"$scratch_dir/devices/a-dmr-snap-mon"
+check "they go" eval 'replicactl delete e --yes && replicactl delete f --yes'
+touch "$vg/full-e-dmr-origin"
+refuses "no room for it" "e-dmr-origin: insufficient" replicactl clone a e
+is "  nothing is left" "$(lvs | grep '^e-dmr'; ls "$state_dir/made" | grep ^e)" ""
+rm "$vg/full-e-dmr-origin"
+stop_daemon
+SIM_DIE_AT=copied start_daemon
+replicactl clone a e >/dev/null 2>&1
+wait $daemon_pid
+is "dies when it was copied" "$? $(lvs | grep ^e-dmr | xargs)" \
+	"137 e-dmr-copy e-dmr-origin"
+start_daemon
+check "  the next one undoes it" wait_until 60 eval \
+	'[ -z "$(lvs | grep ^e-dmr; ls "$state_dir/made" | grep ^e)" ]'
 touch "$vg/full-e-dmr-meta"
 refuses "no room for its metadata" "e-dmr-meta: insufficient" replicactl clone b e
 is "  nothing is left" "$(lvs | grep ^e-dmr; ls "$state_dir/made" | grep ^e)" ""

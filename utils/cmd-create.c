@@ -27,22 +27,35 @@ static const char *backend_of(const json_t *v)
 	return *backend ? backend : "no backend";
 }
 
+static void print_step(const json_t *v)
+{
+	const json_t *copied = json_object_get(v, "copied_bytes");
+	const char *step = text_of(v, "step");
+	char bytes[PRINT_LEN];
+
+	if (copied)
+		printf(", %s: %s are copied", step,
+		       print_bytes(bytes, json_number_value(copied)));
+	else if (strcmp(step, "ready"))
+		printf(", %s", step);
+	printf("\n");
+}
+
 void made_print(const json_t *v)
 {
 	bool is_replicated = json_is_true(json_object_get(v, "replicated"));
 	bool is_promoted = json_is_true(json_object_get(v, "promoted"));
-	const char *step = text_of(v, "step");
 	char size[PRINT_LEN];
 
-	if (json_object_get(v, "error"))
+	if (json_object_get(v, "error")) {
 		printf("%s: %s\n", text_of(v, "volume"), text_of(v, "error"));
-	else
-		printf("%s: %s on %s (%s), %s%s%s\n", text_of(v, "volume"),
-		       print_bytes(size, size_of(v)), text_of(v, "base"),
-		       is_promoted ? "promoted" : backend_of(v),
-		       is_replicated ? "replicated" : "not replicated",
-		       strcmp(step, "ready") ? ", " : "",
-		       strcmp(step, "ready") ? step : "");
+		return;
+	}
+	printf("%s: %s on %s (%s), %s", text_of(v, "volume"),
+	       print_bytes(size, size_of(v)), text_of(v, "base"),
+	       is_promoted ? "promoted" : backend_of(v),
+	       is_replicated ? "replicated" : "not replicated");
+	print_step(v);
 }
 
 int made_list(const struct args *args, const char *method, json_t *params,
