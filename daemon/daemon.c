@@ -86,7 +86,7 @@ void daemon_remove(struct daemon *daemon, struct entry *entry)
 
 bool daemon_is_at_verb(const struct daemon *daemon)
 {
-	return daemon->nr_methods > daemon->nr_recoveries;
+	return daemon->nr_methods > daemon->nr_recoveries + ops_aside(daemon);
 }
 
 /* config_save() takes a list: link the entries' configs for it. */

@@ -464,7 +464,10 @@ static int lvm_snapshot(const struct made *m, struct snapshot *s,
 				   snapshot_plain(&t, s->id, &base, err);
 }
 
-/* What a clone is of, by its tag, too. */
+/*
+ * What a clone is of, by its tag, too. lvs says of a snapshot that is not thin
+ * how large its store is, which is more than what it was taken of.
+ */
 static int find_source(const struct made *from, const struct snapshot *s,
 		       struct texts *of, struct lv *lv, struct error *err)
 {
@@ -496,13 +499,14 @@ static int clone_thin(struct made *m, const struct texts *of,
 }
 
 /* A snapshot is kept as it is by who has it. */
-static int begin_plain(const struct made *m, const struct snapshot *s,
+static int begin_plain(struct made *m, const struct snapshot *s,
 		       const struct texts *of, uint64_t bytes,
 		       struct error *err)
 {
 	const struct texts t = texts_of(m, DMR_ORIGIN_SUFFIX, bytes);
 	const struct texts copy = texts_of(m, COPY_SUFFIX, 0);
 
+	m->bytes = bytes;
 	return (s ? 0 : snapshot_plain(&copy, m->id, of, err)) ?:
 	       create_plain(m, &t, err) ?: -EINPROGRESS;
 }
@@ -515,7 +519,7 @@ static int lvm_clone(struct made *m, const struct made *from,
 	int ret = find_source(from, s, &of, &lv, err);
 
 	return ret ?: from->pool[0] ? clone_thin(m, &of, err) :
-				      begin_plain(m, s, &of, lv.bytes, err);
+		       begin_plain(m, s, &of, s ? s->bytes : lv.bytes, err);
 }
 
 static int lvm_copy(const struct made *m, const struct made *from,
@@ -532,10 +536,10 @@ static int lvm_copy(const struct made *m, const struct made *from,
 		return ret;
 	if (!s)
 		source = found.copy;
-	if (!source.bytes || found.base.bytes < source.bytes)
+	if (!source.bytes || found.base.bytes < m->bytes)
 		return error_set(err, -EIO, "what %s is copied from, or to, is "
 				 "gone", m->volume);
-	ret = device_copy(source.path, found.base.path, source.bytes, done);
+	ret = device_copy(source.path, found.base.path, m->bytes, done);
 	if (ret == -ECANCELED)
 		return error_set(err, ret, "replicad is stopping: %s was not "
 				 "copied", of.path);

@@ -133,8 +133,11 @@ static int copy_all(struct copy *c)
 	while (!ret) {
 		off_t data = lseek(c->from, at, SEEK_DATA);
 
+		if (data < 0 && errno != ENXIO)
+			return -errno;
 		if (data < 0)
-			return errno == ENXIO ? 0 : -errno;
+			return fcntl(c->from, F_GETLEASE) == F_WRLCK ? 0 :
+								       -EBUSY;
 		at = lseek(c->from, data, SEEK_HOLE);
 		ret = at < 0 ? -errno : copy_extent(c, data, at);
 	}

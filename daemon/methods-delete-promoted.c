@@ -323,6 +323,10 @@ static int check_member(struct departure *x, struct member *m,
 	ret = enable_check_no_file(x->daemon, volume, err) ?:
 	      resolve_check_idle(x->daemon, volume, err) ?:
 	      check_pairs(x, m->p, err);
+	if (!ret && op_find_reader(x->daemon, volume))
+		ret = error_set(err, -EBUSY, "a clone of %s is being copied: "
+				"wait for that (replicactl create lists it)",
+				volume);
 	if (ret)
 		return ret;
 	made = malloc(sizeof(*made));

@@ -11,7 +11,8 @@
  *
  * X4 nothing goes of what is a primary here still, also where its fence says
  *    that it is to be none: its metadata are in the stage.
- * X5 what is known of one that was given up goes with it, if nobody has it.
+ * X5 what is known of one that was given up, as its fence says, too, goes with
+ *    it, if nobody has it.
  *
  *	check (job) -> pairing_forget() -> delete (job) -> answer
  */
@@ -24,6 +25,7 @@
 
 #include "control.h"
 #include "daemon.h"
+#include "given-up.h"
 #include "giving-up.h"
 #include "identity.h"
 #include "local-stage.h"
@@ -33,6 +35,7 @@
 #include "pairing.h"
 #include "promotion.h"
 #include "stage-delete.h"
+#include "stage-promote.h"
 #include "testdev.h"
 
 struct deletion {
@@ -53,16 +56,19 @@ struct deletion {
 static void describe(struct deletion *x, struct stage *s, const char *group)
 {
 	struct stage_volume *v = NULL;
+	struct stage_fence fence;
 	struct stage_info info;
 
 	while ((v = stage_next(s, v))) {
 		stage_get_info(v, &info);
 		if (strcmp(info.group, group))
 			continue;
-		json_array_append_new(x->volumes, json_pack("{ss ss sI sI}",
+		stage_get_fence(v, &fence);
+		json_array_append_new(x->volumes, json_pack("{ss ss sI sI sb}",
 			"volume", info.name, "base", info.base,
 			"size_bytes", (json_int_t)info.bytes,
-			"last_committed", (json_int_t)info.header.last_clean));
+			"last_committed", (json_int_t)info.header.last_clean,
+			"given_up", fence.phase == STAGE_PHASE_GIVEN_UP));
 		x->log_bytes = info.log_bytes;
 	}
 }
@@ -186,6 +192,13 @@ static void check_ended(struct deletion *x)
 	}
 }
 
+static int forget_one(const char *state_dir, const char *name)
+{
+	int ret = given_up_drop(state_dir, name);
+
+	return ret && ret != -ENOENT ? ret : identity_forget(state_dir, name);
+}
+
 /* X5 */
 static void forget_given_up(const struct deletion *x)
 {
@@ -203,8 +216,9 @@ static void forget_given_up(const struct deletion *x)
 		if (made && !daemon_find(daemon, name) &&
 		    !promotion_find(daemon, name) &&
 		    made_load(state_dir, name, made, &err) == -ENOENT &&
+		    json_is_true(json_object_get(volume, "given_up")) &&
 		    giving_up_is_noted(state_dir, name) > 0)
-			ret = identity_forget(state_dir, name);
+			ret = forget_one(state_dir, name);
 		if (ret)
 			log_err(name, "%s.id stays: %s", name, strerror(-ret));
 		error_clear(&err);

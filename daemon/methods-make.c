@@ -594,6 +594,9 @@ static void begin_delete(struct making *x)
 	if (entry && !request_flag(x->request, "disable"))
 		refuse(x, method_exit_status(-EBUSY), "it is replicated: "
 		       "disable it first, or say --disable");
+	else if (op_find_reader(daemon, x->made.volume))
+		refuse(x, method_exit_status(-EBUSY), "a clone of it is being "
+		       "copied: wait for that (replicactl create lists it)");
 	else if (x->made.nr_snapshots)
 		refuse(x, method_exit_status(-EBUSY), "it has snapshots: drop "
 		       "them first (replicactl snapshot lists them)");

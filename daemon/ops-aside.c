@@ -8,9 +8,10 @@
  * S2 Where what it reads must be opened by nobody else, it has that name, too
  *    (->from); else whoever has the source may go on with it. What a clone
  *    reads is not dropped: op_is_read().
- * S3 It comes back to the line with what it still has to do there. Its method
- *    waits for it, so a stop does (nr_methods), and its job is told of one by
- *    file_copy_stop().
+ * S3 It comes back to the line with what it still has to do there, and is not
+ *    refused by others that are aside. Its method waits for it, so a stop does
+ *    (nr_methods), and its job is told of one by file_copy_stop().
+ * S4 Nobody waits for it who tries again what could not be done.
  */
 #include "ops-impl.h"
 
@@ -40,10 +41,10 @@ void op_run_aside(struct op *op, void (*blocking)(struct ring_job *job),
 	struct daemon *daemon = op->daemon;
 	int err;
 
-	op_leave_line(op);
 	op->next_aside = daemon->aside;
 	daemon->aside = op;
 	op->is_aside = true;
+	op_leave_line(op);		/* S1: the next one looks */
 	op->step = step;
 	op->job.blocking = blocking;
 	op->job.done = on_done;
@@ -87,8 +88,6 @@ static bool is_in_its_way(const struct op *aside, const struct op *op)
 {
 	const char *name = op->config ? op->config->name : op->name;
 
-	if (aside == op)
-		return false;
 	return !strcmp(aside->name, name) ||
 	       (is_alone(aside) && (reads(aside, name, "") || (op->from &&
 		reads(aside, op->from->volume, op->snapshot))));
@@ -96,7 +95,7 @@ static bool is_in_its_way(const struct op *aside, const struct op *op)
 
 bool op_may_start(struct op *op)
 {
-	const struct op *a = op->daemon->aside;
+	const struct op *a = op->is_aside ? NULL : op->daemon->aside;
 
 	while (a && !is_in_its_way(a, op))
 		a = a->next_aside;
@@ -110,6 +109,25 @@ bool op_may_start(struct op *op)
 			 "it)", a->name, a->from->volume);
 	op_finish(op);
 	return false;
+}
+
+const struct op *op_find_reader(const struct daemon *daemon,
+				const char *volume)
+{
+	const struct op *op = daemon->aside;
+
+	while (op && (!op->from || strcmp(op->from->volume, volume)))
+		op = op->next_aside;
+	return op;
+}
+
+unsigned int ops_aside(const struct daemon *daemon)
+{
+	unsigned int nr = 0;
+
+	for (const struct op *op = daemon->aside; op; op = op->next_aside)
+		nr++;
+	return nr;
 }
 
 bool op_is_read(const struct op *op, const char *snapshot)

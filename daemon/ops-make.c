@@ -196,6 +196,7 @@ static void copied_blocking(struct ring_job *job)
 		op_take_error(op, &err);
 	if (op->err)
 		take_back(op);
+	op->is_copying = false;
 }
 
 /* V7. A snapshot is what it was taken of. */
@@ -331,12 +332,14 @@ static void made(struct op *op);
 
 static void copied(struct op *op)
 {
-	op->is_copying = false;
 	op_run_job(op, copied_blocking, made);
 }
 
 static void made(struct op *op)
 {
+	if (op->err && op->is_copying)
+		log_err(op->name, "it is not made, and what there is of it is "
+			"left until the next start");
 	if (!op->err && op->is_copying)
 		op_run_aside(op, copy_blocking, copied);
 	else if (!op_is_promoted_still(op))

@@ -141,6 +141,10 @@ struct op *op_clone(struct daemon *daemon, const struct made *m,
 		    bool is_dry, op_done_fn *done, void *arg);
 /* The clone @name that is being copied now; NULL. ->copied_bytes of it. */
 const struct op *op_find_aside(const struct daemon *daemon, const char *name);
+/* One that copies @volume, or a snapshot of it; NULL. */
+const struct op *op_find_reader(const struct daemon *daemon,
+				const char *volume);
+unsigned int ops_aside(const struct daemon *daemon);
 struct op *op_make_settle(struct daemon *daemon, const char *name,
 			  op_done_fn *done, void *arg);
 struct op *op_unmake(struct daemon *daemon, const char *name, op_done_fn *done,

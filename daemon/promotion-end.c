@@ -221,6 +221,11 @@ void promotion_end(struct daemon *daemon, const char *volume,
 			error_set(&err, -ENOMEM, "no memory");
 	}
 	if (!e) {
+		if (err.code && p && p->state == PROMOTION_ENDING &&
+		    !p->is_ending) {
+			p->error = err;
+			log_err(volume, "%s", err.text);
+		}
 		done(arg, err.code ? &err : NULL);
 		return;
 	}

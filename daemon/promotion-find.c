@@ -10,6 +10,7 @@
 
 #include "daemon.h"
 #include "local-stage.h"
+#include "ops.h"
 #include "stage-promote.h"
 #include "state-file.h"
 
@@ -307,6 +308,9 @@ static int check_name(const struct daemon *daemon, const char *name,
 	if (promotion_find(daemon, name))
 		return error_set(err, -EBUSY, "%s: was promoted here before",
 				 name);
+	if (op_find_aside(daemon, name))
+		return error_set(err, -EBUSY, "%s: a clone of that name is being"
+				 " made here", name);
 	return check_record(daemon, name, err);
 }
 

@@ -19,6 +19,7 @@ while [ $# -gt 1 ]; do
 	--name) name=$2 ;;
 	--addtag) tag=$2 ;;
 	--snapshot) is_snapshot=1 ;;
+	--extents) extents=1 ;;
 	--select) select=$2 ;;
 	esac
 	shift
@@ -48,6 +49,8 @@ lvcreate) [ ! -e "$dir/$name" ] || exit 5
 	if [ -n "$is_snapshot" ]; then
 		origin=${1#vg/}
 		read -r size rest <"$dir/$origin" || exit 5
+		# of the store of one that is not thin
+		[ -z "$extents" ] || size=$((size + 4194304))
 		echo "$size $tag sri-a-s--- 0" >"$dir/$name"
 		cp "$dir/../devices/$origin" "$dir/../devices/$name"
 		exit 0

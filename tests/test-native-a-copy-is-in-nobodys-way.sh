@@ -60,7 +60,7 @@ refuses "  nor enabled" "z is being made" replicactl enable z --target \
 	"local:$scratch_dir/t"
 refuses "  nor made twice" "z of v is being copied" \
 	replicactl clone u z
-refuses "what it is of is not deleted" "the clone z of v is being copied" \
+refuses "what it is of is not deleted" "a clone of it is being copied" \
 	replicactl delete v --yes
 refuses "  nor opened" "the clone z of v is being copied" replicactl enable v --target \
 	"local:$scratch_dir/t"
@@ -99,12 +99,50 @@ is "  nothing is left of it" "$(names) $(find "$folder" -name 'z*')" "u v "
 clones
 stop_pid=$daemon_pid
 kill $stop_pid
-sleep 1
+wait_until 30 grep -q stopping "$daemon_log" || bail "no stop"
 copied
 is "a stop ends it" $status 1
 wait $stop_pid
 is "  a clean one" $? 0
 start_daemon
+is "  nothing is left of it" "$(names) $(find "$folder" -name 'z*')" "u v "
+stop_daemon
+
+# --- what stands behind it in the line, when it steps out of that -----------------------------
+SIM_HOLD_AT=created SIM_SLOW_COPY=50 start_daemon
+replicactl snapshot v mon >/dev/null || bail "no snapshot"
+clones --from mon
+replicactl delete z --yes >"$scratch_dir/deleted" 2>&1 &
+delete_pid=$!
+replicactl snapshot v --drop mon --yes >"$scratch_dir/dropped" 2>&1 &
+drop_pid=$!
+replicactl clone v y --from mon >"$scratch_dir/second" 2>&1 &
+second_pid=$!
+sleep 1			# and who comes later comes while it is copied
+copied
+is "it goes on" $status 0 || note "$(cat "$scratch_dir/cloned")"
+wait $delete_pid
+is "  it was not deleted meanwhile" $? 5 || note "$(cat "$scratch_dir/deleted")"
+wait $drop_pid
+is "  nor what it is of dropped" $? 5 || note "$(cat "$scratch_dir/dropped")"
+wait $second_pid
+is "  nor copied by two" $? 5 || note "$(cat "$scratch_dir/second")"
+check "  it is as that is" cmp "$(of z base)" "$scratch_dir/was"
+check "it goes" replicactl delete z --yes
+stop_daemon
+
+# --- half-way -------------------------------------------------------------------------------
+SIM_SLOW_COPY=100 start_daemon
+replicactl clone v z >"$scratch_dir/cloned" 2>&1 &
+clone_pid=$!
+wait_until 30 eval '[ "$(of z copied_bytes)" -gt 0 ]' 2>/dev/null
+check "how far it has come is told" eval 'replicactl create |
+	grep -q "^z: .*, making: [0-9.]* [KM]iB are copied$"'
+exec 9<>"$(of v base)"
+wait $clone_pid
+is "somebody opens what is half copied: there is none" $? 5
+check "  it is told" grep -q "in use" "$scratch_dir/cloned"
+exec 9>&-
 is "  nothing is left of it" "$(names) $(find "$folder" -name 'z*')" "u v "
 stop_daemon
 SIM_DIE_AT=copied start_daemon
