@@ -253,23 +253,36 @@ static int copy_base(const char *from, const char *to, atomic_ullong *done,
 	return tell_copied(from, to, file_copy(from, to, done), err);
 }
 
-static int file_snapshot(const struct made *m, struct snapshot *s,
-			 struct error *err)
+static int end_snapshot(const struct made *m, struct snapshot *s,
+			const char *path, struct error *err)
 {
-	atomic_ullong done = 0;
-	char path[PATH_MAX];
 	int fd, ret = open_place(m, &fd, err);
 
 	if (ret)
 		return ret;
-	file_snapshot_path(m, s, path);
-	ret = check_place(m, err) ?: reflink(m->base, path, err);
-	if (ret == -EINPROGRESS)
-		ret = copy_base(m->base, path, &done, err);
-	if (!ret)
-		ret = tell_size(path, &s->bytes, err) ?: sync_place(m, fd, err);
+	ret = tell_size(path, &s->bytes, err) ?: sync_place(m, fd, err);
 	close(fd);
 	return ret;
+}
+
+static int file_snapshot(const struct made *m, struct snapshot *s,
+			 struct error *err)
+{
+	char path[PATH_MAX];
+
+	file_snapshot_path(m, s, path);
+	return check_place(m, err) ?: reflink(m->base, path, err) ?:
+	       end_snapshot(m, s, path, err);
+}
+
+static int file_copy_snapshot(const struct made *m, struct snapshot *s,
+			      atomic_ullong *done, struct error *err)
+{
+	char path[PATH_MAX];
+
+	file_snapshot_path(m, s, path);
+	return copy_base(m->base, path, done, err) ?:
+	       end_snapshot(m, s, path, err);
 }
 
 /* What a clone is of. */
@@ -356,6 +369,7 @@ const struct driver driver_file = {
 	.copied = file_copied,
 	.copies_alone = true,
 	.snapshot = file_snapshot,
+	.copy_snapshot = file_copy_snapshot,
 	.check_snapshot_free = file_check_snapshot_free,
 	.drop_snapshot = file_drop_snapshot,
 	.snapshot_path = file_snapshot_path,

@@ -72,10 +72,14 @@ struct driver {
 	 * Keeps the base as it is at one moment, durably, while it may be
 	 * written: a write that had ended before is in it, and so is all that
 	 * it depended on. s->bytes tells how large that is. -EOPNOTSUPP: what
-	 * it is on cannot do that. After a failure drop_snapshot() undoes it.
+	 * it is on cannot do that. -EINPROGRESS, without a sentence: as of
+	 * clone(), and copy_snapshot() does all the rest. After a failure
+	 * drop_snapshot() undoes it.
 	 */
 	int (*snapshot)(const struct made *m, struct snapshot *s,
 			struct error *err);
+	int (*copy_snapshot)(const struct made *m, struct snapshot *s,
+			     atomic_ullong *done, struct error *err);
 	/* As check_free() and destroy(). */
 	int (*check_snapshot_free)(const struct made *m,
 				   const struct snapshot *s,

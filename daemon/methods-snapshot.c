@@ -18,11 +18,18 @@
 #include "status.h"
 #include "usable.h"
 
-static void check_op(struct request *request, const struct op *op)
+static void refuse_no_memory(struct request *request)
 {
-	if (!op)
-		request_refuse(request, method_exit_status(-ENOMEM),
-			       "no memory");
+	request_refuse(request, method_exit_status(-ENOMEM), "no memory");
+}
+
+/* S3 in ops-aside.c: a stop waits for on_done(). */
+static void wait_for(struct request *request, const struct op *op)
+{
+	if (op)
+		request->daemon->nr_methods++;
+	else
+		refuse_no_memory(request);
 }
 
 /* False: it was refused. */
@@ -46,6 +53,7 @@ static bool take_names(struct request *request, bool has_snapshot)
 static void on_done(struct op *op)
 {
 	struct request *request = op->arg;
+	struct daemon *daemon = op->daemon;
 	json_t *result = op->result ? json_incref(op->result) : json_object();
 
 	if (op->err) {
@@ -57,6 +65,8 @@ static void on_done(struct op *op)
 		request_answer(request, result);
 	}
 	op_free(op);
+	daemon->nr_methods--;
+	daemon_wrap_up(daemon);
 }
 
 /* --- snapshot ------------------------------------------------------------- */
@@ -107,12 +117,12 @@ void method_if_usable(struct request *request,
 			return;
 	}
 	free(asked);
-	check_op(request, NULL);
+	refuse_no_memory(request);
 }
 
 static void take(struct request *request)
 {
-	check_op(request, op_snapshot(request->daemon,
+	wait_for(request, op_snapshot(request->daemon,
 				      request_text(request, "volume"),
 				      request_text(request, "name"), on_done,
 				      request));
@@ -127,7 +137,7 @@ void do_snapshot(struct request *request)
 void do_snapshot_drop(struct request *request)
 {
 	if (take_names(request, true))
-		check_op(request, op_drop_snapshot(request->daemon,
+		wait_for(request, op_drop_snapshot(request->daemon,
 						   request_text(request,
 								"volume"),
 						   request_text(request,

@@ -4,7 +4,9 @@
  * and the others go on.
  *
  * S1 Who is aside has its name: any other op of that volume which comes to its
- *    turn is refused, also one that would undo what is being made.
+ *    turn is refused, also one that would undo what is being made, or read
+ *    what must be opened by nobody. But who disables one opens nothing, and
+ *    writes no record: what is given up does not wait.
  * S2 Where what it reads must be opened by nobody else, it has that name, too
  *    (->from); else whoever has the source may go on with it. What a clone
  *    reads is not dropped: op_is_read().
@@ -88,7 +90,11 @@ static bool is_in_its_way(const struct op *aside, const struct op *op)
 {
 	const char *name = op->config ? op->config->name : op->name;
 
+	if (op->start == op_start_disable)
+		return false;
 	return !strcmp(aside->name, name) ||
+	       (op->from && !op->snapshot[0] &&
+		!strcmp(aside->name, op->from->volume)) ||
 	       (is_alone(aside) && (reads(aside, name, "") || (op->from &&
 		reads(aside, op->from->volume, op->snapshot))));
 }
@@ -104,9 +110,11 @@ bool op_may_start(struct op *op)
 	op->is_late = op->yields;			/* A1 */
 	op->err = op->yields ? 0 : -EBUSY;
 	if (op->err)
-		snprintf(op->error, sizeof(op->error), "the clone %s of %s is "
-			 "being copied: wait for that (replicactl create lists "
-			 "it)", a->name, a->from->volume);
+		snprintf(op->error, sizeof(op->error), a->from ? "the clone %s "
+			 "of %s is being copied: wait for that (replicactl "
+			 "create lists it)" : "%s is being copied, for its "
+			 "snapshot %s: wait for that", a->name,
+			 a->from ? a->from->volume : a->snapshot);
 	op_finish(op);
 	return false;
 }

@@ -2,9 +2,10 @@
 /*
  * Snapshots of volumes that were made here (V8 in made.h):
  *
- *	take:	none ─> job: in the record, "making" ─> driver ─> "ready"; of
- *		what was promoted not before the main thread has seen that
- *		this is the primary still (M1)
+ *	take:	none ─> job: in the record, "making" ─> driver [beside the line,
+ *		if it has to be copied] ─> "ready"; of what was promoted not
+ *		before the main thread has seen that this is the primary still
+ *		(M1)
  *	drop:	job: looked at ─> "deleting" ─> driver ─> in no record
  *
  * Where one cannot be taken, it is dropped at once; where that fails too, it
@@ -98,20 +99,27 @@ bool op_has_snapshots(const struct op *op)
 	return false;
 }
 
-static int take(const struct op *op, const struct driver *driver,
-		struct snapshot *s, struct error *err)
+static int save_taken(const struct op *op, struct snapshot *s,
+		      struct error *err)
+{
+	if (op->promoted)
+		return 0;
+	s->step = MADE_READY;
+	return save(op, err);
+}
+
+static int take(struct op *op, const struct driver *driver, struct snapshot *s,
+		struct error *err)
 {
 	int ret = save(op, err);
 
 	op_note_step(op, "snapping");
+	s->taken_at = time(NULL);
 	if (!ret)
 		ret = driver->snapshot(op->made, s, err);
 	op_note_step(op, "snapped");
-	s->taken_at = time(NULL);
-	if (ret || op->promoted)
-		return ret;
-	s->step = MADE_READY;
-	return save(op, err);
+	op->is_copying = ret == -EINPROGRESS;
+	return op->is_copying ? 0 : ret ?: save_taken(op, s, err);
 }
 
 static struct snapshot *add(struct op *op)
@@ -152,10 +160,22 @@ static int make_room(const struct op *op, struct error *err)
 	return 0;
 }
 
+/* What could not be taken. */
+static void drop_taken(const struct op *op, const struct driver *driver,
+		       struct snapshot *s)
+{
+	struct error left = { 0 };
+
+	if (drop(op, driver, s, &left))
+		log_err(op->made->volume, "its snapshot %s is not taken, and "
+			"what there may be of it is left until the next one, or "
+			"the next start: %s", op->snapshot, left.text);
+}
+
 static void take_blocking(struct ring_job *job)
 {
 	struct op *op = container_of(job, struct op, job);
-	struct error err = { 0 }, left = { 0 };
+	struct error err = { 0 };
 	const struct driver *driver;
 	struct snapshot *s;
 
@@ -163,15 +183,40 @@ static void take_blocking(struct ring_job *job)
 	    !stages_check_base(op->daemon->config.state_dir, op->made->base,
 			       op->promoted, &err)) {
 		s = add(op);
-		if (!take(op, driver, s, &err))
+		if (take(op, driver, s, &err))
+			drop_taken(op, driver, s);
+		else if (!op->is_copying)
 			op->result = describe(op, driver, s);
-		else if (drop(op, driver, s, &left))
-			log_err(op->made->volume, "its snapshot %s is not "
-				"taken, and what there may be of it is left "
-				"until the next one, or the next start: %s",
-				op->snapshot, left.text);
 	}
 	op_take_error(op, &err);
+}
+
+static void copy_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+	struct error err = { 0 };
+
+	op_note_step(op, "copying");
+	driver_find(op->made->driver)->copy_snapshot(op->made, made_snapshot(
+			op->made, op->snapshot), &op->copied_bytes, &err);
+	op_note_step(op, "copied");
+	op_take_error(op, &err);
+}
+
+static void copied_blocking(struct ring_job *job)
+{
+	struct op *op = container_of(job, struct op, job);
+	const struct driver *driver = driver_find(op->made->driver);
+	struct snapshot *s = made_snapshot(op->made, op->snapshot);
+	struct error err = { 0 };
+
+	if (!op->err && save_taken(op, s, &err))
+		op_take_error(op, &err);
+	if (op->err)
+		drop_taken(op, driver, s);
+	else
+		op->result = describe(op, driver, s);
+	op->is_copying = false;
 }
 
 static void settle_blocking(struct ring_job *job)
@@ -237,9 +282,22 @@ static bool is_taken(const struct op *op)
 	return s && s->step == MADE_READY;
 }
 
+static void taken(struct op *op);
+
+static void copied(struct op *op)
+{
+	op_run_job(op, copied_blocking, taken);
+}
+
 static void taken(struct op *op)
 {
-	if (!op_is_promoted_still(op))
+	if (op->err && op->is_copying)
+		log_err(op->name, "its snapshot %s is not taken, and what there "
+			"is of it is left until the next one, or the next start",
+			op->snapshot);
+	if (!op->err && op->is_copying)
+		op_run_aside(op, copy_blocking, copied);
+	else if (!op_is_promoted_still(op))
 		op_run_job(op, take_back_blocking, op_finish);
 	else if (!op->err && op->promoted)
 		op_run_job(op, settle_blocking, op_finish);

@@ -63,7 +63,7 @@ struct op {
 	bool is_in_line;
 	bool is_aside;			/* ops-aside.c; in … */
 	struct op *next_aside;		/* … daemon->aside */
-	bool is_copying;		/* make: driver->copy() has to follow */
+	bool is_copying;		/* make, snapshot: the driver has to */
 	atomic_ullong copied_bytes;	/* … which has so many */
 	bool is_late;			/* ops-again.c, ops-replace.c: nothing
 					 * was done */

@@ -73,6 +73,29 @@ is "  and is ready" "$(of z step) $(of z copied_bytes)" "ready null"
 check "it goes" replicactl delete z --yes
 check "  what it was of, too, is not in use" replicactl snapshot v tue
 
+# --- for a snapshot ---------------------------------------------------------------------
+rm "$scratch_dir/reached"
+touch "$scratch_dir/hold"
+replicactl snapshot v wed >"$scratch_dir/cloned" 2>&1 &
+clone_pid=$!
+wait_until 30 test -e "$scratch_dir/reached" || bail "no copy"
+check "while it is copied for a snapshot another volume is made" timeout 20 \
+	replicactl create w --size 8MiB --backend east
+check "  and goes" timeout 20 replicactl delete w --yes
+refuses "its other snapshots do not go" "v is being copied, for its snapshot wed" \
+	replicactl snapshot v --drop tue --yes
+refuses "  nor opened" "v is being copied, for its snapshot wed" replicactl enable v \
+	--target "local:$scratch_dir/t"
+refuses "  nor copied by two" "v is being copied, for its snapshot wed" \
+	replicactl clone v y
+refuses "  nor has it another one" "v is being copied, for its snapshot wed" \
+	replicactl snapshot v thu
+copied
+is "it goes on" $status 0 || note "$(cat "$scratch_dir/cloned")"
+check "  it is as that was" cmp "$scratch_dir/was" \
+	"$(replicactl snapshot v --json | jq -r '.snapshots[] | select(.name == "wed").path')"
+check "  it is dropped" replicactl snapshot v --drop wed --yes
+
 # --- of a snapshot: the volume may be used ---------------------------------------------
 check "  nor is it of another" replicactl snapshot v mon
 clones --from mon
