@@ -39,7 +39,7 @@ notices() {
 }
 
 modprobe -q dm-delay
-notices "no preservation" $((5 * slow)) 0 "--pause 1000" fault_no_preserve=1
+notices "no preservation" 5 0 "--pause 1000" fault_no_preserve=1
 # What was on its way at the cut ends after that was read.
 notices "no drain" 0 $((10 * slow)) "--pause 1000" fault_no_drain=1
 # The daemon asks what is frozen milliseconds after the cut: a marker that comes
