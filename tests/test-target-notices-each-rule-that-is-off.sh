@@ -11,6 +11,7 @@ requires_cmd jq rpc-call replicad oracle-target
 load_module --fault
 slow=${DMR_SLOW:-1}
 seconds=$((${DMR_SOAK_SECONDS:-60} * slow))
+patience=20s	# no target hangs here, but that of a slow kernel may seem to
 
 # notices DESCRIPTION READ_MS WRITE_MS "WRITER" FAULT=VALUE...: the times are the
 # disks'; it ends with the first violation.
