@@ -93,11 +93,14 @@ settle_volume() {
 }
 
 # start_writer OPTION... -- NAME...: an oracle writer in the background; its
-# state is $oracle_state, its output $scratch_dir/writer.
+# state is $oracle_state, its output $scratch_dir/writer. On a slow kernel it
+# pauses for longer, so that who ships can keep up as elsewhere.
 start_writer() {
-	local options=() devices=() name
+	local options=() devices=() name last=
 	while [ "$1" != -- ]; do
+		[ "$last" != --pause ] || set -- $(($1 * ${DMR_SLOW:-1})) "${@:2}"
 		options+=("$1")
+		last=$1
 		shift
 	done
 	shift

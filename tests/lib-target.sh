@@ -19,9 +19,10 @@ writer_ends() {
 # as long at most), or less: a violation ends the writer. It has ended then.
 begin() {
 	local seconds=$1 writer=$2 target=$3 config=$4 enough=$scratch_dir/enough
+	local most=$((6 * seconds * ${DMR_SLOW:-1}))
 	rm -f "$enough"
 	# shellcheck disable=SC2086
-	start_writer --seconds $((6 * seconds)) $writer -- "$a" "$b"
+	start_writer --seconds $most $writer -- "$a" "$b"
 	# shellcheck disable=SC2086
 	start_target $target --enough "$enough" -- "$a" "$b"
 	configure "$config" "$a" "$b"
