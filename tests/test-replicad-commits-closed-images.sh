@@ -15,6 +15,7 @@ modprobe -q dm-delay
 
 # make_pair [TABLE OPTION...]: $a and $b, of which reads take $read_ms.
 nr=0 read_ms=0
+slow=${DMR_SLOW:-1}	# each request costs much there: fewer writes
 make_pair() {
 	local name
 	a=a$((++nr)) b=b$nr
@@ -46,22 +47,22 @@ round() {
 
 patience=20s
 round "small writes, as many images as possible" 20 \
-	"--chains 4 --max 8192 --pause 2000" "--images 20" ""
+	"--chains 4 --max 8192 --pause $((2000 * slow))" "--images 20" ""
 read_ms=3
 round "up to 1 MiB, zeros, and so few pages that epochs degrade" 20 \
-	"--chains 4 --zero 10 --pause 6000" "--images 5" "" \
+	"--chains 4 --zero 10 --pause $((6000 * slow))" "--images 5" "" \
 	preserve_pages 4
 check "  some did" test "$degraded" -gt 0
 read_ms=0 patience=1s
 round "links cut and hanging, the daemon killed, in each phase" 60 \
-	"--chains 6 --max 65536 --zero 5 --pause 10000" \
+	"--chains 6 --max 65536 --zero 5 --pause $((10000 * slow))" \
 	"--faults --daemon $daemon_pid_file --struck 8 --images 20" \
 	"stale_wait=1s connections=2"
 
 # That the target would notice: without stale_wait, what a server still executes
 # of an old connection gets into a new epoch.
 make_pair
-begin 40 "--chains 4 --max 65536 --pause 5000" \
+begin 40 "--chains 4 --max 65536 --pause $((5000 * slow))" \
 	"--faults --stale 6000 --images 1000000" \
 	"stale_wait=0s"
 check_noticed "a daemon that does not wait for stale writes is noticed"
