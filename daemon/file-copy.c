@@ -185,21 +185,7 @@ int file_copy(const char *from, const char *to, atomic_ullong *done)
 
 /* --- devices -------------------------------------------------------------- */
 
-static int write_piece(int fd, const char *buf, size_t len, off_t at)
-{
-	while (len) {
-		ssize_t n = pwrite(fd, buf, len, at);
-
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		buf += n;
-		at += n;
-		len -= n;
-	}
-	return 0;
-}
-
-/* The page cache is for others. */
+/* The page cache is for others. What was written in part is read again. */
 static int copy_bytes(struct copy *c, char *buf, uint64_t bytes)
 {
 	off_t at = 0;
@@ -209,9 +195,11 @@ static int copy_bytes(struct copy *c, char *buf, uint64_t bytes)
 		size_t len = bytes - at < PIECE ? bytes - at : PIECE;
 		ssize_t n = pread(c->from, buf, len, at);
 
+		if (n > 0)
+			n = pwrite(c->to, buf, n, at);
 		if (n <= 0)
 			return n ? -errno : -EIO;
-		ret = write_piece(c->to, buf, n, at) ?: go_on(c, at, n);
+		ret = go_on(c, at, n);
 		posix_fadvise(c->from, at, n, POSIX_FADV_DONTNEED);
 		posix_fadvise(c->to, 0, at, POSIX_FADV_DONTNEED);
 		at += n;

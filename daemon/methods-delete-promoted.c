@@ -35,7 +35,6 @@
 #include "control.h"
 #include "daemon.h"
 #include "given-up.h"
-#include "identity.h"
 #include "local-stage.h"
 #include "log.h"
 #include "ops.h"
@@ -133,27 +132,15 @@ static void stop_half(struct departure *x, int code, const char *text,
 	refuse(x);
 }
 
-/* W5 */
+/* W5. Those of which there was a record still when their stage went. */
 static void forget_all(const struct departure *x)
 {
-	const char *state_dir = x->daemon->config.state_dir;
-	struct made *made = malloc(sizeof(*made));
-
-	for (unsigned int i = 0; made && i < x->nr; i++) {
+	for (unsigned int i = 0; i < x->nr; i++) {
 		const char *volume = x->all[i].p->volume;
-		struct error err = { 0 };
-		int ret = 0;
 
-		if (!daemon_find(x->daemon, volume) &&
-		    !promotion_find(x->daemon, volume) &&
-		    made_load(state_dir, volume, made, &err) == -ENOENT)
-			ret = identity_forget(state_dir, volume);
-		if (ret)
-			log_err(volume, "%s.id stays: %s", volume,
-				strerror(-ret));
+		delete_forget_given_up(x->daemon, volume);
 		log_info(volume, "what was promoted here was deleted");
 	}
-	free(made);
 }
 
 static void unmake_next(struct departure *x);

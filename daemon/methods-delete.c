@@ -192,38 +192,44 @@ static void check_ended(struct deletion *x)
 	}
 }
 
-static int forget_one(const char *state_dir, const char *name)
+static bool is_nobodys(const struct daemon *daemon, const char *name)
 {
-	int ret = given_up_drop(state_dir, name);
+	struct made *made = malloc(sizeof(*made));
+	struct error err = { 0 };
+	bool is_nobodys = made && !daemon_find(daemon, name) &&
+			  !promotion_find(daemon, name) &&
+			  made_load(daemon->config.state_dir, name, made,
+				    &err) == -ENOENT;
 
-	return ret && ret != -ENOENT ? ret : identity_forget(state_dir, name);
+	free(made);
+	return is_nobodys;
 }
 
 /* X5 */
+void delete_forget_given_up(const struct daemon *daemon, const char *name)
+{
+	const char *state_dir = daemon->config.state_dir;
+	int ret;
+
+	if (!is_nobodys(daemon, name) ||
+	    giving_up_is_noted(state_dir, name) <= 0)
+		return;
+	ret = given_up_drop(state_dir, name);
+	if (!ret || ret == -ENOENT)
+		ret = identity_forget(state_dir, name);
+	if (ret)
+		log_err(name, "%s.id stays: %s", name, strerror(-ret));
+}
+
 static void forget_given_up(const struct deletion *x)
 {
-	const struct daemon *daemon = x->request->daemon;
-	const char *state_dir = daemon->config.state_dir;
-	struct made *made = malloc(sizeof(*made));
-	struct error err = { 0 };
 	json_t *volume;
 	size_t i;
 
-	json_array_foreach(x->volumes, i, volume) {
-		const char *name = name_of(volume);
-		int ret = 0;
-
-		if (made && !daemon_find(daemon, name) &&
-		    !promotion_find(daemon, name) &&
-		    made_load(state_dir, name, made, &err) == -ENOENT &&
-		    json_is_true(json_object_get(volume, "given_up")) &&
-		    giving_up_is_noted(state_dir, name) > 0)
-			ret = forget_one(state_dir, name);
-		if (ret)
-			log_err(name, "%s.id stays: %s", name, strerror(-ret));
-		error_clear(&err);
-	}
-	free(made);
+	json_array_foreach(x->volumes, i, volume)
+		if (json_is_true(json_object_get(volume, "given_up")))
+			delete_forget_given_up(x->request->daemon,
+					       name_of(volume));
 }
 
 /* A base that is not the stage's to remove is there still. */

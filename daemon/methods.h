@@ -133,6 +133,8 @@ void do_path(struct request *request);
 void do_delete_replica(struct request *request);
 /* The same of what was given up here, for good: with its base. */
 void delete_given_up(struct request *request);
+/* What is known of one that was given up, if nobody has it any more. */
+void delete_forget_given_up(const struct daemon *daemon, const char *name);
 
 /* methods-delete-promoted.c: of a "volume" that there is a promotion of. */
 void do_delete_promoted(struct request *request);
