@@ -5,6 +5,7 @@
 # change with it, or would be left half made.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
+. "$(dirname "$0")/lib-made.sh"
 requires_cmd replicactl jq
 
 mib=1048576
@@ -26,14 +27,6 @@ replication_enabled=<is> True
 [type plain]
 driver=file
 END
-# of VOLUME FIELD
-of() {
-	replicactl create --json | jq -r --arg v "$1" \
-		".volumes[] | select(.volume == \$v) | .$2"
-}
-names() {
-	replicactl create --names | sort | xargs
-}
 files() {
 	find "$folder" -type f | wc -l
 }

@@ -5,6 +5,7 @@
 # no other verb would work; or one would take away what is copied, or made.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
+. "$(dirname "$0")/lib-made.sh"
 requires_cmd replicactl jq
 
 mib=1048576
@@ -16,14 +17,6 @@ cat >>"$scratch_dir/conf" <<END
 driver=file
 folder=$folder
 END
-# of VOLUME FIELD
-of() {
-	replicactl create --json | jq -r --arg v "$1" \
-		".volumes[] | select(.volume == \$v) | .$2"
-}
-names() {
-	replicactl create --names | sort | xargs
-}
 create() {
 	replicactl create "$1" --size 8MiB --backend east
 }

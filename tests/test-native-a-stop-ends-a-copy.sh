@@ -5,6 +5,7 @@
 # whole that the disk has not got.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
+. "$(dirname "$0")/lib-made.sh"
 requires_cmd replicactl jq
 
 folder=$scratch_dir/volumes
@@ -15,9 +16,6 @@ cat >>"$scratch_dir/conf" <<END
 driver=file
 folder=$folder
 END
-names() {
-	replicactl create --names | sort | xargs
-}
 files() {
 	find "$folder" -type f -name "$1" | wc -l
 }

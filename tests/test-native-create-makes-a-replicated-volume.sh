@@ -5,6 +5,7 @@
 # be half made where something is wrong, or would be gone while it is in use.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
+. "$(dirname "$0")/lib-made.sh"
 requires_cmd replicactl jq
 
 mib=1048576
@@ -34,10 +35,6 @@ END
 files() {
 	find "$folder" -type f | wc -l
 }
-made() {
-	replicactl create --json | jq -r --arg v "$1" \
-		".volumes[] | select(.volume == \$v) | .$2"
-}
 start_target db
 db_pid=$target_pid
 start_daemon
@@ -47,7 +44,7 @@ check "a volume of a type that is replicated" replicactl create db --size 8MiB \
 	--type gold
 check "  it is replicated" wait_settled db
 check "  its type is kept" grep -qx "type=gold" "$state_dir/volumes.conf"
-base=$(made db base)
+base=$(of db base)
 is "  its base has its size" "$(stat -c %s "$base")" $((8 * mib))
 is "  there are the base and the metadata" "$(files)" 2
 sim-ctl write db 0 $((4 * mib))
@@ -63,7 +60,7 @@ is "  it is there" "$(files)" 2
 stop_daemon
 start_daemon
 check "after a restart, it is replicated" wait_settled db
-is "  and known" "$(made db step) $(made db replicated)" "ready true"
+is "  and known" "$(of db step) $(of db replicated)" "ready true"
 sim-ctl meta db use
 refuses "in use: it stays" "in use" replicactl delete db --disable --yes
 check "  it is replicated still" field_is db state replicating
@@ -72,11 +69,11 @@ sim-ctl meta db leave
 # --- not replicated, then replicated ----------------------------------------------
 check "one that is not replicated" replicactl create scratch --size 5000000 \
 	--type plain --backend east
-is "  it is rounded up" "$(made scratch size_bytes)" $((4096 * 1221))
-is "  and is not" "$(made scratch replicated)" false
+is "  it is rounded up" "$(of scratch size_bytes)" $((4096 * 1221))
+is "  and is not" "$(of scratch replicated)" false
 check "  the status has it" eval \
 	'replicactl status >"$scratch_dir/told"; grep -qx "scratch: 4.8 MiB on $(
-		made scratch base) (east), not replicated" "$scratch_dir/told"'
+		of scratch base) (east), not replicated" "$scratch_dir/told"'
 is "  by its name, too" "$(replicactl status scratch --json | jq -r \
 	'[.verdict, (.volumes | length), .not_replicated[].volume] | join(" ")')" \
 	"ok 0 scratch"
@@ -90,7 +87,7 @@ check "  is enabled by its name" replicactl enable later --target \
 	"$(uri_of later)"
 check "  above what was made" wait_settled later
 check "  which is its base" test "$(readlink "$scratch_dir/later.img")" = \
-	"$(made later base)"
+	"$(of later base)"
 start_target third
 check "a target is enough" replicactl create third --size 8MiB --target \
 	"$(uri_of third)"
@@ -123,16 +120,16 @@ refuses "an option that is no text" "interval is not a text" rpc-call create \
 touch "$scratch_dir/x.late"
 refuses "that cannot be replicated after all" "x comes late" replicactl create x \
 	--size 8MiB --target "$(uri_of third)"
-is "  nothing is left of them" "$(files) $(made x step)" "$before "
+is "  nothing is left of them" "$(files) $(of x step)" "$before "
 refuses "none that was made here" "not made here" replicactl delete x --yes
 
 # --- what somebody has open ---------------------------------------------------------
-exec 9<"$(made scratch base)"
+exec 9<"$(of scratch base)"
 refuses "a file that somebody reads" "in use" replicactl delete scratch --yes
 exec 9<&-
 stop_daemon
 start_daemon
-is "  stays, also at the next start" "$(made scratch step) $(files)" "ready $before"
+is "  stays, also at the next start" "$(of scratch step) $(files)" "ready $before"
 
 # --- and gone ---------------------------------------------------------------------
 check "only told" replicactl delete db --disable --dry-run
@@ -140,7 +137,7 @@ check "  it is replicated still" field_is db state replicating
 check "deleted" replicactl delete db --disable --yes
 check "  its base is gone" test ! -e "$base"
 check "  and what was known of it" test ! -e "$state_dir/db.id"
-is "  it is in no list" "$(made db step)" ""
+is "  it is in no list" "$(of db step)" ""
 check "the others, too" eval 'for v in scratch later third; do
 	replicactl delete $v --disable --yes || exit 1; done'
 is "  nothing is left" "$(files)" 0

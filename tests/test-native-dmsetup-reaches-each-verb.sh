@@ -5,6 +5,7 @@
 # lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
+. "$(dirname "$0")/lib-made.sh"
 requires_cmd replicactl jq
 
 mib=1048576
@@ -25,11 +26,6 @@ replication:interval=20ms
 replication_enabled=<is> True
 replication:interval=50ms
 END
-# of VOLUME FIELD
-of() {
-	replicactl create --json | jq -r --arg v "$1" \
-		".volumes[] | select(.volume == \$v) | .$2"
-}
 # says VERB WORDS: the last outcome of that verb
 says() {
 	grep "request $1: " "$daemon_log" | tail -n 1 | grep -q -- "$2"

@@ -5,6 +5,7 @@
 # or who dies meanwhile would leave it with metadata that are too small.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
+. "$(dirname "$0")/lib-made.sh"
 requires_cmd replicactl jq
 
 mib=1048576
@@ -17,10 +18,6 @@ folder=$scratch_dir/volumes
 END
 native_mib=600
 start_target v
-of() {
-	replicactl create --json | jq -r --arg v "$1" \
-		".volumes[] | select(.volume == \$v) | .$2"
-}
 size() {
 	stat -c %s "$(of v "$1")"
 }

@@ -6,6 +6,7 @@
 # lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lib-native.sh"
+. "$(dirname "$0")/lib-made.sh"
 . "$(dirname "$0")/lib-pair.sh"
 . "$(dirname "$0")/lib-route.sh"
 
@@ -18,11 +19,6 @@ begin_a() {
 		sed -i "s/^\[replicad\]/&\n$routed/" "$scratch_dir/conf"
 	printf '[backend east]\ndriver=file\nfolder=%s\n[type plain]\ndriver=file\n' \
 		"$folder" >>"$scratch_dir/conf"
-}
-# of VOLUME FIELD, at A
-of() {
-	replicactl create --json | jq -r --arg v "$1" \
-		".volumes[] | select(.volume == \$v) | .$2"
 }
 snapshots() {
 	replicactl snapshot v --names | xargs
