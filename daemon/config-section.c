@@ -63,6 +63,7 @@ static const char *const routed_words[] = { "default", "off", "look", "on",
 static const struct key pair_keys[] = {
 	{ "routed", KEY_WORD, S(routed), "default", 0, 0, routed_words },
 	{ "give_up", KEY_BOOL, S(gives_up), "no", 0, 0, NULL },
+	{ "delete", KEY_BOOL, S(deletes), "no", 0, 0, NULL },
 	{ NULL }
 };
 

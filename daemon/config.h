@@ -120,6 +120,7 @@ struct section {
 	uint64_t replicate;	/* pool: enum section_replicate */
 	/* pair */
 	bool gives_up;		/* what is in doubt, if it is asked to */
+	bool deletes;		/* what is asked for, too */
 	uint64_t routed;	/* of a pair: 0, or 1 + enum routed */
 };
 

@@ -13,12 +13,15 @@
  * O8 Who is asked does it only if it is active there, and asks nobody else.
  * O9 One side may ask for nothing but these verbs, of volumes of that pair, and
  *    no more than routed= allows. What is said with them is in the table. None
- *    of them takes anything away: who asks for that is to know where it is. But
- *    give_up (methods-keep.c), where give_up=yes in the pair's own section has
- *    agreed to it: no default has. It is done only to what is sent to the very
- *    pair that asks: its doubt (R2 in resolve.h) is with that.
+ *    of them takes anything away but where the pair's own section has agreed to
+ *    that: give_up (methods-keep.c) by give_up=yes, delete by delete=yes; no
+ *    default has. Given up is only what is sent to the very pair that asks: its
+ *    doubt (R2 in resolve.h) is with that.
  * O10 What the other side says may go to a terminal.
  * O12, O13: route-taking.c.
+ * O14 delete is asked for only by who says so (any_site), also then not of what
+ *    was made here and is no replicated volume: it takes one site's at a time,
+ *    and what is here stays.
  */
 #include "methods.h"
 
@@ -41,18 +44,22 @@
 #include "status.h"
 
 static const struct route_verb verbs[] = {
-	{ "path", do_path, .is_harmless = true, .is_of_any = true,
+	{ "path", do_path, .is_said = true, .is_harmless = true,
+	  .is_of_any = true,
 	  .params = "volume" },
 	{ "extend", do_extend, .params = "volume size_bytes# dry_run?" },
 	{ "snapshot", do_snapshot, .params = "volume name" },
 	{ "snapshot_list", do_snapshot_list, .is_harmless = true,
 	  .is_of_here = true, .params = "volume" },
 	{ "clone", do_clone, .params = "volume name snapshot type dry_run?" },
+	{ "delete", do_delete, .is_said = true, .consent = CONSENT_DELETE,
+	  .params = "volume disable? group? dry_run?" },
 	/* no method has this name: see keep_local() */
 	{ "give_up", do_give_up, .is_of_any = true, .is_taking = true,
-	  .params = "volume dry_run?" },
+	  .consent = CONSENT_GIVE_UP, .params = "volume dry_run?" },
 	{ "give_up_group", do_give_up, .is_of_any = true, .is_taking = true,
-	  .is_of_group = true, .params = "volume volumes[ dry_run?" },
+	  .consent = CONSENT_GIVE_UP, .is_of_group = true,
+	  .params = "volume volumes[ dry_run?" },
 };
 
 static const struct route_verb *find_verb(const char *name)
@@ -101,6 +108,20 @@ static enum routed routed_of(const struct config *config,
 	return pair && pair->routed ? pair->routed - 1 : config->routed;
 }
 
+static const char *check_consent(const struct section *pair,
+				 enum route_consent consent)
+{
+	if (consent == CONSENT_GIVE_UP && !(pair && pair->gives_up))
+		return "nothing is given up there because another site asks "
+		       "(give_up=no in the section of the pair): there, say "
+		       "replicactl resolve --keep peer";
+	if (consent == CONSENT_DELETE && !(pair && pair->deletes))
+		return "nothing is deleted there because another site asks "
+		       "(delete=no in the section of the pair): there, say "
+		       "replicactl delete";
+	return NULL;
+}
+
 static const char *check_policy(const struct pairing *p,
 				const struct route_verb *verb,
 				const json_t *params)
@@ -117,11 +138,7 @@ static const char *check_policy(const struct pairing *p,
 		return NULL;
 	if (routed == ROUTED_LOOK)
 		return "the other side may change nothing there (routed=look)";
-	if (verb->is_taking && !(section && section->gives_up))
-		return "nothing is given up there because another site asks "
-		       "(give_up=no in the section of the pair): there, say "
-		       "replicactl resolve --keep peer";
-	return NULL;
+	return check_consent(section, verb->consent);
 }
 
 static void on_done_here(void *arg, int exit_status, const char *text,
@@ -414,14 +431,16 @@ static bool was_made_here(const struct daemon *daemon, const char *volume)
 	return is;
 }
 
-/* O7 */
+/* O7, O14 */
 static bool stays_here(const struct request *request,
 		       const struct route_verb *verb, const char *volume)
 {
 	bool is_of_here = verb->is_of_here || request_text(request, "snapshot");
 
-	if (verb->call == do_path && !request_flag(request, "any_site"))
+	if (verb->is_said && !request_flag(request, "any_site"))
 		return true;
+	if (verb->call == do_delete && !daemon_find(request->daemon, volume))
+		is_of_here = true;
 	return is_of_here && was_made_here(request->daemon, volume);
 }
 

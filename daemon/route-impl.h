@@ -14,13 +14,18 @@ struct request;
 enum exit_status { EXIT_FAILED_ = 1, EXIT_USAGE_ = 2, EXIT_NOT_FOUND = 3,
 		   EXIT_PERMISSION = 7, EXIT_NOT_HERE = 8 };
 
+/* What the section of the pair has to say yes to (O9). */
+enum route_consent { CONSENT_NONE, CONSENT_GIVE_UP, CONSENT_DELETE };
+
 struct route_verb {
 	const char *name;
 	void (*call)(struct request *request);
+	bool is_said;			/* only with any_site */
 	bool is_of_here;		/* where it was made; of O7 */
 	bool is_harmless;		/* it changes nothing */
 	bool is_of_any;			/* also of what is not to be used */
-	bool is_taking;			/* O9, O12 */
+	bool is_taking;			/* O12 */
+	enum route_consent consent;
 	bool is_of_group;		/* of all of one, by their names */
 	const char *params;		/* params.h: that may be said with it */
 };

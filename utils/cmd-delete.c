@@ -21,6 +21,8 @@ static json_t *call(const struct args *args, int *status)
 	if (!args_has(args, "replica")) {
 		json_object_set_new(params, "disable",
 				    json_boolean(args_has(args, "disable")));
+		json_object_set_new(params, "any_site",
+				    json_boolean(args_has(args, "any-site")));
 		return ctl_call_for(args, BACKEND_TIMEOUT_S, "delete", params,
 				    status);
 	}
@@ -68,10 +70,13 @@ static int check_options(const struct args *args)
 	static const char *const of_replica[] = { "dir", "keep-base" };
 	bool is_replica = args_has(args, "replica");
 
-	if (is_replica && (!args_has(args, "dir") || args_has(args, "disable")))
+	if (is_replica && (!args_has(args, "dir") ||
+			   args_has(args, "disable") ||
+			   args_has(args, "any-site")))
 		return ctl_fail(args, STATUS_USAGE, "delete: a --replica is of "
-				"a stage: --dir DIR is needed, and nothing is "
-				"to --disable");
+				"a stage of this site: --dir DIR is needed, "
+				"nothing is to --disable, and --any-site is "
+				"for a primary");
 	for (int i = 0; !is_replica && i < 2; i++)
 		if (args_has(args, of_replica[i]))
 			return ctl_fail(args, STATUS_USAGE, "delete: --%s is "
@@ -90,8 +95,10 @@ static int ask(const struct args *args)
 			       "history and its base will be gone for good.",
 			       volume);
 	return confirm(args, CONFIRM_ALWAYS, "The volume %.60s, which was made "
-		       "or promoted here, will be gone for good, with all its "
+		       "or promoted %s, will be gone for good, with all its "
 		       "data%s. What another site has of it stays.", volume,
+		       args_has(args, "any-site") ? "at the site where it is "
+		       "active" : "here",
 		       args_has(args, "group") ? ", and its whole group" : "");
 }
 
@@ -117,6 +124,7 @@ static int run(const struct args *args)
 
 static const struct option_spec options[] = {
 	{ "disable", NULL, "and disable it first, if it is replicated" },
+	{ "any-site", NULL, "at the other site, if it is active there" },
 	{ "replica", NULL, "what this site keeps of another's volume" },
 	{ "dir", "DIR", "the stage that has it" },
 	{ "group", NULL, "and all others of its group" },
@@ -134,6 +142,7 @@ const struct command cmd_delete = {
 	.summary = "remove a volume that was made here, or a replica",
 	.examples =
 	"    replicactl delete db --disable --yes\n"
+	"    replicactl delete db --any-site --disable --dry-run\n"
 	"    replicactl delete vol --replica --dir /srv/replica --dry-run\n"
 	"    replicactl delete vol --replica --dir /srv/replica --yes\n",
 	.text =
@@ -142,6 +151,8 @@ const struct command cmd_delete = {
 	"stays.\n"
 	"So goes what was promoted here by a failover: the primary, what its stage has of\n"
 	"it, and its base. Of a group, with --group, all that were promoted together.\n"
+	"With --any-site, what is active at the other site of its pair is removed there,\n"
+	"if that site has agreed (delete=yes in its [pair NAME]). What is here stays.\n"
 	"With --replica, what this site keeps of another's volume: its log with the\n"
 	"history, and its base, if that is a file. It is refused while a primary is\n"
 	"connected to it, a test device is of it, or it was promoted here. A salvage of\n"

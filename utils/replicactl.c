@@ -128,22 +128,25 @@ static void mark_path(json_t *o, const char *key, const char *pair)
 {
 	const char *path = json_string_value(json_object_get(o, key));
 
-	if (path)
+	if (path && *path == '/')
 		json_object_set_new(o, key, json_sprintf("%s:%s", pair, path));
 }
 
 static void tell_site(const struct args *args, json_t *result)
 {
 	const char *pair = json_string_value(json_object_get(result, "pair"));
-	json_t *snapshot;
+	json_t *one;
 	size_t i;
 
 	if (args_has(args, "json"))
 		return;
 	mark_path(result, "path", pair);
 	mark_path(result, "base", pair);
-	json_array_foreach(json_object_get(result, "snapshots"), i, snapshot)
-		mark_path(snapshot, "path", pair);
+	mark_path(result, "metadata", pair);
+	json_array_foreach(json_object_get(result, "snapshots"), i, one)
+		mark_path(one, "path", pair);
+	json_array_foreach(json_object_get(result, "volumes"), i, one)
+		mark_path(one, "base", pair);
 	ctl_hint(args, "That is of the other side of the pair %s.", pair);
 }
 
