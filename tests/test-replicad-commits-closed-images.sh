@@ -48,10 +48,11 @@ round() {
 patience=20s
 round "small writes, as many images as possible" 20 \
 	"--chains 4 --max 8192 --pause $((2000 * slow))" "--images 20" ""
-read_ms=$((slow > 1 ? 100 : 3))	# so that writes meet what is frozen still
+read_ms=3 few=4 pause=6000	# writes meet what is frozen still …
+[ "$slow" = 1 ] || read_ms=300 few=2 pause=$((3000 * slow))	# … also there
 round "up to 1 MiB, zeros, and so few pages that epochs degrade" 20 \
-	"--chains 4 --zero 10 --pause $((6000 * slow))" "--images 5" "" \
-	preserve_pages 4
+	"--chains 4 --zero 10 --pause $pause" "--images 5" "" \
+	preserve_pages $few
 check "  some did" test "$degraded" -gt 0
 read_ms=0 patience=1s
 round "links cut and hanging, the daemon killed, in each phase" 60 \
