@@ -236,8 +236,9 @@ static int write_commit(struct stage_group *g, const struct stage_commit *c,
 		ret = stage_inplace_sync(g, err);
 	if (!ret)
 		ret = stage_log_append(g, &r, payload, lsn, err);
-	if (!ret && !stage_fault(S3_COMMIT))
-		ret = stage_log_sync(g, err);
+	if (!ret)
+		ret = stage_fault(S3_COMMIT) ? stage_log_write(g, err) :
+					       stage_log_sync(g, err);
 	if (ret && stage_fault(S3_CLOSE))
 		ret = stage_log_sync(g, err);
 	free(payload);

@@ -504,13 +504,17 @@ static int sync_segments(struct stage_group *g, struct error *err)
 				  g->stage->opts.segment_bytes, err) : 0;
 }
 
-int stage_log_sync(struct stage_group *g, struct error *err)
+int stage_log_write(struct stage_group *g, struct error *err)
 {
 	struct stage_gather gather = take_gathered(g);	/* A4 */
 	int ret = write_gathered(g, &gather, false);
 
-	return ret ? refuse_write(g, "writing to", ret, gather.len, err) :
-		     sync_segments(g, err);
+	return ret ? refuse_write(g, "writing to", ret, gather.len, err) : 0;
+}
+
+int stage_log_sync(struct stage_group *g, struct error *err)
+{
+	return stage_log_write(g, err) ?: sync_segments(g, err);
 }
 
 void stage_log_accept(struct stage_group *g)

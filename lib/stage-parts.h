@@ -71,6 +71,8 @@ void stage_segment_close_all(struct stage_group *g);
 /* Locked, dropped. Appends; *lsn tells where. */
 int stage_log_append(struct stage_group *g, struct stage_record *r,
 		     const void *payload, uint64_t *lsn, struct error *err);
+/* Locked, dropped. All that was appended is in the files, and not durable. */
+int stage_log_write(struct stage_group *g, struct error *err);
 /* Locked, dropped. All that was appended is on disk. */
 int stage_log_sync(struct stage_group *g, struct error *err);
 /* Locked, not dropped. Forgets what is after end_lsn; nothing is under way. */
