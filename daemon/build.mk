@@ -2,7 +2,7 @@
 # Objects of replicad; main.o is the only one that unit tests do not link.
 replicad-y += pairing.o pairing-invite.o pairing-wire.o pairing-file.o
 replicad-y += pairing-token.o methods-pair.o route.o routing.o routing-link.o methods-route.o
-replicad-y += route-taking.o
+replicad-y += route-taking.o route-delete.o
 config-y := config.o config-key.o config-section.o config-file.o
 config-y += config-match.o config-devices.o config-resolve.o config-finish.o config-check.o
 config-y += config-save.o config-pool.o config-target.o config-show.o

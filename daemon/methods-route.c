@@ -18,10 +18,7 @@
  *    default has. Given up is only what is sent to the very pair that asks: its
  *    doubt (R2 in resolve.h) is with that.
  * O10 What the other side says may go to a terminal.
- * O12, O13: route-taking.c.
- * O14 delete is asked for only by who says so (any_site), also then not of what
- *    was made here and is no replicated volume: it takes one site's at a time,
- *    and what is here stays.
+ * O12, O13: route-taking.c; N1-N5, of delete: route-delete.c.
  */
 #include "methods.h"
 
@@ -44,16 +41,15 @@
 #include "status.h"
 
 static const struct route_verb verbs[] = {
-	{ "path", do_path, .is_said = true, .is_harmless = true,
-	  .is_of_any = true,
+	{ "path", do_path, .is_harmless = true, .is_of_any = true,
 	  .params = "volume" },
 	{ "extend", do_extend, .params = "volume size_bytes# dry_run?" },
 	{ "snapshot", do_snapshot, .params = "volume name" },
 	{ "snapshot_list", do_snapshot_list, .is_harmless = true,
 	  .is_of_here = true, .params = "volume" },
 	{ "clone", do_clone, .params = "volume name snapshot type dry_run?" },
-	{ "delete", do_delete, .is_said = true, .consent = CONSENT_DELETE,
-	  .params = "volume disable? group? dry_run?" },
+	{ "delete", do_delete_asked, .consent = CONSENT_DELETE,
+	  .params = "volume volume_id pair_id export disable? dry_run?" },
 	/* no method has this name: see keep_local() */
 	{ "give_up", do_give_up, .is_of_any = true, .is_taking = true,
 	  .consent = CONSENT_GIVE_UP, .params = "volume dry_run?" },
@@ -62,7 +58,7 @@ static const struct route_verb verbs[] = {
 	  .params = "volume volumes[ dry_run?" },
 };
 
-static const struct route_verb *find_verb(const char *name)
+const struct route_verb *route_find_verb(const char *name)
 {
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (!strcmp(verbs[i].name, name))
@@ -159,7 +155,8 @@ void route_run_here(struct route_job *job, const struct route_verb *verb,
 	json_t *params = json_copy((json_t *)said);
 	struct request *request;
 
-	if (!route_changes_nothing(verb, said) && routing_may_log(x))
+	if (!route_changes_nothing(verb, said) &&
+	    (verb->consent || routing_may_log(x)))
 		log_info(x->pairing->record.name, "pair: the other side asks "
 			 "for %s of %s", verb->name, name);
 	json_object_set_new(params, "volume", json_string(name));
@@ -203,7 +200,7 @@ void routing_run(struct route_job *job, const char *word,
 {
 	struct routing *x = arg;
 	struct pairing *p = x->pairing;
-	const struct route_verb *verb = find_verb(word);
+	const struct route_verb *verb = route_find_verb(word);
 	const char *volume = json_string_value(json_object_get(params,
 							       "volume"));
 	const char *name = verb && volume ? name_here(p, volume) : NULL;
@@ -214,6 +211,8 @@ void routing_run(struct route_job *job, const char *word,
 
 	if (verb && verb->is_taking)
 		route_run_taking(job, verb, volume, params);
+	else if (verb && verb->call == do_delete_asked)
+		route_run_delete(job, verb, p, params);
 	else if (why)
 		route_refuse_job(job, exit_status, why);
 	else if (name)
@@ -345,8 +344,9 @@ static void ask(struct errand *x, struct pairing *p, const char *name)
 		end(x);
 		return;
 	}
-	if (!routing_ask(p->routing, x->verb->name, x->verb->is_harmless,
-			 params, on_answer, x, &err))
+	if (!routing_ask(p->routing, x->verb->name,
+			 route_changes_nothing(x->verb, params), params,
+			 on_answer, x, &err))
 		return;
 	request_refuse(x->request, EXIT_FAILED_, "%s", err.text);
 	end(x);
@@ -367,8 +367,8 @@ const char *route_name_there(const struct daemon *daemon, const char *volume,
 	return NULL;
 }
 
-static bool is_superseded(const struct daemon *daemon, const char *volume,
-			  const json_t *status)
+bool route_is_superseded(const struct daemon *daemon, const char *volume,
+			 const json_t *status)
 {
 	const struct entry *entry = daemon_find(daemon, volume);
 	const char *state = json_string_value(json_object_get(status, "state"));
@@ -388,7 +388,7 @@ static void on_status(struct op *op)
 	struct pairing *p = NULL;
 
 	name = route_name_there(op->daemon, volume, &p);
-	if (name && is_superseded(op->daemon, volume, json_array_get(
+	if (name && route_is_superseded(op->daemon, volume, json_array_get(
 				  json_object_get(status, "volumes"), 0))) {
 		ask(x, p, name);
 	} else if (op->daemon->is_stopping) {
@@ -421,7 +421,16 @@ static struct errand *create(struct request *request,
 	return x;
 }
 
-static bool was_made_here(const struct daemon *daemon, const char *volume)
+void route_ask_there(struct request *request, const struct route_verb *verb,
+		     struct pairing *p, const char *name)
+{
+	struct errand *x = create(request, verb, NULL);
+
+	if (x)
+		ask(x, p, name);
+}
+
+bool route_was_made_here(const struct daemon *daemon, const char *volume)
 {
 	struct made *m = malloc(sizeof(*m));
 	bool is = !m || made_load(daemon->config.state_dir, volume, m, NULL) !=
@@ -431,30 +440,30 @@ static bool was_made_here(const struct daemon *daemon, const char *volume)
 	return is;
 }
 
-/* O7, O14 */
+/* O7 */
 static bool stays_here(const struct request *request,
 		       const struct route_verb *verb, const char *volume)
 {
 	bool is_of_here = verb->is_of_here || request_text(request, "snapshot");
 
-	if (verb->is_said && !request_flag(request, "any_site"))
+	if (verb->call == do_path && !request_flag(request, "any_site"))
 		return true;
-	if (verb->call == do_delete && !daemon_find(request->daemon, volume))
-		is_of_here = true;
-	return is_of_here && was_made_here(request->daemon, volume);
+	return is_of_here && route_was_made_here(request->daemon, volume);
 }
 
 /* One that is a replica here is known at once; else its state is asked for. */
 bool route_request(struct request *request, const char *method,
 		   void (*call)(struct request *request))
 {
-	const struct route_verb *verb = find_verb(method);
+	const struct route_verb *verb = route_find_verb(method);
 	const char *volume = request_text(request, "volume");
 	struct daemon *daemon = request->daemon;
 	struct pairing *p = NULL;
 	struct errand *x;
 	bool is_sent;
 
+	if (verb && verb->call == do_delete_asked)
+		return route_delete(request);
 	if (!verb || !volume || !volume_name_is_valid(volume) ||
 	    stays_here(request, verb, volume))
 		return false;

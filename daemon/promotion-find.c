@@ -63,14 +63,19 @@ bool promotion_has_replica(const struct pairing *p, const char *volume)
 	return dir && has_volume(dir, volume);
 }
 
+bool promotion_pair_has_active(const struct pairing *p, const char *volume)
+{
+	return p->state == PAIRING_SERVING &&
+	       promotion_has_replica(p, volume) &&
+	       !was_given_up(promotion_stage_of(p), volume);
+}
+
 struct pairing *promotion_pair_of(const struct daemon *daemon,
 				  const char *volume)
 {
 	struct pairing *p = daemon->pairings;
 
-	while (p && (p->state != PAIRING_SERVING ||
-		     !promotion_has_replica(p, volume) ||
-		     was_given_up(promotion_stage_of(p), volume)))
+	while (p && !promotion_pair_has_active(p, volume))
 		p = p->next;
 	return p;
 }

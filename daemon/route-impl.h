@@ -9,6 +9,7 @@
 #include "pairing.h"
 #include "route.h"
 
+struct daemon;
 struct request;
 
 enum exit_status { EXIT_FAILED_ = 1, EXIT_USAGE_ = 2, EXIT_NOT_FOUND = 3,
@@ -20,7 +21,6 @@ enum route_consent { CONSENT_NONE, CONSENT_GIVE_UP, CONSENT_DELETE };
 struct route_verb {
 	const char *name;
 	void (*call)(struct request *request);
-	bool is_said;			/* only with any_site */
 	bool is_of_here;		/* where it was made; of O7 */
 	bool is_harmless;		/* it changes nothing */
 	bool is_of_any;			/* also of what is not to be used */
@@ -42,6 +42,23 @@ void route_run_here(struct route_job *job, const struct route_verb *verb,
 /* @text: static. */
 void route_refuse_job(struct route_job *job, int exit_status,
 		      const char *text);
+
+const struct route_verb *route_find_verb(const char *name);
+/* By a driver; also where that cannot be read. */
+bool route_was_made_here(const struct daemon *daemon, const char *volume);
+/* Of a volume that is sent to a pair: its @status, as status_all() has it. */
+bool route_is_superseded(const struct daemon *daemon, const char *volume,
+			 const json_t *status);
+/* The request is answered as the other side of @p does; @name: to that. */
+void route_ask_there(struct request *request, const struct route_verb *verb,
+		     struct pairing *p, const char *name);
+
+/* route-delete.c. Of @p, by its params. */
+void route_run_delete(struct route_job *job, const struct route_verb *verb,
+		      struct pairing *p, const json_t *params);
+void do_delete_asked(struct request *request);
+/* It takes the request, or false: it is of here. */
+bool route_delete(struct request *request);
 
 /* route-taking.c: O12, O13 */
 void route_run_taking(struct route_job *job, const struct route_verb *verb,

@@ -64,6 +64,27 @@ is "nor where nothing may be changed" \
 a_says "$agreed"
 is "it is not deleted unasked" \
 	"$(status_of b replicactl delete v --any-site --disable </dev/null)" 5
+mkdir "$site_b/other"
+b replicactl pair invite r --address "127.0.0.1:$((port + 1))" --listen 127.0.0.1 \
+	--dir "$site_b/other" --create "v:8MiB:$site_b/other.base" \
+	>"$scratch_dir/token" 2>/dev/null && join_pair r >/dev/null ||
+	bail "no other pair"
+wait_until 60 test -e "$site_b/other/v.volume" || bail "B does not serve r"
+is "nor where two pairs have a replica of it" \
+	"$(status_of b replicactl delete v --any-site --disable --yes)" 5
+check "  which this site says" says "more than one pair"
+b replicactl pair revoke r >/dev/null && replicactl pair revoke r >/dev/null ||
+	bail "r is not revoked"
+is "nor as a group" "$(status_of b replicactl delete v --any-site --group --disable \
+	--yes)" 2
+replicactl pause v >/dev/null
+replicactl create w --size 8MiB --backend east --target pair:p/v >/dev/null 2>&1 ||
+	bail "no other volume"
+wait_until 60 field_is w state error || bail "two are sent by one name"
+is "what is sent by its name, too, is not what would go" "$(b replicactl delete v \
+	--any-site --disable --dry-run --json | jq -r .volume)" v
+replicactl delete w --disable --yes >/dev/null || bail "it does not go"
+replicactl resume v >/dev/null
 is "nor while it is replicated" "$(status_of b replicactl delete v --any-site --yes)" 5
 sim-ctl meta v use
 is "nor while it is in use" \
@@ -77,6 +98,18 @@ check "  which is told as of there" says "^v is gone: 8.* on p:$folder/"
 is "  there it is gone, here is the replica" "$(at_a),$(at_b)" " 0,$here"
 is "it is not there twice" \
 	"$(status_of b replicactl delete v --any-site --disable --yes)" 3
+
+# A new one of that name is not what the replica is of
+replicactl create v --size 8MiB --backend east --target pair:p >/dev/null 2>&1 ||
+	bail "no second volume"
+wait_until 60 field_is v state error || bail "it is taken for the other one"
+is "another one of that name is not deleted" \
+	"$(status_of b replicactl delete v --any-site --disable --yes)" 5
+check "  for it is another one" says "side of the pair p: .*another one"
+is "  nor is that told as a dry run" "$(status_of b replicactl delete v --any-site \
+	--disable --dry-run)" 5
+is "  it is there" "$(at_a)" "$there"
+replicactl delete v --disable --yes >/dev/null || bail "it does not go"
 check "the replica goes by its own verb" b replicactl delete v --replica \
 	--dir "$stage_dir" --yes
 is "  all is gone" "$(at_a),$(at_b)" " 0,"
@@ -108,6 +141,13 @@ b replicactl config reload >/dev/null || bail "no reload"
 b sim-ctl meta v use
 is "nor while it is in use there" "$(status_of replicactl delete v --any-site --yes)" 5
 b sim-ctl meta v leave
+id=$(b_pair p pair_id)
+stop_daemon
+is "nor by its name alone" "$(answer "$id" delete '{"volume": "v"}')" 2
+is "nor by the id of another one" "$(answer "$id" delete \
+	"{\"volume\": \"v\", \"volume_id\": \"$(printf '%032d' 1)\"}")" 5
+start_daemon
+wait_until 60 field_is v state superseded || bail "it is not superseded"
 check "it goes there" eval 'replicactl delete v --any-site --yes --json \
 	>"$scratch_dir/says"'
 is "  which is told, though the server has stopped for it" \
@@ -116,7 +156,11 @@ is "  which is told, though the server has stopped for it" \
 is "  what is here stays" "$(at_a),$(at_b)" "$there,"
 wait_until 60 serves p || bail "B does not serve again"
 is "it is not there twice" "$(status_of replicactl delete v --any-site --yes)" 3
-check "what is here goes by its own verb" replicactl delete v --disable --yes
+replicactl disable v >/dev/null || bail "not disabled"
+is "what was active here, and is elsewhere, does not go for it" \
+	"$(status_of replicactl delete v --any-site --yes)" 8
+is "  all of it is here" "$(at_a)" "$there"
+check "what is here goes by its own verb" replicactl delete v --yes
 is "  all is gone" "$(at_a),$(at_b)" " 0,"
 is "what was made here and goes nowhere is deleted here" "$(
 	replicactl create v --size 8MiB --backend east >/dev/null

@@ -21,8 +21,8 @@ static json_t *call(const struct args *args, int *status)
 	if (!args_has(args, "replica")) {
 		json_object_set_new(params, "disable",
 				    json_boolean(args_has(args, "disable")));
-		json_object_set_new(params, "any_site",
-				    json_boolean(args_has(args, "any-site")));
+		if (args_has(args, "any-site"))
+			json_object_set_new(params, "any_site", json_true());
 		return ctl_call_for(args, BACKEND_TIMEOUT_S, "delete", params,
 				    status);
 	}
