@@ -12,6 +12,8 @@
 #   vm-lag-median    the same of half of them
 #   vm-switchover-pause   seconds from the last write that was acknowledged at A to
 #                    the first one at B. The goal is 3
+#   vm-switchover-log     the same of the volume of vm-lag, after that: B applies
+#                    what its log has of it
 #   vm-failover-ready     seconds from "failover --force", of a volume that has
 #                    HISTORY MiB of epochs in its log, to the first write at B. The
 #                    goal is 5
@@ -45,8 +47,8 @@ make_volume() {
 }
 # begin VOLUME NAME-AT-B
 begin() {
-	a replicactl enable "$1" --target "pair:p/$2" --metadata "/dev/$1-meta" ||
-		bail "$1 cannot be enabled"
+	a replicactl enable "$1" --target "pair:p/$2" --metadata "/dev/$1-meta" \
+		>/dev/null 2>&1 || bail "$1 cannot be enabled"
 	wait_until 200 is_settled "$1" || bail "$1 is not settled"
 }
 
@@ -66,7 +68,7 @@ measure_lag() {
 	sleep 3
 	epochs=$(a rpc-call get busy epochs_clean)
 	for ((end = SECONDS + SPAN; SECONDS < end; )); do
-		a rpc-call get busy lag_s >>"$scratch_dir/lags"
+		echo "$(a rpc-call get busy lag_s)" >>"$scratch_dir/lags"
 	done
 	epochs=$(($(a rpc-call get busy epochs_clean) - epochs))
 	wait $!
@@ -77,8 +79,9 @@ measure_lag() {
 }
 
 # --- switchover --------------------------------------------------------------------
+# write_on VOLUME
 write_on() {
-	while dd if=/dev/zero of=/dev/mapper/busy bs=4k count=1 oflag=direct \
+	while dd if=/dev/zero of="/dev/mapper/$1" bs=4k count=1 oflag=direct \
 			status=none 2>/dev/null; do
 		echo "${EPOCHREALTIME/,/.}" >>"$scratch_dir/written"
 	done
@@ -86,30 +89,31 @@ write_on() {
 has_written() {
 	[ "$(wc -l <"$scratch_dir/written")" -ge 20 ]
 }
-# It is refused where the writer has the device open just then.
+# hand_over VOLUME: it is refused where the writer has the device open just then
 hand_over() {
 	for _ in $(seq 60); do
-		a replicactl failover busy --planned >"$scratch_dir/says" 2>&1 &&
+		a replicactl failover "$1" --planned >"$scratch_dir/says" 2>&1 &&
 			return
 		grep -q "is in use" "$scratch_dir/says" || break
 	done
 	bail "not handed over: $(cat "$scratch_dir/says")"
 }
+# measure_switchover VOLUME ROW: it is VOLUME-b at B
 measure_switchover() {
 	local writer
 	: >"$scratch_dir/written"
-	write_on &
+	write_on "$1" &
 	writer=$!
 	cleanup_fn end $writer
 	wait_until 60 has_written || bail "nothing is written"
-	hand_over
-	b replicactl failover busy-b --force >"$scratch_dir/says" 2>&1 ||
+	hand_over "$1"
+	b replicactl failover "$1-b" --force >"$scratch_dir/says" 2>&1 ||
 		bail "B does not take over: $(cat "$scratch_dir/says")"
-	dd if=/dev/zero of=/dev/mapper/busy-b bs=4k count=1 oflag=direct \
+	dd if=/dev/zero of="/dev/mapper/$1-b" bs=4k count=1 oflag=direct \
 		status=none || bail "B's device can't be written to"
 	pause=$(since "$(tail -n 1 "$scratch_dir/written")")
 	wait $writer
-	goal vm-switchover-pause "$pause" 3
+	goal "$2" "$pause" 3
 }
 
 # --- failover ----------------------------------------------------------------------
@@ -140,7 +144,7 @@ measure_failover() {
 
 forget() {
 	local v
-	for v in busy-b second; do
+	for v in moved-b busy-b second; do
 		dmsetup remove --retry $v-dmr-view 2>/dev/null
 		dmsetup message $v 0 retire
 		dmsetup remove --retry $v 2>/dev/null
@@ -148,6 +152,7 @@ forget() {
 	losetup -D
 }
 
+make_volume moved 32 16
 make_volume busy 64 16
 make_volume first "$HISTORY" 16
 start a
@@ -156,13 +161,16 @@ start b
 b_pid=$pid
 b replicactl pair invite p --address 127.0.0.1:10996 --listen 127.0.0.1 \
 	--dir "$stage" --history 1h --create "busy-b:64MiB:$scratch_dir/busy-base" \
-	--create "second:${HISTORY}MiB:$scratch_dir/base" >"$scratch_dir/token" ||
-	bail "no invitation"
+	--create "moved-b:32MiB:$scratch_dir/moved-base" \
+	--create "second:${HISTORY}MiB:$scratch_dir/base" \
+	>"$scratch_dir/token" 2>/dev/null || bail "no invitation"
 a replicactl pair join p <"$scratch_dir/token" >/dev/null || bail "no pair"
 cleanup_fn forget
+begin moved moved-b
+measure_switchover moved vm-switchover-pause
 begin busy busy-b
 measure_lag
-measure_switchover
+measure_switchover busy vm-switchover-log
 begin first second
 measure_failover
 kill -TERM $b_pid
