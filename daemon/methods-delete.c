@@ -58,18 +58,14 @@ static void describe(struct deletion *x, struct stage *s, const char *group)
 	struct stage_volume *v = NULL;
 	struct stage_fence fence;
 	struct stage_info info;
-	char id[33];
 
 	while ((v = stage_next(s, v))) {
 		stage_get_info(v, &info);
 		if (strcmp(info.group, group))
 			continue;
 		stage_get_fence(v, &fence);
-		identity_print(id, info.header.volume_id);
-		json_array_append_new(x->volumes, json_pack(
-			"{ss ss* ss sI sI sb}", "volume", info.name,
-			"volume_id", info.header.seq ? id : NULL, "base",
-			info.base,
+		json_array_append_new(x->volumes, json_pack("{ss ss sI sI sb}",
+			"volume", info.name, "base", info.base,
 			"size_bytes", (json_int_t)info.bytes,
 			"last_committed", (json_int_t)info.header.last_clean,
 			"given_up", fence.phase == STAGE_PHASE_GIVEN_UP));

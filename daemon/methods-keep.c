@@ -194,7 +194,7 @@ static void end(struct keep *k, int exit_status)
 }
 
 /* K1. The stage, too: another pair may have got the name of a revoked one. */
-static struct pairing *successor_of(const struct daemon *daemon,
+struct pairing *route_successor_of(const struct daemon *daemon,
 				    const char *volume)
 {
 	const struct promotion *r = promotion_find(daemon, volume);
@@ -246,7 +246,7 @@ static struct pairing *choose(struct keep *k, const char *volume,
 			      struct pairing *doubt, struct error *err)
 {
 	const char *wanted = request_text(k->request, "pair");
-	struct pairing *p = successor_of(k->daemon, volume);
+	struct pairing *p = route_successor_of(k->daemon, volume);
 
 	if (!p || (wanted && is_pair(doubt, wanted))) {
 		say_none(volume, doubt, err);

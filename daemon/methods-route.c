@@ -49,13 +49,15 @@ static const struct route_verb verbs[] = {
 	  .is_of_here = true, .params = "volume" },
 	{ "clone", do_clone, .params = "volume name snapshot type dry_run?" },
 	{ "delete", do_delete_asked, .consent = CONSENT_DELETE,
-	  .params = "volume volume_id pair_id export disable? dry_run?" },
+	  .params = "volume volume_id pair_id export disable? dry_run?",
+	  .run = route_run_delete, .ask = route_delete },
 	/* no method has this name: see keep_local() */
-	{ "give_up", do_give_up, .is_of_any = true, .is_taking = true,
-	  .consent = CONSENT_GIVE_UP, .params = "volume dry_run?" },
-	{ "give_up_group", do_give_up, .is_of_any = true, .is_taking = true,
+	{ "give_up", do_give_up, .is_of_any = true,
+	  .consent = CONSENT_GIVE_UP, .params = "volume dry_run?",
+	  .run = route_run_taking },
+	{ "give_up_group", do_give_up, .is_of_any = true,
 	  .consent = CONSENT_GIVE_UP, .is_of_group = true,
-	  .params = "volume volumes[ dry_run?" },
+	  .params = "volume volumes[ dry_run?", .run = route_run_taking },
 };
 
 const struct route_verb *route_find_verb(const char *name)
@@ -68,6 +70,21 @@ const struct route_verb *route_find_verb(const char *name)
 
 /* --- there ---------------------------------------------------------------- */
 
+struct pairing *route_pairing_of(const struct route_job *job)
+{
+	return ((struct routing *)job->route->arg)->pairing;
+}
+
+bool route_is_sent_as(const struct entry *entry, const struct pairing *p,
+		      const char *volume)
+{
+	const struct volume_config *config = entry->config;
+	const char *export = pairing_target_export(config->target,
+						   p->record.name);
+
+	return export && !strcmp(*export ? export : config->name, volume);
+}
+
 /*
  * The name here of what is @volume to the pair; NULL: none. Another pair may
  * have got the name of a revoked one, but not what is in its stage.
@@ -76,14 +93,9 @@ static const char *name_here(const struct pairing *p, const char *volume)
 {
 	const struct promotion *promotion;
 
-	for (struct entry *e = p->daemon->entries; e; e = e->next) {
-		const char *export = pairing_target_export(e->config->target,
-							   p->record.name);
-
-		if (export && !strcmp(*export ? export : e->config->name,
-				      volume))
+	for (struct entry *e = p->daemon->entries; e; e = e->next)
+		if (route_is_sent_as(e, p, volume))
 			return e->config->name;
-	}
 	promotion = promotion_find(p->daemon, volume);
 	return promotion && !strcmp(promotion->record.pair, p->record.name) &&
 	       promotion_has_replica(p, volume) ? promotion->record.volume :
@@ -209,10 +221,8 @@ void routing_run(struct route_job *job, const char *word,
 			  route_check_job(p, verb, params, &exit_status) :
 			  "there is no such verb there";
 
-	if (verb && verb->is_taking)
-		route_run_taking(job, verb, volume, params);
-	else if (verb && verb->call == do_delete_asked)
-		route_run_delete(job, verb, p, params);
+	if (verb && verb->run)
+		verb->run(job, verb, volume, params);
 	else if (why)
 		route_refuse_job(job, exit_status, why);
 	else if (name)
@@ -462,8 +472,8 @@ bool route_request(struct request *request, const char *method,
 	struct errand *x;
 	bool is_sent;
 
-	if (verb && verb->call == do_delete_asked)
-		return route_delete(request);
+	if (verb && verb->ask)
+		return verb->ask(request);
 	if (!verb || !volume || !volume_name_is_valid(volume) ||
 	    stays_here(request, verb, volume))
 		return false;

@@ -55,6 +55,9 @@ const char *route_name_there(const struct daemon *daemon, const char *volume,
  * [do_give_up there].
  */
 void keep_local(struct request *request);
+/* Which pair has sent what was promoted here, and serves its stage; NULL. */
+struct pairing *route_successor_of(const struct daemon *daemon,
+				   const char *volume);
 void do_give_up(struct request *request);
 
 /* methods-recover.c */

@@ -63,7 +63,7 @@ bool promotion_has_replica(const struct pairing *p, const char *volume)
 	return dir && has_volume(dir, volume);
 }
 
-bool promotion_pair_has_active(const struct pairing *p, const char *volume)
+bool promotion_serves_replica(const struct pairing *p, const char *volume)
 {
 	return p->state == PAIRING_SERVING &&
 	       promotion_has_replica(p, volume) &&
@@ -75,7 +75,7 @@ struct pairing *promotion_pair_of(const struct daemon *daemon,
 {
 	struct pairing *p = daemon->pairings;
 
-	while (p && !promotion_pair_has_active(p, volume))
+	while (p && !promotion_serves_replica(p, volume))
 		p = p->next;
 	return p;
 }

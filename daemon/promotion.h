@@ -106,7 +106,7 @@ bool promotion_is_replica(const struct daemon *daemon, const char *volume);
 /* Does that of this one? */
 bool promotion_has_replica(const struct pairing *p, const char *volume);
 /* … which was not given up, and is served? @volume: a valid name. */
-bool promotion_pair_has_active(const struct pairing *p, const char *volume);
+bool promotion_serves_replica(const struct pairing *p, const char *volume);
 /* Which pair's, unless it was given up; NULL: none. @volume: a valid name. */
 struct pairing *promotion_pair_of(const struct daemon *daemon,
 				  const char *volume);

@@ -3,11 +3,10 @@
  * delete --any-site: what is active at the other side of a pair is deleted
  * there; the rest of it is methods-route.c.
  *
- *	here:	route_delete() -> its id: of NAME.id (superseded), or
- *		[do_delete_replica(), dry] of the header in the stage (a
- *		replica) -> route_ask_there()
+ *	here:	route_delete() -> its id: of NAME.id (superseded), or of the
+ *		header in the stage [look] (a replica) -> route_ask_there()
  *	there:	routing_run() -> route_run_delete() -> [status] ->
- *		do_delete_asked() -> do_delete()
+ *		do_delete_asked() -> do_delete() -> on_deleted()
  *
  * N1 Who asks says by volume_id what it means: what it has itself of that
  *    volume. None but that is deleted: a name may come again, also while a verb
@@ -15,14 +14,15 @@
  * N2 It is sent to that pair by that name, or was promoted of what the pair
  *    sent, in the stage that it has; it is active and usable, and all of that,
  *    with the consent, is so still when the status has come.
- * N3 What is there still is never said to be not found: who asks would take it
- *    for gone.
+ * N3 What is there still, or cannot be looked at, is never said to be not
+ *    found: who asks would take it for gone.
  * N4 Not of a group: its members may be of others by now.
  * N5 Who says any_site means what is active: what is here is deleted only if it
- *    is, and no other site is known to have it.
+ *    is, and no other site is known to have it; also when it is disabled.
  */
 #include "route-impl.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,13 +30,13 @@
 #include "control.h"
 #include "daemon.h"
 #include "identity.h"
-#include "local-stage.h"
+#include "made.h"
 #include "methods.h"
 #include "ops.h"
 #include "promotion.h"
+#include "stage.h"
+#include "stage-io.h"
 #include "status.h"
-
-#define EXIT_REFUSED 5
 
 /* --- there ---------------------------------------------------------------- */
 
@@ -53,44 +53,74 @@ static bool has_id(const struct daemon *daemon, const char *volume,
 	return !strcmp(text, wanted);
 }
 
+/* N5. What was active here, and is not sent any more, may be elsewhere. */
+static bool may_be_elsewhere(const struct daemon *daemon, const char *volume)
+{
+	const char *state_dir = daemon->config.state_dir;
+	struct identity id;
+
+	return identity_is_kept(state_dir, volume) &&
+	       (identity_load(&id, state_dir, volume) ||
+		id.given_up != GIVEN_UP_NO || id.taken_over != TAKEN_OVER_NO);
+}
+
 static bool was_sent_by(const struct pairing *p, const char *volume)
 {
-	const struct promotion *r = promotion_find(p->daemon, volume);
-	const char *dir = promotion_stage_of(p);
-
-	return r && r->state == PROMOTION_DONE && dir &&
-	       p->state == PAIRING_SERVING &&
-	       !strcmp(r->record.pair, p->record.name) &&
-	       local_stage_is_same_dir(dir, r->record.dir);
+	return route_successor_of(p->daemon, volume) == p &&
+	       (daemon_find(p->daemon, volume) ||
+		!may_be_elsewhere(p->daemon, volume));
 }
 
 /* N1, N2: its name here; NULL: there is none. */
 static const char *find_here(const struct pairing *p, const char *volume,
 			     const char *id)
 {
-	for (struct entry *e = p->daemon->entries; e; e = e->next) {
-		const char *export = pairing_target_export(e->config->target,
-							   p->record.name);
-
-		if (export && p->state == PAIRING_SENDING &&
-		    !strcmp(*export ? export : e->config->name, volume) &&
+	for (struct entry *e = p->daemon->entries; e; e = e->next)
+		if (p->state == PAIRING_SENDING &&
+		    route_is_sent_as(e, p, volume) &&
 		    has_id(p->daemon, e->config->name, id))
 			return e->config->name;
-	}
 	return was_sent_by(p, volume) && has_id(p->daemon, volume, id) ?
 	       volume : NULL;
 }
 
-/* N3 */
-static void refuse_delete(struct route_job *job, const struct pairing *p,
-			  const char *volume)
+struct search {
+	const struct daemon *daemon;
+	const char *id;
+	bool is_found;
+};
+
+static void look_at_made(void *arg, const char *volume)
 {
-	if (route_was_made_here(p->daemon, volume) ||
-	    daemon_find(p->daemon, volume) ||
-	    promotion_find(p->daemon, volume))
-		route_refuse_job(job, EXIT_REFUSED, "one of that name is "
-				 "there, and is another one, or is not sent to "
-				 "that pair any more: only there can it be "
+	struct search *x = arg;
+
+	x->is_found |= has_id(x->daemon, volume, x->id);
+}
+
+/* N3: by whatever name. */
+static bool is_still_there(const struct pairing *p, const char *volume,
+			   const char *id)
+{
+	struct search x = { .daemon = p->daemon, .id = id };
+
+	for (struct entry *e = p->daemon->entries; e; e = e->next)
+		x.is_found |= route_is_sent_as(e, p, volume) ||
+			      has_id(p->daemon, e->config->name, id);
+	for (struct promotion *r = p->daemon->promotions; r; r = r->next)
+		x.is_found |= has_id(p->daemon, r->record.volume, id);
+	made_each(p->daemon->config.state_dir, look_at_made, &x);
+	return x.is_found || route_was_made_here(p->daemon, volume) ||
+	       daemon_find(p->daemon, volume) ||
+	       promotion_find(p->daemon, volume);
+}
+
+static void refuse_delete(struct route_job *job, const struct pairing *p,
+			  const char *volume, const char *id)
+{
+	if (is_still_there(p, volume, id))
+		route_refuse_job(job, EXIT_REFUSED, "what is there is another "
+				 "one, or is not sent to that pair any more, or "
+				 "may be active elsewhere: only there can it be "
 				 "deleted");
 	else if (promotion_has_replica(p, volume))
 		route_refuse_job(job, EXIT_NOT_HERE, "it is not active there, "
@@ -101,10 +131,9 @@ static void refuse_delete(struct route_job *job, const struct pairing *p,
 }
 
 void route_run_delete(struct route_job *job, const struct route_verb *verb,
-		      struct pairing *p, const json_t *params)
+		      const char *volume, const json_t *params)
 {
-	const char *volume = json_string_value(json_object_get(params,
-							       "volume"));
+	const struct pairing *p = route_pairing_of(job);
 	const char *id = json_string_value(json_object_get(params,
 							   "volume_id"));
 	const char *name, *why;
@@ -123,7 +152,7 @@ void route_run_delete(struct route_job *job, const struct route_verb *verb,
 	}
 	name = find_here(p, volume, id);
 	if (!name) {
-		refuse_delete(job, p, volume);
+		refuse_delete(job, p, volume, id);
 		return;
 	}
 	said = json_copy((json_t *)params);
@@ -131,6 +160,35 @@ void route_run_delete(struct route_job *job, const struct route_verb *verb,
 	json_object_set_new(said, "export", json_string(volume));
 	route_run_here(job, verb, name, said);
 	json_decref(said);
+}
+
+/* N3: it was there. */
+static void on_deleted(void *arg, int exit_status, const char *text,
+		       json_t *result)
+{
+	struct request *asked = arg;
+
+	if (!exit_status)
+		request_answer(asked, json_incref(result));
+	else
+		request_refuse(asked, exit_status == EXIT_NOT_FOUND ?
+			       EXIT_REFUSED : exit_status, "%s", text ?:
+			       "no memory");
+}
+
+static void delete_asked(struct request *asked)
+{
+	json_t *params = json_pack("{ss sb sb}", "volume",
+				   request_text(asked, "volume"), "disable",
+				   request_flag(asked, "disable"), "dry_run",
+				   request_flag(asked, "dry_run"));
+	struct request *request = request_create(asked->daemon, params,
+						 on_deleted, asked);
+
+	if (request)
+		do_delete(request);
+	else
+		request_refuse(asked, EXIT_FAILED_, "no memory");
 }
 
 /* N2: after the status. */
@@ -154,7 +212,7 @@ void do_delete_asked(struct request *request)
 	name = find_here(p, request_text(request, "export"),
 			 request_text(request, "volume_id"));
 	if (name && !strcmp(name, volume))
-		do_delete(request);
+		delete_asked(request);
 	else
 		request_refuse(request, EXIT_REFUSED, "%.60s is not sent to "
 			       "that pair any more", volume);
@@ -162,12 +220,45 @@ void do_delete_asked(struct request *request)
 
 /* --- here ----------------------------------------------------------------- */
 
-/* What is deleted at the other side of ->pair, if ->id is known. */
+/* N5. Nobody sends it from here, nor was it promoted here. */
+static void delete_private(struct request *request)
+{
+	const char *volume = request_text(request, "volume");
+
+	if (promotion_is_replica(request->daemon, volume) &&
+	    !promotion_find(request->daemon, volume))
+		request_refuse(request, EXIT_NOT_HERE, "%s is a replica here, "
+			       "and where it is active is not known", volume);
+	else if (may_be_elsewhere(request->daemon, volume))
+		request_refuse(request, EXIT_NOT_HERE, "%s was given up here, "
+			       "or taken over elsewhere: where it is active is "
+			       "not known; without any_site, what is here is "
+			       "deleted", volume);
+	else
+		do_delete(request);
+}
+
+/* After the status, which may be of a moment ago. */
+static void delete_usable(struct request *request)
+{
+	if (request->daemon->is_stopping)
+		request_refuse(request, EXIT_FAILED_, "replicad is stopping");
+	else if (daemon_find(request->daemon, request_text(request, "volume")))
+		do_delete(request);
+	else
+		delete_private(request);
+}
+
+/* What is deleted at the other side of ->pair, if its id is known. */
 struct hunt {
 	struct request *request;
 	struct daemon *daemon;
-	char pair[64];
-	char volume[64];		/* what it is to the pair */
+	char pair[PAIRING_NAME_LEN];
+	char volume[STAGE_NAME_LEN];	/* what it is to the pair */
+	char dir[PATH_MAX];		/* of a replica: its stage */
+	char id[33];			/* "": not known yet */
+	struct ring_job job;
+	struct error err;
 };
 
 static void end(struct hunt *x)
@@ -179,23 +270,25 @@ static void end(struct hunt *x)
 	daemon_wrap_up(daemon);
 }
 
-static void refuse(struct hunt *x, int exit_status, const char *why)
+static void refuse(struct hunt *x, const char *why)
 {
-	request_refuse(x->request, exit_status, "%.60s: %s", x->volume, why);
+	request_refuse(x->request, EXIT_FAILED_, "%.60s: %s",
+		       request_text(x->request, "volume"), why);
 	end(x);
 }
 
 /* The pair may have gone meanwhile. */
-static void ask(struct hunt *x, const char *id)
+static void ask(struct hunt *x)
 {
 	struct pairing *p = pairing_find(x->daemon, x->pair);
 
 	if (!p || x->daemon->is_stopping) {
-		refuse(x, EXIT_FAILED_, "its pair has ended");
+		refuse(x, "its pair has ended, or replicad is stopping");
 		return;
 	}
 	json_object_del(x->request->params, "group");
-	json_object_set_new(x->request->params, "volume_id", json_string(id));
+	json_object_set_new(x->request->params, "volume_id",
+			    json_string(x->id));
 	route_ask_there(x->request, route_find_verb("delete"), p, x->volume);
 	end(x);
 }
@@ -204,51 +297,54 @@ static void ask(struct hunt *x, const char *id)
 static void ask_superseded(struct hunt *x)
 {
 	const char *name = request_text(x->request, "volume");
+	const char *state_dir = x->daemon->config.state_dir;
 	struct identity id;
-	char text[33];
 
-	if (identity_load(&id, x->daemon->config.state_dir, name)) {
-		refuse(x, EXIT_FAILED_, "what it is cannot be read: NAME.id");
+	if (!identity_is_kept(state_dir, name) ||
+	    identity_load(&id, state_dir, name)) {
+		refuse(x, "who it is cannot be read (NAME.id)");
 		return;
 	}
-	identity_print(text, id.volume_id);
-	ask(x, text);
+	identity_print(x->id, id.volume_id);
+	ask(x);
 }
 
-/* By the header in the stage. */
-static void on_looked(void *arg, int exit_status, const char *text,
-		      json_t *result)
+/* By the header in the stage, which others may have open. */
+static void look_blocking(struct ring_job *job)
 {
-	struct hunt *x = arg;
-	json_t *one;
-	size_t i;
+	struct hunt *x = container_of(job, struct hunt, job);
+	const struct stage_options view = { .io = &stage_view_io };
+	struct stage_volume *v;
+	struct stage_info info;
+	struct stage *s;
 
-	json_array_foreach(json_object_get(result, "volumes"), i, one) {
-		const char *id = json_string_value(json_object_get(one,
-							"volume_id"));
-		const char *name = json_string_value(json_object_get(one,
-							"volume"));
-
-		if (id && name && !strcmp(name, x->volume)) {
-			ask(x, id);
-			return;
-		}
-	}
-	refuse(x, exit_status ?: EXIT_FAILED_, text ?: "its stage has nothing "
-	       "of it yet: who it is is not known");
+	if (stage_open(&s, x->dir, &view, &x->err))
+		return;
+	v = stage_find(s, x->volume);
+	if (v)
+		stage_get_info(v, &info);
+	if (v && info.header.seq)
+		identity_print(x->id, info.header.volume_id);
+	stage_close(s);
 }
 
-static void look(struct hunt *x, const char *dir)
+static void on_looked(struct ring_job *job)
 {
-	json_t *params = json_pack("{ss ss sb sb}", "volume", x->volume, "dir",
-				   dir, "group", 1, "dry_run", 1);
-	struct request *request = request_create(x->daemon, params, on_looked,
-						 x);
+	struct hunt *x = container_of(job, struct hunt, job);
 
-	if (request)
-		do_delete_replica(request);
+	if (x->id[0])
+		ask(x);
 	else
-		refuse(x, EXIT_FAILED_, "no memory");
+		refuse(x, x->err.code ? x->err.text : "its stage has nothing "
+		       "of it yet: who it is is not known");
+}
+
+static void look(struct hunt *x)
+{
+	x->job.blocking = look_blocking;
+	x->job.done = on_looked;
+	if (ring_job_start(x->daemon->reactors[0].ring, &x->job))
+		refuse(x, "no thread");
 }
 
 static void on_status(struct op *op)
@@ -257,11 +353,14 @@ static void on_status(struct op *op)
 	const char *volume = request_text(x->request, "volume");
 	json_t *status = status_all(op->daemon, op->result, volume);
 
-	if (route_is_superseded(op->daemon, volume, json_array_get(
-				json_object_get(status, "volumes"), 0))) {
+	if (op->daemon->is_stopping) {
+		refuse(x, "replicad is stopping");
+	} else if (route_is_superseded(op->daemon, volume, json_array_get(
+				       json_object_get(status, "volumes"),
+				       0))) {
 		ask_superseded(x);
 	} else {
-		method_if_usable(x->request, do_delete);
+		method_if_usable(x->request, delete_usable);
 		end(x);
 	}
 	json_decref(status);
@@ -271,6 +370,7 @@ static void on_status(struct op *op)
 static struct hunt *create(struct request *request, const struct pairing *p,
 			   const char *name)
 {
+	const char *dir = promotion_stage_of(p);
 	struct hunt *x = calloc(1, sizeof(*x));
 
 	if (!x) {
@@ -281,29 +381,9 @@ static struct hunt *create(struct request *request, const struct pairing *p,
 	x->daemon = request->daemon;
 	snprintf(x->pair, sizeof(x->pair), "%s", p->record.name);
 	snprintf(x->volume, sizeof(x->volume), "%s", name);
+	snprintf(x->dir, sizeof(x->dir), "%s", dir ?: "");
 	x->daemon->nr_methods++;
 	return x;
-}
-
-/* N5. Nobody sends it from here, nor was it promoted here. */
-static void delete_private(struct request *request, const char *volume)
-{
-	const char *state_dir = request->daemon->config.state_dir;
-	struct identity id;
-	bool is_kept = identity_is_kept(state_dir, volume);
-
-	if (promotion_is_replica(request->daemon, volume))
-		request_refuse(request, EXIT_NOT_HERE, "%s is a replica here, "
-			       "and where it is active is not known", volume);
-	else if (is_kept && (identity_load(&id, state_dir, volume) ||
-			     id.given_up != GIVEN_UP_NO ||
-			     id.taken_over != TAKEN_OVER_NO))
-		request_refuse(request, EXIT_NOT_HERE, "%s was given up here, "
-			       "or taken over elsewhere: where it is active is "
-			       "not known; without any_site, what is here is "
-			       "deleted", volume);
-	else
-		do_delete(request);
 }
 
 static void delete_unsent(struct request *request, const char *volume)
@@ -314,18 +394,18 @@ static void delete_unsent(struct request *request, const char *volume)
 	struct hunt *x;
 
 	for (struct pairing *o = daemon->pairings; o; o = o->next)
-		if (promotion_pair_has_active(o, volume) && !nr++)
+		if (promotion_serves_replica(o, volume) && !nr++)
 			p = o;
 	if (nr > 1) {
 		request_refuse(request, EXIT_REFUSED, "more than one pair has "
 			       "a replica %s here: say at the other site which "
 			       "is meant", volume);
 	} else if (!p) {
-		delete_private(request, volume);
+		delete_private(request);
 	} else {
 		x = create(request, p, volume);
 		if (x)
-			look(x, promotion_stage_of(p));
+			look(x);
 	}
 }
 
@@ -336,9 +416,9 @@ static void delete_entry(struct request *request, const char *volume)
 	struct hunt *x = name ? create(request, p, name) : NULL;
 
 	if (!name)
-		method_if_usable(request, do_delete);
+		method_if_usable(request, delete_usable);
 	else if (x && !op_status(request->daemon, volume, on_status, x))
-		refuse(x, EXIT_FAILED_, "no memory");
+		refuse(x, "no memory");
 }
 
 bool route_delete(struct request *request)
@@ -355,7 +435,7 @@ bool route_delete(struct request *request)
 	else if (daemon_find(daemon, volume))
 		delete_entry(request, volume);
 	else if (promotion_find(daemon, volume))
-		method_if_usable(request, do_delete);
+		method_if_usable(request, delete_usable);
 	else
 		delete_unsent(request, volume);
 	return true;

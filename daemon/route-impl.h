@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What methods-route.c and route-taking.c share. Not for others. */
+/* What methods-route.c, route-taking.c and others of them share. */
 #ifndef REPLICAD_ROUTE_IMPL_H
 #define REPLICAD_ROUTE_IMPL_H
 
@@ -10,10 +10,11 @@
 #include "route.h"
 
 struct daemon;
+struct entry;
 struct request;
 
 enum exit_status { EXIT_FAILED_ = 1, EXIT_USAGE_ = 2, EXIT_NOT_FOUND = 3,
-		   EXIT_PERMISSION = 7, EXIT_NOT_HERE = 8 };
+		   EXIT_REFUSED = 5, EXIT_PERMISSION = 7, EXIT_NOT_HERE = 8 };
 
 /* What the section of the pair has to say yes to (O9). */
 enum route_consent { CONSENT_NONE, CONSENT_GIVE_UP, CONSENT_DELETE };
@@ -24,10 +25,14 @@ struct route_verb {
 	bool is_of_here;		/* where it was made; of O7 */
 	bool is_harmless;		/* it changes nothing */
 	bool is_of_any;			/* also of what is not to be used */
-	bool is_taking;			/* O12 */
 	enum route_consent consent;
 	bool is_of_group;		/* of all of one, by their names */
 	const char *params;		/* params.h: that may be said with it */
+	/* There: instead of name_here() and route_run_here(). NULL: those. */
+	void (*run)(struct route_job *job, const struct route_verb *verb,
+		    const char *volume, const json_t *params);
+	/* Here: takes the request, or false: it is done here. NULL: O7. */
+	bool (*ask)(struct request *request);
 };
 
 bool route_changes_nothing(const struct route_verb *verb,
@@ -53,11 +58,16 @@ bool route_is_superseded(const struct daemon *daemon, const char *volume,
 void route_ask_there(struct request *request, const struct route_verb *verb,
 		     struct pairing *p, const char *name);
 
-/* route-delete.c. Of @p, by its params. */
+/* Whose verb it is. */
+struct pairing *route_pairing_of(const struct route_job *job);
+/* Is that entry what @volume is to the pair? */
+bool route_is_sent_as(const struct entry *entry, const struct pairing *p,
+		      const char *volume);
+
+/* route-delete.c */
 void route_run_delete(struct route_job *job, const struct route_verb *verb,
-		      struct pairing *p, const json_t *params);
+		      const char *volume, const json_t *params);
 void do_delete_asked(struct request *request);
-/* It takes the request, or false: it is of here. */
 bool route_delete(struct request *request);
 
 /* route-taking.c: O12, O13 */

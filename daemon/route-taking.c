@@ -28,11 +28,7 @@ static const char *name_sent(const struct pairing *p, const char *volume,
 
 	*nr = 0;
 	for (struct entry *e = p->daemon->entries; e; e = e->next) {
-		const char *export = pairing_target_export(e->config->target,
-							   p->record.name);
-
-		if (!export || strcmp(*export ? export : e->config->name,
-				      volume))
+		if (!route_is_sent_as(e, p, volume))
 			continue;
 		name = e->config->name;
 		++*nr;

@@ -34,7 +34,8 @@ a_says
 start_daemon
 start_b
 choose_port
-invite p --history 1h --create "v:8MiB:$site_b/v.base" || bail "no invitation"
+invite p --history 1h --create "v:8MiB:$site_b/v.base" \
+	--create "u:8MiB:$site_b/u.base" || bail "no invitation"
 join_pair p || bail "no pair"
 wait_until 60 serves p || bail "B does not serve"
 replicactl create v --size 8MiB --backend east --target pair:p >/dev/null ||
@@ -75,6 +76,12 @@ is "nor where two pairs have a replica of it" \
 check "  which this site says" says "more than one pair"
 b replicactl pair revoke r >/dev/null && replicactl pair revoke r >/dev/null ||
 	bail "r is not revoked"
+make_volume u 8
+replicactl enable u --target pair:p --metadata none >/dev/null 2>&1 && wait_settled u 60 ||
+	bail "u is not replicated"
+is "nor what was not made there, of which nobody says that there is none" \
+	"$(status_of b replicactl delete u --any-site --disable --yes)" 5
+check "  but why" says "side of the pair p: .*u was not made here"
 is "nor as a group" "$(status_of b replicactl delete v --any-site --group --disable \
 	--yes)" 2
 replicactl pause v >/dev/null
@@ -118,7 +125,8 @@ is "a replica is of no other site" "$(status_of b replicactl delete v --replica 
 
 # --- A is superseded, B active -----------------------------------------------------
 b replicactl pair revoke p >/dev/null || bail "B does not revoke"
-replicactl pair revoke p >/dev/null || bail "A does not revoke"
+replicactl disable u >/dev/null && replicactl pair revoke p >/dev/null ||
+	bail "A does not revoke"
 invite p --history 1h --create "v:8MiB:$site_b/v.base" || bail "no invitation"
 join_pair p || bail "no pair"
 wait_until 60 serves p || bail "B does not serve"

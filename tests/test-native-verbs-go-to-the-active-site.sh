@@ -70,7 +70,8 @@ is "nor by another pair" "$(status_of b rpc-call peer \
 check "another version is refused" eval 'b rpc-call peer "$(jq -nc --arg i "$id" \
 	"{pair_id: \$i, message: \"{\\\"dm_replica_verbs\\\": 2}\"}")" |
 	grep -q "version 2 of routed verbs"'
-is "nor a deletion" "$(answer "$id" delete '{"volume": "v", "disable": true}')" 2
+is "nor a deletion, where it has not agreed" \
+	"$(answer "$id" delete '{"volume": "v", "disable": true}')" 7
 
 # What comes from there goes to a terminal
 b replicactl snapshot v red >"$scratch_dir/red" 2>&1 &

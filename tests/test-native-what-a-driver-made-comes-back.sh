@@ -24,6 +24,11 @@ b_settled() {
 	b_is replicating && [ "$(b rpc-call get a dirty_bytes)" = 0 ] &&
 		[ "$(b rpc-call get a epoch)" = 0 ]
 }
+# would_go COMMAND...: whose, and which base
+would_go() {
+	"$@" delete a --any-site --disable --dry-run --json |
+		jq -r '"\(.pair) \(.volumes[0].base)"'
+}
 base_is() {
 	is "  its base" "$(stat -c %s "$base")" $(($1 * mib))
 	is "  its device" "$(sim-ctl get a sectors)" $(($1 * 2048))
@@ -67,6 +72,10 @@ check "  and here, when it is shipped" wait_until 60 eval 'b_settled &&
 check "A asks B for a clone" replicactl clone a c
 is "  which is there, not here" "$(replicactl create --names | xargs) $(
 	b replicactl create --names | xargs)" "a c"
+refuses "B deletes it for nobody, unasked" "side of the pair q: .*delete=no" \
+	replicactl delete a --any-site --disable --yes
+is "  but it is B's that would go" "$(would_go replicactl)" \
+	"q $site_b/a.base"
 cp "$site_b/a.base" "$scratch_dir/at-b.img"
 kill_b
 check "A takes over" replicactl failover a --force
@@ -88,8 +97,20 @@ check "the snapshot goes" replicactl snapshot a --drop one --yes
 is "  the volume stays what was made" "$(of step) $(of backend)" "ready east"
 start_b
 wait_until 60 b_is superseded || bail "B is not superseded"
+refuses "A deletes it for nobody, unasked" "side of the pair q: .*delete=no" \
+	b replicactl delete a --any-site --disable --yes
+is "  but it is A's that would go" "$(would_go b replicactl)" "q $base"
+b replicactl disable a >/dev/null || bail "B does not disable it"
+refuses "what was active at B, and is disabled, does not go for it" "taken over" \
+	b replicactl delete a --any-site --yes
+check "  it is there" test -s "$site_b/a.base"
+# shellcheck disable=SC2086 # words
+b replicactl enable a --target pair:q $quick >/dev/null
+wait_until 60 b_is superseded || bail "B is not superseded again"
 b replicactl resolve a --keep peer >/dev/null || bail "B does not give up"
 b replicactl disable a >/dev/null 2>&1
+refuses "nor when it was given up" "not known" \
+	b replicactl delete a --any-site --yes
 b replicactl pair revoke p >/dev/null || bail "B does not revoke"
 choose_port
 mkdir "$site_b/again"

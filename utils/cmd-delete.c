@@ -124,7 +124,7 @@ static int run(const struct args *args)
 
 static const struct option_spec options[] = {
 	{ "disable", NULL, "and disable it first, if it is replicated" },
-	{ "any-site", NULL, "at the other site, if it is active there" },
+	{ "any-site", NULL, "where it is active, also at the other site" },
 	{ "replica", NULL, "what this site keeps of another's volume" },
 	{ "dir", "DIR", "the stage that has it" },
 	{ "group", NULL, "and all others of its group" },
