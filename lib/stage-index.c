@@ -8,6 +8,7 @@
  *    subtree [pull].
  * X2 an lsn is in a tree at most once, so the order is strict.
  * X3 a node takes at most 64 bytes.
+ * X4 who is ->late is in no tree yet, and counts as if it were.
  */
 #include "stage-index.h"
 
@@ -201,6 +202,43 @@ static void place(struct stage_index *ix, uint32_t *root, uint32_t n)
 	pull(ix, n);
 }
 
+/*
+ * The ways down of those that are late, all at a time, so that the memory for
+ * one is on its way while the others are looked at. Nothing is changed.
+ */
+static void warm(const struct stage_index *ix, const struct stage_tree *tree)
+{
+	uint32_t ways[STAGE_TREE_LATE], nr_open;
+
+	for (uint32_t i = 0; i < tree->nr_late; i++)
+		ways[i] = tree->root;
+	do {
+		nr_open = 0;
+		for (uint32_t i = 0; i < tree->nr_late; i++) {
+			const struct node *new = at(ix, tree->late[i]);
+			const struct node *x = at(ix, ways[i]);
+
+			if (!ways[i])
+				continue;
+			ways[i] = is_before(x, new->off, new->lsn) ? x->right :
+								     x->left;
+			x = at(ix, ways[i]);
+			__builtin_prefetch(x);
+			__builtin_prefetch((const char *)(x + 1) - 1);
+			nr_open++;
+		}
+	} while (nr_open);
+}
+
+/* X4 */
+static void settle(struct stage_index *ix, struct stage_tree *tree)
+{
+	warm(ix, tree);
+	for (uint32_t i = 0; i < tree->nr_late; i++)
+		place(ix, &tree->root, tree->late[i]);
+	tree->nr_late = 0;
+}
+
 int stage_index_insert(struct stage_index *ix, struct stage_tree *tree,
 		       uint64_t off, uint32_t len, uint64_t lsn, bool is_zero,
 		       bool is_verified)
@@ -222,7 +260,9 @@ int stage_index_insert(struct stage_index *ix, struct stage_tree *tree,
 		.flags = (is_zero ? F_ZERO : 0) |
 			 (is_verified ? F_VERIFIED : 0),
 	};
-	place(ix, &tree->root, n);
+	tree->late[tree->nr_late++] = n;
+	if (tree->nr_late == STAGE_TREE_LATE)
+		settle(ix, tree);
 	return 0;
 }
 
@@ -280,6 +320,38 @@ static uint32_t next_start(const struct stage_index *ix, uint32_t n,
 	return 0;
 }
 
+/* X4 */
+static uint32_t newest_late(const struct stage_index *ix,
+			    const struct stage_tree *tree, uint64_t off,
+			    uint64_t max_lsn, uint32_t best)
+{
+	for (uint32_t i = 0; i < tree->nr_late; i++) {
+		const struct node *x = at(ix, tree->late[i]);
+
+		if (x->off <= off && x->off + x->len > off &&
+		    x->lsn <= max_lsn && (!best || x->lsn > at(ix, best)->lsn))
+			best = tree->late[i];
+	}
+	return best;
+}
+
+/* X4. @first: what next_start() has found. */
+static uint32_t next_late(const struct stage_index *ix,
+			  const struct stage_tree *tree, uint64_t off,
+			  uint64_t limit, uint64_t min_lsn, uint64_t max_lsn,
+			  uint32_t first)
+{
+	for (uint32_t i = 0; i < tree->nr_late; i++) {
+		const struct node *x = at(ix, tree->late[i]);
+
+		if (x->off >= off && x->off < limit && x->lsn > min_lsn &&
+		    x->lsn <= max_lsn &&
+		    (!first || x->off < at(ix, first)->off))
+			first = tree->late[i];
+	}
+	return first;
+}
+
 static void fill_piece(const struct stage_index *ix, uint32_t n,
 		       struct stage_piece *piece)
 {
@@ -301,6 +373,7 @@ void stage_index_find(const struct stage_index *ix,
 	uint32_t n = newest(ix, tree->root, off, max_lsn, 0), next;
 	uint64_t limit = off + len;
 
+	n = newest_late(ix, tree, off, max_lsn, n);
 	*piece = (struct stage_piece) { .off = off };
 	if (n) {
 		fill_piece(ix, n, piece);
@@ -308,6 +381,7 @@ void stage_index_find(const struct stage_index *ix,
 			limit = at(ix, n)->off + at(ix, n)->len;
 	}
 	next = next_start(ix, tree->root, off + 1, limit, piece->lsn, max_lsn);
+	next = next_late(ix, tree, off + 1, limit, piece->lsn, max_lsn, next);
 	piece->len = (next ? at(ix, next)->off : limit) - off;
 }
 
@@ -341,5 +415,6 @@ static uint32_t erase(struct stage_index *ix, uint32_t n, uint64_t min_lsn,
 void stage_index_erase(struct stage_index *ix, struct stage_tree *tree,
 		       uint64_t min_lsn, uint64_t max_lsn)
 {
+	settle(ix, tree);
 	tree->root = erase(ix, tree->root, min_lsn, max_lsn);
 }

@@ -12,9 +12,14 @@
 
 struct stage_index;
 
+#define STAGE_TREE_LATE	32
+
 /* A volume's tree; zero = empty. */
 struct stage_tree {
 	uint32_t root;
+	uint32_t nr_late;
+	uint32_t late[STAGE_TREE_LATE];	/* not in it yet: many are put there
+					 * in less time than one by one */
 };
 
 /* What a place reads as. */

@@ -26,6 +26,17 @@ bool stage_path(const struct stage *s, const char *name, const char *suffix,
 
 /* --- groups --------------------------------------------------------------- */
 
+/* It is held for some microseconds by each request: to sleep costs more. */
+static void init_lock(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutex_init(lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
 static int init_locks(struct stage_group *g)
 {
 	pthread_rwlockattr_t attr;
@@ -36,7 +47,7 @@ static int init_locks(struct stage_group *g)
 	pthread_rwlock_init(&g->files, &attr);
 	pthread_rwlock_init(&g->index_lock, &attr);
 	pthread_rwlockattr_destroy(&attr);
-	pthread_mutex_init(&g->lock, NULL);
+	init_lock(&g->lock);
 	pthread_mutex_init(&g->base_lock, NULL);
 	pthread_mutex_init(&g->checkpoint_lock, NULL);
 	pthread_cond_init(&g->changed, NULL);
