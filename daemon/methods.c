@@ -94,7 +94,10 @@ static void on_status(struct op *op)
 	if (only && !json_array_size(json_object_get(answer, "volumes")) &&
 	    !json_array_size(made)) {
 		request_refuse(request, EXIT_NOT_FOUND,
-			       "there is no volume %s", only);
+			       promotion_is_replica(op->daemon, only) ?
+			       "%s is a replica here: replicactl status %s "
+			       "--replicas" : "there is no volume %s", only,
+			       only);
 		json_decref(answer);
 		json_decref(made);
 	} else {
@@ -367,6 +370,7 @@ static const struct method {
 	  "volume group pool host? dry_run? wait_s#" },
 	{ "resync", do_resync, true, "volume full?" },
 	{ "history", do_history, true, "volume target" },
+	{ "replicas", do_replicas, true, "volume" },
 	{ "create", do_create, true,
 	  "volume size_bytes# type backend target dry_run? options{" },
 	{ "clone", do_clone, true,

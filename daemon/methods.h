@@ -63,6 +63,9 @@ void do_give_up(struct request *request);
 /* methods-recover.c */
 void do_recover(struct request *request);
 
+/* methods-replicas.c */
+void do_replicas(struct request *request);
+
 /* methods-history.c */
 void do_history(struct request *request);
 void do_test(struct request *request);

@@ -26,6 +26,25 @@ make_epoch 11 0
 check "A has sent all" wait_until 60 at_a ".lag_bytes == 0 and .lag_s < 60"
 is "B tells what it has" "$(at_b .last_committed)" "$epoch"
 
+# Its own replicad tells it, too, of what it receives
+replica() {
+	b replicactl status a --replicas --json | jq -r ".replicas[0] | $1"
+}
+is "so does its status" "$(replica '"\(.volume) \(.pair) \(.last_committed)"')" \
+	"a p $epoch"
+check "  with the lag, in seconds" test "$(replica '.lag_s < 60')" = true
+is "  and in bytes" "$(replica .lag_bytes)" 0
+b replicactl status >"$scratch_dir/says"
+check "  in words, below the volumes" eval \
+	'grep -q "^a  *p  *ok  *[0-9].* $epoch " "$scratch_dir/says" &&
+	grep -q "^No volume is replicated" "$scratch_dir/says"'
+is "  their names" "$(b replicactl status --replicas --names)" a
+refuses "who asks for it as for a volume is led there" "status a --replicas" \
+	b replicactl status a
+refuses "what no pair has is not there" "no pair of this site" \
+	b replicactl status u --replicas
+is "A keeps none" "$(replicactl status --replicas)" "No pair of this site has a replica."
+
 # Nothing comes through: it grows at A, in time and in bytes.
 kill_b
 sim-ctl write a 0 1048576 77

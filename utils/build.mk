@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Objects of replicactl.
-replicactl-y += replicactl.o args.o print.o rpc.o json-text.o status.o kernel-print.o
+replicactl-y += replicactl.o args.o print.o rpc.o json-text.o status.o replicas.o kernel-print.o
 replicactl-y += cmd-status.o cmd-enable.o cmd-disable.o cmd-pause.o
 replicactl-y += cmd-resync.o cmd-verify.o settle.o
 replicactl-y += cmd-resume.o cmd-recover.o cmd-events.o cmd-kernel.o cmd-version.o cmd-help.o

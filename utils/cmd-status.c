@@ -9,6 +9,7 @@
 #include "direct.h"
 #include "netlink.h"
 #include "print.h"
+#include "replicas.h"
 #include "settle.h"
 
 #define WATCH_S	2
@@ -366,6 +367,41 @@ static int wait_first(const struct args *args, const char *volume)
 	return settle_wait(args, volume);
 }
 
+static int show_replicas(const struct args *args, const char *volume)
+{
+	int status;
+	json_t *result = ctl_call(args, "replicas", params_for(volume),
+				  &status);
+	json_t *replicas = json_object_get(result, "replicas");
+
+	if (!result)
+		return status;
+	if (args_has(args, "json"))
+		print_json(result);
+	else if (args_has(args, "names"))
+		print_names(replicas, "volume");
+	else if (json_array_size(replicas))
+		replicas_print(replicas);
+	else
+		puts("No pair of this site has a replica.");
+	json_decref(result);
+	return STATUS_OK;
+}
+
+/* Below the volumes, if there are any. */
+static void add_replicas(const struct args *args)
+{
+	struct rpc_error err;
+	json_t *result = ctl_try(args, "replicas", json_object(), &err);
+	json_t *replicas = json_object_get(result, "replicas");
+
+	if (json_array_size(replicas)) {
+		putchar('\n');
+		replicas_print(replicas);
+	}
+	json_decref(result);
+}
+
 static int run(const struct args *args)
 {
 	const char *volume = args->nr_words ? args->words[0] : NULL;
@@ -378,6 +414,8 @@ static int run(const struct args *args)
 		return show_replica(args);
 	if (is_tenant(args))
 		return show_own(args, volume);
+	if (args_has(args, "replicas"))
+		return show_replicas(args, volume);
 	if (args_has(args, "watch"))
 		return watch(args, volume);
 	if (args_has(args, "json") && !args_has(args, "names"))
@@ -389,6 +427,8 @@ static int run(const struct args *args)
 		print_names(json_object_get(result, "volumes"), "name");
 	else
 		status_print(result);
+	if (!args_has(args, "names") && !volume)
+		add_replicas(args);
 	status = check_verdict(args, json_string_value(json_object_get(
 					result, "verdict")));
 	json_decref(result);
@@ -400,6 +440,7 @@ static const struct option_spec options[] = {
 	{ "wait", "[=TIME]", "until every volume replicates, at most so long" },
 	{ "check", NULL, "exit status 4 unless every volume replicates" },
 	{ "names", NULL, "only the volumes' names, one a line" },
+	{ "replicas", NULL, "only what this site keeps of other sites' volumes" },
 	{ "tenant", "USER", "what this user sees, who is not in the group replica" },
 	{ "target", "URI", "of the replica on this server, without replicad" },
 	{ NULL }
@@ -412,12 +453,15 @@ const struct command cmd_status = {
 	.summary = "how replication is doing, and what to do next",
 	.examples = "    replicactl status\n"
 		    "    replicactl status --watch=1s\n"
+		    "    replicactl status --replicas\n"
 		    "    replicactl status vol --json | jq .volumes[0].lag_s\n"
 		    "    replicactl status --check || mail -s DR ops\n"
 		    "    replicactl enable vol && replicactl status vol --wait\n",
 	.text =
 	"Prints a verdict in one line, a table of the volumes, the progress of a\n"
-	"copy, and for each volume that is not well the reason and the next step.\n"
+	"copy, and for each volume that is not well the reason and the next step. Below\n"
+	"are the replicas that the pairs of this site keep, and how old each is (not with\n"
+	"--watch and --json; --replicas has only them, also as JSON).\n"
 	"Works without replicad as far as the kernel knows.\n"
 	"\n"
 	"With --wait first until there is a replica of each: where TIME is over before,\n"
