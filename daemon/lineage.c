@@ -26,14 +26,6 @@ static bool has_common(const struct lineage_side *a,
 	return false;
 }
 
-/* G2. What is not known forbids nothing. */
-static bool ran_on(const struct lineage_side *old,
-		   const struct lineage_side *successor)
-{
-	return old->has_span && successor->has_span &&
-	       old->span_s > successor->span_s + LINEAGE_MARGIN_S;
-}
-
 enum lineage lineage_judge(const struct lineage_side *mine,
 			   const struct lineage_side *peer)
 {
@@ -46,11 +38,9 @@ enum lineage lineage_judge(const struct lineage_side *mine,
 	if (is_old && is_new)
 		return LINEAGE_SPLIT_BRAIN;
 	if (is_new)
-		return ran_on(peer, mine) ? LINEAGE_SPLIT_BRAIN :
-					    LINEAGE_SUCCESSOR;
+		return LINEAGE_SUCCESSOR;
 	if (is_old)
-		return ran_on(mine, peer) ? LINEAGE_SPLIT_BRAIN :
-					    LINEAGE_SUPERSEDED;
+		return LINEAGE_SUPERSEDED;
 	return has_common(mine, peer) ? LINEAGE_SPLIT_BRAIN :
 					LINEAGE_UNRELATED;
 }

@@ -14,9 +14,8 @@
  *
  * G1 The answer of the other side fits: SAME, TWINS, SPLIT_BRAIN and UNRELATED
  *    are what both say, SUCCESSOR and SUPERSEDED belong together.
- * G2 A site that is superseded returns by itself only if it did not run on
- *    alone for longer than the other waited: else both have worked, and it is a
- *    split brain. Each measures by its own clock.
+ * G2 It is told by the generations alone, not by how long each has worked by
+ *    itself: who is superseded never returns by itself, an operator decides.
  */
 #ifndef REPLICAD_LINEAGE_H
 #define REPLICAD_LINEAGE_H
@@ -25,8 +24,6 @@
 #include <stdint.h>
 
 #include "header.h"
-
-#define LINEAGE_MARGIN_S	30	/* stamps are coarse */
 
 enum lineage {
 	LINEAGE_SAME,		/* one line: go on */
@@ -42,12 +39,6 @@ struct lineage_side {
 	const struct replica_ancestor *ancestors;	/* youngest first */
 	uint32_t nr_ancestors;
 	bool is_primary;
-	/*
-	 * From the last contact to the last write (who is superseded), or to
-	 * the promotion (the successor), in seconds; has_span: it is known.
-	 */
-	uint64_t span_s;
-	bool has_span;
 };
 
 enum lineage lineage_judge(const struct lineage_side *mine,

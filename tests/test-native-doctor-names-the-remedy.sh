@@ -51,6 +51,14 @@ at_run_time() {
 broken bad config 'volumes.conf:2: window=1 is out of range' 'by hand' at_run_time
 broken warn metadata 'a has none' 'metadata' \
 	configure '[volume a]\ntarget=local:/x\nmetadata=none\n'
+make_good
+origin=$'[volume a]\ntarget=pair:p\nmetadata=/dev/m\norigin=/dev/o\n'
+configure "$origin"
+doctor 4
+found warn boot 'a comes up at a boot without asking' 'activation=ask'
+configure "$origin"$'activation=ask\n'
+doctor 4
+check "who asks is in order" eval '! grep -q "without asking" "$out"'
 opened() {
 	configure "$2"
 	chmod "$1" "$root/etc/replica/replica.conf"

@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "activation-ask.h"
 #include "cmd.h"
 #include "config-show.h"
 #include "options.h"
@@ -72,6 +73,21 @@ static bool finish(struct doctor *d)
 	return is_well(d, config_finish(&d->config, error), false, error);
 }
 
+static void check_keys(struct doctor *d, const struct volume_config *v)
+{
+	if (v->metadata && !strcmp(v->metadata, "none"))
+		doctor_find(d, "metadata", LEVEL_WARN, "disable it, and "
+			    "enable it with --metadata DEVICE",
+			    "%s has none: after each boot or crash all "
+			    "of it is sent again", v->name);
+	if (v->origin && v->target && !strncmp(v->target, "pair:", 5) &&
+	    v->activation != ACTIVATION_ASK)
+		doctor_find(d, "boot", LEVEL_WARN, "activation=ask in its "
+			    "section, see replicad(8)", "%s comes up at a boot "
+			    "without asking: it is active at both sites then, "
+			    "where the other one has taken over", v->name);
+}
+
 void doctor_config(struct doctor *d)
 {
 	const struct volume_config *v;
@@ -85,11 +101,7 @@ void doctor_config(struct doctor *d)
 	doctor_find(d, "config", LEVEL_OK, NULL, "is good: %d volume%s", nr,
 		    nr == 1 ? "" : "s");
 	for (v = d->config.volumes; v; v = v->next)
-		if (v->metadata && !strcmp(v->metadata, "none"))
-			doctor_find(d, "metadata", LEVEL_WARN, "disable it, and "
-				    "enable it with --metadata DEVICE",
-				    "%s has none: after each boot or crash all "
-				    "of it is sent again", v->name);
+		check_keys(d, v);
 }
 
 /* --- who may read and write it -------------------------------------------- */

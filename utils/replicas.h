@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What this site keeps of other sites' volumes, as the method replicas has it. */
+/* What this site keeps of others' volumes, as the method replicas has it. */
 #ifndef REPLICACTL_REPLICAS_H
 #define REPLICACTL_REPLICAS_H
 
