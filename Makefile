@@ -271,11 +271,16 @@ check-kernels check-debug check-kcsan:
 		tests/run-tests tests/test-oracle-holds-across-power-cuts.sh \
 		tests/test-meta-killed-machines-forget-no-write.sh \
 		$(wildcard tests/test-meta-power-cut*))
-# A random walk, again and again, until one is wrong or the time is over.
+# What "make check" leaves out, or does less of: models, kills, power cuts, cuts of
+# links; it takes hours. Then a random walk, again and again, until one is wrong or
+# the time is over.
+soak-tests = $(filter-out %-kcsan-sees-a-race.sh,$(shell grep -lE \
+	'lab:.*\bsoak\b|DMR_SOAK([^_A-Z]|$$)|lib-model' tests/test-*.sh))
 SOAK_SECONDS ?= 3600
 soak:
 	$(Q).ci/deps
 	$(Q)$(MAKE) --no-print-directory progs tools
+	$(Q)DMR_SOAK=1 DMR_PATIENCE=20 tests/run-tests $(soak-tests)
 	$(Q)DMR_SOAK_SECONDS=$(SOAK_SECONDS) DMR_WALK_STEPS=40 \
 		DMR_SEED=$${DMR_SEED:-$$(date +%s)} \
 		tests/test-native-random-walk-keeps-the-promises.sh
@@ -435,7 +440,8 @@ help:
 #?   check-kernels   the tests in machines, on newer kernels
 #?   check-debug     the same on one with KASAN, lockdep, kmemleak, faults
 #?   check-kcsan     those of concurrent paths, on one with KCSAN
-#?   soak      random walks of verbs and faults, for SOAK_SECONDS (1 h)
+#?   soak      the long forms of models, kills and cuts (hours), then random
+#?             walks of verbs and faults, for SOAK_SECONDS (1 h)
 #?   bench     measures, writes bench.json style     house rules
 #?   deps      installs the Debian packages that building and testing need
 #?   install   into DESTDIR, PREFIX (/usr/local); SKIP_MODULE=1 leaves it out
