@@ -1,170 +1,139 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The method replicas: what the pairs of this site keep of others' volumes, and
- * how old that is.
- *
- * A stage is only looked at, whoever has it open, on a thread: that takes as
- * long as it takes to read the heads of all records in its logs.
+ * how old that is. Each is asked of its pair's own server, one after the other:
+ * what that has in memory is told, and no log is read for it.
  */
 #include "methods.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "control.h"
 #include "daemon.h"
 #include "history-json.h"
 #include "pairing.h"
+#include "pairing-file.h"
 #include "promotion.h"
-#include "stage-io.h"
 #include "stage-promote.h"
 
-struct place {
-	char pair[PAIRING_NAME_LEN];
-	char dir[PATH_MAX];
-};
-
 struct gathering {
-	struct request *request;	/* not once it was answered */
+	struct request *request;
 	struct daemon *daemon;
-	struct ring_job job;
-	char only[STAGE_NAME_LEN];	/* "" = all */
-	json_t *replicas;
-	struct place *places;
-	size_t nr;
+	json_t *replicas;	/* {"volume", "pair", "dir"}, and what is told */
+	size_t at;
 };
 
-/* --- on a thread ---------------------------------------------------------- */
-
-static void add(struct gathering *x, const struct place *at, json_t *replica)
+static const char *text_of(const json_t *replica, const char *key)
 {
-	json_object_set_new(replica, "pair", json_string(at->pair));
-	json_object_set_new(replica, "dir", json_string(at->dir));
-	json_array_append_new(x->replicas, replica);
+	return json_string_value(json_object_get(replica, key)) ?: "";
 }
 
-static void add_error(struct gathering *x, const struct place *at,
-		      const char *volume, const struct error *err)
-{
-	add(x, at, json_pack("{ss ss ss}", "volume", volume, "state", "error",
-			     "reason", err->text));
-}
-
-/* What was promoted is a volume of this site. */
-static bool is_wanted(const struct gathering *x, const struct place *at,
-		      const char *volume)
+/* What was promoted is, or was, a volume of this site. */
+static bool is_replica(const char *dir, const char *volume)
 {
 	struct stage_fence fence;
 
-	return (!x->only[0] || !strcmp(x->only, volume)) &&
-	       (stage_fence_peek(at->dir, volume, &fence, NULL) ||
-		fence.phase != STAGE_PHASE_LEFT);
+	return stage_fence_peek(dir, volume, &fence, NULL) ||
+	       fence.phase < STAGE_PHASE_LEFT;
 }
 
-static void describe(struct gathering *x, const struct place *at,
-		     struct stage_volume *v)
+static void add_pair(struct gathering *x, const struct pairing *p,
+		     const char *only)
 {
-	struct error err = { 0 };
-	struct stage_info info;
-	struct history h;
-	json_t *replica;
-	int ret;
+	const char *dir = promotion_stage_of(p);
+	struct stage_members m;
 
-	stage_get_info(v, &info);
-	if (!is_wanted(x, at, info.name))
+	if (!dir || p->state == PAIRING_ENDING ||
+	    stage_members_all(dir, &m, NULL))
 		return;
-	/* Who writes may have been caught in the middle: it looks again. */
-	ret = info.state == STAGE_ERROR ?
-	      history_view(&h, at->dir, info.name, &err) : history_read(&h, v);
-	if (ret) {
-		if (!err.code)
-			error_set(&err, ret, "%s", strerror(-ret));
-		add_error(x, at, info.name, &err);
-		return;
-	}
-	replica = history_json(&h, "");
-	json_object_del(replica, "epochs");
-	json_object_del(replica, "target");
-	json_object_del(replica, "schema_version");
-	add(x, at, replica);
-	history_clear(&h);
+	for (unsigned int i = 0; i < m.nr; i++)
+		if ((!only || !strcmp(only, m.names[i])) &&
+		    is_replica(dir, m.names[i]))
+			json_array_append_new(x->replicas, json_pack(
+				"{ss ss ss}", "volume", m.names[i], "pair",
+				p->record.name, "dir", dir));
+	stage_members_clear(&m);
 }
 
-static void look_at(struct gathering *x, const struct place *at)
+static void tell_error(json_t *replica, const struct error *err)
 {
-	const struct stage_options view = { .io = &stage_view_io };
-	struct stage_volume *v = NULL;
-	struct error err = { 0 };
-	struct stage *s;
+	char why[sizeof(err->text)];
 
-	if (stage_open(&s, at->dir, &view, &err)) {
-		add_error(x, at, x->only[0] ? x->only : "*", &err);
-		return;
-	}
-	while ((v = stage_next(s, v)))
-		describe(x, at, v);
-	stage_close(s);
+	snprintf(why, sizeof(why), "%s", err->text[0] ? err->text :
+		 strerror(-err->code));
+	route_text_printable(why);
+	json_object_set_new(replica, "state", json_string("error"));
+	json_object_set_new(replica, "reason", json_string(why));
 }
 
-static void look_blocking(struct ring_job *job)
+static void tell(json_t *replica, const struct history *h)
 {
-	struct gathering *x = container_of(job, struct gathering, job);
+	json_t *all = history_json(h, "");
 
-	for (size_t i = 0; i < x->nr; i++)
-		look_at(x, &x->places[i]);
+	json_object_del(all, "epochs");
+	json_object_del(all, "target");
+	json_object_del(all, "schema_version");
+	json_object_update_missing(replica, all);
+	json_decref(all);
 }
 
-/* --- on the main thread --------------------------------------------------- */
+static void ask_next(struct gathering *x);
+
+static void on_told(void *arg, const struct history *h,
+		    const struct error *err)
+{
+	struct gathering *x = arg;
+	json_t *replica = json_array_get(x->replicas, x->at++);
+
+	if (h)
+		tell(replica, h);
+	else
+		tell_error(replica, err);
+	ask_next(x);
+}
+
+static int ask(struct gathering *x, const json_t *replica, struct error *err)
+{
+	const struct pairing *p = pairing_find(x->daemon,
+					       text_of(replica, "pair"));
+	char uri[512];
+
+	if (!p || p->state != PAIRING_SERVING)
+		return error_set(err, -EAGAIN, "its pair's server does not "
+				 "run (replicactl pair list)");
+	return pairing_own_uri(x->daemon->config.state_dir, &p->record,
+			       text_of(replica, "volume"), uri, sizeof(uri),
+			       err) ?:
+	       ask_history(x->daemon, uri, on_told, x, err);
+}
 
 static void end(struct gathering *x)
 {
-	struct daemon *daemon = x->daemon;
-
+	request_answer(x->request, json_pack("{si sO}", "schema_version", 1,
+					     "replicas", x->replicas));
 	json_decref(x->replicas);
-	free(x->places);
 	free(x);
-	daemon->nr_methods--;
-	daemon_wrap_up(daemon);
 }
 
-static void on_looked(struct ring_job *job)
+static void ask_next(struct gathering *x)
 {
-	struct gathering *x = container_of(job, struct gathering, job);
+	json_t *replica;
 
-	if (x->only[0] && !json_array_size(x->replicas))
-		request_refuse(x->request, method_exit_status(-ENOENT), "no "
-			       "pair of this site has a replica %s", x->only);
-	else
-		request_answer(x->request, json_pack("{si sO}",
-						     "schema_version", 1,
-						     "replicas", x->replicas));
-	end(x);
-}
+	while ((replica = json_array_get(x->replicas, x->at))) {
+		struct error err = { 0 };
 
-/* Of those pairs that receive. */
-static bool gather(struct gathering *x, const struct daemon *daemon)
-{
-	size_t nr = 0;
-
-	for (const struct pairing *p = daemon->pairings; p; p = p->next)
-		nr++;
-	x->replicas = json_array();
-	x->places = calloc(nr + 1, sizeof(*x->places));
-	if (!x->replicas || !x->places)
-		return false;
-	for (const struct pairing *p = daemon->pairings; p; p = p->next) {
-		const char *dir = promotion_stage_of(p);
-
-		if (!dir || (x->only[0] && !promotion_has_replica(p, x->only)))
-			continue;
-		snprintf(x->places[x->nr].pair, PAIRING_NAME_LEN, "%s",
-			 p->record.name);
-		snprintf(x->places[x->nr++].dir, PATH_MAX, "%s", dir);
+		if (x->daemon->is_stopping)
+			error_set(&err, -ECANCELED, "replicad is stopping");
+		else if (!ask(x, replica, &err))
+			return;
+		tell_error(replica, &err);
+		x->at++;
 	}
-	return true;
+	end(x);
 }
 
 void do_replicas(struct request *request)
@@ -172,21 +141,21 @@ void do_replicas(struct request *request)
 	const char *volume = request_text(request, "volume");
 	struct gathering *x = calloc(1, sizeof(*x));
 
-	if (!x || (volume && !volume_name_is_valid(volume))) {
-		request_refuse(request, x ? 2 : 1, "%s", x ? "want the name of "
-			       "a volume, or none" : "no memory");
-		free(x);
+	if (!x) {
+		request_refuse(request, 1, "no memory");
 		return;
 	}
 	x->request = request;
 	x->daemon = request->daemon;
-	snprintf(x->only, sizeof(x->only), "%s", volume ?: "");
-	x->daemon->nr_methods++;
-	x->job.blocking = look_blocking;
-	x->job.done = on_looked;
-	if (gather(x, x->daemon) &&
-	    !ring_job_start(x->daemon->reactors[0].ring, &x->job))
+	x->replicas = json_array();
+	for (struct pairing *p = x->daemon->pairings; p; p = p->next)
+		add_pair(x, p, volume);
+	if (!volume || json_array_size(x->replicas)) {
+		ask_next(x);
 		return;
-	request_refuse(request, 1, "no memory, or no thread");
-	end(x);
+	}
+	request_refuse(request, method_exit_status(-ENOENT), "no pair of this "
+		       "site has a replica %.60s", volume);
+	json_decref(x->replicas);
+	free(x);
 }

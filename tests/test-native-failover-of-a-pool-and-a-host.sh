@@ -21,7 +21,9 @@ members=a, c, d
 members=nobody
 '
 begin_config
-printf '%s' "$pools" >>"$scratch_dir/conf"
+mkdir "$scratch_dir/volumes"
+printf '%s[backend east]\ndriver=file\nfolder=%s\n' "$pools" \
+	"$scratch_dir/volumes" >>"$scratch_dir/conf"
 for v in $all; do
 	printf '[volume %s]\ntarget=pair:p\n%s' $v \
 		$'heartbeat=200ms\ninterval=20ms\nstale_wait=300ms\n'
@@ -87,6 +89,11 @@ is "nothing has changed" "$(states eval)" "$replicating"
 is "  there, too" "$(states b)" ""
 
 # --- planned ------------------------------------------------------------------------
+# Who is not replicated is in nobody's failover
+replicactl create z --size 1MiB --backend east >/dev/null || bail "no volume z"
+z=$(replicactl create --json | jq -c .volumes)
+head -c 1M /dev/urandom >"$(jq -r '.[0].base' <<<"$z")"
+sum=$(cat "$scratch_dir"/volumes/z* | sha256sum)
 sim-ctl meta d use
 replicactl failover --host --planned --json >"$scratch_dir/told" \
 	2>"$scratch_dir/says"
@@ -100,6 +107,9 @@ check "the same again" eval \
 is "  now all of them" "$(outcome "$scratch_dir/told")" "a ok, c ok, d ok, e ok"
 is "  nobody writes here" "$(states eval)" \
 	"a superseded, c superseded, d superseded, e superseded"
+is "  who is not replicated is as before" "$(replicactl create --json | jq -c .volumes)" \
+	"$z"
+is "    with its data" "$(cat "$scratch_dir"/volumes/z* | sha256sum)" "$sum"
 lose_a
 
 # --- forced -------------------------------------------------------------------------

@@ -55,6 +55,7 @@ is "the old generation is its ancestor" \
 is "the volume is the same one" "$(jq -r .volume_id "$site_b/state/a.id")" \
 	"$volume_id"
 is "its state" "$(b rpc-call get a state)" promoted
+is "  in Cinder's words" "$(b rpc-call get a replication_status)" failed-over
 is "with a generation of its own in Cinder's words" \
 	"$(b rpc-call get a replication_driver_data)" \
 	"$(jq -r .generation "$scratch_dir/done")"
@@ -73,6 +74,7 @@ start_daemon
 check "the old primary sees that it is superseded" wait_until 60 eval \
 	'field a reason | grep -q "of another generation"'
 is "that is its state" "$(field a state)" superseded
+is "  in Cinder's words" "$(field a replication_status)" failed-over
 check "with the old generation" eval '[[ $(field a replication_driver_data) =~ ^[0-9a-f]{16}$ ]] &&
 	! field_is a replication_driver_data "$(b rpc-call get a replication_driver_data)"'
 check "with a next step that keeps aside what is only here (L4)" eval \

@@ -361,19 +361,23 @@ static int wait_first(const struct args *args, const char *volume)
 	if (!args_has(args, "wait"))
 		return STATUS_OK;
 	if (args_has(args, "watch") || args_has(args, "target") ||
-	    args_has(args, "tenant"))
+	    args_has(args, "tenant") || args_has(args, "replicas"))
 		return ctl_fail(args, STATUS_USAGE, "status: --wait goes with "
-				"none of --watch, --target and --tenant");
+				"none of --watch, --target, --tenant and "
+				"--replicas");
 	return settle_wait(args, volume);
 }
 
 static int show_replicas(const struct args *args, const char *volume)
 {
 	int status;
-	json_t *result = ctl_call(args, "replicas", params_for(volume),
-				  &status);
-	json_t *replicas = json_object_get(result, "replicas");
+	json_t *result, *replicas;
 
+	if (args_has(args, "check") || args_has(args, "watch"))
+		return ctl_fail(args, STATUS_USAGE, "status: --replicas goes "
+				"with neither --check nor --watch");
+	result = ctl_call(args, "replicas", params_for(volume), &status);
+	replicas = json_object_get(result, "replicas");
 	if (!result)
 		return status;
 	if (args_has(args, "json"))
@@ -391,7 +395,7 @@ static int show_replicas(const struct args *args, const char *volume)
 /* Below the volumes, if there are any. */
 static void add_replicas(const struct args *args)
 {
-	struct rpc_error err;
+	struct rpc_error err = { 0 };
 	json_t *result = ctl_try(args, "replicas", json_object(), &err);
 	json_t *replicas = json_object_get(result, "replicas");
 
@@ -399,6 +403,10 @@ static void add_replicas(const struct args *args)
 		putchar('\n');
 		replicas_print(replicas);
 	}
+	/* A replicad of before this method has no such thing to tell. */
+	if (!result && err.exit_status != STATUS_USAGE)
+		ctl_hint(args, "What replicas are here is not known: %s",
+			 err.text);
 	json_decref(result);
 }
 
@@ -427,7 +435,7 @@ static int run(const struct args *args)
 		print_names(json_object_get(result, "volumes"), "name");
 	else
 		status_print(result);
-	if (!args_has(args, "names") && !volume)
+	if (!args_has(args, "names") && !args_has(args, "check") && !volume)
 		add_replicas(args);
 	status = check_verdict(args, json_string_value(json_object_get(
 					result, "verdict")));
@@ -461,7 +469,7 @@ const struct command cmd_status = {
 	"Prints a verdict in one line, a table of the volumes, the progress of a\n"
 	"copy, and for each volume that is not well the reason and the next step. Below\n"
 	"are the replicas that the pairs of this site keep, and how old each is (not with\n"
-	"--watch and --json; --replicas has only them, also as JSON).\n"
+	"--check, --watch and --json; --replicas has only them, also as JSON).\n"
 	"Works without replicad as far as the kernel knows.\n"
 	"\n"
 	"With --wait first until there is a replica of each: where TIME is over before,\n"

@@ -82,8 +82,10 @@ static void check_keys(struct doctor *d, const struct volume_config *v)
 			    "of it is sent again", v->name);
 	if (v->origin && v->target && !strncmp(v->target, "pair:", 5) &&
 	    v->activation != ACTIVATION_ASK)
-		doctor_find(d, "boot", LEVEL_WARN, "activation=ask in its "
-			    "section, see replicad(8)", "%s comes up at a boot "
+		doctor_find(d, "boot", LEVEL_WARN, v->is_runtime ?
+			    "enable it with --activation ask, see replicad(8)" :
+			    "activation=ask in its section, see replicad(8)",
+			    "%s comes up at a boot "
 			    "without asking: it is active at both sites then, "
 			    "where the other one has taken over", v->name);
 }

@@ -25,6 +25,8 @@ static const char *cell_lag(char buf[PRINT_LEN], const json_t *r)
 {
 	if (has(r, "lag_s"))
 		return print_seconds(buf, number_of(r, "lag_s"));
+	if (!json_object_get(r, "lag_s"))
+		return "-";
 	return number_of(r, "clock_ahead_s") > 0 ? "clocks differ" :
 						   "no image";
 }

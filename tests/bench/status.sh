@@ -36,10 +36,13 @@ cpu() {
 		END { printf "%.0f\n", n }'
 }
 
+# row NAME VALUE UNIT [GOAL]
 row() {
-	jq -cn --arg name "$1" --argjson value "$2" --arg unit "$3" '{name: $name,
-		value: $value, unit: $unit, peer: null, peer_value: null,
-		ratio: null}'
+	jq -cn --arg name "$1" --argjson value "$2" --arg unit "$3" \
+		--argjson goal "${4-null}" '{name: $name, value: $value,
+		unit: $unit, peer: (if $goal then "goal" else null end),
+		peer_value: $goal, ratio: (if $goal then $value / $goal
+		else null end)}'
 }
 
 sleep 5
@@ -63,15 +66,15 @@ times() {
 }
 
 times replicactl status --json
-row "status-$NR" "$(middle '$1')" s
+row "status-$NR" "$(middle '$1')" s 0.1
 row "status-$NR-cpu" "$(middle '$2 + $3 + $4 / 1e9')" s
 times replicactl status
 row "status-$NR-text" "$(middle '$1')" s
 times replicactl set-type v1 nowhere
-row "refusal-$NR" "$(middle '$1')" s
+row "refusal-$NR" "$(middle '$1')" s 0.05
 row "memory-$NR" "$(awk '/^VmRSS/ { print $2 / 1024 }' \
-	"/proc/$daemon_pid/status")" MiB
-row "idle-$NR" "$idle" share
+	"/proc/$daemon_pid/status")" MiB 200
+row "idle-$NR" "$idle" share 0.01
 stop_daemon
 test_finished=0
 exit 0
