@@ -24,8 +24,22 @@ all="$(volume db replicating 0.25 "" "" ',"tls":"kernel"'),$(volume mail catchin
 	error 4000 "/dev/vg/old: sector 8 cannot be read" "write it anew" \
 	',"persistence":"none","replica_consistent":false'),$(volume web replicating 0.5 "" "" \
 	',"clear_text":true')"
-says status "$(tr -d '\n' <<<'{"result":{"schema_version":1,"verdict":"error",
-	"daemon":{"pid":1,"uptime_s":5,"version":"0"},"volumes":['"$all"']}}')"
+# replica NAME STATE LAG REASON
+replica() {
+	printf '{"volume":"%s","pair":"paris","dir":"/srv/stage","state":"%s",
+	"lag_s":%s,"reason":"%s","next_step":"","notices":[],"clock_ahead_s":0,
+	"lag_bytes":1048576,"last_committed":7,"size_bytes":1073741824,
+	"log_bytes":536870912}' "$@"
+}
+kept="$(replica crm ok 1.5 ""),$(replica erp "log full" 4000 \
+	"the log cannot hold the newest epoch")"
+tr -d '\n' >"$answers" <<-END
+	{"status":{"result":{"schema_version":1,"verdict":"error",
+	"daemon":{"pid":1,"uptime_s":5,"version":"0"},"volumes":[$all]}},
+	"replicas":{"result":{"schema_version":1,"replicas":[$kept,
+	{"volume":"lab","pair":"rome","dir":"/srv/lab","state":"error",
+	"reason":"its pair's server does not run (replicactl pair list)"}]}}}
+END
 make_good
 configure '[volume db]\ntarget=local:/x\n'
 
