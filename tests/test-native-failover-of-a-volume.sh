@@ -52,6 +52,19 @@ check "and is salvaged (L4)" salvage_has
 is "the old generation is its ancestor" \
 	"$(replica-dump "$stage_dir/a.meta" | awk '$1 == "ancestor" { print $4 }')" \
 	"$back"
+generation=$(jq -r .generation "$site_b/state/a.id")
+replica-dump "$stage_dir" >"$scratch_dir/dump"
+is "replica-dump finds nothing wrong" $? 0
+check "  and tells where it was promoted" grep -qF \
+	"a.fence: left, promoted at epoch $back, generation $generation" \
+	"$scratch_dir/dump"
+check "  and what from" grep -q "a.fence: ancestor [0-9a-f]\{16\}, to epoch $back\$" \
+	"$scratch_dir/dump"
+mkdir "$scratch_dir/copy"
+cp "$stage_dir"/a.{volume,fence} "$scratch_dir/copy"
+printf x | dd of="$scratch_dir/copy/a.fence" bs=1 seek=100 conv=notrunc status=none
+printf x | dd of="$scratch_dir/copy/a.fence" bs=1 seek=4196 conv=notrunc status=none
+refuses "  a damaged one is told" "a.fence: " replica-dump "$scratch_dir/copy"
 is "the volume is the same one" "$(jq -r .volume_id "$site_b/state/a.id")" \
 	"$volume_id"
 is "its state" "$(b rpc-call get a state)" promoted

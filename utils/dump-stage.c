@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "stage-format.h"
+#include "stage-promote.h"
 
 static int is_bad;
 
@@ -122,6 +123,50 @@ static void dump_checkpoint(FILE *f, const char *path)
 			       stage_lsn_pos(c.in_place_lsn));
 		dump_sessions(path, i, &c);
 	}
+}
+
+/* --- promoted, or being deleted ------------------------------------------- */
+
+/* @path: of the fence of @name in @dir. */
+static void dump_fence(const char *dir, const char *name, const char *path)
+{
+	static const char *const phases[] = {
+		[STAGE_PHASE_OPEN] = "open", [STAGE_PHASE_FENCED] = "fenced",
+		[STAGE_PHASE_LEFT] = "left", [STAGE_PHASE_GIVEN_UP] = "given up",
+	};
+	struct error err = { 0 };
+	struct stage_fence fence;
+	char volume[STAGE_NAME_LEN];
+
+	snprintf(volume, sizeof(volume), "%.*s",
+		 (int)(strlen(name) - strlen(".fence")), name);
+	if (stage_fence_peek(dir, volume, &fence, &err)) {
+		complain(path, err.text);
+		return;
+	}
+	printf("%s: %s, promoted at epoch %" PRIu64 ", generation %016" PRIx64
+	       "\n", path, phases[fence.phase], fence.epoch,
+	       fence.header.generation);
+	for (uint32_t i = 0; i < fence.header.nr_ancestors; i++)
+		printf("%s: ancestor %016" PRIx64 ", to epoch %" PRIu64 "\n",
+		       path, fence.header.ancestors[i].generation,
+		       fence.header.ancestors[i].end_epoch);
+}
+
+static void dump_delete(FILE *f, const char *path)
+{
+	char block[STAGE_BLOCK_BYTES];
+	struct stage_delete_block d;
+	int err = read_at(f, 0, block, sizeof(block)) ?
+		  stage_delete_decode(&d, block) : -EBADMSG;
+
+	if (err) {
+		complain(path, word_for(err));
+		return;
+	}
+	printf("%s: %s is being removed; its bases %s\n", path, d.group,
+	       d.keeps_bases ? "stay" : "go");
+	print_id("log", d.log_id);
 }
 
 /* --- a segment ------------------------------------------------------------ */
@@ -399,6 +444,10 @@ static void dump_entry(const char *dir, const char *name)
 		dump_dir(path);
 	else if (!strcmp(name, "checkpoint"))
 		dump_file(path, dump_checkpoint);
+	else if (has_suffix(name, ".fence"))
+		dump_fence(dir, name, path);
+	else if (has_suffix(name, ".delete"))
+		dump_file(path, dump_delete);
 	else if (has_suffix(name, ".seg") || has_suffix(name, ".lost"))
 		dump_file(path, dump_segment);
 }
