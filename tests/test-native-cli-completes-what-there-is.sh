@@ -50,13 +50,17 @@ cat >"$answers" <<END
  "pair_list": {"result": {"pairs": [{"name": "paris"}, {"name": "rome"}]}},
  "snapshot_list": {"result": {"snapshots": [{"name": "monday"}, {"name": "x"}]}},
  "made": {"result": {"volumes": [{"volume": "m1"}, {"volume": "x"}]}},
+ "replicas": {"result": {"replicas": [{"volume": "rep"}]}},
  "targets": {"result": {"targets": [{"id": "west"}, {"id": "x"}]}},
  "salvage_list": {"result": {"salvages": [{"name": "vol1-41-7"}]}}}
 END
 start_fake
 for verb in status disable pause resume recover resync verify events history test \
-	failover resolve; do
+	failover resolve set-type targets; do
 	is "$verb: volumes" "$(tab "replicactl $verb v")" vol1
+done
+for verb in status history test failover delete; do
+	is "$verb: replicas" "$(tab "replicactl $verb r")" rep
 done
 is "behind a flag" "$(tab 'replicactl failover --force v')" vol1
 is "behind an option with a value" "$(tab 'replicactl status --timeout 3s v')" vol1

@@ -19,10 +19,16 @@ _replicactl_volumes() {
 	kernel)
 		replicactl kernel list 2>/dev/null |
 			awk 'NR > 1 && NF > 3 { print $1 }' ;;
-	status | disable | pause | resume | recover | resync | verify | events | history | \
-		test | failover | resolve | extend | path)
+	disable | pause | resume | recover | resync | verify | events | resolve | extend | \
+		path | set-type | targets)
 		_replicactl_ask status --names ;;
-	delete | snapshot | clone) _replicactl_ask create --names ;;
+	status | history | test | failover)
+		_replicactl_ask status --names
+		_replicactl_ask status --replicas --names ;;
+	delete)
+		_replicactl_ask create --names
+		_replicactl_ask status --replicas --names ;;
+	snapshot | clone) _replicactl_ask create --names ;;
 	esac
 }
 
