@@ -37,6 +37,49 @@ refused() {
 	dmsetup remove vol 2>/dev/null
 }
 
+# seal OFFSET FORMAT VALUE: that field (of struct) of both superblocks, with their
+# checksum
+seal() {
+	python3 - "$@" <<-'END'
+	import os, struct, sys
+	at, form, value = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+	table = []
+	for n in range(256):
+	    for _ in range(8):
+	        n = n >> 1 ^ (0x82f63b78 if n & 1 else 0)
+	    table.append(n)
+	def crc32c(data):
+	    crc = 0xffffffff
+	    for byte in data:
+	        crc = table[(crc ^ byte) & 255] ^ crc >> 8
+	    return crc ^ 0xffffffff
+	f = os.open("/dev/vol-meta", os.O_RDWR)
+	for slot in 0, 4096:
+	    block = bytearray(os.pread(f, 4096, slot))
+	    block[at:at + struct.calcsize(form)] = struct.pack(form, value)
+	    block[8:12] = bytes(4)
+	    block[8:12] = struct.pack("<I", crc32c(block))
+	    os.pwrite(f, block, slot)
+	os.fsync(f)
+	END
+}
+
+# Intact, but not for us; the first shows that the checksum is none of the reasons.
+seal 12 '<H' 9
+check "of a newer writer that an older reader may read" start_kept vol
+ctl "  nothing was lost" vol "expect nr_dirty=1"
+check "  it retires" retire_kept vol
+mend
+seal 14 '<H' 2
+refused "of a newer format" "newer than this version can read" vol
+mend
+seal 14 '<H' 0
+refused "of an older one" "older than this version can read" vol
+mend
+seal 16 '<Q' 4096
+refused "with features that are not known" "features unknown to this version" vol
+mend
+
 poke 100
 poke 4196
 refused "two damaged superblocks" "checksum does not match" vol
