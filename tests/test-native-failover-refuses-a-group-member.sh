@@ -33,7 +33,7 @@ nothing_begun() {
 refuses "a member of a group" "not promoted in parts" \
 	b replicactl failover a --force
 check "nothing was begun" nothing_begun
-refuses "it is not shown as one" "there is no volume a" b replicactl status a
+refuses "it is not shown as one" "a is a replica here" b replicactl status a
 check "the pair is served again" wait_until 60 serves p
 
 # P8: who is in the group is not known while a description cannot be read.
