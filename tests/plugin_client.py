@@ -6,24 +6,13 @@ import signal
 import struct
 
 import nbd
+from crc32c import crc32c
 
 MIB = 1 << 20
 CHUNK = 4096
 HELLO, OPEN, PARTIAL, CLEAN, HANDOVER, HEARTBEAT = range(1, 7)
 SOCKET = os.environ.get("PLUGIN_SOCKET")
 signal.alarm(300)
-TABLE = []
-for n in range(256):
-    for _ in range(8):
-        n = n >> 1 ^ (0x82F63B78 if n & 1 else 0)
-    TABLE.append(n)
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
-    return crc ^ 0xFFFFFFFF
 
 
 def later(block, at=8, value=struct.pack("<I", 77)):

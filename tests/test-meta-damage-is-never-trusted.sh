@@ -40,19 +40,10 @@ refused() {
 # seal OFFSET FORMAT VALUE: that field (of struct) of both superblocks, with their
 # checksum
 seal() {
-	python3 - "$@" <<-'END'
+	PYTHONPATH=$test_dir python3 -B - "$@" <<-'END'
 	import os, struct, sys
+	from crc32c import crc32c
 	at, form, value = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-	table = []
-	for n in range(256):
-	    for _ in range(8):
-	        n = n >> 1 ^ (0x82f63b78 if n & 1 else 0)
-	    table.append(n)
-	def crc32c(data):
-	    crc = 0xffffffff
-	    for byte in data:
-	        crc = table[(crc ^ byte) & 255] ^ crc >> 8
-	    return crc ^ 0xffffffff
 	f = os.open("/dev/vol-meta", os.O_RDWR)
 	for slot in 0, 4096:
 	    block = bytearray(os.pread(f, 4096, slot))
